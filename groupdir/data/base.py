@@ -1,0 +1,151 @@
+"""What a data set is: splits of arrays, what its targets mean, and which labels are rare."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+
+from groupdir.config import DatasetConfig
+from groupdir.metrics import ShotSplit
+
+SplitName = Literal["train", "val", "test"]
+Inputs = tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the numbers mean.
+
+    Attributes:
+        low: Lower end of the label range that groups cut, in label units.
+        high: Its upper end. Labels outside are clamped for groups, never for errors.
+        bin_width: Width of a label bin, in label units: the unit of shots and weights.
+        unit: The unit's name, such as "years".
+        center: What the network calls 0, in label units.
+        scale: What the network calls 1, in label units: its outputs are (y - center) / scale.
+        error: The error that selects an epoch: "mae" or "mse".
+    """
+
+    low: float
+    high: float
+    bin_width: float
+    unit: str
+    center: float = 0.0
+    scale: float = 1.0
+    error: Literal["mae", "mse"] = "mae"
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What an encoder is given.
+
+    Attributes:
+        kind: "image": one array (N, C, H, W) float32; "vector": one array (N, D) float32; "embedding_pair": one array (N, 2, D) float32;
+            "token_pair": two arrays, tokens (N, 2, L) int64 with 0 for padding, and lengths (N, 2) int64, at least 1.
+        shape: Shape of one sample of the first array.
+        vectors: Of "token_pair": (V, D) float32, the vector of each token; row 0, the padding, is zero.
+        vocabulary: Of "token_pair": the V tokens, in the order of `vectors`; the first two are "<pad>" and "<unk>".
+    """
+
+    kind: Literal["image", "vector", "embedding_pair", "token_pair"]
+    shape: tuple[int, ...]
+    vectors: np.ndarray | None = field(default=None, repr=False)
+    vocabulary: tuple[str, ...] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split, as arrays that processes of a node can share.
+
+    Attributes:
+        inputs: Arrays of N rows each, as `InputSpec.kind` says.
+        y: (N,) float32, in label units.
+    """
+
+    inputs: tuple[np.ndarray, ...]
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+class Dataset(ABC):
+    """A data set. Subclasses set `Config`, `targets` and `build`; the rest follows.
+
+    An instance can be pickled and holds numpy arrays only, so that an object store can share it between the processes of a node.
+
+    Args:
+        config: Its section of the trial.
+
+    Raises:
+        DataError: Files are missing or broken.
+    """
+
+    Config: ClassVar[type[DatasetConfig]]
+    augments: ClassVar[bool] = False  # whether `augment` changes anything, so that two views differ
+
+    def __init__(self, config: DatasetConfig) -> None:
+        self.config = config
+        self._splits: dict[str, Split] = {}
+
+    @property
+    @abstractmethod
+    def targets(self) -> Targets:
+        """What the labels mean."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> InputSpec:
+        """What an encoder is given; may build the training split."""
+
+    @property
+    @abstractmethod
+    def shots(self) -> ShotSplit:
+        """Which labels have many, a median number of, or few training samples."""
+
+    @abstractmethod
+    def build(self, split: SplitName) -> Split:
+        """Reads or makes one split. Called at most once for each; the test split only when someone asks for it."""
+
+    @classmethod
+    @abstractmethod
+    def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
+        """Reads new inputs for a prediction, without the data set's own files.
+
+        Args:
+            path: What the user named.
+            spec: The `inputs` that the encoder was trained on.
+
+        Returns:
+            Arrays as in `Split.inputs`, and one name (or number) a row.
+
+        Raises:
+            DataError: The file is missing, unreadable, or of another shape.
+        """
+
+    def split(self, name: SplitName) -> Split:
+        """One split, built at the first call."""
+        if name not in self._splits:
+            self._splits[name] = self.build(name)
+        return self._splits[name]
+
+    def prepare(self, names: Iterable[SplitName] = ("train", "val")) -> Dataset:
+        """Builds splits now and gives the data set itself; a search never names "test"."""
+        for name in names:
+            self.split(name)
+        return self
+
+    def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
+        """One random view of a training batch, on its own device; the default changes nothing.
+
+        Args:
+            inputs: Tensors of B rows each.
+            generator: The only source of randomness, a CPU generator.
+        """
+        return inputs

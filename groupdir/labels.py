@@ -1,0 +1,361 @@
+"""What labels become before training: groups, descending soft labels over them, and weights of rare labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from groupdir.bins import as_array, bin_index, bins_between, decimal, finite_labels, rational_edges
+
+WeightMode = Literal["inverse", "sqrt_inverse"]
+Kernel = Literal["gaussian", "triangular", "laplace"]
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class LabelGroups:
+    """Consecutive intervals of the label range, one for each group.
+
+    Group g holds the labels from `bounds[g]` up to, not including, `bounds[g + 1]`; labels below `low` belong to the
+    first group and labels from `high` on to the last.
+
+    Attributes:
+        bounds: The G + 1 edges, in label units, ascending; two equal ones enclose a group without labels.
+
+    Source: Pu et al. 2025, section "Group classification".
+
+    Differences from the source: the paper prints floor(y / |G|); meant is a division by the group's width. The authors'
+    AgeDB code truncates the width to a whole number (`integer_width`), so that the last group is wider.
+
+    Example:
+        >>> groups = LabelGroups.equal_width(0, 5, 25)
+        >>> groups.assign(torch.tensor([0.0, 2.6, 5.0])).tolist()
+        [0, 13, 24]
+    """
+
+    bounds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.bounds) < 2 or not all(math.isfinite(edge) for edge in self.bounds):
+            raise ValueError(f"bounds must be at least two finite edges, got {self.bounds}")
+        if self.low >= self.high or any(
+            right < left for left, right in zip(self.bounds, self.bounds[1:], strict=False)
+        ):
+            raise ValueError(f"bounds must ascend, got {self.bounds}")
+
+    @classmethod
+    def equal_width(cls, low: float, high: float, groups: int) -> LabelGroups:
+        """G intervals of the same width, their edges correctly rounded: low + (high - low) k / G.
+
+        Raises:
+            ValueError: Unless groups >= 1 and low < high.
+        """
+        _check_range(low, high, groups)
+        width = (decimal(high) - decimal(low)) / groups
+        return cls(tuple(rational_edges(decimal(low), width, np.arange(groups + 1)).tolist()))
+
+    @classmethod
+    def integer_width(cls, low: float, high: float, groups: int) -> LabelGroups:
+        """G intervals of the whole width int((high - low) / G); the last one also takes the remainder.
+
+        Raises:
+            ValueError: Unless groups >= 1, low < high and the width is at least 1.
+
+        Source: the authors' code for AgeDB, where 15 groups of 0..100 are 6 wide and the last starts at 84.
+        """
+        _check_range(low, high, groups)
+        width = int((decimal(high) - decimal(low)) / groups)
+        if width < 1:
+            raise ValueError(f"groups must leave a width of at least 1, got {groups} of {low}..{high}; use equal_width")
+        return cls((*(float(low) + width * k for k in range(groups)), float(high)))
+
+    @classmethod
+    def equal_frequency(cls, y: Tensor | Array, groups: int, low: float, high: float) -> LabelGroups:
+        """G intervals with about as many training labels each.
+
+        A value v goes to group max(round(G F(v)) - 1, 0), F(v) the fraction of labels <= v; a value that was not seen
+        goes with the next one below it. Where one value is very common, groups beside it are empty.
+
+        Args:
+            y: Training labels `(N,)`.
+            groups: G.
+            low: Lower end of the range; labels below count as `low`.
+            high: Upper end of the range.
+
+        Raises:
+            ValueError: Unless groups >= 1, low < high and y holds at least one label, all finite.
+
+        Source: the option `b_g` of the authors' IMDB-WIKI code, here for any values instead of whole ages.
+        """
+        _check_range(low, high, groups)
+        labels = np.clip(finite_labels(y).ravel().astype(np.float64), low, high)
+        if not labels.size:
+            raise ValueError("y must hold at least one label, got none")
+        value, count = np.unique(labels, return_counts=True)
+        group = np.maximum(np.rint(groups * np.cumsum(count) / labels.size).astype(np.int64) - 1, 0)
+        inner = [float(value[np.argmax(group >= k)]) for k in range(1, groups)]
+        return cls((float(low), *inner, float(high)))
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are, G."""
+        return len(self.bounds) - 1
+
+    @property
+    def low(self) -> float:
+        """Lower end of the label range."""
+        return self.bounds[0]
+
+    @property
+    def high(self) -> float:
+        """Upper end of the label range."""
+        return self.bounds[-1]
+
+    @property
+    def edges(self) -> Tensor:
+        """Edges `(G + 1,)`, float64, in label units."""
+        return torch.tensor(self.bounds, dtype=torch.float64)
+
+    @property
+    def centers(self) -> Tensor:
+        """Middles `(G,)` of the intervals, float64, in label units: where an expert's bias starts."""
+        return (self.edges[1:] + self.edges[:-1]) / 2
+
+    @overload
+    def assign(self, y: Tensor) -> Tensor: ...
+    @overload
+    def assign(self, y: Array) -> npt.NDArray[np.int64]: ...
+    def assign(self, y: Tensor | Array) -> Tensor | npt.NDArray[np.int64]:
+        """The group of each label.
+
+        Edges are rounded to the labels' own type before they are compared, so that a float32 2.6 lies on the edge 2.6.
+
+        Args:
+            y: Labels `(B,)`, a tensor or an array, in label units; whole numbers are taken as float64.
+
+        Returns:
+            `(B,)` int64 in [0, G), a tensor on y's device or an array, as y is.
+
+        Raises:
+            ValueError: On labels that are NaN or infinite. On a GPU this check waits for the values: better assign a
+                data set once than a batch in every step.
+        """
+        if not isinstance(y, Tensor):
+            labels = finite_labels(y)
+            inner = np.array(self.bounds[1:-1], dtype=np.float64).astype(labels.dtype)
+            return np.searchsorted(inner, labels, side="right").astype(np.int64)
+        if not y.is_floating_point():
+            y = y.double()
+        bad = int((~y.isfinite()).sum())
+        if bad:
+            raise ValueError(f"labels must be finite, got {bad} NaN or infinite among {y.numel()}")
+        edges = torch.tensor(self.bounds[1:-1], dtype=torch.float64).to(y.dtype)
+        if y.dtype != torch.float64:  # bfloat16 and float16 cannot be searched, and lose nothing in float32
+            y, edges = y.float(), edges.float()
+        return torch.bucketize(y, edges.to(y.device), right=True)
+
+
+def _check_range(low: float, high: float, groups: int) -> None:
+    if groups < 1:
+        raise ValueError(f"groups must be >= 1, got {groups}")
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"low < high must hold, both finite, got low={low}, high={high}")
+
+
+def soft_labels(group: Tensor, groups: int, beta: float, *, dtype: torch.dtype | None = None) -> Tensor:
+    """Symmetric descending soft labels: softmax over k of -beta |k - g|.
+
+    Args:
+        group: Groups `(B,)`, whole numbers in [0, G). On a GPU others are found by the kernel, which stops the program,
+            not here: looking at the values would wait for them in every step.
+        groups: G.
+        beta: How fast the label descends, > 0: the log-ratio of neighbours. 1 leaves about half of the mass to the own
+            group; large values approach the one-hot label.
+        dtype: Floating type of the result; the default type if None.
+
+    Returns:
+        `(B, G)` on the device of `group`; rows sum to 1.
+
+    Raises:
+        ValueError: On wrong arguments.
+
+    Source: Pu et al. 2025, the labels of Eq. 4, with beta = 1.
+
+    Differences from the source: the paper writes the logits as G - |g - k|; the constant cancels in the softmax. Beta
+    is ours. The authors' code clamps the logits to [0, G - 1], and its `step` widens the first gap only; not here.
+
+    Example:
+        >>> soft_labels(torch.tensor([0, 1]), groups=3, beta=1.0)
+        tensor([[0.6652, 0.2447, 0.0900],
+                [0.2119, 0.5761, 0.2119]])
+    """
+    if groups < 1:
+        raise ValueError(f"groups must be >= 1, got {groups}")
+    if not 0 < beta < math.inf:
+        raise ValueError(f"beta must be > 0 and finite, got {beta}")
+    check_group(group, groups)
+    k = torch.arange(groups, device=group.device)
+    table = torch.softmax(-beta * (k[:, None] - k).abs().double(), dim=1)  # one row for each group, not each sample
+    return table.to(dtype or torch.get_default_dtype()).index_select(0, group.long())
+
+
+def check_group(group: Tensor, groups: int) -> None:
+    """Refuses what is no tensor `(B,)` of groups in [0, G); on a GPU the values are not looked at.
+
+    Raises:
+        ValueError: On a wrong shape or type, and on a CPU on groups outside the range.
+    """
+    if group.dim() != 1 or group.is_floating_point() or group.is_complex():
+        raise ValueError(f"group must be whole numbers of shape (B,), got {group.dtype} of shape {tuple(group.shape)}")
+    if group.device.type == "cpu" and len(group):
+        least, most = int(group.min()), int(group.max())
+        if least < 0 or most >= groups:
+            raise ValueError(f"group must lie in [0, {groups}), got {least}..{most}")
+
+
+@dataclass(frozen=True)
+class LDS:
+    """A kernel that smooths label counts over neighbouring bins (label distribution smoothing).
+
+    Attributes:
+        kernel: Its shape.
+        size: Number of bins it covers, odd.
+        sigma: Its width in bins, of "gaussian" and "laplace".
+
+    Raises:
+        ValueError: On a size that is even or below 1, a sigma that is not positive, an unknown kernel.
+
+    Source: Yang et al. 2021, label distribution smoothing; the windows of the published code.
+
+    Example:
+        >>> LDS("gaussian", 5, 2).window().round(3).tolist()
+        [0.858, 0.946, 1.0, 0.946, 0.858]
+    """
+
+    kernel: Kernel = "gaussian"
+    size: int = 5
+    sigma: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.kernel not in get_args(Kernel):
+            raise ValueError(f"kernel must be one of {', '.join(get_args(Kernel))}, got {self.kernel!r}")
+        if self.size < 1 or self.size % 2 == 0:
+            raise ValueError(f"size must be odd and >= 1, got {self.size}")
+        if not 0 < self.sigma < math.inf:
+            raise ValueError(f"sigma must be > 0 and finite, got {self.sigma}")
+
+    def window(self) -> npt.NDArray[np.float64]:
+        """The kernel `(size,)`, float64, largest value 1.
+
+        The gaussian is an impulse of `size` bins through a filter that reflects at its ends, as published: on so short
+        an array it is much flatter than exp(-x^2 / (2 sigma^2)).
+        """
+        from scipy.ndimage import gaussian_filter1d
+        from scipy.signal.windows import triang
+
+        half = self.size // 2
+        if self.kernel == "gaussian":
+            impulse = np.zeros(self.size)
+            impulse[half] = 1.0
+            window = np.asarray(gaussian_filter1d(impulse, sigma=self.sigma), dtype=np.float64)
+        elif self.kernel == "triangular":
+            window = np.asarray(triang(self.size), dtype=np.float64)
+        else:
+            window = np.exp(-np.abs(np.arange(-half, half + 1)) / self.sigma)
+        return cast("npt.NDArray[np.float64]", window / window.max())
+
+
+@overload
+def sample_weights(
+    y: Tensor,
+    *,
+    bin_width: float,
+    low: float = ...,
+    mode: WeightMode,
+    lds: LDS | None = ...,
+    high: float | None = ...,
+    clip: Sequence[float] | None = ...,
+) -> Tensor: ...
+@overload
+def sample_weights(
+    y: Array,
+    *,
+    bin_width: float,
+    low: float = ...,
+    mode: WeightMode,
+    lds: LDS | None = ...,
+    high: float | None = ...,
+    clip: Sequence[float] | None = ...,
+) -> npt.NDArray[np.float32]: ...
+def sample_weights(
+    y: Tensor | Array,
+    *,
+    bin_width: float,
+    low: float = 0.0,
+    mode: WeightMode,
+    lds: LDS | None = None,
+    high: float | None = None,
+    clip: Sequence[float] | None = None,
+) -> Tensor | npt.NDArray[np.float32]:
+    """Weights that make samples of rare labels count more.
+
+    Each sample gets 1 over the number of samples in its bin (or the square root of it), smoothed over bins if `lds` is
+    given; then all weights are scaled to mean 1.
+
+    Args:
+        y: Training labels `(N,)`, a tensor or an array, in label units.
+        bin_width: > 0, in label units.
+        low: Lower edge of the first bin; labels below are counted in it.
+        mode: "inverse" or "sqrt_inverse".
+        lds: Smoothing of the counts (of their square roots for "sqrt_inverse"), empty bins included.
+        high: Upper edge of the last bin; labels from there on are counted in it, as 5.0 in the last bin of 4.9..5.
+            None: as many bins as the labels need. Ages of 120 and more are one bin with width 1 and high 121.
+        clip: (least, most) count of a bin before it is inverted, of "inverse" only. Published for ages: (5, 1000).
+
+    Returns:
+        `(N,)` float32 with mean 1, a tensor on y's device or an array, as y is.
+
+    Raises:
+        ValueError: On wrong arguments, and on labels that are NaN or infinite.
+
+    Source: Yang et al. 2021 (INV, SQINV, LDS), `_prepare_weights` of the published code.
+
+    Differences from the source: the published code convolves whole numbers for INV with LDS, and scipy then truncates
+    the smoothed counts to whole numbers (weights off by up to 4 %); here they stay floating. Labels are binned in their
+    own type.
+
+    Example:
+        >>> sample_weights(np.array([1.0, 1.2, 3.0]), bin_width=1, mode="inverse").tolist()
+        [0.75, 0.75, 1.5]
+    """
+    if mode not in get_args(WeightMode):
+        raise ValueError(f"mode must be one of {', '.join(get_args(WeightMode))}, got {mode!r}")
+    if clip is not None and (mode != "inverse" or len(clip) != 2 or not 0 < clip[0] <= clip[1]):
+        raise ValueError(
+            f"clip must be (least, most) with 0 < least <= most, and goes with 'inverse', got {clip}, {mode!r}"
+        )
+    labels = as_array(y)
+    if labels.ndim != 1 or not labels.size:
+        raise ValueError(f"y must have shape (N,) with N >= 1, got {labels.shape}")
+    bins = None if high is None else bins_between(low, high, bin_width)
+    index = np.maximum(bin_index(labels, low, bin_width, bins), 0)
+    if index.max() >= 10_000_000:
+        raise ValueError(f"bin_width={bin_width} must not cut the labels into more than 10 million bins; set `high`")
+    count = np.bincount(index, minlength=bins or 0).astype(np.float64)
+    if mode == "sqrt_inverse":
+        count = np.sqrt(count)
+    elif clip is not None:
+        count = np.clip(count, clip[0], clip[1])
+    if lds is not None:
+        half = lds.size // 2
+        count = np.convolve(count, lds.window(), mode="full")[half : half + len(count)]
+    weight = 1 / count[index]
+    weight = (weight * (len(weight) / weight.sum())).astype(np.float32)
+    return torch.from_numpy(weight).to(y.device) if isinstance(y, Tensor) else weight

@@ -1,0 +1,119 @@
+"""Losses of the group head: cross-entropy with descending labels, and logit adjustment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from groupdir.labels import check_group, soft_labels
+
+Reduction = Literal["mean", "sum"]
+
+
+def soft_label_loss(
+    logits: Tensor, group: Tensor, beta: float, *, reduction: Reduction = "mean", weight: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy with symmetric descending soft labels: -sum over k of q_ik log softmax(logits_i)_k.
+
+    q = `soft_labels(group, G, beta)`. The calculation is in float32 (float64 for float64 logits), autocast or not.
+
+    Args:
+        logits: Group head's outputs `(B, G)`, floating.
+        group: Groups `(B,)`, whole numbers in [0, G).
+        beta: How fast the labels descend, > 0.
+        reduction: "mean" divides the sum over samples by B.
+        weight: Weights of the samples `(B,)`. "mean" still divides by B: their mean is 1 over a data set, not a batch.
+
+    Returns:
+        A scalar, float64 for float64 logits and float32 otherwise; 0 for an empty batch.
+
+    Raises:
+        ValueError: On wrong arguments.
+
+    Source: Pu et al. 2025, Eq. 4.
+
+    Differences from the source: Eq. 4 is printed without the minus sign and as a sum; "sum" gives that reduction.
+
+    Example:
+        >>> soft_label_loss(torch.zeros(4, 10), torch.tensor([0, 3, 3, 9]), beta=1.0)  # log 10
+        tensor(2.3026)
+    """
+    logits = _checked_logits(logits, group)
+    label = soft_labels(group, logits.shape[1], beta, dtype=logits.dtype)
+    with torch.autocast(logits.device.type, enabled=False):
+        loss = -(label * F.log_softmax(logits, dim=1)).sum(1)
+    return _reduced(loss, weight, reduction)
+
+
+def logit_adjusted_loss(
+    logits: Tensor,
+    group: Tensor,
+    counts: Tensor | Sequence[float],
+    tau: float = 1.0,
+    *,
+    reduction: Reduction = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Cross-entropy on logits + tau log(n_k / N): rare groups must win by a margin in training.
+
+    At inference use the raw logits. The calculation is in float32 (float64 for float64 logits), autocast or not.
+
+    Args:
+        logits: Group head's outputs `(B, G)`, floating.
+        group: Groups `(B,)`, whole numbers in [0, G).
+        counts: Training samples of each group `(G,)`, each >= 1.
+        tau: Strength, >= 0; 0 is plain cross-entropy.
+        reduction: "mean" divides the sum over samples by B.
+        weight: Weights of the samples `(B,)`; "mean" still divides by B.
+
+    Returns:
+        A scalar, float64 for float64 logits and float32 otherwise; 0 for an empty batch.
+
+    Raises:
+        ValueError: On wrong arguments. An empty group has no log-frequency: merge it, or cut the labels otherwise.
+
+    Source: Menon et al. 2021, logit-adjusted softmax cross-entropy.
+
+    Example:
+        >>> logit_adjusted_loss(torch.zeros(1, 2), torch.tensor([1]), [9, 1])  # log 10
+        tensor(2.3026)
+    """
+    logits = _checked_logits(logits, group)
+    if not 0 <= tau < math.inf:
+        raise ValueError(f"tau must be >= 0 and finite, got {tau}")
+    number = torch.as_tensor(counts, dtype=torch.float64)
+    if number.shape != logits.shape[1:]:
+        raise ValueError(f"counts must have shape ({logits.shape[1]},), one for each logit, got {tuple(number.shape)}")
+    if not bool((number >= 1).all()):
+        empty = [k for k, n in enumerate(number.tolist()) if not n >= 1]
+        raise ValueError(f"counts must be >= 1, got less in the groups {empty}; merge them or use fewer groups")
+    prior = (tau * (number / number.sum()).log()).to(device=logits.device, dtype=logits.dtype)
+    with torch.autocast(logits.device.type, enabled=False):
+        loss = F.cross_entropy(logits + prior, group.long(), reduction="none")
+    return _reduced(loss, weight, reduction)
+
+
+def _checked_logits(logits: Tensor, group: Tensor) -> Tensor:
+    """Logits in the type of the calculation, once their shape and that of the groups are right."""
+    if logits.dim() != 2 or not logits.is_floating_point() or not logits.shape[1]:
+        raise ValueError(f"logits must be floating of shape (B, G), got {logits.dtype} of shape {tuple(logits.shape)}")
+    check_group(group, logits.shape[1])  # torch would take -100 for "ignore this one"
+    if len(group) != len(logits):
+        raise ValueError(f"group must have shape ({len(logits)},), one for each row of logits, got ({len(group)},)")
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _reduced(loss: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
+    """The sum of `(B,)` losses, or that over B."""
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"reduction must be one of {', '.join(get_args(Reduction))}, got {reduction!r}")
+    if weight is not None:
+        if weight.shape != loss.shape:
+            raise ValueError(f"weight must have shape ({len(loss)},), one for each sample, got {tuple(weight.shape)}")
+        loss = loss * weight.to(loss.dtype)
+    return loss.sum() if reduction == "sum" else loss.sum() / max(len(loss), 1)

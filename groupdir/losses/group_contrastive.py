@@ -1,0 +1,369 @@
+"""Group-aware contrastive loss L_grc (Pu et al. 2025, Eq. 2) and Rank-N-Contrast, in O(B^2) beside the similarities.
+
+Every pair (i, j) has a denominator of its own, the sum of exp(s_ik) over all k at least as far from i as j is. Two
+things make that cheap. An anchor's B - 1 denominators take only as many values as there are distinct groups; and with
+the groups in the order of their distance to the anchor, they are the tails of one running sum. So with mass[i, h] the
+sum of exp(s_ik) over the members of group h, and count[i, h] their number, both without i itself,
+
+    den[i, h]    = sum of mass[i, h'] over groups h' with |h' - g_i| >= |h - g_i|
+    weight[i, h] = sum of count[i, h'] / den[i, h'] over groups h' with |h' - g_i| <= |h - g_i|
+    loss         = (sum_i sum_h count[i, h] log den[i, h] - sum_{i != j} s_ij) / (B (B - 1))
+    dloss/ds_ij  = (exp(s_ij) weight[i, g_j] - 1) / (B (B - 1))
+
+All sums are over positive terms, so nothing cancels, and nothing is scattered, so the result is deterministic. The
+gradient is closed: it is made together with the value, in the one B x B matrix there is, and `backward` only scales it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Similarity = Literal["negative_l2", "cosine", "negative_unit_l2"]
+
+_TOLERANCE = 2e-5
+"""Largest estimated relative error for which float32 will do. The whole gradient's is then below 1e-5 (measured)."""
+
+_EXPONENT_LIMIT = {torch.float32: 75.0, torch.float64: 650.0}
+"""|exponent| up to which exp, its sums over a batch and their reciprocals are normal numbers of that type."""
+
+_MAX_LEVELS = 256
+"""Up to so many distinct groups a product with their memberships is cheaper than sorting every anchor's distances."""
+
+_BLOCK_ELEMENTS, _BLOCK_ELEMENTS_GPU = 2**18, 2**24
+"""Size of a block of anchors' rows: it stays in a core's cache, or is large enough to fill a GPU."""
+
+
+def group_contrastive_loss(
+    z: Tensor, group: Tensor, temperature: float, similarity: Similarity = "negative_l2"
+) -> Tensor:
+    """Contrast every pair of a batch with all samples whose group is at least as far away.
+
+    With s_ij = sim(z_i, z_j) / t, d_ij = |group_i - group_j| and K(i, j) = {k != i: d_ik >= d_ij}, the value is the
+    mean over the B (B - 1) ordered pairs of log(sum over k in K(i, j) of exp(s_ik)) - s_ij. Members of the anchor's own
+    group are partners j like all others. For two augmented views, concatenate them and repeat the groups.
+
+    Time is O(B^2 D) for the similarities and O(B^2) for the rest (O(B^2 log B) with more than 256 distinct groups);
+    memory is one B x B matrix. The calculation runs in float32 with autocast switched off, and by itself in float64
+    where float32 would not give five digits: low temperatures, near duplicates among long features, TF32 products.
+
+    Args:
+        z: Features `(B, D)`, floating, of any norm. Half precision is raised to float32.
+        group: `(B,)`. Integers are group indices: any values, gaps and negatives included; only their distances count.
+            Floating values are raw targets, whose exact distances (no binning) make this Rank-N-Contrast.
+        temperature: t > 0. Its range belongs to the similarity: 1..5 suits `negative_l2`, 0.05..1 the bounded two.
+        similarity: `negative_l2` is -|z_i - z_j|, `cosine` is z_i.z_j / (|z_i||z_j|), `negative_unit_l2` is
+            -|u_i - u_j| with u = z / |z|. A zero vector has u = 0 and gradient 0; equal vectors do not push each other.
+
+    Returns:
+        A scalar: float64 for float64 features, float32 otherwise. 0 with zero gradients for fewer than two samples.
+        Differentiable once with respect to `z`.
+
+    Raises:
+        ValueError: On a wrong shape, type or device, a temperature that is not positive, an unknown similarity, targets
+            that are not finite.
+
+    Source: Pu et al. 2025, Eq. 2; Zha et al. 2023 (Rank-N-Contrast) where `group` holds the raw targets.
+
+    Differences from the source: Eq. 2 is 0/0 for one sample, here 0. The authors' cosine option has the sign reversed;
+    here similar pairs attract. Distances of raw targets are taken in float64, so that two of them are equal exactly
+    when they are for the numbers given, not by the luck of float32 rounding.
+
+    Example:
+        >>> z = torch.tensor([[0.0], [1.0], [3.0]])
+        >>> loss = group_contrastive_loss(z, torch.tensor([0, 1, 3]), temperature=1.0)
+        >>> by_hand = (math.log(1 + math.exp(-2)) + 2 * math.log(1 + math.exp(-1))) / 6  # the other three pairs give 0
+        >>> abs(loss.item() - by_hand) < 1e-6
+        True
+    """
+    if z.dim() != 2 or not z.is_floating_point():
+        raise ValueError(f"z must be a floating tensor of shape (B, D), got {z.dtype} of shape {tuple(z.shape)}")
+    if group.shape != z.shape[:1] or group.is_complex() or group.device != z.device:
+        raise ValueError(
+            f"group must be a real tensor of shape ({len(z)},) on {z.device}, as z is, "
+            f"got {group.dtype} of shape {tuple(group.shape)} on {group.device}"
+        )
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature must be > 0 and finite, got {temperature}")
+    if similarity not in get_args(Similarity):
+        raise ValueError(f"similarity must be one of {', '.join(get_args(Similarity))}, got {similarity!r}")
+    loss: Tensor = _GroupContrastive.apply(z, group, float(temperature), similarity)
+    return loss
+
+
+class _GroupContrastive(torch.autograd.Function):
+    """Value and gradient in one go; `backward` multiplies the stored (B, D) gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, group: Tensor, temperature: float, similarity: Similarity) -> Tensor:
+        dtype = torch.float64 if z.dtype == torch.float64 else torch.float32
+        if len(z) < 2:
+            loss, gradient = z.new_zeros((), dtype=dtype), torch.zeros_like(z, dtype=dtype)
+        else:
+            with torch.autocast(z.device.type, enabled=False):
+                pairs = _pairs(z, temperature, similarity)
+                levels = _Levels.of(group, pairs.matrix.dtype)
+                loss, gradient = _value_and_gradient(pairs, levels, ctx.needs_input_grad[0])
+        ctx.dtype = z.dtype
+        ctx.save_for_backward(gradient.to(dtype))
+        return loss.to(dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return (gradient * grad_outputs[0]).to(ctx.dtype), None, None, None
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """The similarities of a batch and what their gradient needs."""
+
+    matrix: Tensor  # (B, B) distances or cosines, symmetric, diagonal 0; overwritten on the way to the gradient
+    scale: float  # s = scale * matrix: -1/t for distances, 1/t for cosines
+    low: float  # bounds of s off the diagonal
+    high: float
+    points: Tensor  # (B, D) features or directions, centred, in the type of the gradient's product
+    direction: Tensor | None  # (B, D) u = z / |z| where the similarity normalises
+    inverse_norm: Tensor | None  # (B, 1) 1 / |z|, 0 for a zero vector
+    value_error: float  # what a float32 product costs: largest error of s, thus relative error of exp(s)
+    slope_error: float  # largest relative error of x_i - x_j in the gradient's product
+
+
+def _pairs(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
+    """Similarities and the gradient's product, each in float32 where that is exact enough, else in float64.
+
+    |x_i|^2 + |x_j|^2 - 2 x_i.x_j costs one matrix product, but its error is one of |x|^2: divided by 2 d t it is an
+    error of s, divided by 2 d^2 one of x_i - x_j. Whether float32 will do needs three values on the host. On a GPU that
+    is one wait, paid to keep float64 (and logarithms, which the same values decide on) for the batches that need them.
+    """
+    float32 = z.dtype != torch.float64 and _products_keep_float32(z.device)
+    if float32:
+        pairs = _pairs_as_given(z.float(), temperature, similarity)
+        if max(pairs.value_error, pairs.slope_error) <= _TOLERANCE:
+            return pairs
+        del pairs  # the B x B matrix, before there is another
+    pairs = _pairs_as_given(z.double(), temperature, similarity)
+    if float32 and pairs.slope_error <= _TOLERANCE:
+        return replace(pairs, points=pairs.points.float())
+    return pairs
+
+
+def _products_keep_float32(device: torch.device) -> bool:
+    """False where the user lets matrix products run in TF32 or bfloat16, whose error 1/t would magnify."""
+    backend = torch.backends.cuda if device.type == "cuda" else torch.backends.mkldnn
+    return backend.matmul.fp32_precision in ("none", "ieee")
+
+
+def _pairs_as_given(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
+    """Similarities in the type of `z`: one matrix product."""
+    direction = inverse_norm = None
+    if similarity != "negative_l2":
+        direction, inverse_norm = _directions(z)
+        z = direction
+    points = z - z.mean(0)  # changes no distance, and a common offset then costs no digits
+    double_eps = 2 * torch.finfo(torch.float32).eps
+    if similarity == "cosine":
+        bound = 1 / temperature
+        matrix = (z @ z.T).fill_diagonal_(0)
+        return _Pairs(matrix, bound, -bound, bound, points, direction, inverse_norm, double_eps * bound, double_eps)
+    matrix, nearest, farthest, longest = _distances(points, temperature)
+    error = double_eps * longest * (longest / nearest) if nearest > 0 else math.inf
+    errors = (error / temperature, error / nearest if nearest > 0 else math.inf)
+    scale = -1 / temperature
+    return _Pairs(matrix, scale, scale * farthest, scale * nearest, points, direction, inverse_norm, *errors)
+
+
+def _directions(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions u = z / |z| `(B, D)` and 1 / |z| `(B, 1)`, both 0 for zero vectors; no square over- or underflows."""
+    peak = z.abs().amax(1, keepdim=True)
+    peak = torch.where(peak < torch.finfo(z.dtype).tiny, math.inf, peak)
+    shape = z / peak
+    norm = torch.linalg.vector_norm(shape, dim=1, keepdim=True)
+    norm = torch.where(norm == 0, 1, norm)
+    return shape / norm, 1 / (norm * peak)
+
+
+def _distances(x: Tensor, temperature: float) -> tuple[Tensor, float, float, float]:
+    """Distances `(B, B)`, the least and the largest of two samples, and the largest norm; by one matrix product.
+
+    In float64 what rounding leaves of two equal rows is set to 0; in float32 the least is reported as 0 where rounding
+    may have made it, and the product is saved where even features spread evenly (the least then is at most 1.5 times
+    their root mean square norm) would be too long for it: not on a GPU, where looking costs more than the product.
+    """
+    eps = torch.finfo(x.dtype).eps
+    norm = torch.linalg.vector_norm(x, dim=1)
+    square = norm.square()
+    if x.dtype == torch.float32 and x.device.type == "cpu":
+        root_mean_square = square.mean().sqrt().item()
+        if 2 * eps / 1.5 * root_mean_square / temperature > _TOLERANCE:
+            return x.new_empty(0, 0), 0.0, 0.0, 0.0
+    matrix = (square[:, None] + square).addmm_(x, x.T, alpha=-2)
+    nearest, farthest, longest = _extremes(matrix, norm)
+    noise = eps * (16 + math.sqrt(x.shape[1]))  # of a product, relative to the squares; 8 was seen at D = 2048
+    if not nearest > max(2 * noise * longest * longest, torch.finfo(x.dtype).tiny / eps):  # true for NaN
+        if x.dtype == torch.float32:
+            return matrix, 0.0, 0.0, longest
+        for rows in _blocks(matrix):
+            matrix[rows].masked_fill_(matrix[rows] <= noise * (square[rows, None] + square), 0)
+        nearest, farthest, longest = _extremes(matrix, norm)
+    matrix.fill_diagonal_(0).sqrt_()
+    return matrix, math.sqrt(nearest), math.sqrt(farthest), longest
+
+
+def _extremes(matrix: Tensor, norm: Tensor) -> tuple[float, float, float]:
+    """The least and the largest value off the diagonal, which is overwritten, and the largest norm."""
+    matrix.diagonal().copy_(matrix[0, 1].expand(len(matrix)))
+    nearest, farthest, longest = torch.stack([*matrix.aminmax(), norm.amax()]).tolist()
+    return nearest, farthest, longest
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """The distinct groups of a batch ("levels", H of them), or every sample as a level of its own where H is large."""
+
+    value: Tensor  # (H,) int64 or float64
+    code: Tensor  # (B,) level of each sample
+    count: Tensor  # (H,) members
+    member: Tensor | None  # (B, H) memberships, 1 or 0; None where every sample is its own level
+
+    @classmethod
+    def of(cls, group: Tensor, dtype: torch.dtype) -> _Levels:
+        """Levels of a batch with memberships in `dtype`. H shapes all that follows, hence a wait on a GPU."""
+        group = group.detach().to(torch.float64 if group.is_floating_point() else torch.int64)
+        if group.is_floating_point() and not bool(group.isfinite().all()):
+            bad = int((~group.isfinite()).sum())
+            raise ValueError(f"group must hold finite targets, got {bad} NaN or infinite among {len(group)}")
+        value, code, count = torch.unique(group, return_inverse=True, return_counts=True)
+        if len(value) > _MAX_LEVELS:
+            return cls(group, torch.arange(len(group), device=group.device), torch.ones_like(code), None)
+        member = code[:, None] == torch.arange(len(value), device=group.device)
+        return cls(value, code, count, member.to(dtype))
+
+    def order(self, anchor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tables `(A, H)` for anchor levels `(A,)`: levels by distance; how many are nearer; the last one as near."""
+        distance = (self.value[anchor, None] - self.value).abs()
+        near, ranking = distance.sort(dim=1, stable=True)
+        first = torch.searchsorted(near, distance)
+        last = torch.searchsorted(near, distance, right=True) - 1
+        return ranking, first, last
+
+    def others(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """How many members of each level, `(r, H)`, are not the anchor itself."""
+        own = self.code[rows, None] == self.code if self.member is None else self.member[rows]
+        return self.count.to(dtype) - own.to(dtype)
+
+
+def _value_and_gradient(pairs: _Pairs, levels: _Levels, want_gradient: bool) -> tuple[Tensor, Tensor]:
+    """The loss and its gradient `(B, D)`. Goes through blocks of anchors, so that only `pairs.matrix` is B x B.
+
+    exp(s) is kept for the gradient where the batch is one block, else made again: that is cheaper than a second matrix.
+    """
+    matrix, batch = pairs.matrix, len(pairs.matrix)
+    log = not pairs.high - pairs.low <= 2 * _EXPONENT_LIMIT[matrix.dtype]  # true for NaN
+    offset = 0.0 if log else -(pairs.high + pairs.low) / 2  # cancels in the loss
+    blocks = _blocks(matrix)
+    tables = levels.order(torch.arange(len(levels.value), device=matrix.device)) if levels.member is not None else None
+    weight = matrix.new_empty(len(levels.value), batch)
+    log_sum, terms = matrix.new_zeros((), dtype=torch.float64), matrix
+    for rows in blocks:
+        code = levels.code[rows]
+        ranking, first, last = levels.order(code) if tables is None else [table[code] for table in tables]
+        terms = _terms(pairs, rows, offset, log)
+        mass = _mass(terms, levels, log)
+        block_sum, block_weight = _denominators(mass, levels.others(rows, mass.dtype), ranking, first, last, log)
+        weight[:, rows] = block_weight.T
+        log_sum += block_sum
+    n_pairs = batch * (batch - 1)
+    loss = (log_sum - pairs.scale * matrix.sum(1).sum(dtype=torch.float64)) / n_pairs - offset
+    if not want_gradient:
+        return loss, torch.zeros_like(pairs.points)
+    for rows in blocks:
+        terms = terms if len(blocks) == 1 else _terms(pairs, rows, offset, log)
+        _pull_into(matrix[rows], terms, weight, levels, rows, pairs, log)
+    return loss, _gradient(pairs, n_pairs)
+
+
+def _blocks(matrix: Tensor) -> list[slice]:
+    """Blocks of rows of a (B, B) matrix."""
+    elements = _BLOCK_ELEMENTS if matrix.device.type == "cpu" else _BLOCK_ELEMENTS_GPU
+    rows = max(1, elements // len(matrix))
+    return [slice(start, min(start + rows, len(matrix))) for start in range(0, len(matrix), rows)]
+
+
+def _terms(pairs: _Pairs, rows: slice, offset: float, log: bool) -> Tensor:
+    """exp(s + offset) of a block of anchors, `(r, B)`, 0 for the anchor itself; with `log`, s and -inf."""
+    terms = pairs.matrix[rows] * pairs.scale
+    if not log:
+        terms.add_(offset).exp_()
+    terms[:, rows].fill_diagonal_(-math.inf if log else 0)
+    return terms
+
+
+def _mass(terms: Tensor, levels: _Levels, log: bool) -> Tensor:
+    """The sum of each level's terms, `(r, H)`; with `log`, its logarithm, from each anchor's largest term per level."""
+    if levels.member is None:
+        return terms
+    if not log:
+        return (levels.member.T @ terms.T).T  # up to three times faster on a CPU than terms @ member
+    parts = torch.split(terms[:, levels.code.argsort()], levels.count.tolist(), dim=1)
+    largest = torch.stack([part.amax(1) for part in parts], dim=1)
+    largest.clamp_(min=torch.finfo(terms.dtype).min)  # not -inf where a level is the anchor alone
+    return ((terms - largest[:, levels.code]).exp_() @ levels.member).log_() + largest
+
+
+def _denominators(
+    mass: Tensor, others: Tensor, ranking: Tensor, first: Tensor, last: Tensor, log: bool
+) -> tuple[Tensor, Tensor]:
+    """The sum of count x log den over a block, and the weights `(r, H)`, with `log` their logarithms.
+
+    By distance, a denominator is a sum from the far end and a weight one from the near end.
+    """
+    scan = torch.logcumsumexp if log else torch.cumsum
+    denominator = scan(mass.gather(1, ranking).flip(1), 1).flip(1).gather(1, first)
+    share = others.log() - denominator if log else others / denominator
+    weight = scan(share.gather(1, ranking), 1).gather(1, last)
+    log_denominator = denominator if log else denominator.log()
+    return (others * log_denominator).sum(dtype=torch.float64), weight
+
+
+def _pull_into(
+    out: Tensor, terms: Tensor, weight: Tensor, levels: _Levels, rows: slice, pairs: _Pairs, log: bool
+) -> None:
+    """Replace a block of `pairs.matrix` by B (B - 1) (dloss/ds_ij + dloss/ds_ji), over d_ij where those are distances.
+
+    `weight` is (H, B), anchors along the second axis.
+    """
+    if log:
+        both = (terms + weight[:, rows].T[:, levels.code]).exp_() + (terms + weight[levels.code[rows]]).exp_()
+    elif levels.member is None:
+        both = (weight[rows] + weight[:, rows].T).mul_(terms)
+    else:  # a sum of weight[g_i, j], whole rows, and weight[g_j, i], by the product that gathers columns fastest
+        both = weight[levels.code[rows]].addmm_(weight[:, rows].T, levels.member.T).mul_(terms)
+    if pairs.scale > 0:
+        torch.sub(both, 2, out=out)
+        return
+    both.sub_(2)
+    if pairs.high == 0:  # equal rows: |x_i - x_j| has no slope there, take 0
+        both.masked_fill_(out == 0, 0)
+        out.masked_fill_(out == 0, 1)
+    torch.div(both, out, out=out)
+
+
+def _gradient(pairs: _Pairs, n_pairs: int) -> Tensor:
+    """The gradient `(B, D)` from the pulls in `pairs.matrix`: row i is the sum over j of pull_ij (x_j - x_i).
+
+    For cosines the -x_i is free, because the projection removes all that is along u_i, and it saves digits.
+    """
+    matrix = pairs.matrix.fill_diagonal_(0)
+    matrix.diagonal().copy_(-matrix.sum(1))
+    gradient = (matrix.to(pairs.points.dtype) @ pairs.points).mul_(abs(pairs.scale) / n_pairs)
+    if pairs.direction is None or pairs.inverse_norm is None:
+        return gradient
+    along = (pairs.direction * gradient).sum(1, keepdim=True)
+    return (gradient - pairs.direction * along).mul_(pairs.inverse_norm)

@@ -1,0 +1,66 @@
+"""Everything that can be plugged in: name -> "module:Class", resolved only when a trial uses it.
+
+Your own class needs no entry: `name: my_package.my_module:MyClass` in the YAML names it directly.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from typing import Literal
+
+from groupdir.errors import ConfigError
+
+Kind = Literal["method", "data", "encoder"]
+
+METHODS = {
+    "vanilla": "groupdir.methods.vanilla:Vanilla",
+    "group_dir": "groupdir.methods.group_dir:GroupDIR",
+}
+DATASETS = {
+    "digits": "groupdir.data.digits:Digits",
+    "faces": "groupdir.data.faces:Faces",
+    "stsb": "groupdir.data.stsb:STSB",
+}
+ENCODERS = {
+    "convnet": "groupdir.models.convnet:ConvNet",
+    "mlp": "groupdir.models.mlp:MLP",
+    "bilstm": "groupdir.models.bilstm:BiLSTM",
+}
+TABLES: dict[Kind, dict[str, str]] = {"method": METHODS, "data": DATASETS, "encoder": ENCODERS}
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that nobody knows: the nearest known one, and all of them.
+
+    >>> did_you_mean("vanila", ["vanilla", "group_dir"])
+    "did you mean 'vanilla'? Known: group_dir, vanilla"
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return (f"did you mean '{near[0]}'? " if near else "") + "Known: " + ", ".join(names)
+
+
+def resolve(kind: Kind, name: str) -> type:
+    """The class behind a name.
+
+    Args:
+        kind: Which table.
+        name: A registered name, or "module:Class" for a class of your own.
+
+    Raises:
+        ConfigError: The name is unknown, its module cannot be imported, or it has no `Config`.
+    """
+    target = TABLES[kind].get(name, name)
+    if ":" not in target:
+        hint = did_you_mean(name, TABLES[kind])
+        raise ConfigError(f"unknown {kind} '{name}': {hint}; or name your own as 'module:Class'")
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{kind} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'") from error
+    if not isinstance(found, type) or not hasattr(found, "Config"):
+        raise ConfigError(f"{kind} '{name}' must be a class with a nested `Config`, got {found!r}")
+    return found

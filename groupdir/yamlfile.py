@@ -1,0 +1,106 @@
+"""YAML that remembers the line of every value, so that a mistake can be shown where it stands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from groupdir.errors import ConfigError, Mistake
+
+Address = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 does; PyYAML's 1.1 rule makes it a string."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+def dotted(address: Address) -> str:
+    """The address as people write it: `method.groups`."""
+    return ".".join(str(part) for part in address)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed YAML file.
+
+    Attributes:
+        name: What to call the file in a message.
+        data: Its content as plain mappings, lists and scalars.
+        lines: Address of a value -> its line, counted from 1.
+    """
+
+    name: str
+    data: dict[str, Any]
+    lines: dict[Address, int]
+
+    @classmethod
+    def read(cls, path: str | Path) -> Document:
+        """Reads a file.
+
+        Raises:
+            ConfigError: The file is missing, is no YAML, repeats a key, or its top level is no mapping.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise ConfigError(f"{path}: cannot be read: {reason}") from error
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, name: str = "<yaml>") -> Document:
+        """Parses a text; see `read`."""
+        try:
+            root = yaml.compose(text, Loader=_Loader)
+            data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else None
+            raise ConfigError([Mistake("", f"is no valid YAML: {error.problem}", name, line)]) from error
+        except yaml.YAMLError as error:
+            raise ConfigError([Mistake("", f"is no valid YAML: {error}", name)]) from error
+        if not isinstance(data, dict):
+            raise ConfigError([Mistake("", f"must hold a mapping at its top level, got {type(data).__name__}", name, 1)])
+        lines: dict[Address, int] = {}
+        repeated: list[Mistake] = []
+        if root is not None:
+            _walk(root, (), lines, repeated, name)
+        if repeated:
+            raise ConfigError(repeated)
+        return cls(name, data, lines)
+
+    def line(self, address: Address) -> int | None:
+        """The line of a value, or of the nearest mapping around it."""
+        while address and address not in self.lines:
+            address = address[:-1]
+        return self.lines.get(address)
+
+    def mistake(self, address: Address, message: str) -> Mistake:
+        """A mistake at an address of this file."""
+        return Mistake(dotted(address), message, self.name, self.line(address))
+
+
+def _walk(node: yaml.Node, address: Address, lines: dict[Address, int], repeated: list[Mistake], name: str) -> None:
+    lines.setdefault(address, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[Any] = set()
+        for key, value in node.value:
+            inner = (*address, key.value)
+            if key.value in seen:
+                repeated.append(Mistake(dotted(inner), "is given twice", name, key.start_mark.line + 1))
+            seen.add(key.value)
+            lines[inner] = key.start_mark.line + 1
+            _walk(value, inner, lines, repeated, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _walk(value, (*address, index), lines, repeated, name)

@@ -1,0 +1,40 @@
+"""What all tests share: one thread, no surprises from the clock, the real data where it is."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before anything imports torch, and inherited by every subprocess: one thread is what a trial gets on a CPU, and sums
+# over several threads are not the same bit for bit.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+# A busy machine is no failure. In CI the examples are the same every time; elsewhere they are new ones.
+settings.register_profile("groupdir", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("groupdir")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the real data sets, beside the checkout: agedb-dir/, sts-b-dir/."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real data sets are not here: no folder ../shared/data beside the checkout")
+    return folder
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """An empty folder for studies."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    return folder
