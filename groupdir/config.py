@@ -37,7 +37,9 @@ class WeightsConfig(Strict):
     """Weights of the training samples by the rarity of their label, mean 1; every method takes them."""
 
     mode: Literal["inverse", "sqrt_inverse"] = "sqrt_inverse"
-    clip: tuple[float, float] | None = Field(None, description="Bounds of the counts; the published INV uses [5, 1000].")
+    clip: tuple[float, float] | None = Field(
+        None, description="Bounds of the counts; the published INV uses [5, 1000]."
+    )
     lds: LDSConfig | None = None
 
 
@@ -70,7 +72,9 @@ class OptimConfig(Strict):
     momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd; Adam's beta_1.")
     schedule: Literal["constant", "cosine", "step"] = "constant"
     warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up from 0.")
-    milestones: tuple[float, ...] = Field((0.67, 0.89), description="Of schedule step: fractions of the stage's epochs.")
+    milestones: tuple[float, ...] = Field(
+        (0.67, 0.89), description="Of schedule step: fractions of the stage's epochs."
+    )
     decay: float = Field(0.1, gt=0, le=1, description="Of schedule step: factor at each milestone.")
     min_lr_ratio: float = Field(0.0, ge=0, le=1, description="Of schedule cosine: last rate over the first.")
     grad_clip_norm: float | None = Field(None, gt=0)
@@ -81,10 +85,14 @@ class TrainConfig(Strict):
 
     epochs: int = Field(90, ge=1, description="Epochs of the last stage; a pre-training counts its own.")
     batch_size: int = Field(128, ge=1)
-    keep: Literal["best", "last"] = Field("best", description="Which epoch's weights are the result: lowest error on val, or the last.")
+    keep: Literal["best", "last"] = Field(
+        "best", description="Which epoch's weights are the result: lowest error on val, or the last."
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     amp: Literal["none", "bf16"] = Field("none", description="Autocast of encoder and heads; losses stay in float32.")
-    threads: int = Field(1, ge=1, description="Of a CPU trial. Results are bit for bit the same only for the same number.")
+    threads: int = Field(
+        1, ge=1, description="Of a CPU trial. Results are bit for bit the same only for the same number."
+    )
     max_loss: float = Field(1e6, gt=0, description="A loss above it counts as exploded, and the trial as failed.")
 
 
@@ -126,7 +134,9 @@ class TrialConfig(Strict):
         """
         document = override(Document.read(path), overrides)
         if "search" in document.data:
-            line = document.mistake(("search",), "this is a search space, not a trial: run `python -m launch search` on it")
+            line = document.mistake(
+                ("search",), "this is a search space, not a trial: run `python -m launch search` on it"
+            )
             raise ConfigError([line])
         return cls.from_document(document)
 

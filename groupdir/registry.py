@@ -60,7 +60,9 @@ def resolve(kind: Kind, name: str) -> type:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{kind} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'") from error
+        raise ConfigError(
+            f"{kind} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'"
+        ) from error
     if not isinstance(found, type) or not hasattr(found, "Config"):
         raise ConfigError(f"{kind} '{name}' must be a class with a nested `Config`, got {found!r}")
     return found

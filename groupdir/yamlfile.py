@@ -70,7 +70,9 @@ class Document:
         except yaml.YAMLError as error:
             raise ConfigError([Mistake("", f"is no valid YAML: {error}", name)]) from error
         if not isinstance(data, dict):
-            raise ConfigError([Mistake("", f"must hold a mapping at its top level, got {type(data).__name__}", name, 1)])
+            raise ConfigError(
+                [Mistake("", f"must hold a mapping at its top level, got {type(data).__name__}", name, 1)]
+            )
         lines: dict[Address, int] = {}
         repeated: list[Mistake] = []
         if root is not None:

@@ -46,8 +46,9 @@ class InputSpec:
     """What an encoder is given.
 
     Attributes:
-        kind: "image": one array (N, C, H, W) float32; "vector": one array (N, D) float32; "embedding_pair": one array (N, 2, D) float32;
-            "token_pair": two arrays, tokens (N, 2, L) int64 with 0 for padding, and lengths (N, 2) int64, at least 1.
+        kind: "image": one array (N, C, H, W) float32; "vector": one array (N, D) float32; "embedding_pair": one array
+            (N, 2, D) float32; "token_pair": two arrays, tokens (N, 2, L) int64 with 0 for padding, and lengths (N, 2)
+            int64, at least 1.
         shape: Shape of one sample of the first array.
         vectors: Of "token_pair": (V, D) float32, the vector of each token; row 0, the padding, is zero.
         vocabulary: Of "token_pair": the V tokens, in the order of `vectors`; the first two are "<pad>" and "<unk>".
@@ -78,7 +79,8 @@ class Split:
 class Dataset(ABC):
     """A data set. Subclasses set `Config`, `targets` and `build`; the rest follows.
 
-    An instance can be pickled and holds numpy arrays only, so that an object store can share it between the processes of a node.
+    An instance can be pickled and holds numpy arrays only, so that an object store can share it between the processes of
+    a node.
 
     Args:
         config: Its section of the trial.
@@ -89,6 +91,7 @@ class Dataset(ABC):
 
     Config: ClassVar[type[DatasetConfig]]
     augments: ClassVar[bool] = False  # whether `augment` changes anything, so that two views differ
+    augment_one_view: bool = False  # whether training on one view augments too
 
     def __init__(self, config: DatasetConfig) -> None:
         self.config = config

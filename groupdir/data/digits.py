@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-import torch
 from pydantic import Field
 
 from groupdir.config import DatasetConfig
-from groupdir.data import density, pictures
-from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName, Targets
-from groupdir.metrics import ShotSplit
+from groupdir.data.base import Dataset
 
 SIZE = 32
 """Height and width of a picture, in pixels."""

@@ -1,0 +1,66 @@
+"""`python -m analysis`: choose a configuration from a finished study, or write its page."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groupdir.errors import GroupdirError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Read what a search left in its folder.")
+
+Folder = Annotated[Path, typer.Argument(help="A study's folder, such as results/digits.")]
+
+
+class Rule(StrEnum):
+    """How one point of the front is chosen."""
+
+    many = "many"
+    median = "median"
+    few = "few"
+    all = "all"
+    knee = "knee"
+
+
+@app.command()
+def select(
+    folder: Folder,
+    shot: Annotated[
+        Rule, typer.Option(help="Lowest error of this shot on the front; knee: nearest to the ideal point.")
+    ],
+    include_stopped: Annotated[
+        bool, typer.Option("--include-stopped", help="Let trials that the scheduler stopped onto the front.")
+    ] = False,
+) -> None:
+    """Print the Pareto front and write the chosen configuration as best_<shot>.yaml."""
+    from analysis.load import load_study
+    from analysis.select import print_selection, select_config
+
+    study = load_study(folder)
+    print_selection(study, select_config(study, shot.value, include_stopped=include_stopped))
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write report.html, one page that needs no network, and front.png for print."""
+    from analysis.load import load_study
+    from analysis.report import write_report
+
+    typer.echo(f"wrote {write_report(load_study(folder))}")
+
+
+def main() -> None:
+    """Runs the command line: what a person can mend is printed as one text on stderr, with exit code 2."""
+    try:
+        app()
+    except GroupdirError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

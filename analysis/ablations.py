@@ -1,0 +1,82 @@
+"""What each part of the chosen configuration is worth: trained again without it, over seeds, on validation data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from analysis.load import Study
+from analysis.select import metric_of, shot_metrics_of
+
+BASELINE = "as chosen"
+"""Label of the trials that train the chosen configuration unchanged."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation (n - 1) of a metric over seeds; the deviation is NaN for one seed.
+
+    >>> str(Spread(4.2, 0.1, 3)), str(Spread(4.2, math.nan, 1))
+    ('4.20 ± 0.10', '4.20 (one seed)')
+    """
+
+    mean: float
+    deviation: float
+    seeds: int
+
+    def __str__(self) -> str:
+        if math.isnan(self.mean):
+            return "–"
+        return (
+            f"{self.mean:.2f} (one seed)" if math.isnan(self.deviation) else f"{self.mean:.2f} ± {self.deviation:.2f}"
+        )
+
+
+def ablations(study: Study) -> dict[str, dict[str, Spread]]:
+    """Label -> metric -> its spread over the seeds that finished; the chosen configuration comes first."""
+    rows = study.trials[(study.trials["role"] == "ablation") & (study.trials["status"] == "finished")]
+    labels = sorted(rows["label"].unique().tolist(), key=lambda label: label != BASELINE)
+    table: dict[str, dict[str, Spread]] = {}
+    for label in labels:
+        own = rows[rows["label"] == label]
+        table[str(label)] = {
+            metric: Spread(float(own[metric].mean()), float(own[metric].std(ddof=1)), int(own[metric].count()))
+            for metric in shot_metrics_of(study)
+        }
+    return table
+
+
+def findings(study: Study, table: Mapping[str, Mapping[str, Spread]]) -> list[str]:
+    """One sentence for each ablation: the two errors over all samples, and what follows from them, no more.
+
+    A difference counts as one only if it is larger than both standard deviations over seeds.
+    """
+    metric = metric_of(study, "all")
+    if BASELINE not in table or metric not in table[BASELINE]:
+        return []
+    chosen = table[BASELINE][metric]
+    return [_finding(label, metric, row[metric], chosen) for label, row in table.items() if label != BASELINE]
+
+
+def _finding(label: str, metric: str, changed: Spread, chosen: Spread) -> str:
+    numbers = f"{label}: {metric} {changed} against {chosen} {BASELINE}"
+    part = label.removeprefix("without ")
+    what = f"gain from {part}" if part != label else "loss"
+    if math.isnan(changed.mean) or math.isnan(chosen.mean):
+        return f"{numbers}: not measured."
+    difference = changed.mean - chosen.mean
+    if "pearson" in metric:
+        difference = -difference
+    deviations = [spread.deviation for spread in (changed, chosen)]
+    if any(math.isnan(deviation) for deviation in deviations):
+        verdict = f"{abs(difference):.2f} {'worse' if difference > 0 else 'better'}, from too few seeds to tell"
+    elif difference > max(deviations):
+        verdict = f"a {what} of {difference:.2f} here, more than the spread"
+    elif difference > 0:
+        verdict = f"a {what} of {difference:.2f} here, which is within the spread"
+    elif -difference > max(deviations):
+        verdict = f"no {what} here; it is better by {-difference:.2f}, more than the spread"
+    else:
+        verdict = f"no {what} here"
+    return f"{numbers}: {verdict}."

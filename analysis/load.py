@@ -1,0 +1,151 @@
+"""A study's folder as tables: trials, epochs, and the exact configuration of every trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from groupdir.errors import DataError
+from groupdir.records import PARAM, read_parquet
+
+_TRIAL_COLUMNS = {"trial", "seed", "role", "label", "status", "digest", "epochs", "epoch", "seconds"}
+_EPOCH_COLUMNS = {"trial", "seed", "epoch"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a search left.
+
+    Attributes:
+        folder: Where it was read from.
+        name: The study's name.
+        footer: The footer of the Parquet files, as it stands there.
+        study: The resolved search space, as in study.yaml.
+        trials: One row per trial, sorted by its number; metrics are those of the trial's selected epoch.
+        epochs: One row per (trial, seed, epoch).
+        configs: Trial -> its exact configuration.
+        params: Trial -> what the search drew, by short name; a trial lacks what was not active in it.
+        objectives: Metric -> "min" or "max".
+    """
+
+    folder: Path
+    name: str
+    footer: Mapping[str, Any]
+    study: Mapping[str, Any]
+    trials: pd.DataFrame
+    epochs: pd.DataFrame
+    configs: Mapping[int, Mapping[str, Any]]
+    params: Mapping[int, Mapping[str, Any]]
+    objectives: Mapping[str, str]
+
+    @property
+    def searched(self) -> pd.DataFrame:
+        """The trials of the search itself, without those of the ablations."""
+        return self.trials[self.trials["role"] == "search"]
+
+    @property
+    def param_names(self) -> list[str]:
+        """Short names of all that the search drew, in the order of the space."""
+        return list(dict.fromkeys(name for params in self.params.values() for name in params))
+
+    def counts(self) -> dict[str, int]:
+        """Status -> number of trials of the search."""
+        return {str(status): int(number) for status, number in self.searched["status"].value_counts().items()}
+
+
+def load_study(folder: str | Path) -> Study:
+    """Reads trials.parquet and epochs.parquet of a study.
+
+    Raises:
+        DataError: The folder or a file is missing, a file is broken, or of another schema.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: must be the folder of a study, such as results/digits; there is no such folder")
+    trials, footer = _read(folder, "trials.parquet", _TRIAL_COLUMNS)
+    epochs, _ = _read(folder, "epochs.parquet", _EPOCH_COLUMNS)
+    study = footer["study"]
+    objectives = study.get("search", {}).get("objectives") or {}
+    missing = [metric for metric in objectives if metric not in trials.columns]
+    if missing or not objectives:
+        what = f"has no column {', '.join(missing)}" if missing else "names no objectives in its footer"
+        raise DataError(f"{folder / 'trials.parquet'}: {what}: there is no front to find; search again")
+    trials = trials.sort_values("trial", ignore_index=True)
+    if trials["trial"].duplicated().any():
+        raise DataError(f"{folder / 'trials.parquet'}: must hold one row per trial, got some twice")
+    return Study(
+        folder=folder,
+        name=str(study.get("name") or folder.resolve().name),
+        footer=footer,
+        study=study,
+        trials=trials,
+        epochs=epochs.sort_values(["trial", "seed", "epoch"], ignore_index=True),
+        configs={int(trial): config for trial, config in footer["configs"].items()},
+        params=_params(trials, folder / "trials.parquet"),
+        objectives=dict(objectives),
+    )
+
+
+def short_names(addresses: Sequence[str]) -> dict[str, str]:
+    """Address -> its last part, or the whole address where two would be called the same.
+
+    >>> short_names(["method.groups", "optim.name", "encoder.name"])
+    {'method.groups': 'groups', 'optim.name': 'optim.name', 'encoder.name': 'encoder.name'}
+    """
+    last = [address.rsplit(".", 1)[-1] for address in addresses]
+    return {address: name if last.count(name) == 1 else address for address, name in zip(addresses, last, strict=True)}
+
+
+def short_text(value: object) -> str:
+    """A value as a table shows it: four digits, and a mapping by its name or its first entries.
+
+    >>> short_text(0.123456), short_text({"mode": "inverse", "lds": None}), short_text(None)
+    ('0.1235', 'mode=inverse, lds=none', 'none')
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{key}={short_text(inner)}" for key, inner in value.items())
+        text = str(value["name"]) if set(value) == {"name"} else text
+    elif isinstance(value, list):
+        text = "[" + ", ".join(map(short_text, value)) + "]"
+    else:
+        text = str(value)
+    return text if len(text) <= 48 else text[:47] + "…"
+
+
+def _read(folder: Path, name: str, columns: set[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    path = folder / name
+    if not path.is_file():
+        raise DataError(
+            f"{folder}: must hold {name}, which a search writes when it ends: it is still running, or was killed; "
+            f"finish it with `python -m launch resume {folder}`"
+        )
+    table, footer = read_parquet(path)
+    broken = [key for key in ("study", "configs") if not isinstance(footer.get(key), dict)]
+    missing = sorted(columns - set(table.column_names))
+    if broken or missing:
+        raise DataError(f"{path}: lacks {', '.join([*missing, *broken])}; was it written by `python -m launch`?")
+    return table.to_pandas(), footer
+
+
+def _params(trials: pd.DataFrame, path: Path) -> dict[int, dict[str, Any]]:
+    """What was drawn, decoded; the leaves of one conditional address, of which one is active, become one."""
+    columns = [column for column in trials.columns if column.startswith(PARAM)]
+    address = {column: column.removeprefix(PARAM).split("|")[0] for column in columns}
+    name = short_names(list(dict.fromkeys(address.values())))
+    params: dict[int, dict[str, Any]] = {int(trial): {} for trial in trials["trial"]}
+    for column in columns:
+        for trial, text in trials.loc[trials[column].notna(), ["trial", column]].itertuples(index=False):
+            try:
+                params[int(trial)][name[address[column]]] = json.loads(text)
+            except (TypeError, json.JSONDecodeError) as error:
+                raise DataError(f"{path}: trial {trial}: {column} must be JSON, got {text!r}") from error
+    return params

@@ -1,0 +1,210 @@
+"""Named rules that pick one configuration from the front, before anything was measured on the test set."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from analysis.files import write_whole
+from analysis.load import Study, short_text
+from analysis.pareto import pareto_front
+from groupdir.errors import DataError
+from groupdir.metrics import SHOTS
+from groupdir.records import PARAM, write_parquet
+
+RULES = (*SHOTS, "all", "knee")
+"""The rules: lowest error of one shot or of all samples, or the knee of the front."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A choice and what it was made from.
+
+    Attributes:
+        rule: The rule's name.
+        trial: The chosen trial.
+        front: The rows of the front, sorted by the first objective.
+        file: The configuration's YAML.
+    """
+
+    rule: str
+    trial: int
+    front: pd.DataFrame
+    file: Path
+
+
+def metric_of(study: Study, shot: str) -> str:
+    """The validation error that a rule for this shot reads.
+
+    It is the objective of that shot if there is one, else the objectives' own metric at that shot (`val_mse_few` beside
+    the objective `val_mse_all`), else the mean absolute error.
+    """
+    own = [objective for objective in study.objectives if objective.rpartition("_")[2] == shot]
+    families = [name.rpartition("_")[0] for name in study.objectives if name.rpartition("_")[2] in (*SHOTS, "all")]
+    beside = [f"{family}_{shot}" for family in families if f"{family}_{shot}" in study.trials.columns]
+    return (own + beside + [f"val_mae_{shot}"])[0]
+
+
+def shot_metrics_of(study: Study) -> list[str]:
+    """The metrics of all samples and of each shot that this study recorded, without doubles."""
+    return [name for name in dict.fromkeys(metric_of(study, shot) for shot in ("all", *SHOTS)) if name in study.trials]
+
+
+def costs(study: Study, rows: pd.DataFrame, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
+    """`(rows, metrics)` to minimise: what is to be maximised is negated. A metric that is missing is NaN."""
+    values = rows.reindex(columns=list(metrics)).to_numpy(dtype=np.float64)
+    signs = np.array([-1.0 if _is_maximised(study, metric) else 1.0 for metric in metrics])
+    return np.asarray(values * signs)
+
+
+def find_front(study: Study, *, include_stopped: bool = False) -> pd.DataFrame:
+    """The trials of the search that no other one beats in all objectives, sorted by the first objective.
+
+    Args:
+        study: The study.
+        include_stopped: False takes trials that trained to their last epoch; True also those that the scheduler
+            stopped, at the epoch that stands for them.
+
+    Raises:
+        DataError: No trial can be on the front; the text counts what there is.
+    """
+    statuses = ["finished", "stopped"] if include_stopped else ["finished"]
+    rows = study.searched[study.searched["status"].isin(statuses)]
+    points = costs(study, rows, list(study.objectives))
+    front = rows[pareto_front(points)]
+    if front.empty:
+        counts = ", ".join(f"{number} {status}" for status, number in study.counts().items()) or "none at all"
+        reason = "has a value for every objective" if len(rows) else f"is {' or '.join(statuses)}"
+        raise DataError(
+            f"{study.folder}: no trial {reason} (trials: {counts}), so there is no front; go on with "
+            f"`python -m launch resume {study.folder}`" + ("" if include_stopped else ", or take --include-stopped")
+        )
+    order = np.argsort(costs(study, front, list(study.objectives)[:1])[:, 0], kind="stable")
+    return front.iloc[order]
+
+
+def choose(study: Study, front: pd.DataFrame, rule: str) -> int:
+    """The trial that a rule picks from the front.
+
+    `many`, `median`, `few`, `all`: the lowest validation error of that shot. `knee`: every objective is scaled to
+    [0, 1] over the front, and the point nearest to the ideal one, 0 in all of them, is taken (Euclidean). Ties go to
+    the lower error over all samples, then to the lower trial number.
+
+    Raises:
+        DataError: The rule's metric has no finite value on the front.
+        ValueError: An unknown rule.
+    """
+    if rule not in RULES:
+        raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
+    metrics = list(study.objectives) if rule == "knee" else [metric_of(study, rule)]
+    points = costs(study, front, metrics)
+    usable = np.flatnonzero(np.isfinite(points).all(axis=1))
+    if not len(usable):
+        raise DataError(
+            f"{study.folder}: rule {rule}: {', '.join(metrics)} must be finite on the front, but nowhere is"
+        )
+    points = points[usable]
+    if rule == "knee":
+        low, span = points.min(axis=0), np.ptp(points, axis=0)
+        points = (points - low) / np.where(span > 0, span, 1.0)
+    score = np.linalg.norm(points, axis=1) if rule == "knee" else points[:, 0]
+    ties = costs(study, front.iloc[usable], [metric_of(study, "all")])[:, 0]
+    trials = front["trial"].to_numpy()[usable]
+    return int(trials[np.lexsort((trials, ties, score))[0]])
+
+
+def choices(study: Study, front: pd.DataFrame) -> dict[str, int]:
+    """Rule -> trial, for all rules whose metric this study has; a validation set may have no few-shot labels."""
+
+    def has_values(rule: str) -> bool:
+        metrics = list(study.objectives) if rule == "knee" else [metric_of(study, rule)]
+        return bool(np.isfinite(costs(study, front, metrics)).all(axis=1).any())
+
+    return {rule: choose(study, front, rule) for rule in RULES if has_values(rule)}
+
+
+def select_config(study: Study, rule: str, *, include_stopped: bool = False) -> Selection:
+    """Writes front.parquet and best_<rule>.yaml into the study's folder.
+
+    The YAML is the trial's configuration exactly as in the files' footer; a comment says where it comes from.
+
+    Raises:
+        DataError: There is no front, or no configuration of the chosen trial.
+    """
+    front = find_front(study, include_stopped=include_stopped)
+    trial = choose(study, front, rule)
+    if trial not in study.configs:
+        raise DataError(f"{study.folder / 'trials.parquet'}: the footer has no configuration of trial {trial}")
+    row = front[front["trial"] == trial].iloc[0]
+    metrics = dict.fromkeys([*study.objectives, *shot_metrics_of(study)])
+    lines = [
+        f"study: {study.name}",
+        f"trial: {trial} ({row['status']}, epoch {row['epoch']} of {row['epochs']}, seed {row['seed']})",
+        f"digest: {row['digest']}",
+        f"rule: {rule}, of {len(front)} configurations on the front",
+        "on the validation set: " + ", ".join(f"{metric}={float(row[metric]):.6g}" for metric in metrics),
+    ]
+    header = "".join(f"# {' '.join(line.split())}\n" for line in lines)  # a name with a line break stays a comment
+    body = yaml.safe_dump(dict(study.configs[trial]), sort_keys=False, allow_unicode=True)
+    file = write_whole(study.folder / f"best_{rule}.yaml", header + body)
+    write_parquet(study.folder / "front.parquet", _plain_rows(front), dict(study.footer))
+    return Selection(rule, trial, front, file)
+
+
+def front_table(study: Study, front: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the front as texts: trial, objectives, error over all samples, what the search drew."""
+    metrics = list(dict.fromkeys([*study.objectives, metric_of(study, "all")]))
+    metrics = [metric for metric in metrics if metric in front.columns]
+    rows = [
+        [str(trial), *(f"{value:.4g}" for value in values), *_param_texts(study, trial)]
+        for trial, values in zip(front["trial"].tolist(), front[metrics].to_numpy().tolist(), strict=True)
+    ]
+    return ["trial", *metrics, *study.param_names], rows
+
+
+def print_selection(study: Study, selection: Selection, console: Console | None = None) -> None:
+    """Prints the front with the chosen trial marked, the file, and the next command; plain lines without a terminal."""
+    console = console or Console()
+    header, rows = front_table(study, selection.front)
+    marked = [["*" if row[0] == str(selection.trial) else "", *row] for row in rows]
+    if console.is_terminal:
+        table = Table("", *header, title=f"front of {study.name}")
+        for row in marked:
+            table.add_row(*row, style="bold green" if row[0] else None)
+        console.print(table)
+    else:
+        lines = [["", *header], *marked]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        for line in lines:
+            print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    stopped = int((selection.front["status"] == "stopped").sum())
+    note = f" ({stopped} stopped before the last epoch)" if stopped else ""
+    print(f"{len(rows)} on the front{note}; rule {selection.rule} takes trial {selection.trial}, marked *")
+    print(f"wrote {selection.file}")
+    print(f"next: groupdir train {shlex.quote(str(selection.file))} --seeds 5 --beside vanilla")
+
+
+def _is_maximised(study: Study, metric: str) -> bool:
+    return study.objectives.get(metric, "max" if "pearson" in metric else "min") == "max"
+
+
+def _param_texts(study: Study, trial: int) -> list[str]:
+    params = study.params[trial]
+    return [short_text(params[name]) if name in params else "-" for name in study.param_names]
+
+
+def _plain_rows(front: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows of Python's own types; pandas reads a null text as NaN, and it goes back as a null."""
+    return [
+        {str(key): None if str(key).startswith(PARAM) and pd.isna(value) else value for key, value in row.items()}
+        for row in front.to_dict("records")
+    ]

@@ -1,0 +1,130 @@
+"""The domains that an open leaf of a search space can have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from groupdir.registry import did_you_mean
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values; each may be a scalar, null, a list or a mapping."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """The values at which a configuration must be valid: all."""
+        return self.values
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A number in [low, high], every one as likely; with a step only low, low + step, ..."""
+
+    low: float
+    high: float
+    step: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """A number in [low, high], every ratio as likely."""
+
+    low: float
+    high: float
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+
+@dataclass(frozen=True)
+class IntRange:
+    """A whole number in [low, high] by steps; with log every ratio as likely."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Both ends that can be drawn."""
+        return self.low, self.low + (self.high - self.low) // self.step * self.step
+
+
+Domain = Choice | Uniform | LogUniform | IntRange
+KEYS = {"choice": set(), "uniform": {"step"}, "log_uniform": set(), "int_range": {"step", "log"}}
+
+
+def is_domain(value: Any) -> bool:
+    """Whether a YAML value is an open leaf."""
+    return isinstance(value, Mapping) and any(key in KEYS for key in value)
+
+
+def parse_domain(value: Mapping[str, Any]) -> Domain:
+    """The domain that a mapping such as `{log_uniform: [0.25, 4]}` means.
+
+    Raises:
+        ValueError: Two kinds at once, an option it does not take, ends that are no numbers, or an empty range.
+
+    >>> parse_domain({"int_range": [1, 9], "step": 4})
+    IntRange(low=1, high=9, step=4, log=False)
+    """
+    kinds = [key for key in value if key in KEYS]
+    if len(kinds) != 1:
+        raise ValueError(f"must be one domain, got {' and '.join(kinds)}")
+    kind, options = kinds[0], {key: inner for key, inner in value.items() if key != kinds[0]}
+    if unknown := set(options) - KEYS[kind]:
+        takes = did_you_mean(sorted(unknown)[0], KEYS[kind]) if KEYS[kind] else "it takes no option"
+        raise ValueError(f"{kind} has no option '{sorted(unknown)[0]}': {takes}")
+    return _choice(value[kind]) if kind == "choice" else _range(kind, value[kind], options)
+
+
+def _choice(values: Any) -> Choice:
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"choice must be a list of at least one value, got {values!r}")
+    if nested := next((item for item in values if is_domain(item)), None):
+        raise ValueError(
+            f"choice must hold fixed values, got the domain {nested!r}: make it a leaf of its own with `by:`"
+        )
+    if twice := next((item for index, item in enumerate(values) if item in values[:index]), None):
+        raise ValueError(f"choice holds {twice!r} twice")
+    return Choice(tuple(values))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _range(kind: str, ends: Any, options: dict[str, Any]) -> Domain:
+    if not isinstance(ends, list) or len(ends) != 2 or not all(_number(end) for end in ends):
+        raise ValueError(f"{kind} must be [low, high] of two finite numbers, got {ends!r}")
+    low, high = ends
+    if not low < high:
+        raise ValueError(f"{kind} must have low < high, got [{low}, {high}]: for one value write the value itself")
+    step = options.get("step")
+    if step is not None and not (_number(step) and step > 0):
+        raise ValueError(f"{kind} must have a step > 0, got {step!r}")
+    if (kind == "log_uniform" or options.get("log")) and low <= 0:
+        raise ValueError(f"{kind} on a log scale must have low > 0, got {low}")
+    if kind == "log_uniform":
+        return LogUniform(float(low), float(high))
+    if kind == "uniform":
+        return Uniform(float(low), float(high), None if step is None else float(step))
+    if any(not isinstance(number, int) for number in (low, high, step or 1)):
+        raise ValueError(f"int_range must have whole numbers, got {ends!r}" + (f" and step {step!r}" if step else ""))
+    if options.get("log") and step not in (None, 1):
+        raise ValueError("int_range takes either log or a step, not both")
+    return IntRange(low, high, step or 1, bool(options.get("log", False)))

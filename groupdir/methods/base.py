@@ -1,0 +1,130 @@
+"""What a method is: an encoder with heads that gives the terms of a loss, predicts, and says in which stages it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from groupdir.config import MethodConfig, OptimConfig, TrialConfig
+from groupdir.data.base import Targets
+from groupdir.models.base import Encoder
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the training, with an optimizer of its own.
+
+    Attributes:
+        name: Such as "pretrain" or "fit".
+        epochs: How many, at least 1.
+        optim: Its optimizer.
+        views: Random views of each sample in a batch; with two the batch holds the first views, then the second.
+        encoder_lr: Factor of the encoder's learning rate; 0 freezes it, its batch norms too.
+        predicts: Whether the heads mean anything during it; without, its epochs have no validation errors.
+    """
+
+    name: str
+    epochs: int
+    optim: OptimConfig
+    views: int = 1
+    encoder_lr: float = 1.0
+    predicts: bool = True
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A training batch.
+
+    Attributes:
+        inputs: Tensors of views * B rows.
+        y: (B,) targets in label units.
+        weight: (B,) sample weights, of mean 1 over the training set.
+        group: (B,) `true_group` of the targets, worked out once for the training set, or None.
+        views: How many views each sample has in `inputs`.
+    """
+
+    inputs: tuple[Tensor, ...]
+    y: Tensor
+    weight: Tensor
+    group: Tensor | None = None
+    views: int = 1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a method says of B inputs.
+
+    Attributes:
+        value: (B,) in label units.
+        group: (B,) int64, the predicted group, for methods with groups.
+        experts: (B, G) every expert's value in label units, for methods with experts.
+    """
+
+    value: Tensor
+    group: Tensor | None = None
+    experts: Tensor | None = None
+
+
+class Method(nn.Module):
+    """A method. Subclasses set `Config` and define `losses` and `predict`; most keep `stages`.
+
+    Args:
+        config: Its section of the trial.
+        encoder: The encoder, not trained yet.
+        targets: What the labels mean.
+        train_y: (N,) labels of the training samples, for counts.
+    """
+
+    Config: ClassVar[type[MethodConfig]]
+    encoder: Encoder
+
+    def __init__(self, config: MethodConfig, encoder: Encoder, targets: Targets, train_y: np.ndarray) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.targets = targets
+
+    def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
+        """The parts of the training, in order; by default one."""
+        return (Stage("fit", trial.train.epochs, trial.optim),)
+
+    def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        """The terms of the loss, scalars in float32; "loss" is what is minimised."""
+        raise TypeError(f"{type(self).__name__} defines no losses")
+
+    def predict(self, *inputs: Tensor) -> Prediction:
+        """Predictions for inputs, in evaluation mode and without gradients set by the caller."""
+        raise TypeError(f"{type(self).__name__} defines no predict")
+
+    def true_group(self, y: Tensor) -> Tensor | None:
+        """(B,) the group of each target, for methods with groups."""
+        return None
+
+    def scaled(self, y: Tensor) -> Tensor:
+        """Targets in the network's units."""
+        return (y - self.targets.center) / self.targets.scale
+
+    def unscaled(self, value: Tensor) -> Tensor:
+        """The network's outputs in label units, in float32 at least."""
+        value = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+        return value * self.targets.scale + self.targets.center
+
+
+def regression_error(prediction: Tensor, target: Tensor, kind: str, delta: float = 1.0) -> Tensor:
+    """Errors (B,) of predictions (B,), both in the network's units.
+
+    Args:
+        prediction: Predictions.
+        target: Targets.
+        kind: "mse", "l1" or "huber".
+        delta: Where huber turns from square to line.
+    """
+    prediction = prediction.float() if prediction.dtype in (torch.float16, torch.bfloat16) else prediction
+    if kind == "mse":
+        return (prediction - target).square()
+    if kind == "l1":
+        return (prediction - target).abs()
+    return nn.functional.huber_loss(prediction, target, reduction="none", delta=delta)

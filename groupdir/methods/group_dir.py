@@ -1,0 +1,155 @@
+"""The paper's method: group classification with descending soft labels, an expert per group, a contrastive loss over groups."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from groupdir.config import MethodConfig, OptimConfig, Strict, TrialConfig
+from groupdir.data.base import Targets
+from groupdir.labels import LabelGroups
+from groupdir.losses import group_contrastive_loss, logit_adjusted_loss, soft_label_loss
+from groupdir.methods.base import Batch, Method, Prediction, Stage, regression_error
+from groupdir.models.base import Encoder
+
+
+class PretrainConfig(Strict):
+    """The contrastive stage of the two-stage recipe."""
+
+    epochs: int = Field(100, ge=1)
+    views: Literal[1, 2] = Field(2, description="2 needs a data set that augments.")
+    optim: OptimConfig | None = Field(None, description="null: as the trial's.")
+
+
+class GroupDIRConfig(MethodConfig):
+    """Options of `GroupDIR`."""
+
+    groups: int = Field(25, ge=1, description="|G|.")
+    grouping: Literal["equal_width", "integer_width", "equal_frequency"] = "equal_width"
+    criterion: Literal["soft", "ce", "logit_adjusted"] = Field("soft", description="How the group head is trained.")
+    beta: float = Field(1.0, gt=0, description="Slope of the descending soft labels; criterion soft only.")
+    tau: float = Field(1.0, ge=0, description="Strength of the adjustment; criterion logit_adjusted only.")
+    similarity: Literal["negative_l2", "cosine", "negative_unit_l2"] = "negative_l2"
+    temperature: float = Field(2.5, gt=0)
+    contrast_on: Literal["groups", "targets"] = Field("groups", description="targets: Rank-N-Contrast.")
+    views: Literal[1, 2] = Field(
+        1, description="Views of a sample in the last stage; 2 needs a data set that augments."
+    )
+    regression: Literal["mse", "l1"] = "mse"
+    lambda_contrastive: float = Field(1.0, ge=0, description="Of L_grc, joint recipe only; the paper's is 1.")
+    lambda_mse: float = Field(0.5, ge=0)
+    lambda_soft: float = Field(1.0, ge=0)
+    reduction: Literal["mean", "authors"] = Field(
+        "mean", description="authors: the group loss is summed over the batch, as in the authors' code."
+    )
+    routing: Literal["hard", "soft"] = Field(
+        "hard", description="hard: the predicted group's expert; soft: experts weighed by the group's probability."
+    )
+    expert_bias: Literal["center", "zero"] = Field(
+        "center", description="Where an expert starts: its group's centre, or 0."
+    )
+    recipe: Literal["two_stage", "joint"] = "two_stage"
+    pretrain: PretrainConfig = PretrainConfig()
+    encoder_lr: float = Field(
+        1.0, ge=0, description="Factor of the encoder's rate in the second of two stages; 0 freezes it."
+    )
+
+    @model_validator(mode="after")
+    def _something_to_train(self) -> Self:
+        if self.lambda_mse == 0:
+            raise ValueError("lambda_mse must be > 0, got 0: the experts would never be trained")
+        return self
+
+
+class GroupDIR(Method):
+    """Group classification with descending soft labels, one expert per group, and the ordinal group-aware contrastive loss.
+
+    L = lambda_contrastive L_grc + lambda_mse L_mse + lambda_soft L_soft. In training the true group chooses the expert, at inference the
+    predicted one. One linear layer of 2 G outputs holds the group head (first G) and the experts (last G).
+
+    Source: Pu et al. 2025, Eq. 2 to 5.
+
+    Differences from the source: losses are means over the batch (Eq. 3 and 4 are sums; `reduction="authors"` is their code's mixture);
+    Eq. 4 gets its missing minus; groups are equal intervals of the label range, clamped; experts start at their group's centre;
+    targets are scaled as the data set says.
+    """
+
+    Config = GroupDIRConfig
+    counts: Tensor
+
+    def __init__(self, config: GroupDIRConfig, encoder: Encoder, targets: Targets, train_y: np.ndarray) -> None:
+        super().__init__(config, encoder, targets, train_y)
+        self.config = config
+        self.label_groups = _label_groups(config, targets, train_y)
+        counts = torch.bincount(self.label_groups.assign(torch.from_numpy(np.array(train_y))), minlength=config.groups)
+        self.register_buffer("counts", counts.clamp(min=1), persistent=False)
+        self.head = nn.Linear(encoder.dim, 2 * config.groups)
+        if config.expert_bias == "center":
+            with torch.no_grad():
+                self.head.bias[config.groups :] = self.scaled(self.label_groups.centers).float()
+
+    def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
+        """One joint stage, or the contrastive pre-training and then the heads."""
+        config = self.config
+        if config.recipe == "joint":
+            return (Stage("fit", trial.train.epochs, trial.optim, config.views),)
+        pretrain = config.pretrain
+        first = Stage("pretrain", pretrain.epochs, pretrain.optim or trial.optim, pretrain.views, predicts=False)
+        return first, Stage("fit", trial.train.epochs, trial.optim, config.views, config.encoder_lr)
+
+    def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        """Terms `contrastive`, `regression` and `group` (those that the stage has), each before its lambda, and `loss`."""
+        z = self.encoder(*batch.inputs)
+        y = batch.y.repeat(batch.views)
+        group = (self.label_groups.assign(batch.y) if batch.group is None else batch.group).repeat(batch.views)
+        if stage == "pretrain":
+            contrastive = self._contrastive(z, y, group)
+            return {"loss": contrastive, "contrastive": contrastive}
+        config, weight = self.config, batch.weight.repeat(batch.views)
+        outputs = self.head(z)
+        chosen = outputs[:, config.groups :].gather(1, group[:, None]).squeeze(1)
+        regression = (weight * regression_error(chosen, self.scaled(y), config.regression)).mean()
+        classification = self._classification(outputs[:, : config.groups], group)
+        terms = {"regression": regression, "group": classification}
+        loss = config.lambda_mse * regression + config.lambda_soft * classification
+        if config.recipe == "joint" and config.lambda_contrastive > 0:
+            terms["contrastive"] = self._contrastive(z, y, group)
+            loss = loss + config.lambda_contrastive * terms["contrastive"]
+        return {"loss": loss, **terms}
+
+    def predict(self, *inputs: Tensor) -> Prediction:
+        """Routes by the predicted group, or mixes by its probability."""
+        outputs = self.head(self.encoder(*inputs)).float()
+        logits, experts = outputs[:, : self.config.groups], self.unscaled(outputs[:, self.config.groups :])
+        group = logits.argmax(1)
+        if self.config.routing == "soft":
+            return Prediction((logits.softmax(1) * experts).sum(1), group, experts)
+        return Prediction(experts.gather(1, group[:, None]).squeeze(1), group, experts)
+
+    def true_group(self, y: Tensor) -> Tensor:
+        """The group of each target."""
+        return self.label_groups.assign(y)
+
+    def _contrastive(self, z: Tensor, y: Tensor, group: Tensor) -> Tensor:
+        on = group if self.config.contrast_on == "groups" else y
+        return group_contrastive_loss(z, on, self.config.temperature, self.config.similarity)
+
+    def _classification(self, logits: Tensor, group: Tensor) -> Tensor:
+        config = self.config
+        reduction: Literal["mean", "sum"] = "sum" if config.reduction == "authors" else "mean"
+        if config.criterion == "soft":
+            return soft_label_loss(logits, group, config.beta, reduction=reduction)
+        if config.criterion == "logit_adjusted":
+            return logit_adjusted_loss(logits, group, self.counts, config.tau, reduction=reduction)
+        return nn.functional.cross_entropy(logits.float(), group, reduction=reduction)
+
+
+def _label_groups(config: GroupDIRConfig, targets: Targets, train_y: np.ndarray) -> LabelGroups:
+    if config.grouping == "equal_frequency":
+        return LabelGroups.equal_frequency(train_y, config.groups, targets.low, targets.high)
+    make = LabelGroups.integer_width if config.grouping == "integer_width" else LabelGroups.equal_width
+    return make(targets.low, targets.high, config.groups)

@@ -1,0 +1,67 @@
+"""A trial as Ray Tune sees it: the only file of this package that imports Ray."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from groupdir.config import TrialConfig
+from groupdir.data.base import Dataset
+from groupdir.trainer import EpochResult, Trainer
+
+CHECKPOINT = "trial.pt"
+
+
+class TrialTrainable(tune.Trainable):
+    """Trains one epoch a step.
+
+    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`) and `resume`: a checkpoint folder of an earlier
+    driver to go on from, or None.
+    """
+
+    def setup(self, config: dict[str, Any], dataset: Dataset | None = None) -> None:
+        """Builds the trial.
+
+        Args:
+            config: See the class.
+            dataset: The data set that all trials share through the object store, if they share one.
+        """
+        self._dataset = dataset
+        self._begin(config)
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._trial = int(config["trial"])
+        self._trainer = Trainer(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), self._dataset)
+        if config.get("resume"):
+            self._trainer.load(Path(config["resume"]) / CHECKPOINT)
+        self._epochs: Iterator[EpochResult] = self._trainer.epochs()
+
+    def step(self) -> dict[str, Any]:
+        """One epoch, as flat numbers."""
+        trainer = self._trainer
+        row: dict[str, Any] = {"trial": self._trial, "seed": trainer.config.seed}
+        result = next(self._epochs, None)
+        if result is None:  # its checkpoint was of the last epoch, whose row is there already
+            return (
+                row | {"epoch": trainer.epoch, "stage": "end", "seconds": 0.0, "done": True} | trainer.evaluate("val")
+            )
+        row |= {"epoch": result.epoch, "stage": result.stage, "seconds": result.seconds, "done": result.last}
+        return row | {name: float(value) if value is not None else math.nan for name, value in result.metrics.items()}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Writes the trial into a folder."""
+        self._trainer.save(Path(checkpoint_dir) / CHECKPOINT)
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Goes on from a folder that `save_checkpoint` wrote."""
+        self._trainer.load(Path(checkpoint) / CHECKPOINT)
+        self._epochs = self._trainer.epochs()
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Becomes another trial in the same process, which saves the imports and the loading of the data."""
+        self._begin(new_config)
+        return True

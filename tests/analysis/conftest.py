@@ -1,0 +1,114 @@
+"""A study folder as a search leaves it, made up but of the real shape."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from groupdir.records import write_parquet
+
+OBJECTIVES = {"val_mae_many": "min", "val_mae_median": "min", "val_mae_few": "min"}
+SHOTS = ("all", "many", "median", "few")
+
+
+def _config(trial: int, params: dict[str, Any]) -> dict[str, Any]:
+    temperature = next((value for name, value in params.items() if "temperature" in name), 0.5)
+    return {
+        "seed": trial % 5,
+        "data": {"name": "digits", "root": None},
+        "method": {"name": "group_dir", "groups": params["method.groups"], "temperature": temperature},
+        "train": {"epochs": 30, "keep": "best"},
+    }
+
+
+def _curve(
+    rng: np.random.Generator, groups: int, weighted: bool, epochs: int, shift: float = 0.0
+) -> list[dict[str, float]]:
+    """Errors that fall to an optimum near 8 groups; weights trade many for few."""
+    rows = []
+    off = 0.4 * abs(math.log(groups / 8)) + shift
+    for epoch in range(1, epochs + 1):
+        slow = 8 * math.exp(-epoch / 7) + rng.normal(0, 0.08)
+        many = 2.6 + off + slow + (0.5 if weighted else 0) + rng.normal(0, 0.08)
+        few = 7.6 + 2 * off + 2 * slow - (1.0 if weighted else 0) + rng.normal(0, 0.4)
+        median = 4.1 + off + slow + rng.normal(0, 0.1)
+        values = {"many": many, "median": median, "few": few, "all": (many + 2 * median + few) / 4}
+        rows.append({f"val_mae_{shot}": value for shot, value in values.items()})
+    return rows
+
+
+def write_study(
+    folder: Path, *, searched: int = 40, ablations: bool = True, name: str = "digits", **search: Any
+) -> Path:
+    """Trials finished, stopped (every third) and failed (number 5), and three ablations with three seeds."""
+    rng = np.random.default_rng(0)
+    trials, epochs, configs = [], [], {}
+
+    def add(
+        trial: int, role: str, label: str, status: str, curve: list[dict[str, float]], params: dict[str, Any]
+    ) -> None:
+        rows = [
+            {
+                "trial": trial,
+                "seed": trial % 5,
+                "epoch": epoch,
+                "stage": "joint",
+                "seconds": 0.4,
+                "time": 1.7e9 + epoch,
+                **row,
+            }
+            for epoch, row in enumerate(curve, 1)
+        ]
+        epochs.extend(rows)
+        finite = [row for row in rows if math.isfinite(row["val_mae_all"])]
+        best = min(finite, key=lambda row: row["val_mae_all"]) if finite else rows[-1]
+        named = {f"param:{key}": json.dumps(value) for key, value in params.items()}
+        own = {"trial": trial, "seed": trial % 5, "role": role, "label": label, "status": status, "message": ""}
+        reached = {"digest": f"{trial:016x}", "epochs": len(rows), "epoch": best["epoch"], "seconds": 0.4 * len(rows)}
+        trials.append({**own, **reached, **named, **{key: best[key] for key in best if key.startswith("val_")}})
+        configs[str(trial)] = _config(trial, params)
+
+    for trial in range(searched):
+        similarity = ["cosine", "negative_l2"][trial % 2]
+        weights = [None, {"mode": "inverse", "lds": {"kernel": "gaussian", "size": 5}}][trial // 2 % 2]
+        groups = int(rng.integers(2, 41))
+        params = {
+            "method.groups": groups,
+            "method.beta": float(np.exp(rng.uniform(-1.4, 1.4))),
+            "method.similarity": similarity,
+            f"method.temperature|{similarity}": float(rng.uniform(0.1, 2)),
+            "method.weights": weights,
+        }
+        status = "failed" if trial == 5 else "stopped" if trial % 3 == 1 else "finished"
+        curve = _curve(
+            rng, groups, weights is not None, {"failed": 2, "stopped": 5 if trial % 2 else 15}.get(status, 30)
+        )
+        if status == "failed":
+            curve[-1] = dict.fromkeys(curve[-1], math.nan)
+        add(trial, "search", "", status, curve, params)
+    for number, (label, shift) in enumerate({"as chosen": 0.0, "without L_grc": -0.1, "hard labels": 0.5}.items()):
+        for seed in range(3 if ablations else 0):
+            trial = searched + 3 * number + seed
+            add(trial, "ablation", label, "finished", _curve(rng, 8, False, 30, shift), {"method.groups": 8})
+    footer = {
+        "study": {"name": name, "search": {"objectives": OBJECTIVES, "trials": searched, **search}},
+        "configs": configs,
+    }
+    folder.mkdir(parents=True)
+    write_parquet(folder / "trials.parquet", trials, footer)
+    write_parquet(folder / "epochs.parquet", epochs, footer)
+    return folder
+
+
+@pytest.fixture
+def make_study(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a study folder of a given name."""
+
+    def make(name: str = "digits", **options: Any) -> Path:
+        return write_study(tmp_path / "results" / name, **options)
+
+    return make
