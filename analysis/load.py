@@ -104,15 +104,18 @@ def short_names(addresses: Sequence[str]) -> dict[str, str]:
 def short_text(value: object) -> str:
     """A value as a table shows it: four digits, and a mapping by its name or its first entries.
 
-    >>> short_text(0.123456), short_text({"mode": "inverse", "lds": None}), short_text(None)
-    ('0.1235', 'mode=inverse, lds=none', 'none')
+    >>> short_text(0.123456), short_text({"mode": "inverse", "lds": {"size": 5}}), short_text(None)
+    ('0.1235', 'mode=inverse, lds=(size=5)', 'none')
     """
     if value is None:
         return "none"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        text = ", ".join(f"{key}={short_text(inner)}" for key, inner in value.items())
+        inner = {key: short_text(item) for key, item in value.items()}
+        text = ", ".join(
+            f"{key}=({inner[key]})" if isinstance(value[key], Mapping) else f"{key}={inner[key]}" for key in value
+        )
         text = str(value["name"]) if set(value) == {"name"} else text
     elif isinstance(value, list):
         text = "[" + ", ".join(map(short_text, value)) + "]"

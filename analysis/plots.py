@@ -51,8 +51,8 @@ def front_plot(study: Study, front: pd.DataFrame) -> go.Figure:
                 row=1,
                 col=column,
             )
-        figure.update_xaxes(title_text=_axis(across), row=1, col=column)
-        figure.update_yaxes(title_text=_axis(up), row=1, col=column)
+        figure.update_xaxes(title_text=_axis(across), range=_window(rows, across), row=1, col=column)
+        figure.update_yaxes(title_text=_axis(up), range=_window(rows, up), row=1, col=column)
     legend = {"orientation": "h", "y": 1.14, "x": 0}
     return figure.update_layout(**_LAYOUT, height=400, legend=legend)
 
@@ -72,7 +72,10 @@ def parallel_plot(study: Study, front: pd.DataFrame) -> go.Figure:
     ]
     scale = [[0, "#cbd5e1"], [0.5, "#cbd5e1"], [0.5, FRONT], [1, FRONT]]
     line = {"color": np.sort(order).tolist(), "colorscale": scale, "cmin": 0, "cmax": 1}
-    figure = go.Figure(go.Parcoords(line=line, dimensions=dimensions, labelfont={"size": 13}, tickfont={"size": 11}))
+    hidden = {"size": 1, "color": "rgba(0,0,0,0)"}  # the ends of an axis are among its ticks
+    figure = go.Figure(
+        go.Parcoords(line=line, dimensions=dimensions, labelfont={"size": 13}, tickfont={"size": 11}, rangefont=hidden)
+    )
     return figure.update_layout(**{**_LAYOUT, "margin": {"l": 80, "r": 60, "t": 60, "b": 30}}, height=420)
 
 
@@ -86,8 +89,8 @@ def curves_plot(study: Study, front: pd.DataFrame, chosen: set[int]) -> go.Figur
     runs = [(int(run["trial"].iloc[0]), run) for _, run in groups]
     runs = [(trial, run) for trial, run in runs if trial in status]
     for name, wanted, style in (
-        ("stopped or failed", {"stopped", "failed", "running"}, {"color": STOPPED, "width": 0.7, "dash": "dot"}),
-        ("finished", {"finished"}, {"color": "#93c5fd", "width": 1.0}),
+        ("finished", {"finished"}, {"color": "#bfdbfe", "width": 1.0}),
+        ("stopped or failed", {"stopped", "failed", "running"}, {"color": STOPPED, "width": 0.8}),
     ):
         x: list[float | None] = []
         y: list[float | None] = []
@@ -121,6 +124,16 @@ def curves_plot(study: Study, front: pd.DataFrame, chosen: set[int]) -> go.Figur
 
 
 _ABSENT = object()
+
+
+def _window(rows: pd.DataFrame, metric: str) -> list[float] | None:
+    """The range of the finished trials and a margin: one stopped early would squeeze all others into a corner."""
+    values = rows.loc[rows["status"] == "finished", metric].to_numpy(dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values) or np.ptp(values) == 0:
+        return None
+    margin = 0.15 * float(np.ptp(values))
+    return [float(values.min()) - margin, float(values.max()) + 2 * margin]
 
 
 def _axis(metric: str) -> str:

@@ -63,7 +63,7 @@ def report_page(study: Study) -> str:
         _section(
             "The front",
             "A trial is on the front if no other finished one is as good in every objective and better in one. "
-            "Point at a trial to see what it was.",
+            "Point at a trial to see what it was; the plots open on the finished trials, a double click shows all.",
             _plot(front_plot(study, front), "front"),
         ),
         _section(
@@ -98,7 +98,7 @@ def _section(title: str, note: str, body: str) -> str:
 
 
 def _plot(figure: go.Figure, name: str) -> str:
-    config = {"displaylogo": False, "responsive": True, "displayModeBar": "hover"}
+    config = {"displaylogo": False, "responsive": True, "displayModeBar": False}
     return str(figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=config))
 
 

@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import yaml
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from analysis.files import write_whole
 from analysis.load import Study, short_text
@@ -177,9 +179,15 @@ def print_selection(study: Study, selection: Selection, console: Console | None 
     header, rows = front_table(study, selection.front)
     marked = [["*" if row[0] == str(selection.trial) else "", *row] for row in rows]
     if console.is_terminal:
-        table = Table("", *header, title=f"front of {study.name}")
+        numbers = len(header) - len(study.param_names)  # what was drawn is one column: it may wrap, numbers may not
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=Text(f"front of {study.name}"))
+        for name in ["", *header[:numbers]]:
+            table.add_column(Text(name.replace("_", "\n")), no_wrap=True)
+        table.add_column("drawn by the search")
         for row in marked:
-            table.add_row(*row, style="bold green" if row[0] else None)
+            drawn = ", ".join(f"{name} {text}" for name, text in zip(header[numbers:], row[numbers + 1 :], strict=True))
+            cells = [Text(text) for text in (*row[: numbers + 1], drawn)]  # Text: a list is no markup
+            table.add_row(*cells, style="bold green" if row[0] else None)
         console.print(table)
     else:
         lines = [["", *header], *marked]

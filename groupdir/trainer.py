@@ -141,8 +141,7 @@ class Trainer:
     def take_best(self) -> int:
         """Puts the weights of the epoch that `train.keep` means into the method, and says which it is."""
         if self.config.train.keep == "best" and self.best is not None:
-            if self.best["model"] is not None:
-                self.method.load_state_dict(self.best["model"])
+            self.method.load_state_dict(self.best["model"])
             return int(self.best["epoch"])
         return self.epoch
 
@@ -157,6 +156,8 @@ class Trainer:
                 "digest": self.config.digest,
                 "epoch": self.epoch,
                 "inputs": inputs,
+                "targets": dataclasses.asdict(self.dataset.targets),
+                "train_y": _tensor(self.dataset.split("train").y),
                 "model": self.method.state_dict(),
                 "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
                 "best": self.best,

@@ -108,7 +108,7 @@ def write_study(
 def make_study(tmp_path: Path) -> Callable[..., Path]:
     """Writes a study folder of a given name."""
 
-    def make(name: str = "digits", **options: Any) -> Path:
-        return write_study(tmp_path / "results" / name, **options)
+    def make(folder: str = "digits", **options: Any) -> Path:
+        return write_study(tmp_path / "results" / folder, **options)
 
     return make

@@ -1,0 +1,45 @@
+"""A small convolutional network for small pictures."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from groupdir.config import EncoderConfig
+from groupdir.data.base import InputSpec
+from groupdir.models.base import Encoder
+
+
+class ConvNetConfig(EncoderConfig):
+    """Options of `ConvNet`."""
+
+    widths: tuple[int, ...] = Field((16, 32, 64, 128), min_length=1, description="Channels of each convolution.")
+
+
+class ConvNet(Encoder):
+    """Convolutions 3x3 of stride 2 with batch norm, then the mean over the picture; for small pictures.
+
+    Features are `(B, widths[-1])`.
+    """
+
+    Config = ConvNetConfig
+    kinds = ("image",)
+
+    def __init__(self, config: ConvNetConfig, inputs: InputSpec) -> None:
+        super().__init__(config, inputs)
+        layers: list[nn.Module] = []
+        for before, after in pairwise((inputs.shape[0], *config.widths)):
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers)
+        self.dim = config.widths[-1]
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Features `(B, dim)` of pictures `(B, C, H, W)`."""
+        features: Tensor = self.layers(inputs[0]).mean((2, 3))
+        return features

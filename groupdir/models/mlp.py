@@ -1,0 +1,49 @@
+"""A multi-layer perceptron, for vectors and for pairs of sentence embeddings."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from groupdir.config import EncoderConfig
+from groupdir.data.base import InputSpec
+from groupdir.models.base import Encoder
+
+
+class MLPConfig(EncoderConfig):
+    """Options of `MLP`."""
+
+    widths: tuple[int, ...] = Field((256,), min_length=1, description="Of the hidden layers; the last are the features.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="After every hidden layer.")
+
+
+class MLP(Encoder):
+    """Linear layers with ReLU and dropout; a pair of embeddings u, v enters as [|u-v|, u*v].
+
+    Features are `(B, widths[-1])`. A pair's order does not matter.
+    """
+
+    Config = MLPConfig
+    kinds = ("vector", "embedding_pair")
+
+    def __init__(self, config: MLPConfig, inputs: InputSpec) -> None:
+        super().__init__(config, inputs)
+        self.pair = inputs.kind == "embedding_pair"
+        first = 2 * inputs.shape[-1] if self.pair else inputs.shape[-1]
+        layers: list[nn.Module] = []
+        for before, after in pairwise((first, *config.widths)):
+            layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(config.dropout)]
+        self.layers = nn.Sequential(*layers)
+        self.dim = config.widths[-1]
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Features `(B, dim)` of vectors `(B, D)` or pairs `(B, 2, D)`."""
+        x = inputs[0]
+        if self.pair:
+            u, v = x[:, 0], x[:, 1]
+            x = torch.cat([(u - v).abs(), u * v], dim=1)
+        features: Tensor = self.layers(x)
+        return features
