@@ -1,0 +1,186 @@
+"""STS-B-DIR: how similar are two sentences, 0 to 5; from sentence embeddings, or from words."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from groupdir.config import DatasetConfig
+from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
+from groupdir.data.text import build_vocabulary, encode, read_vectors, tokenize
+from groupdir.errors import DataError
+from groupdir.metrics import STSB_SHOTS, ShotSplit
+
+FILES: dict[SplitName, str] = {"train": "train_new.tsv", "val": "dev_new.tsv", "test": "test_new.tsv"}
+FOLDER = "sts-b-dir"
+SHOWN = 5
+
+
+class STSBConfig(DatasetConfig):
+    """Options of `STSB`."""
+
+    root: str = Field(description="The folder that holds train_new.tsv, or the folder around it if named sts-b-dir.")
+    inputs: Literal["embeddings", "tokens"] = Field("embeddings", description="embeddings: for mlp; tokens: for bilstm.")
+    embeddings: str = Field("minilm-{split}.parquet", description="Columns score, embedding1, embedding2; rows as in the TSV.")
+    vectors: str = Field("static-300d.txt.gz", description="Word vectors in GloVe's text layout, gzipped or not.")
+    dimension: int = Field(300, ge=1, description="Of the word vectors.")
+    max_tokens: int = Field(40, ge=1)
+    vocabulary_size: int = Field(30_000, ge=1)
+    lower: bool = Field(True, description="Whether tokens are lower-cased; the published GloVe file keeps the case.")
+
+
+class STSB(Dataset):
+    """STS-B-DIR (Yang et al. 2021): similarity of two sentences, 0 to 5, from sentence embeddings or word vectors.
+
+    5,249 training, 1,000 validation and 1,000 test pairs; shots are the published lists of 50 bins of 0.1.
+
+    Source: the split, bins and lists of Yang et al. 2021.
+
+    Differences from the source: the vocabulary is of the training sentences alone, where theirs counts the test sentences too.
+    """
+
+    Config = STSBConfig
+    config: STSBConfig
+
+    def __init__(self, config: STSBConfig) -> None:
+        super().__init__(config)
+        self._spec: InputSpec | None = None
+        folders = [Path(config.root), Path(config.root) / FOLDER]
+        found = [folder for folder in folders if (folder / FILES["train"]).is_file()]
+        if not found:
+            raise DataError(f"data.root: must be a folder that holds {FILES['train']}, got {config.root}: it is not there, nor in {FOLDER}/")
+        self.folder = found[0]
+
+    @property
+    def targets(self) -> Targets:
+        """Similarity 0 to 5, bins of 0.1; the network sees y / 5; epochs are selected by MSE."""
+        return Targets(low=0, high=5, bin_width=0.1, unit="similarity", center=0, scale=5, error="mse")
+
+    @property
+    def inputs(self) -> InputSpec:
+        """Embedding pairs, or token pairs with the vocabulary of the training sentences."""
+        if self._spec is None:
+            if self.config.inputs == "embeddings":
+                self._spec = InputSpec("embedding_pair", self.split("train").inputs[0].shape[1:])
+            else:
+                pairs, _ = read_pairs(self.folder / FILES["train"])
+                words = (tokenize(sentence, self.config.lower) for pair in pairs for sentence in pair)
+                vocabulary = build_vocabulary(words, self.config.vocabulary_size)
+                vectors = read_vectors(self.folder / self.config.vectors, vocabulary, self.config.dimension)
+                self._spec = InputSpec("token_pair", (2, self.config.max_tokens), vectors, vocabulary)
+        return self._spec
+
+    @property
+    def shots(self) -> ShotSplit:
+        """The published lists."""
+        return ShotSplit.fixed(STSB_SHOTS)
+
+    def build(self, split: SplitName) -> Split:
+        """Reads one split's TSV, and its embeddings if they are the inputs."""
+        path = self.folder / FILES[split]
+        pairs, y = read_pairs(path)
+        if self.config.inputs == "embeddings":
+            return Split((self._embeddings(split, y),), y)
+        vocabulary = self.inputs.vocabulary
+        assert vocabulary is not None
+        return Split(encode(pairs, vocabulary, self.config.max_tokens, self.config.lower), y)
+
+    def _embeddings(self, split: SplitName, y: np.ndarray) -> np.ndarray:
+        path = self.folder / self.config.embeddings.format(split=split)
+        arrays, scores = read_embeddings(path)
+        if len(arrays) != len(y):
+            raise DataError(f"{path}: must have a row for each of the {len(y)} pairs of {FILES[split]}, got {len(arrays)}")
+        if scores is not None and (off := np.flatnonzero(np.abs(scores - y) > 1e-3)).size:
+            row = int(off[0])
+            raise DataError(f"{path}: row {row}: score must be that of {FILES[split]}, {y[row]}, got {scores[row]} ({off.size} rows differ)")
+        return arrays
+
+    @classmethod
+    def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
+        """A Parquet file of embedding1 and embedding2, or a TSV with sentence1 and sentence2."""
+        if spec.kind == "embedding_pair":
+            arrays, _ = read_embeddings(path)
+            if arrays.shape[1:] != tuple(spec.shape):
+                raise DataError(f"{path}: must hold pairs of {spec.shape[-1]} numbers, got {arrays.shape[2]}")
+            return (arrays,), range(len(arrays))
+        pairs, _ = read_pairs(path, scored=False)
+        assert spec.vocabulary is not None
+        return encode(pairs, spec.vocabulary, spec.shape[-1]), range(len(pairs))
+
+
+def read_pairs(path: Path, scored: bool = True) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Sentence pairs and their scores (N,) float32 from a tab-separated file with a header and no quoting.
+
+    Args:
+        path: The file.
+        scored: Whether there must be scores; without, they are NaN.
+
+    Raises:
+        DataError: The file is missing, lacks a column, or has broken rows: all of them are counted, the first ones shown.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    header = rows[0] if rows else []
+    names = ["sentence1", "sentence2"] + (["score"] if scored else [])
+    if missing := [name for name in names if name not in header]:
+        raise DataError(f"{path}:1: must have the columns {', '.join(names)}, got no {', '.join(missing)}")
+    at = [header.index(name) for name in names]
+    pairs, scores, broken = [], [], []
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(header):
+            broken.append(f"{path}:{number}: must have {len(header)} tab-separated fields, got {len(row)}")
+            continue
+        score = _score(row[at[2]]) if scored else np.nan
+        if score is None:
+            broken.append(f"{path}:{number}: score must be a number from 0 to 5, got {row[at[2]]!r}")
+            continue
+        pairs.append((row[at[0]], row[at[1]]))
+        scores.append(score)
+    if broken:
+        more = f"\n... and {len(broken) - SHOWN} more broken rows" if len(broken) > SHOWN else ""
+        raise DataError("\n".join(broken[:SHOWN]) + more)
+    if not pairs:
+        raise DataError(f"{path}: holds no row")
+    return pairs, np.array(scores, dtype=np.float32)
+
+
+def _score(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 5 else None
+
+
+def read_embeddings(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Embedding pairs (N, 2, D) float32 and, if the file has them, scores (N,) float32.
+
+    Raises:
+        DataError: The file is missing, broken, lacks a column, or its vectors differ in length or are not finite.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: embeddings cannot be read as Parquet: {error}") from error
+    if missing := [name for name in ("embedding1", "embedding2") if name not in table.column_names]:
+        raise DataError(f"{path}: must have the columns embedding1 and embedding2, got no {', '.join(missing)}")
+    sides = [table.column(name).to_pylist() for name in ("embedding1", "embedding2")]
+    lengths = {len(vector) if vector is not None else 0 for side in sides for vector in side}
+    if len(lengths) != 1:
+        raise DataError(f"{path}: every embedding must have the same length, got lengths {sorted(lengths)[:SHOWN]}")
+    arrays = np.stack([np.array(side, dtype=np.float32) for side in sides], axis=1)
+    if bad := int((~np.isfinite(arrays).all(axis=(1, 2))).sum()):
+        raise DataError(f"{path}: embeddings must be finite, got {bad} rows that are not")
+    scores = np.array(table.column("score").to_pylist(), dtype=np.float32) if "score" in table.column_names else None
+    return arrays, scores
