@@ -11,7 +11,9 @@ import typer
 from groupdir.errors import GroupdirError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-Set = Annotated[list[str] | None, typer.Option("--set", help="address=value, such as train.epochs=10; may be repeated.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="address=value, such as train.epochs=10; may be repeated.")
+]
 
 
 @app.command()
@@ -20,7 +22,9 @@ def train(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, counted from the file's.")] = 1,
     beside: Annotated[str | None, typer.Option(help="A method to train the same way beside it: vanilla.")] = None,
     out: Annotated[Path | None, typer.Option(help="New folder for the results; default: <file without .yaml>.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or one on a GPU.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or one on a GPU.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on in a folder that an earlier run left.")] = False,
     overrides: Set = None,
 ) -> None:
@@ -50,7 +54,9 @@ def evaluate(
 @app.command()
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `groupdir train` wrote.")],
-    inputs: Annotated[Path, typer.Argument(metavar="INPUT", help="What the data set reads: pictures, an array, a table.")],
+    inputs: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="What the data set reads: pictures, an array, a table.")
+    ],
     out: Annotated[Path | None, typer.Option(help="New CSV file; default: the terminal.")] = None,
 ) -> None:
     """Predictions for new inputs, with the predicted group and the expert used."""
@@ -62,7 +68,9 @@ def predict(
 @app.command()
 def check(
     file: Annotated[Path | None, typer.Argument(help="A trial's or a study's YAML.")] = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of trials and studies instead.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of trials and studies instead.")
+    ] = False,
     overrides: Set = None,
 ) -> None:
     """Validate a YAML and say what it would run."""

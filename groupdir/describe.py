@@ -47,6 +47,5 @@ def catalogue() -> str:
     lines = []
     for kind, table in TABLES.items():
         lines.append(f"{TITLES[kind]}:")
-        for name in table:
-            lines.append(f"  {name:12s} {(inspect.getdoc(resolve(kind, name)) or '').splitlines()[0]}")
+        lines += [f"  {name:12s} {(inspect.getdoc(resolve(kind, name)) or '').splitlines()[0]}" for name in table]
     return "\n".join(lines)

@@ -87,8 +87,9 @@ def parse_domain(value: Mapping[str, Any]) -> Domain:
         raise ValueError(f"must be one domain, got {' and '.join(kinds)}")
     kind, options = kinds[0], {key: inner for key, inner in value.items() if key != kinds[0]}
     if unknown := set(options) - KEYS[kind]:
-        takes = did_you_mean(sorted(unknown)[0], KEYS[kind]) if KEYS[kind] else "it takes no option"
-        raise ValueError(f"{kind} has no option '{sorted(unknown)[0]}': {takes}")
+        first = min(unknown)
+        takes = did_you_mean(first, KEYS[kind]) if KEYS[kind] else "it takes no option"
+        raise ValueError(f"{kind} has no option '{first}': {takes}")
     return _choice(value[kind]) if kind == "choice" else _range(kind, value[kind], options)
 
 

@@ -15,7 +15,7 @@ class DataError(GroupdirError):
 
 
 class MethodError(GroupdirError):
-    """A training that went wrong: a loss that is not finite or that explodes. The trial is failed, never silently best."""
+    """A training that went wrong: a loss that is not finite or that explodes. The trial is failed, never best."""
 
 
 @dataclass(frozen=True)

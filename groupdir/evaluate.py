@@ -61,8 +61,8 @@ def predict(method: Method, inputs: tuple[Tensor, ...], batch_size: int, amp: st
 def errors(method: Method, predictions: Predictions, y: np.ndarray, shots: ShotSplit, prefix: str) -> dict[str, float]:
     """Metrics of predictions, each name with a prefix such as "val_".
 
-    Methods with groups add `group_accuracy` (0 to 1), and those with experts `oracle_mae_{all,many,median,few}`: the error if
-    the true group's expert were always taken. That is a diagnostic; nothing may be chosen by it.
+    Methods with groups add `group_accuracy` (0 to 1), and those with experts `oracle_mae_{all,many,median,few}`: the
+    error if the true group's expert were always taken. That is a diagnostic; nothing may be chosen by it.
 
     Args:
         method: For the true groups.

@@ -58,7 +58,9 @@ def predict_file(checkpoint: Path, inputs: Path) -> Iterator[Row]:
     if not len(names):
         raise DataError(f"{inputs}: holds no input")
     method = _method(content, config)
-    found = predict(method, tuple(torch.from_numpy(array) for array in arrays), 4 * config.train.batch_size, config.train.amp)
+    found = predict(
+        method, tuple(torch.from_numpy(array) for array in arrays), 4 * config.train.batch_size, config.train.amp
+    )
     for index, name in enumerate(names):
         row: Row = {"input": name, "prediction": float(found.value[index])}
         if found.group is not None:

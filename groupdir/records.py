@@ -27,8 +27,8 @@ def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]], footer: M
 
     Args:
         path: The file.
-        rows: Column -> value; a column that a row lacks is null. Columns of `WHOLE` are int64, those of `TEXT` and those that start with
-            `param:` are texts, all others float64.
+        rows: Column -> value; a column that a row lacks is null. Columns of `WHOLE` are int64, those of `TEXT` and
+            those that start with `param:` are texts, all others float64.
         footer: JSON content for the footer, such as `{"study": ..., "configs": {...}}`; the schema's version is added.
     """
     import pyarrow as pa

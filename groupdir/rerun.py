@@ -61,7 +61,9 @@ def rerun(
             raise ConfigError(f"--beside {beside}: is the configuration's own method: name another")
         plans[beside] = _beside(config, beside)
     if folder.exists() and not resume:
-        raise ConfigError(f"{folder}: exists already, and nothing is overwritten: give --out another folder, or --resume to go on")
+        raise ConfigError(
+            f"{folder}: exists already, and nothing is overwritten: give --out another folder, or --resume to go on"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [
         (label, plan.replaced({"seed": config.seed + index}), folder / label / f"seed_{config.seed + index}")
@@ -82,7 +84,10 @@ def report(runs: list[Run], folder: Path) -> None:
     for label in labels:
         table.add_column(label, justify="right")
     for name in names:
-        table.add_row(name.removeprefix("test_"), *(_spread([run for run in runs if run.label == label], name) for label in labels))
+        table.add_row(
+            name.removeprefix("test_"),
+            *(_spread([run for run in runs if run.label == label], name) for label in labels),
+        )
     console = Console()
     console.print(table)
     path = folder / "test.csv"
@@ -90,7 +95,9 @@ def report(runs: list[Run], folder: Path) -> None:
         writer = csv.writer(file)
         columns = list(dict.fromkeys(name for run in runs for name in run.metrics))
         writer.writerow(["method", "seed", "epoch", *columns])
-        writer.writerows([run.label, run.seed, run.epoch, *(run.metrics.get(name, "") for name in columns)] for run in runs)
+        writer.writerows(
+            [run.label, run.seed, run.epoch, *(run.metrics.get(name, "") for name in columns)] for run in runs
+        )
     first = folder / labels[0] / f"seed_{runs[0].seed}" / CHECKPOINT
     console.print(f"every seed: {path}\ncheckpoint: {first}", soft_wrap=True, highlight=False)
 
@@ -117,7 +124,11 @@ def _jobs(config: TrialConfig) -> int:
 
     if config.train.device == "auto" and torch.cuda.is_available():
         return 1
-    return max(1, (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) // config.train.threads)
+    return max(
+        1,
+        (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        // config.train.threads,
+    )
 
 
 def _run_all(tasks: list[tuple[str, TrialConfig, Path]], jobs: int) -> list[Run]:
@@ -131,7 +142,8 @@ def _run_all(tasks: list[tuple[str, TrialConfig, Path]], jobs: int) -> list[Run]
                 run = future.result()
                 found.append(run)
                 few, whole = run.metrics["test_mae_few"], run.metrics["test_mae_all"]
-                text = f"{len(found)}/{len(tasks)}  {run.label} seed {run.seed}: epoch {run.epoch}, test MAE all {whole:.3f}, few {few:.3f}"
+                text = f"{len(found)}/{len(tasks)}  {run.label} seed {run.seed}: epoch {run.epoch}"
+                text += f", test MAE all {whole:.3f}, few {few:.3f}"
                 console.print(text, highlight=False, soft_wrap=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -149,7 +161,7 @@ def train_one(label: str, config: TrialConfig, folder: Path) -> Run:
     if result.exists():
         content = json.loads(result.read_text(encoding="utf-8"))
         if content["digest"] != config.digest:
-            raise DataError(f"{result}: is of another configuration ({content['digest']}, not {config.digest}): give --out another folder")
+            raise DataError(f"{result}: is of another configuration: give --out another folder")
         return Run(label, config.seed, content["epoch"], content["metrics"])
     from groupdir.tensorboard import TrialWriter
     from groupdir.trainer import Trainer
@@ -171,5 +183,3 @@ def train_one(label: str, config: TrialConfig, folder: Path) -> Run:
     beside.write_text(text, encoding="utf-8")
     beside.replace(result)
     return Run(label, config.seed, chosen, metrics)
-
-

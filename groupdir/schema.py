@@ -26,7 +26,9 @@ def build_schema() -> dict[str, Any]:
     A name that is not registered, as of a class of your own, is let through: the schema does not know its options.
     """
     classes = {(kind, name): resolve(kind, name).Config for kind, table in TABLES.items() for name in table}  # type: ignore[attr-defined]
-    models: list[tuple[type[Strict], Any]] = [(model, "validation") for model in (TrialConfig, SearchConfig, *classes.values())]
+    models: list[tuple[type[Strict], Any]] = [
+        (model, "validation") for model in (TrialConfig, SearchConfig, *classes.values())
+    ]
     keys, top = models_json_schema(models)
     definitions = top["$defs"]
     trial = definitions.pop("TrialConfig")
@@ -69,7 +71,11 @@ def _open_leaf() -> dict[str, Any]:
         },
         {"properties": case, "required": ["by", "cases"]},
     ]
-    return {"title": "An open leaf", "type": "object", "anyOf": [{**kind, "additionalProperties": False} for kind in kinds]}
+    return {
+        "title": "An open leaf",
+        "type": "object",
+        "anyOf": [{**kind, "additionalProperties": False} for kind in kinds],
+    }
 
 
 def _open_properties(definition: dict[str, Any]) -> None:

@@ -90,7 +90,7 @@ class Space:
 
     def content(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """As `build`, before it is checked."""
-        content = _copy(self.fixed)
+        content: dict[str, Any] = _copy(self.fixed)
         for address, leaf in self.open.items():
             name = address
             if isinstance(leaf, Conditional):

@@ -20,12 +20,18 @@ class TrialWriter:
         metrics: The metrics that the plug-in shows beside them.
     """
 
-    def __init__(self, folder: str | Path, params: Mapping[str, Any] | None = None, metrics: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: str | Path, params: Mapping[str, Any] | None = None, metrics: tuple[str, ...] = ()
+    ) -> None:
         self._writer = SummaryWriter(str(folder))
         if params:
-            plain = {name: value if isinstance(value, bool | int | float) else str(value) for name, value in params.items()}
-            for record in hparams(plain, dict.fromkeys(metrics, 0.0)):
-                self._writer.file_writer.add_summary(record)  # type: ignore[union-attr]
+            plain = {
+                name: value if isinstance(value, bool | int | float) else str(value) for name, value in params.items()
+            }
+            # SummaryWriter.add_hparams would open a folder of its own.
+            file: Any = self._writer._get_file_writer()  # type: ignore[no-untyped-call]
+            for record in hparams(plain, dict.fromkeys(metrics, 0.0)):  # type: ignore[no-untyped-call]
+                file.add_summary(record)
 
     def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """One epoch's metrics; those that are missing or NaN are left out."""

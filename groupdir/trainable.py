@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ CHECKPOINT = "trial.pt"
 class TrialTrainable(tune.Trainable):
     """Trains one epoch a step.
 
-    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`) and `resume`: a checkpoint folder of an earlier
-    driver to go on from, or None.
+    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`) and `resume`: a checkpoint folder of
+    an earlier driver to go on from, or None.
     """
 
     def setup(self, config: dict[str, Any], dataset: Dataset | None = None) -> None:
@@ -50,7 +49,7 @@ class TrialTrainable(tune.Trainable):
                 row | {"epoch": trainer.epoch, "stage": "end", "seconds": 0.0, "done": True} | trainer.evaluate("val")
             )
         row |= {"epoch": result.epoch, "stage": result.stage, "seconds": result.seconds, "done": result.last}
-        return row | {name: float(value) if value is not None else math.nan for name, value in result.metrics.items()}
+        return row | {name: float(value) for name, value in result.metrics.items()}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Writes the trial into a folder."""

@@ -33,7 +33,8 @@ class EpochResult:
     Attributes:
         epoch: Counted from 1 over all stages.
         stage: The stage's name.
-        metrics: `train_loss`, `train_<term>`, and `val_*` in label units; NaN where a stage has none or a shot is empty.
+        metrics: `train_loss`, `train_<term>`, and `val_*` in label units; NaN where a stage has none or a shot is
+            empty.
         seconds: Wall time of training and validation.
         last: Whether the trial ends with it.
     """
@@ -198,7 +199,8 @@ class Trainer:
             if stage.views > 1:
                 name, data = self.config.method.name, self.config.data.name
                 raise ConfigError(
-                    f"method ({name}): stage {stage.name} asks for {stage.views} views of each sample, but data set {data} "
+                    f"method ({name}): stage {stage.name} asks for {stage.views} views of each sample, but "
+                    f"data set {data} "
                     "has no augmentation, so that they would be equal: set views (of that stage) to 1"
                 )
 
@@ -252,7 +254,8 @@ class Trainer:
             step = int(wrong.argmax())
             values = ", ".join(f"{name} {row[step]:g}" for name, row in rows.items())
             raise MethodError(
-                f"epoch {self.epoch + 1} ({stage.name}), step {step + 1} of {len(history)}: the loss must be finite and at most "
+                f"epoch {self.epoch + 1} ({stage.name}), step {step + 1} of {len(history)}: the loss must be finite "
+                f"and at most "
                 f"{self.config.train.max_loss:g}, got {values}: lower optim.lr, or set optim.grad_clip_norm"
             )
         return {name: float(row.mean()) for name, row in rows.items()}
@@ -280,7 +283,7 @@ def _device(config: TrialConfig) -> torch.device:
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    """A tensor over the array's memory; shared arrays are read-only, which torch warns of, and nothing writes to them."""
+    """A tensor over the array's memory; shared arrays are read-only, of which torch warns, but nothing writes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)

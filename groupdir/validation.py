@@ -75,7 +75,7 @@ def _model_at(model: type[BaseModel], data: Any, address: Address) -> type[BaseM
             return None
         if part in TABLES and isinstance(data, Mapping) and isinstance(data.get("name"), str):
             try:
-                current = resolve(part, data["name"]).Config  # type: ignore[arg-type, attr-defined]
+                current = resolve(part, data["name"]).Config  # type: ignore[attr-defined]
             except ConfigError:
                 return None
         else:

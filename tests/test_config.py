@@ -77,7 +77,11 @@ def test_all_mistakes_at_once_with_their_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("name: group_dir", "name: grup_dir", "trial.yaml:4: method: unknown method 'grup_dir': did you mean 'group_dir'?"),
+        (
+            "name: group_dir",
+            "name: grup_dir",
+            "trial.yaml:4: method: unknown method 'grup_dir': did you mean 'group_dir'?",
+        ),
         ("  name: group_dir\n", "", "method: must have a `name` that is a text"),
         ('"tests.toy.parts:Waves"', '"tests.toy.parts:Wave"', "cannot be loaded"),
         ("groups: 5", "groups: 2.5", "trial.yaml:6: method.groups: must be a whole number, got 2.5"),
@@ -113,7 +117,10 @@ def test_variables_and_relative_roots(tmp_path: Path, monkeypatch: pytest.Monkey
     text = TRIAL.replace('{name: "tests.toy.parts:Waves"}', '{name: stsb, root: "${SOME_DATA}/sts"}')
     monkeypatch.delenv("SOME_DATA", raising=False)
     says = mistakes(tmp_path, text)
-    assert "trial.yaml:2: data.root: environment variable SOME_DATA is not set: export it, or give the value with --set" in says
+    assert (
+        "trial.yaml:2: data.root: environment variable SOME_DATA is not set: export it, or give the value with --set"
+        in says
+    )
     monkeypatch.setenv("SOME_DATA", "here")
     monkeypatch.chdir(tmp_path)
     assert TrialConfig.load(write(tmp_path, text)).to_dict()["data"]["root"] == str(tmp_path / "here" / "sts")

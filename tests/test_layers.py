@@ -18,6 +18,8 @@ ORDER = (
     "yamlfile",
     "validation",
     "config",
+    "domains",
+    "search_config",
     "space",
     "records",
     "bins",
@@ -27,12 +29,32 @@ ORDER = (
     "data",
     "models",
     "methods",
+    "optim",
+    "evaluate",
+    "checkpoint",
     "trainer",
     "trainable",
+    "tensorboard",
+    "rerun",
+    "predict",
+    "describe",
+    "schema",
     "cli",
 )
 # These load no torch; the first import of a program on the driver, and all that analysis may take from groupdir.
-TORCH_FREE = ("", "errors", "registry", "yamlfile", "validation", "config", "space", "records", "metrics")
+TORCH_FREE = (
+    "",
+    "errors",
+    "registry",
+    "yamlfile",
+    "validation",
+    "config",
+    "domains",
+    "search_config",
+    "space",
+    "records",
+    "metrics",
+)
 
 HEAVY_FIGURES = {"matplotlib", "plotly", "seaborn"}
 # Package -> what no file of it may import, at any depth.

@@ -119,13 +119,15 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
     ],
 )
 def test_bad_domains(value: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must|takes|twice|no option|either"):
+    with pytest.raises(ValueError, match=r"must|takes|twice|no option|either"):
         parse_domain(value)
 
 
 def test_too_many_corners_are_thinned_but_every_end_is_there(tmp_path: Path) -> None:
     values = ", ".join(str(number) for number in range(1, 50))
-    text = STUDY.replace("{int_range: [2, 10], step: 4}", f"{{choice: [{values}]}}").replace("name: group_dir", "name: group_dir\n  beta: {uniform: [1, 2]}\n  tau: {uniform: [1, 2]}")
+    text = STUDY.replace("{int_range: [2, 10], step: 4}", f"{{choice: [{values}]}}").replace(
+        "name: group_dir", "name: group_dir\n  beta: {uniform: [1, 2]}\n  tau: {uniform: [1, 2]}"
+    )
     study = load_study(write(tmp_path, text))
     assert study.space.leaves["method.groups"] == Choice(tuple(range(1, 50)))
     assert {params["method.groups"] for params in study.space.corners()} == set(range(1, 50))

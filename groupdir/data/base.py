@@ -79,8 +79,8 @@ class Split:
 class Dataset(ABC):
     """A data set. Subclasses set `Config`, `targets` and `build`; the rest follows.
 
-    An instance can be pickled and holds numpy arrays only, so that an object store can share it between the processes of
-    a node.
+    An instance can be pickled and holds numpy arrays only, so that an object store can share it between the
+    processes of a node.
 
     Args:
         config: Its section of the trial.

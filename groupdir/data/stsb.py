@@ -25,8 +25,12 @@ class STSBConfig(DatasetConfig):
     """Options of `STSB`."""
 
     root: str = Field(description="The folder that holds train_new.tsv, or the folder around it if named sts-b-dir.")
-    inputs: Literal["embeddings", "tokens"] = Field("embeddings", description="embeddings: for mlp; tokens: for bilstm.")
-    embeddings: str = Field("minilm-{split}.parquet", description="Columns score, embedding1, embedding2; rows as in the TSV.")
+    inputs: Literal["embeddings", "tokens"] = Field(
+        "embeddings", description="embeddings: for mlp; tokens: for bilstm."
+    )
+    embeddings: str = Field(
+        "minilm-{split}.parquet", description="Columns score, embedding1, embedding2; rows as in the TSV."
+    )
     vectors: str = Field("static-300d.txt.gz", description="Word vectors in GloVe's text layout, gzipped or not.")
     dimension: int = Field(300, ge=1, description="Of the word vectors.")
     max_tokens: int = Field(40, ge=1)
@@ -41,7 +45,8 @@ class STSB(Dataset):
 
     Source: the split, bins and lists of Yang et al. 2021.
 
-    Differences from the source: the vocabulary is of the training sentences alone, where theirs counts the test sentences too.
+    Differences from the source: the vocabulary is of the training sentences alone, where theirs counts the test
+    sentences too.
     """
 
     Config = STSBConfig
@@ -53,7 +58,9 @@ class STSB(Dataset):
         folders = [Path(config.root), Path(config.root) / FOLDER]
         found = [folder for folder in folders if (folder / FILES["train"]).is_file()]
         if not found:
-            raise DataError(f"data.root: must be a folder that holds {FILES['train']}, got {config.root}: it is not there, nor in {FOLDER}/")
+            raise DataError(
+                f"data.root: must be a folder that holds {FILES['train']}, got {config.root} (nor is it in {FOLDER}/)"
+            )
         self.folder = found[0]
 
     @property
@@ -94,10 +101,14 @@ class STSB(Dataset):
         path = self.folder / self.config.embeddings.format(split=split)
         arrays, scores = read_embeddings(path)
         if len(arrays) != len(y):
-            raise DataError(f"{path}: must have a row for each of the {len(y)} pairs of {FILES[split]}, got {len(arrays)}")
+            raise DataError(
+                f"{path}: must have a row for each of the {len(y)} pairs of {FILES[split]}, got {len(arrays)}"
+            )
         if scores is not None and (off := np.flatnonzero(np.abs(scores - y) > 1e-3)).size:
             row = int(off[0])
-            raise DataError(f"{path}: row {row}: score must be that of {FILES[split]}, {y[row]}, got {scores[row]} ({off.size} rows differ)")
+            raise DataError(
+                f"{path}: row {row}: score must be {y[row]} as in {FILES[split]}, got {scores[row]} ({off.size} differ)"
+            )
         return arrays
 
     @classmethod
@@ -121,7 +132,8 @@ def read_pairs(path: Path, scored: bool = True) -> tuple[list[tuple[str, str]], 
         scored: Whether there must be scores; without, they are NaN.
 
     Raises:
-        DataError: The file is missing, lacks a column, or has broken rows: all of them are counted, the first ones shown.
+        DataError: The file is missing, lacks a column, or has broken rows: all of them are counted, the first ones
+            shown.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

@@ -39,8 +39,10 @@ def build_vocabulary(sentences: Iterable[Sequence[str]], size: int) -> tuple[str
     return (PAD, UNKNOWN, *ordered[:size])
 
 
-def encode(pairs: Sequence[tuple[str, str]], vocabulary: Sequence[str], length: int, lower: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Token numbers (N, 2, length) int64, 0 for padding, and lengths (N, 2) int64; an empty sentence is one unknown token."""
+def encode(
+    pairs: Sequence[tuple[str, str]], vocabulary: Sequence[str], length: int, lower: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Token numbers (N, 2, length) int64, 0 for padding, and lengths (N, 2) int64; an empty sentence is one <unk>."""
     index = {token: number for number, token in enumerate(vocabulary)}
     tokens = np.zeros((len(pairs), 2, length), dtype=np.int64)
     lengths = np.ones((len(pairs), 2), dtype=np.int64)
@@ -55,8 +57,8 @@ def encode(pairs: Sequence[tuple[str, str]], vocabulary: Sequence[str], length: 
 def read_vectors(path: Path, vocabulary: Sequence[str], dimension: int) -> np.ndarray:
     """Vectors (V, dimension) float32 for a vocabulary, from a text file, gzipped or not.
 
-    The last `dimension` fields of a line are the vector, since some tokens of the published file hold spaces. The padding is
-    zero; a token without a vector gets a fixed draw from N(0, 1).
+    The last `dimension` fields of a line are the vector, since some tokens of the published file hold spaces. The
+    padding is zero; a token without a vector gets a fixed draw from N(0, 1).
 
     Raises:
         DataError: The file is missing, or a line has too few fields or a field that is no number.
@@ -64,6 +66,7 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimension: int) -> np.nd
     index = {token: number for number, token in enumerate(vocabulary)}
     vectors = np.random.default_rng(0).standard_normal((len(vocabulary), dimension)).astype(np.float32)
     vectors[0] = 0
+    number = 0
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8") as file:
@@ -71,12 +74,16 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimension: int) -> np.nd
                 fields = line.rstrip("\n").split(" ")
                 if len(fields) <= dimension:
                     came = f"{len(fields)} fields"
-                    raise DataError(f"{path}:{number}: must be a token and {dimension} numbers, got {came}: set data.dimension")
+                    raise DataError(
+                        f"{path}:{number}: must be a token and {dimension} numbers, got {came}: set data.dimension"
+                    )
                 token = " ".join(fields[:-dimension])
                 if token in index:
                     vectors[index[token]] = np.array(fields[-dimension:], dtype=np.float32)
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: word vectors cannot be read: {error}; set data.vectors to a file in GloVe's text layout") from error
+        raise DataError(
+            f"{path}: word vectors cannot be read: {error}; set data.vectors to a file in GloVe's text layout"
+        ) from error
     except ValueError as error:
         raise DataError(f"{path}:{number}: must be a token and {dimension} numbers: {error}") from error
     return vectors

@@ -1,4 +1,4 @@
-"""What a method is: an encoder with heads that gives the terms of a loss, predicts, and says in which stages it is trained."""
+"""What a method is: an encoder with heads that has a loss, predicts, and says in which stages it is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's method: group classification with descending soft labels, an expert per group, a contrastive loss over groups."""
+"""The paper's method: descending soft labels over groups, an expert per group, a contrastive loss over groups."""
 
 from __future__ import annotations
 
@@ -66,16 +66,16 @@ class GroupDIRConfig(MethodConfig):
 
 
 class GroupDIR(Method):
-    """Group classification with descending soft labels, one expert per group, and the ordinal group-aware contrastive loss.
+    """Group classification with descending soft labels, an expert per group, and the group contrastive loss.
 
-    L = lambda_contrastive L_grc + lambda_mse L_mse + lambda_soft L_soft. In training the true group chooses the expert, at inference the
-    predicted one. One linear layer of 2 G outputs holds the group head (first G) and the experts (last G).
+    L = lambda_contrastive L_grc + lambda_mse L_mse + lambda_soft L_soft. In training the true group chooses the expert,
+    at inference the predicted one. One linear layer of 2 G outputs holds the group head (first G) and the experts (last G).
 
     Source: Pu et al. 2025, Eq. 2 to 5.
 
-    Differences from the source: losses are means over the batch (Eq. 3 and 4 are sums; `reduction="authors"` is their code's mixture);
-    Eq. 4 gets its missing minus; groups are equal intervals of the label range, clamped; experts start at their group's centre;
-    targets are scaled as the data set says.
+    Differences from the source: losses are means over the batch (Eq. 3 and 4 are sums; `reduction="authors"` is their
+    code's mixture); Eq. 4 gets its missing minus; groups are equal intervals of the label range, clamped; experts start at
+    their group's centre; targets are scaled as the data set says.
     """
 
     Config = GroupDIRConfig
@@ -102,7 +102,7 @@ class GroupDIR(Method):
         return first, Stage("fit", trial.train.epochs, trial.optim, config.views, config.encoder_lr)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """Terms `contrastive`, `regression` and `group` (those that the stage has), each before its lambda, and `loss`."""
+        """Terms `contrastive`, `regression` and `group` (as the stage has them) before their lambdas, and `loss`."""
         z = self.encoder(*batch.inputs)
         y = batch.y.repeat(batch.views)
         group = (self.label_groups.assign(batch.y) if batch.group is None else batch.group).repeat(batch.views)

@@ -26,7 +26,8 @@ class Vanilla(Method):
 
     Source: the VANILLA rows of Yang et al. 2021; with `weights` their INV, SQINV and LDS rows.
 
-    Differences from the source: targets are scaled as the data set says, and the default is MSE where their vision trainer takes L1.
+    Differences from the source: targets are scaled as the data set says, and the default is MSE where their vision
+    trainer takes L1.
     """
 
     Config = VanillaConfig

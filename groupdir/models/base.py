@@ -12,7 +12,9 @@ from groupdir.errors import ConfigError
 
 
 class Encoder(nn.Module):
-    """An encoder f. Subclasses set `Config` and `kinds`, set `dim` in their constructor, and define `forward(*inputs) -> (B, dim)`.
+    """An encoder f.
+
+    Subclasses set `Config` and `kinds`, set `dim` in their constructor, and define `forward(*inputs) -> (B, dim)`.
 
     Args:
         config: Its section of the trial.
@@ -30,7 +32,8 @@ class Encoder(nn.Module):
         super().__init__()
         if inputs.kind not in self.kinds:
             raise ConfigError(
-                f"encoder.name: {config.name} reads {' or '.join(self.kinds)}, but the data set gives {inputs.kind}: take another encoder"
+                f"encoder.name: {config.name} reads {' or '.join(self.kinds)}, but the data set gives "
+                f"{inputs.kind}: take another encoder"
             )
 
     def forward(self, *inputs: Tensor) -> Tensor:

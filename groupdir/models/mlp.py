@@ -16,7 +16,9 @@ from groupdir.models.base import Encoder
 class MLPConfig(EncoderConfig):
     """Options of `MLP`."""
 
-    widths: tuple[int, ...] = Field((256,), min_length=1, description="Of the hidden layers; the last are the features.")
+    widths: tuple[int, ...] = Field(
+        (256,), min_length=1, description="Of the hidden layers; the last are the features."
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="After every hidden layer.")
 
 

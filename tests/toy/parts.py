@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from groupdir.config import DatasetConfig
-from groupdir.data.base import Dataset, InputSpec, Inputs, Split, SplitName, Targets
+from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName, Targets
 from groupdir.metrics import ShotSplit
 
 

@@ -1,0 +1,191 @@
+"""Ray: found or started, kept quiet, and given trials to run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from groupdir.data.base import Dataset
+from groupdir.search_config import SearchConfig
+from launch.schedulers import Scheduler
+from launch.study import Study
+
+LONGEST_TEMP = 30  # Ray puts Unix sockets some 70 characters below, and Linux allows 107
+MIB = 1024**2
+
+
+class Interrupt:
+    """Whether to end early: a first Ctrl-C (or SIGTERM) asks to, a second one insists. A stopper of Ray asks this.
+
+    Args:
+        max_seconds: Time after which to end as well.
+    """
+
+    def __init__(self, max_seconds: float | None) -> None:
+        self.asked = False
+        self.out_of_time = False
+        self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
+
+    def __call__(self) -> bool:
+        """Whether to end now."""
+        self.out_of_time = self._deadline is not None and time.monotonic() >= self._deadline
+        return self.asked or self.out_of_time
+
+    @contextlib.contextmanager
+    def catch(self) -> Iterator[None]:
+        """Takes the signals while the context lasts."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            if self.asked:
+                raise KeyboardInterrupt
+            self.asked = True
+
+        for number in before:
+            signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def quiet_ray(shared_bytes: int) -> Iterator[None]:
+    """Ray for as long as the context lasts: the cluster that RAY_ADDRESS names, or one of this machine's own.
+
+    Args:
+        shared_bytes: Size of what trials share through the object store.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers inherit it: more threads than cores are many times slower
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # `Interrupt` handles it, through a stopper
+    os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "10")
+    import ray
+
+    if address := os.environ.get("RAY_ADDRESS"):
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    parent = tempfile.gettempdir()
+    temp = tempfile.mkdtemp(prefix="gd-", dir=parent if len(parent) <= LONGEST_TEMP else "/tmp")
+    try:
+        ray.init(
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=max(128 * MIB, 2 * shared_bytes),
+            _temp_dir=temp,
+        )
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(temp, ignore_errors=True)
+
+
+def resources(search: SearchConfig) -> tuple[dict[str, float], int]:
+    """What one trial takes of the cluster that runs, and how many run at once."""
+    import ray
+
+    there = ray.cluster_resources()
+    asked = search.resources
+    gpu = (1.0 if there.get("GPU", 0) else 0.0) if asked.gpu == "auto" else float(asked.gpu)
+    fits = there.get("CPU", 1) / asked.cpu
+    if gpu:
+        fits = min(fits, there.get("GPU", 0) / gpu)
+    return {"cpu": asked.cpu, "gpu": gpu}, search.concurrency or max(1, int(fits))
+
+
+def storage(study: Study) -> Path:
+    """Where Ray writes: in the study's folder, or where all nodes can."""
+    path = study.config.search.storage_path
+    return study.folder / "ray" if path is None else Path(path).expanduser().absolute() / study.config.name
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What to run.
+
+    Attributes:
+        waiting: Numbers of trials that are recorded already.
+        suggest: Records one more and gives its number, or None.
+        count: How many there will be at most.
+        scheduler: Who stops them.
+    """
+
+    waiting: Iterable[int]
+    suggest: Callable[[], int | None]
+    count: int
+    scheduler: Scheduler
+
+
+def run_trials(
+    study: Study, trials: Trials, dataset: Dataset | None, interrupt: Interrupt, every_step: Callable[[], None]
+) -> None:
+    """Runs trials until all have ended, or someone asks to end.
+
+    Ray's own restore is not used: it brings back neither rungs nor what a sampler needs. Each driver makes a new experiment
+    folder, and goes on from the store.
+    """
+    from ray import tune
+
+    from groupdir.trainable import TrialTrainable
+    from launch.recorder import Recorder, number
+    from launch.schedulers.recording import RecordingScheduler
+    from launch.searcher import StudySearcher
+
+    class WhenAsked(tune.Stopper):  # type: ignore[misc]  # Ray's decorators hide the class from mypy
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            return interrupt()
+
+    search = study.config.search
+    each, at_once = resources(search)
+    folder = storage(study)
+    taken = len(list(folder.glob("run-*")))
+    trainable = tune.with_parameters(TrialTrainable, dataset=dataset)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, each),
+        tune_config=tune.TuneConfig(
+            search_alg=StudySearcher(study, trials.waiting, trials.suggest),
+            scheduler=RecordingScheduler(study, trials.scheduler),
+            num_samples=trials.count,
+            max_concurrent_trials=at_once,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: f"trial-{number(trial):04d}",
+            trial_dirname_creator=lambda trial: f"trial-{number(trial):04d}",
+        ),
+        run_config=tune.RunConfig(
+            name=f"run-{taken + 1}",
+            storage_path=str(folder),
+            callbacks=[Recorder(study, every_step)],
+            stop=WhenAsked(),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=search.max_failures),
+            checkpoint_config=tune.CheckpointConfig(
+                num_to_keep=1, checkpoint_frequency=search.checkpoint_every, checkpoint_at_end=True
+            ),
+        ),
+    )
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial is a line of ours, not a traceback
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tuner.fit()

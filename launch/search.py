@@ -1,0 +1,182 @@
+"""A search from its configuration to its files, and a resume of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from groupdir.config import TrialConfig
+from groupdir.data.base import Dataset
+from groupdir.errors import ConfigError
+from groupdir.registry import did_you_mean
+from groupdir.space import StudyConfig, load_study
+from groupdir.trainer import make_dataset
+from launch.ablations import record_trial, suggest_ablations
+from launch.engine import Interrupt, Trials, quiet_ray, run_trials
+from launch.export import write_records, write_tensorboard
+from launch.progress import Progress, best_text, clock, status_text, total_trials
+from launch.schedulers import SCHEDULERS, NoStopping
+from launch.schedulers.recording import replay_decisions
+from launch.searcher import SAMPLERS, propose
+from launch.study import Study, refuse_existing
+
+INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
+
+
+def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
+    """Runs a search from the beginning.
+
+    Args:
+        file: A search space.
+        overrides: `address=value` texts, as of `--set`.
+        out: The study's folder, which must not exist; by default `results/<name of the study>`.
+
+    Returns:
+        The exit code: 0, 1 when no trial finished, 130 when it was interrupted.
+
+    Raises:
+        GroupdirError: A mistake in the file, unusable data, or the folder exists.
+    """
+    config = load_study(file, overrides)
+    check_names(config)
+    folder = Path(out) if out is not None else Path("results") / config.name
+    refuse_existing(folder)
+    dataset = prepared(config)
+    study = Study.create(folder, config)
+    return drive(study, dataset, "start")
+
+
+def resume(folder: str | Path) -> int:
+    """Goes on with a search that was interrupted, killed, or has ended already.
+
+    Args:
+        folder: The study's.
+
+    Returns:
+        As `search`.
+
+    Raises:
+        GroupdirError: It is no study, or another driver is at work on it.
+    """
+    study = Study.open(folder)
+    check_names(study.config)
+    return drive(study, prepared(study.config), "resume")
+
+
+def check_names(config: StudyConfig) -> None:
+    """Refuses schedulers and samplers that nobody knows."""
+    mistakes = [
+        config.mistake(f"search.{kind}.name", f"unknown {kind} '{name}': {did_you_mean(name, known)}")
+        for kind, name, known in (
+            ("scheduler", config.search.scheduler.name, list(SCHEDULERS)),
+            ("sampler", config.search.sampler.name, list(SAMPLERS)),
+        )
+        if name not in known
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+def prepared(config: StudyConfig) -> Dataset:
+    """The data set of the space's first corner, read before anything is written: where it is broken, no study begins.
+
+    Where the data section is fixed, all trials share it.
+    """
+    dataset = make_dataset(config.space.build(next(iter(config.space.corners()))))
+    dataset.prepare(("train", "val"))
+    return dataset
+
+
+def drive(study: Study, dataset: Dataset, action: str) -> int:
+    """Runs what is left of a study, and writes its files however that ends."""
+    search = study.config.search
+    interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
+    study.append("driver", payload={"action": action, "pid": os.getpid()})
+    progress = Progress(study.config)
+    study.watchers.append(progress.watch)
+    try:
+        with progress, interrupt.catch():
+            progress.say(
+                f"{action} of {study.config.name} in {shown(study.folder)}: {total_trials(study.config)} trials"
+            )
+            run(study, dataset, interrupt, progress)
+    except KeyboardInterrupt:
+        interrupt.asked = True
+    finally:
+        study.append("driver", payload={"action": "end", "pid": os.getpid()})
+        write_records(study)
+        write_tensorboard(study)
+        study.close()
+    print(summary(study, interrupt))
+    if interrupt.asked:
+        return INTERRUPTED
+    return 0 if study.state.count("finished") or interrupt.out_of_time else 1
+
+
+def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
+    """The search, then the ablations."""
+    search, space = study.config.search, study.config.space
+    metric = f"val_{dataset.targets.error}_all"
+    shared = None if any(name.startswith("data.") or name == "data" for name in space.leaves) else dataset
+    scheduler = SCHEDULERS[search.scheduler.name].from_config(search)
+    replay_decisions(study, scheduler)
+
+    def suggest() -> int | None:
+        history = study.state.of("search")
+        if len(history) >= search.trials:
+            return None
+        params = propose(space, search, history)
+        return record_trial(study, space.build(params), params, "search", "", metric)
+
+    waiting = [trial.number for trial in study.state.of("search") if trial.status == "running"]
+    left = len(waiting) + search.trials - len(study.state.of("search"))
+    if not left and not unfinished_ablations(study):
+        return
+    with quiet_ray(size(dataset)):
+        if left:
+            run_trials(study, Trials(waiting, suggest, left, scheduler), shared, interrupt, progress.refresh)
+        if interrupt() or any(trial.status == "running" for trial in study.state.of("search")):
+            return
+        if ablations := suggest_ablations(study):
+            trials = Trials(ablations, lambda: None, len(ablations), NoStopping())
+            run_trials(study, trials, shared, interrupt, progress.refresh)
+
+
+def unfinished_ablations(study: Study) -> bool:
+    """Whether ablations are asked for and have not all been run."""
+    trials = study.state.of("ablation")
+    asked = total_trials(study.config) - study.config.search.trials
+    possible = any(trial.status == "finished" for trial in study.state.of("search"))
+    return possible and (len(trials) < asked or any(trial.status == "running" for trial in trials))
+
+
+def size(dataset: Dataset) -> int:
+    """Bytes of the training and validation splits."""
+    splits = [dataset.split("train"), dataset.split("val")]
+    return sum(array.nbytes for split in splits for array in (*split.inputs, split.y))
+
+
+def shown(folder: Path) -> str:
+    """A folder as a person would type it from here."""
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
+
+
+def summary(study: Study, interrupt: Interrupt) -> str:
+    """What came out, and what to type next."""
+    state, folder = study.state, shown(study.folder)
+    lines = ["", status_text(state, total_trials(study.config), state.last_time)]
+    lines.append(f"best: {best_text(state, study.config.search.objectives)}")
+    if interrupt.asked or interrupt.out_of_time:
+        why = (
+            "interrupted"
+            if interrupt.asked
+            else f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
+        )
+        return "\n".join([*lines, f"{why}; go on with:", f"  python -m launch resume {folder}"])
+    if not state.count("finished"):
+        return "\n".join([*lines, "no trial finished: read the messages above"])
+    return "\n".join(
+        [*lines, "next, see the front and choose from it:", f"  python -m analysis select {folder} --shot few"]
+    )

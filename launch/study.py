@@ -1,0 +1,127 @@
+"""A study's folder with its one driver: configuration, store and state together."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from groupdir.errors import ConfigError, DataError
+from groupdir.space import StudyConfig
+from launch.state import StudyState, fold, replay
+from launch.store import Event, Kind, Store
+
+CONFIG = "study.yaml"
+STORE = "study.sqlite"
+LOCK = "study.lock"
+Watcher = Callable[[StudyState, Event], None]
+
+
+class Study:
+    """An open study. Only one process has it open at a time; use `create` or `open`."""
+
+    def __init__(self, folder: Path, config: StudyConfig, store: Store, lock: IO[str]) -> None:
+        self.folder = folder
+        self.config = config
+        self.state: StudyState = replay(store.events())
+        self.watchers: list[Watcher] = []
+        self._store = store
+        self._lock = lock
+
+    @classmethod
+    def create(cls, folder: str | Path, config: StudyConfig) -> Study:
+        """Makes the folder, as a whole or not at all, and opens it.
+
+        Raises:
+            ConfigError: Something is there already.
+        """
+        folder = Path(folder).absolute()
+        refuse_existing(folder)
+        beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        beside.mkdir(parents=True)
+        try:
+            (beside / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
+            Store.create(beside / STORE, config.to_dict()).close()
+            beside.rename(folder)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Study:
+        """Opens the folder of a study to go on with it.
+
+        Raises:
+            DataError: It is no study, another driver has it, or another version wrote it.
+        """
+        folder = Path(folder).absolute()
+        if not (folder / STORE).is_file():
+            raise DataError(
+                f"{folder}: must be the folder of a study, but has no {STORE}: see `python -m launch search`"
+            )
+        lock = (folder / LOCK).open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            lock.close()
+            raise DataError(
+                f"{folder}: another driver (process {pid}) is at work on it: wait for it or end it"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        try:
+            store = Store.open(folder / STORE)
+            config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
+        except BaseException:
+            lock.close()
+            raise
+        return cls(folder, config, store, lock)
+
+    def append(
+        self,
+        kind: Kind,
+        *,
+        trial: int | None = None,
+        seed: int | None = None,
+        epoch: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Writes an event and folds it into the state.
+
+        Returns:
+            Whether it is new; an epoch that is there already changes nothing.
+        """
+        event = self._store.append(kind, trial=trial, seed=seed, epoch=epoch, payload=payload)
+        if event is None:
+            return False
+        self.state = fold(self.state, event)
+        for watcher in self.watchers:
+            watcher(self.state, event)
+        return True
+
+    def close(self) -> None:
+        """Closes the store and lets another driver in."""
+        self._store.close()
+        self._lock.close()
+
+    def __reduce__(self) -> tuple[Callable[[Path], Path], tuple[Path]]:
+        """Ray pickles searcher and scheduler into a file that nothing here reads: the store is the truth, not that."""
+        return Path, (self.folder,)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuses to write into anything that is there.
+
+    Raises:
+        ConfigError: Something is.
+    """
+    if folder.exists():
+        again = f"python -m launch resume {folder}" if (folder / STORE).exists() else "remove it"
+        raise ConfigError(f"{folder}: exists already, and nothing is written over: {again}, or take another --out")
