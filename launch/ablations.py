@@ -14,8 +14,8 @@ AS_CHOSEN = "as chosen"
 def suggest_ablations(study: Study) -> list[int]:
     """Records the ablations of a study whose search has ended.
 
-    A driver that died half-way left some of them; they are not recorded twice, and the base stays the same because no search trial
-    changes any more.
+    A driver that died half-way left some of them; they are not recorded twice, and the base stays the same because no
+    search trial changes any more.
 
     Returns:
         The numbers of those that are still to be run; none where no search trial has finished.

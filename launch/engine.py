@@ -103,7 +103,7 @@ def resources(search: SearchConfig) -> tuple[dict[str, float], int]:
     """What one trial takes of the cluster that runs, and how many run at once."""
     import ray
 
-    there = ray.cluster_resources()
+    there = ray.cluster_resources()  # type: ignore[no-untyped-call]
     asked = search.resources
     gpu = (1.0 if there.get("GPU", 0) else 0.0) if asked.gpu == "auto" else float(asked.gpu)
     fits = there.get("CPU", 1) / asked.cpu
@@ -140,8 +140,8 @@ def run_trials(
 ) -> None:
     """Runs trials until all have ended, or someone asks to end.
 
-    Ray's own restore is not used: it brings back neither rungs nor what a sampler needs. Each driver makes a new experiment
-    folder, and goes on from the store.
+    Ray's own restore is not used: it brings back neither rungs nor what a sampler needs. Each driver makes a new
+    experiment folder, and goes on from the store.
     """
     from ray import tune
 
@@ -150,7 +150,7 @@ def run_trials(
     from launch.schedulers.recording import RecordingScheduler
     from launch.searcher import StudySearcher
 
-    class WhenAsked(tune.Stopper):  # type: ignore[misc]  # Ray's decorators hide the class from mypy
+    class WhenAsked(tune.Stopper):
         def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
             return False
 

@@ -74,7 +74,8 @@ def write_tensorboard(study: Study) -> None:
     for number, trial in sorted(study.state.trials.items()):
         with SummaryWriter(str(beside / f"{number:04d}")) as writer:
             values = {name: trial.value(name) for name in objectives if trial.value(name) == trial.value(name)}
-            for record in hparams({name: _plain(value) for name, value in trial.params.items()}, values):
+            params = {name: _plain(value) for name, value in trial.params.items()}
+            for record in hparams(params, values):  # type: ignore[no-untyped-call]
                 assert writer.file_writer is not None
                 writer.file_writer.add_summary(record)
             for name, value in values.items():

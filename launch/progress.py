@@ -14,13 +14,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from groupdir.records import Status
 from groupdir.space import StudyConfig
 from launch.state import StudyState, TrialState
 from launch.store import Event
 
 SHOWN = 24  # rows of the table: those that run, then the latest of the others
 LINE_EVERY = 10.0  # seconds between plain status lines
-_ENDED = ("finished", "stopped", "failed")
+_ENDED: tuple[Status, ...] = ("finished", "stopped", "failed")
 
 
 def total_trials(config: StudyConfig) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"
 
 
-class Recorder(Callback):  # type: ignore[misc]  # Ray's decorators hide the class from mypy
+class Recorder(Callback):
     """Writes what happens to trials.
 
     Args:
@@ -33,6 +33,10 @@ class Recorder(Callback):  # type: ignore[misc]  # Ray's decorators hide the cla
     def __init__(self, study: Study, every_step: Callable[[], None]) -> None:
         self._study = study
         self._every_step = every_step
+
+    def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
+        """Ray pickles its callbacks into a file that nothing here reads; a screen cannot be pickled."""
+        return Callback, ()
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Lets the screen follow."""
@@ -82,7 +86,8 @@ def number(trial: Trial) -> int:
 def finish(study: Study, trial: int) -> None:
     """Keeps the last checkpoint of a trial in the study's folder, then calls it finished.
 
-    The copy is made beside and renamed, and the source goes last: whenever a driver dies in between, a resume does it again.
+    The copy is made beside and renamed, and the source goes last: whenever a driver dies in between, a resume does it
+    again.
     """
     source = study.state.trials[trial].checkpoint
     if source is None or not Path(source).is_dir():

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
 from groupdir.registry import did_you_mean

@@ -45,8 +45,8 @@ SAMPLERS: dict[str, Callable[[SearchConfig, int], BaseSampler]] = {"tpe": tpe, "
 def propose(space: Space, search: SearchConfig, history: Sequence[state.TrialState]) -> dict[str, Any]:
     """Parameters of the next trial: a function of the space, the seed and the trials so far, and of nothing else.
 
-    A driver that was restarted therefore suggests what the first one would have. Optuna's study is built anew at each call: adding a
-    trial takes half a millisecond.
+    A driver that was restarted therefore suggests what the first one would have. Optuna's study is built anew at each
+    call: adding a trial takes half a millisecond.
 
     Args:
         space: What is open.
@@ -75,8 +75,8 @@ def propose(space: Space, search: SearchConfig, history: Sequence[state.TrialSta
 def told(space: Space, search: SearchConfig, trial: state.TrialState) -> FrozenTrial:
     """A trial as Optuna may know it.
 
-    A trial that the scheduler stopped is PRUNED, without values: its errors after few epochs are no errors of a finished trial. One
-    without all objectives has failed.
+    A trial that the scheduler stopped is PRUNED, without values: its errors after few epochs are no errors of a
+    finished trial. One without all objectives has failed.
     """
     leaves = space.leaves
     values = [trial.value(name) for name in search.objectives]
@@ -91,7 +91,7 @@ def told(space: Space, search: SearchConfig, trial: state.TrialState) -> FrozenT
     )
 
 
-class StudySearcher(Searcher):  # type: ignore[misc]  # Ray's decorators hide the class from mypy
+class StudySearcher(Searcher):
     """Hands out trials that wait (suggested by an earlier driver, or ablations), then new ones.
 
     Args:

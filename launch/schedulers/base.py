@@ -25,8 +25,8 @@ class Decision:
 class Scheduler(Protocol):
     """Decides which trials go on.
 
-    Its state must follow from the calls of `decide` alone, in their order, so that a new driver gets it back by making the same
-    calls with the recorded epochs.
+    Its state must follow from the calls of `decide` alone, in their order, so that a new driver gets it back by
+    making the same calls with the recorded epochs.
     """
 
     @classmethod

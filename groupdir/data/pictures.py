@@ -1,0 +1,116 @@
+"""Small grey pictures: one random view of a batch, and pictures of your own for a prediction."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from groupdir.data.base import InputSpec
+from groupdir.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm")
+_SHIFT = 2  # pixels
+_GAIN = 0.1
+_NOISE = 0.05
+_LOWEST, _HIGHEST = -1.0, 2.0  # pictures are 0..1, and noise may leave that; 0..255 may not
+
+
+def shift_noise(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """One random view `(B, C, H, W)` of pictures of that shape, on their device.
+
+    Each is moved by up to 2 pixels in both directions (its edge is mirrored), its contrast is changed by up to a tenth,
+    and it gets noise of standard deviation 0.05. All is drawn on the CPU, the same for every device.
+    """
+    size, _, height, width = pictures.shape
+    device = pictures.device
+    offset = torch.randint(0, 2 * _SHIFT + 1, (2, size, 1), generator=generator)
+    gain = 1 + _GAIN * (2 * torch.rand(size, 1, 1, 1, generator=generator) - 1)
+    noise = _NOISE * torch.randn(pictures.shape, generator=generator)
+    rows = (offset[0] + torch.arange(height)).to(device)
+    columns = (offset[1] + torch.arange(width)).to(device)
+    padded = F.pad(pictures, (_SHIFT, _SHIFT, _SHIFT, _SHIFT), mode="reflect")
+    which = torch.arange(size, device=device)
+    moved = padded.movedim(1, -1)[which[:, None, None], rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
+    view = moved * gain.to(device, pictures.dtype) + noise.to(device, pictures.dtype)
+    return view.contiguous()
+
+
+def read_pictures(path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[int | str]]:
+    """Pictures `(N, 1, H, W)` float32 from an array file, a picture file, or a folder of picture files.
+
+    Args:
+        path: A `.npy` or `.npz` of shape (N, H, W) or (N, 1, H, W), as floats 0..1 or whole numbers 0..255; a picture,
+            which is made grey and resized; or a folder, whose pictures are taken in the order of their names.
+        spec: The inputs that the encoder was trained on, of shape (1, H, W).
+
+    Returns:
+        The pictures, and their numbers or file names.
+
+    Raises:
+        DataError: There is no such file or no picture in the folder, it cannot be read, or has another shape or range.
+    """
+    _, height, width = spec.shape
+    if path.suffix.lower() in (".npy", ".npz"):
+        array = _checked(_load_array(path), path, height, width)
+        return (array,), range(len(array))
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise DataError(f"{path}: must hold pictures ({', '.join(SUFFIXES)}), got none")
+    else:
+        files = [path]
+    grey = np.stack([_load_picture(file, height, width) for file in files])
+    return (grey[:, None],), [file.name for file in files]
+
+
+def _load_array(path: Path) -> np.ndarray:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read as an array of numbers: {error}") from error
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        if len(loaded.files) != 1:
+            found = ", ".join(loaded.files) or "none"
+            raise DataError(f"{path}: must hold one array, got {found}: save the pictures alone")
+        try:
+            array: np.ndarray = loaded[loaded.files[0]]
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path}: cannot be read as an array of numbers: {error}") from error
+    return array
+
+
+def _checked(array: np.ndarray, path: Path, height: int, width: int) -> npt.NDArray[np.float32]:
+    """The array as float32 `(N, 1, H, W)`, or what is wrong with it."""
+    if array.shape[1:] not in ((height, width), (1, height, width)):
+        want = f"(N, {height}, {width}) or (N, 1, {height}, {width})"
+        raise DataError(f"{path}: must have the shape {want}, got {array.shape}: resize the pictures")
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{path}: must hold numbers, got {array.dtype}")
+    grey = array.astype(np.float32) / np.float32(255 if array.dtype.kind in "iu" else 1)
+    if not np.isfinite(grey).all():
+        raise DataError(f"{path}: pictures must be finite, got NaN or infinite values")
+    if grey.size and (grey.min() < _LOWEST or grey.max() > _HIGHEST):
+        came = f"{array.min()}..{array.max()}"
+        raise DataError(f"{path}: must hold floats 0..1 or whole numbers 0..255, got {array.dtype} {came}: rescale it")
+    return grey.reshape(len(grey), 1, height, width)
+
+
+def _load_picture(path: Path, height: int, width: int) -> npt.NDArray[np.float32]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            grey = picture.convert("L").resize((width, height), Image.Resampling.BILINEAR)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file: name a picture, a folder of pictures, a .npy or a .npz") from error
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cannot be read as a picture: {error}") from error
+    return np.asarray(grey, dtype=np.float32) / np.float32(255)

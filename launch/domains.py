@@ -1,0 +1,53 @@
+"""Our domains as Optuna's distributions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial
+
+from groupdir.domains import Choice, Domain, IntRange, LogUniform
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """The distribution of a domain.
+
+    A choice's values may be lists and mappings, and true, 1 and 1.0 are equal in Python; its categories are their JSON
+    texts.
+
+    >>> distribution(Choice((1, True, None, {"lr": 0.1})))
+    CategoricalDistribution(choices=('1', 'true', 'null', '{"lr":0.1}'))
+    """
+    if isinstance(domain, Choice):
+        return CategoricalDistribution([encode(domain, value) for value in domain.values])
+    if isinstance(domain, IntRange):
+        return IntDistribution(domain.low, domain.ends[1], log=domain.log, step=domain.step)
+    if isinstance(domain, LogUniform):
+        return FloatDistribution(domain.low, domain.high, log=True)
+    if domain.step is None:
+        return FloatDistribution(domain.low, domain.high)
+    steps = int((domain.high - domain.low) / domain.step + 1e-9)  # 1e-9: (0.3 - 0) / 0.1 is 2.9999999999999996
+    return FloatDistribution(domain.low, domain.low + steps * domain.step, step=domain.step)
+
+
+def encode(domain: Domain, value: Any) -> Any:
+    """A value as Optuna sees it."""
+    return json.dumps(value, separators=(",", ":")) if isinstance(domain, Choice) else value
+
+
+def decode(domain: Domain, value: Any) -> Any:
+    """The value that Optuna means."""
+    return json.loads(value) if isinstance(domain, Choice) else value
+
+
+def draw(trial: Trial, name: str, domain: Domain) -> Any:
+    """A value for a leaf, from Optuna."""
+    found = distribution(domain)
+    if isinstance(found, CategoricalDistribution):
+        return decode(domain, trial.suggest_categorical(name, found.choices))
+    if isinstance(found, IntDistribution):
+        return trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
+    assert isinstance(found, FloatDistribution)
+    return trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)

@@ -1,0 +1,90 @@
+"""Asynchronous successive halving on one metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, Self
+
+import numpy as np
+
+from groupdir.search_config import SearchConfig
+from launch.schedulers.base import Decision
+
+
+class ASHA:
+    """Stops a trial that, at a rung, is worse than the best 1/eta of those that were there before it.
+
+    Rungs stand at the epochs grace_period * eta^k. A trial is compared at the very epoch of a rung, never later: a
+    value of epoch 31 against others' values of epoch 15 would be no comparison. So a trial whose pre-training has no
+    metric yet (NaN) at a rung passes it, unseen by others.
+
+    Args:
+        metric: What is compared.
+        mode: Whether "min" or "max" is good.
+        grace_period: The first rung, in epochs.
+        reduction_factor: eta.
+
+    Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", in the variant that stops instead
+    of pausing.
+
+    Differences from the source: the first trial at a rung has nothing to be compared with and goes on; the border is
+    the linearly interpolated quantile 1/eta of the earlier values, so that with few trials about one in eta goes on
+    and not none.
+
+    >>> asha = ASHA("val_mae_all", "min", grace_period=1, reduction_factor=2)
+    >>> asha.decide(0, 1, {"val_mae_all": 3.0}).action
+    'continue'
+    >>> asha.decide(1, 1, {"val_mae_all": 4.0})
+    Decision(action='stop', reason='rung 1: val_mae_all 4 is worse than 3')
+    """
+
+    def __init__(self, metric: str, mode: Literal["min", "max"], grace_period: int, reduction_factor: float) -> None:
+        if grace_period < 1:
+            raise ValueError(f"grace_period must be >= 1, got {grace_period}")
+        if not reduction_factor > 1:
+            raise ValueError(f"reduction_factor must be > 1, got {reduction_factor}")
+        self.metric = metric
+        self.mode = mode
+        self.grace_period = grace_period
+        self.reduction_factor = reduction_factor
+        self._values: dict[int, list[float]] = {}
+        self._said: dict[tuple[int, int], Decision] = {}
+
+    @classmethod
+    def from_config(cls, search: SearchConfig) -> Self:
+        """From the section's scheduler."""
+        told = search.scheduler
+        return cls(told.metric, told.mode, told.grace_period, told.reduction_factor)
+
+    def rung(self, epoch: int) -> bool:
+        """Whether a rung stands at this epoch.
+
+        >>> asha = ASHA("val_mae_all", "min", 2, 3)
+        >>> [epoch for epoch in range(1, 60) if asha.rung(epoch)]
+        [2, 6, 18, 54]
+        """
+        at = float(self.grace_period)
+        while round(at) < epoch:
+            at *= self.reduction_factor
+        return round(at) == epoch
+
+    def decide(self, trial: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
+        """See `Scheduler.decide`."""
+        if (trial, epoch) in self._said:
+            return self._said[trial, epoch]
+        value = metrics.get(self.metric, math.nan)
+        if not self.rung(epoch) or not math.isfinite(value):
+            return Decision()
+        cost = value if self.mode == "min" else -value
+        earlier = self._values.setdefault(epoch, [])
+        decision = Decision(reason=f"rung {epoch}: the first")
+        if earlier:
+            border = float(np.quantile(earlier, 1 / self.reduction_factor))
+            shown = border if self.mode == "min" else -border
+            words = "is worse than" if cost > border else "is as good as"
+            action: Literal["continue", "stop"] = "stop" if cost > border else "continue"
+            decision = Decision(action, f"rung {epoch}: {self.metric} {value:.4g} {words} {shown:.4g}")
+        earlier.append(cost)
+        self._said[trial, epoch] = decision
+        return decision

@@ -1,0 +1,175 @@
+"""A study's durable record: an append-only list of events in SQLite, with one writer, the driver.
+
+Everything else (the table on the screen, the scheduler's rungs, the sampler's history, the Parquet files) is a view of
+these events, so that nothing has to be restored from anywhere else after a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from groupdir.errors import DataError
+
+SCHEMA = 1
+Kind = Literal["driver", "suggested", "started", "epoch", "decision", "checkpoint", "finished", "stopped", "failed"]
+KINDS = get_args(Kind)
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL,
+    trial INTEGER, seed INTEGER, epoch INTEGER, payload TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX one_row_per_epoch ON events (trial, seed, epoch) WHERE kind = 'epoch';
+"""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        seq: Its place in the order of arrival, from 1.
+        time: When it was written, in unix seconds.
+        kind: What happened.
+        trial: Number of the trial, or None for the driver's own events.
+        seed: The trial's seed, of an epoch.
+        epoch: Of an epoch, a decision, a checkpoint.
+        payload: What else there is to say. NaN has come back as None.
+    """
+
+    seq: int
+    time: float
+    kind: Kind
+    trial: int | None
+    seed: int | None
+    epoch: int | None
+    payload: Mapping[str, Any]
+
+
+class Store:
+    """The events of one study on disk. Use `create` or `open`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def create(cls, path: str | Path, study: Mapping[str, Any]) -> Self:
+        """Makes the file.
+
+        Args:
+            path: Where; nothing may be there.
+            study: `StudyConfig.to_dict()`.
+
+        Raises:
+            DataError: Something is there already.
+        """
+        path = Path(path)
+        if path.exists():
+            raise DataError(f"{path}: must not exist, but does: a study is never written over")
+        connection = _connect(path)
+        with connection:
+            connection.executescript(_TABLES)
+            meta = {"schema": str(SCHEMA), "study": json.dumps(study, allow_nan=False)}
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        return cls(path, connection)
+
+    @classmethod
+    def open(cls, path: str | Path, *, readonly: bool = False) -> Self:
+        """Opens the file of a study.
+
+        Raises:
+            DataError: It is missing, is no study, or was written by another version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise DataError(f"{path}: must be the file of a study, but there is none: name the folder of a search")
+        try:
+            connection = _connect(path, readonly)
+            meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"{path}: is no study, or is broken: {error}") from error
+        if meta.get("schema") != str(SCHEMA):
+            connection.close()
+            found = meta.get("schema", "none")
+            raise DataError(
+                f"{path}: must have schema version {SCHEMA}, got {found}: go on with the version that wrote it"
+            )
+        return cls(path, connection)
+
+    @property
+    def study(self) -> dict[str, Any]:
+        """The study's configuration, as a mapping."""
+        ((text,),) = self._connection.execute("SELECT value FROM meta WHERE key = 'study'").fetchall()
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def append(
+        self,
+        kind: Kind,
+        *,
+        trial: int | None = None,
+        seed: int | None = None,
+        epoch: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Event | None:
+        """Writes an event; when this returns, it is on disk.
+
+        Returns:
+            The event as a reader will see it, or None for an epoch that is there already: the first write wins.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+        now = time.time()
+        plain = without_nan(payload or {})
+        text = json.dumps(plain, allow_nan=False)
+        with self._connection:
+            cursor = self._connection.execute(
+                "INSERT INTO events (time, kind, trial, seed, epoch, payload) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (trial, seed, epoch) WHERE kind = 'epoch' DO NOTHING",
+                (now, kind, trial, seed, epoch, text),
+            )
+        if not cursor.rowcount or cursor.lastrowid is None:
+            return None
+        return Event(cursor.lastrowid, now, kind, trial, seed, epoch, plain)
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """The events after a place in the order of arrival."""
+        query = "SELECT seq, time, kind, trial, seed, epoch, payload FROM events WHERE seq > ? ORDER BY seq"
+        for seq, when, kind, trial, seed, epoch, payload in self._connection.execute(query, (after,)):
+            yield Event(seq, when, kind, trial, seed, epoch, json.loads(payload))
+
+    def close(self) -> None:
+        """Closes the file, and folds its write-ahead log into it."""
+        self._connection.close()
+
+
+def without_nan(value: Any) -> Any:
+    """The same with None for every number that is not finite: JSON has no word for them.
+
+    >>> without_nan({"a": float("nan"), "b": [1.0, float("inf")]})
+    {'a': None, 'b': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
+    """Opens the database; FULL makes a commit wait for the disk, so that a row survives a power cut too."""
+    if readonly:
+        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
