@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -28,8 +29,8 @@ def distribution(domain: Domain) -> BaseDistribution:
         return FloatDistribution(domain.low, domain.high, log=True)
     if domain.step is None:
         return FloatDistribution(domain.low, domain.high)
-    steps = int((domain.high - domain.low) / domain.step + 1e-9)  # 1e-9: (0.3 - 0) / 0.1 is 2.9999999999999996
-    return FloatDistribution(domain.low, domain.low + steps * domain.step, step=domain.step)
+    low, high, step = (Decimal(str(number)) for number in (domain.low, domain.high, domain.step))  # 3 * 0.1 is not 0.3
+    return FloatDistribution(domain.low, float(low + (high - low) // step * step), step=domain.step)
 
 
 def encode(domain: Domain, value: Any) -> Any:

@@ -82,8 +82,9 @@ class ASHA:
         if earlier:
             border = float(np.quantile(earlier, 1 / self.reduction_factor))
             shown = border if self.mode == "min" else -border
-            words = "is worse than" if cost > border else "is as good as"
-            action: Literal["continue", "stop"] = "stop" if cost > border else "continue"
+            worse = cost > border and not math.isclose(cost, border, rel_tol=1e-12)  # a tie goes on, rounding or not
+            words = "is worse than" if worse else "is as good as"
+            action: Literal["continue", "stop"] = "stop" if worse else "continue"
             decision = Decision(action, f"rung {epoch}: {self.metric} {value:.4g} {words} {shown:.4g}")
         earlier.append(cost)
         self._said[trial, epoch] = decision

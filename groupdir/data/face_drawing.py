@@ -1,0 +1,278 @@
+"""Drawing faces: soft shapes on a grid, from how far each sign of age has gone and who the person is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+Shade = Array | float
+
+_AT_ONCE = 512  # pictures in memory while they are drawn
+
+
+@dataclass(frozen=True)
+class Signs:
+    """How far each sign of age has gone in N faces: arrays `(N,)`, 0 before it begins to 1 where it ends.
+
+    Attributes:
+        growth: Of childhood: from a round head with large, low eyes and little hair to a grown one.
+        jaw: Of youth: the chin gets long, the jaw wide, brows strong.
+        wrinkles: On the forehead, beside the eyes, from nose to mouth.
+        grey: Of the hair and brows.
+        sag: Lids and mouth hang, cheeks fall, bags under the eyes, the hairline goes back.
+    """
+
+    growth: Array
+    jaw: Array
+    wrinkles: Array
+    grey: Array
+    sag: Array
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Who N people are and how the pictures were taken: arrays `(N,)`, none of which tells the age.
+
+    Attributes:
+        width: Of the face, about 1.
+        skin: Brightness of the skin, 0..1.
+        hair: Brightness of the hair before it gets grey, 0..1.
+        length: Of the hair beside the face, 0..1.
+        eyes: Distance of the eyes, about 1.
+        mouth: Width of the mouth, about 1.
+        smile: -1..1.
+        shirt: Brightness of the clothes, 0..1.
+        wall: Brightness of the background, 0..1.
+        light: Where it comes from, -1 left to 1 right.
+        tilt: Of the head, in radians.
+        scale: Of the head, about 1.
+        right: Shift of the head; half of the picture's width is 1.
+        down: The same, downwards.
+    """
+
+    width: Array
+    skin: Array
+    hair: Array
+    length: Array
+    eyes: Array
+    mouth: Array
+    smile: Array
+    shirt: Array
+    wall: Array
+    light: Array
+    tilt: Array
+    scale: Array
+    right: Array
+    down: Array
+
+    @classmethod
+    def draw(cls, count: int, rng: np.random.Generator) -> Self:
+        """`count` people at random."""
+        spread = {
+            "width": (0.93, 1.07),
+            "skin": (0.55, 0.86),
+            "hair": (0.05, 0.42),
+            "length": (0.0, 1.0),
+            "eyes": (0.93, 1.07),
+            "mouth": (0.85, 1.15),
+            "smile": (-0.4, 1.0),
+            "shirt": (0.1, 0.9),
+            "wall": (0.25, 0.95),
+            "light": (-1.0, 1.0),
+            "tilt": (-0.12, 0.12),
+            "scale": (0.94, 1.06),
+            "right": (-0.06, 0.06),
+            "down": (-0.06, 0.06),
+        }
+        return cls(**{name: rng.uniform(*ends, count).astype(np.float32) for name, ends in spread.items()})
+
+
+_Rows = TypeVar("_Rows", Signs, Persons)
+
+
+def draw_faces(signs: Signs, persons: Persons, size: int) -> Array:
+    """Grey pictures `(N, size, size)`, float32, 0..1, without noise.
+
+    Everything is drawn from formulas, so that a picture can have any size; those of the data set have 32.
+    """
+    count = len(signs.grey)
+    found = np.empty((count, size, size), dtype=np.float32)
+    for start in range(0, count, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        found[part] = _portraits(_columns(signs, part), _columns(persons, part), size)
+    return found
+
+
+def _columns(record: _Rows, part: slice) -> _Rows:
+    """Some rows, each value as `(n, 1, 1)` to go with pictures `(n, size, size)`."""
+    return type(record)(**{field.name: getattr(record, field.name)[part, None, None] for field in fields(record)})
+
+
+class _Canvas:
+    """Pictures being painted, in face coordinates: x right, y down, 0 between an adult's eyes, 1 half a picture."""
+
+    def __init__(self, person: Persons, shrink: Array, size: int) -> None:
+        across = ((2 * np.arange(size) + 1) / size - 1).astype(np.float32)
+        right, down = across[None, None, :] - person.right, across[None, :, None] - person.down
+        cos, sin = np.cos(person.tilt) / shrink, np.sin(person.tilt) / shrink
+        self.x: Array = cos * right + sin * down
+        self.y: Array = cos * down - sin * right
+        self.side: Array = np.abs(self.x)
+        self.pixel = 2 / size
+        self.picture: Array = person.wall * (1 - 0.12 * np.abs(down)) + np.zeros_like(self.x)
+
+    def ellipse(self, x: Shade, y: Shade, wide: Shade, high: Shade, *, both: bool = False) -> Array:
+        """How much of each pixel, 0..1, is inside an ellipse of these half widths; `both`: of two, at x and -x."""
+        across = self.side if both else self.x
+        far = np.sqrt(((across - x) / wide) ** 2 + ((self.y - y) / high) ** 2)
+        inside: Array = np.clip((1 - far) * np.minimum(wide, high) / self.pixel + 0.5, 0, 1).astype(np.float32)
+        return inside
+
+    def above(self, y: Shade, fade: float = 0.0) -> Array:
+        """How much of each pixel lies above a height; the edge fades over `fade`, at least a pixel."""
+        share: Array = np.clip((y - self.y) / max(fade, self.pixel) + 0.5, 0, 1).astype(np.float32)
+        return share
+
+    def within(self, x: Shade, fade: float = 0.0) -> Array:
+        """How much of each pixel is at most x from the middle line, on either side."""
+        share: Array = np.clip((x - self.side) / max(fade, self.pixel) + 0.5, 0, 1).astype(np.float32)
+        return share
+
+    def stroke(self, far: Array, thick: Shade) -> Array:
+        """A soft line where `far` is 0, never thinner than two thirds of a pixel, and then fainter."""
+        width = np.maximum(thick, 0.66 * self.pixel)
+        drawn: Array = (np.exp(-((far / width) ** 2)) * thick / width).astype(np.float32)
+        return drawn
+
+    def paint(self, mask: Array, shade: Shade) -> None:
+        """Lays a shade over the pixels of a mask."""
+        self.picture += mask * (shade - self.picture)
+
+    def darken(self, mask: Array) -> None:
+        """Takes a share of the light away."""
+        self.picture *= 1 - mask
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Where the parts of n faces are; heights and half widths `(n, 1, 1)` in face coordinates."""
+
+    eye: Array
+    nose: Array
+    mouth: Array
+    chin: Array
+    half: Array
+    apart: Array
+    hair: Array
+
+    @classmethod
+    def of(cls, sign: Signs, person: Persons) -> Self:
+        eye = 0.13 * (1 - sign.growth)
+        chin = 0.50 + 0.08 * sign.growth + 0.15 * sign.jaw
+        nose = eye + 0.16 + 0.11 * sign.growth + 0.03 * sign.jaw
+        return cls(
+            eye=eye,
+            nose=nose,
+            mouth=nose + 0.46 * (chin - nose),
+            chin=chin,
+            half=0.49 * person.width * (1 + 0.03 * (1 - sign.growth)),
+            apart=0.205 * person.eyes,
+            hair=person.hair + (0.88 - person.hair) * sign.grey,
+        )
+
+
+def _portraits(sign: Signs, person: Persons, size: int) -> Array:
+    canvas = _Canvas(person, person.scale * (0.84 + 0.11 * sign.growth + 0.05 * sign.jaw), size)
+    plan = _Plan.of(sign, person)
+    _paint_behind(canvas, plan, sign, person)
+    _paint_head(canvas, plan, sign, person)
+    _paint_eyes(canvas, plan, sign, person)
+    _paint_nose_and_mouth(canvas, plan, sign, person)
+    _paint_lines(canvas, plan, sign)
+    _paint_hair(canvas, plan, sign)
+    return np.clip(canvas.picture, 0, 1)
+
+
+def _paint_behind(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
+    """Hair behind the face, neck and clothes."""
+    full = np.minimum(1, 2 * sign.growth)
+    back = canvas.ellipse(0, -0.14, plan.half + 0.09 * full, 0.50 + 0.10 * full)
+    falls = canvas.within(plan.half + 0.06, 0.1) * canvas.above(-0.1 + 0.9 * person.length * full, 0.15)
+    canvas.paint(np.maximum(back, falls * (1 - canvas.above(-0.15))) * full, plan.hair * 0.9)
+    neck = canvas.within(0.20 + 0.06 * sign.jaw) * (1 - canvas.above(0.3))
+    canvas.paint(neck, person.skin * 0.78)
+    canvas.paint(canvas.ellipse(0, plan.chin + 0.75, 0.85 + 0.1 * sign.jaw, 0.58), person.shirt)
+
+
+def _paint_head(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
+    """Ears, skull, jaw and fallen cheeks, with the light on them."""
+    ears = canvas.ellipse(plan.half + 0.02, plan.eye + 0.10, 0.06, 0.12 + 0.04 * sign.sag, both=True)
+    canvas.paint(ears, person.skin * 0.85)
+    skull = canvas.ellipse(0, -0.14, plan.half, 0.50)
+    face = canvas.ellipse(0, 0.02, plan.half * (0.96 - 0.03 * sign.growth + 0.03 * sign.jaw), plan.chin - 0.02)
+    jaw = canvas.ellipse(0, plan.chin - 0.22, 0.27 + 0.09 * sign.jaw, 0.22)
+    jowls = canvas.ellipse(0.24, plan.chin - 0.20, 0.12 + 0.13 * sign.sag, 0.14 + 0.06 * sign.sag, both=True)
+    head = np.maximum(np.maximum(skull, face), np.maximum(jaw, jowls))
+    sides = 1 - 0.22 * (canvas.x / plan.half) ** 2 - 0.10 * np.clip(canvas.y - 0.2, 0, 1)
+    canvas.paint(head, person.skin * sides * (1 + 0.14 * person.light * canvas.x))
+
+
+def _paint_eyes(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
+    """Eyes under lids that come down, and brows."""
+    wide, high = 0.115 - 0.015 * sign.growth, 0.085 - 0.030 * sign.growth
+    white = canvas.ellipse(plan.apart, plan.eye, wide, high, both=True)
+    canvas.paint(white, 0.93)
+    iris = canvas.ellipse(plan.apart, plan.eye, 0.055, 0.062, both=True)
+    canvas.paint(iris * white, 0.10)
+    lid = plan.eye - high * (1 - 1.1 * sign.sag)
+    canvas.paint(white * canvas.above(lid), person.skin * 0.80)
+    lash = canvas.stroke(canvas.y - lid - 0.3 * (canvas.side - plan.apart) ** 2 / wide, 0.022)
+    canvas.darken(0.55 * lash * canvas.ellipse(plan.apart, plan.eye, wide * 1.2, high * 1.6, both=True))
+    brow = plan.eye - 0.165 + 0.045 * sign.sag
+    arch = canvas.y - brow - 1.2 * (canvas.side - plan.apart) ** 2
+    strong = canvas.stroke(arch, 0.026 + 0.018 * sign.jaw) * np.clip(4 - np.abs(canvas.side - plan.apart) / 0.04, 0, 1)
+    canvas.paint(strong * (0.25 + 0.60 * sign.jaw), plan.hair * 0.85)
+
+
+def _paint_nose_and_mouth(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
+    """A nose that grows, and a mouth whose lips get thin and whose corners fall."""
+    ridge = canvas.stroke(canvas.x - 0.035, 0.03) * canvas.above(plan.nose) * (1 - canvas.above(plan.eye, 0.1))
+    canvas.darken(0.14 * ridge)
+    canvas.darken(0.38 * canvas.ellipse(0, plan.nose, 0.075 + 0.02 * sign.growth, 0.030, both=False))
+    wide = (0.13 + 0.03 * sign.growth + 0.02 * sign.jaw) * person.mouth
+    inside = np.clip((wide - canvas.side) / 0.05 + 0.5, 0, 1)
+    curve = plan.mouth + (0.05 * person.smile - 0.07 * sign.sag) * (1 - (canvas.side / wide) ** 2)
+    canvas.darken(0.22 * (1 - 0.8 * sign.sag) * inside * canvas.stroke(canvas.y - curve - 0.02, 0.05))
+    canvas.darken(0.60 * inside * canvas.stroke(canvas.y - curve, 0.022))
+
+
+def _paint_lines(canvas: _Canvas, plan: _Plan, sign: Signs) -> None:
+    """Wrinkles, and what hangs: bags under the eyes, lines from the mouth down."""
+    forehead = np.clip((0.30 - canvas.side) / 0.10 + 0.5, 0, 1)
+    for rank in range(3):
+        height = plan.eye - 0.26 - 0.085 * rank + 0.25 * canvas.side**2
+        canvas.darken(0.34 * sign.wrinkles * forehead * canvas.stroke(canvas.y - height, 0.020))
+    corner = np.clip((canvas.side - plan.apart - 0.10) / 0.04, 0, 1) * np.clip((plan.half - canvas.side) / 0.06, 0, 1)
+    for slope in (-0.7, 0.0, 0.7):
+        crow = canvas.y - plan.eye - slope * (canvas.side - plan.apart - 0.08)
+        canvas.darken(0.30 * sign.wrinkles * corner * canvas.stroke(crow, 0.018))
+    along = np.clip((canvas.y - plan.nose + 0.05) / (plan.mouth - plan.nose + 0.10), -0.5, 1.5)
+    fold = canvas.stroke(canvas.side - 0.11 - 0.13 * along, 0.022) * np.clip(3 - 6 * np.abs(along - 0.5), 0, 1)
+    canvas.darken(0.42 * sign.wrinkles * fold)
+    bag = canvas.stroke(canvas.y - plan.eye - 0.115 + 3 * (canvas.side - plan.apart) ** 2, 0.026)
+    near = np.clip((0.13 - np.abs(canvas.side - plan.apart)) / 0.05, 0, 1)
+    canvas.darken(0.38 * sign.sag * bag * near)
+    down = canvas.stroke(canvas.side - 0.21, 0.025) * canvas.above(plan.chin - 0.06) * (1 - canvas.above(plan.mouth))
+    canvas.darken(0.42 * sign.sag * down)
+
+
+def _paint_hair(canvas: _Canvas, plan: _Plan, sign: Signs) -> None:
+    """Hair over the forehead: little at first, thinner and further back at last."""
+    scalp = canvas.ellipse(0, -0.16, plan.half + 0.03, 0.53)
+    line = -0.36 - 0.16 * sign.sag + 0.75 * canvas.side**2
+    thick = np.minimum(1, 0.15 + 2 * sign.growth) * (1 - 0.35 * sign.sag)
+    canvas.paint(scalp * canvas.above(line, 0.08) * thick, plan.hair)

@@ -1,0 +1,112 @@
+"""Synthetic faces that age: how old is this face? Built in; nothing to download."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+
+from groupdir.data import pictures
+from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName, Targets
+from groupdir.data.density import STREAMS, LongTailConfig
+from groupdir.data.face_drawing import Persons, Signs, draw_faces
+from groupdir.metrics import ShotSplit
+
+SIZE = 32
+"""Height and width of a picture, in pixels."""
+
+SIGNS = {
+    "growth": (0.0, 20.0),
+    "jaw": (8.0, 34.0),
+    "wrinkles": (26.0, 78.0),
+    "grey": (32.0, 74.0),
+    "sag": (50.0, 104.0),
+}
+"""Where each sign of age begins and ends, in years; outside of its range it tells nothing."""
+
+_SHARED = 0.3  # share of the latent variance that all signs of a person have in common
+_NOISE = 0.04
+
+
+class FacesConfig(LongTailConfig):
+    """Options of `Faces`."""
+
+    floor: float = Field(0.06, ge=0, le=1, description="Share of the training ages that is uniform over 0..100.")
+    latent: float = Field(8.0, ge=0, description="By how many years (sd) an adult's signs run ahead or behind.")
+
+
+class Faces(Dataset):
+    """Synthetic faces that age from 0 to 100 years, long-tailed; built in.
+
+    Five signs tell the age, each in a range of its own: the head grows, the jaw does, wrinkles come, hair gets grey,
+    everything sags. In each person every sign runs ahead of the age or behind it, so that no picture tells the age
+    exactly, and what is likely depends on how many people are of that age: the errors where people are many and where
+    they are few trade off. Faces differ in all else too: width, skin, hair, smile, light, pose, clothes.
+    """
+
+    Config = FacesConfig
+    config: FacesConfig
+    augments = True
+
+    def __init__(self, config: FacesConfig) -> None:
+        super().__init__(config)
+        self.augment_one_view = config.augment != "none"
+
+    @property
+    def targets(self) -> Targets:
+        """Ages 0..100 years; 100 belongs to the last group."""
+        return Targets(low=0, high=100, bin_width=1, unit="years", center=50, scale=10)
+
+    @property
+    def inputs(self) -> InputSpec:
+        """Grey pictures, about 0..1: noise may leave that range."""
+        return InputSpec("image", (1, SIZE, SIZE))
+
+    @property
+    def shots(self) -> ShotSplit:
+        """By the number of training pictures of each age."""
+        return self.config.shots(self.split("train").y)
+
+    def build(self, split: SplitName) -> Split:
+        """Draws one split's pictures."""
+        rng = np.random.default_rng([self.config.seed, STREAMS[split]])
+        y = self.config.labels(split, rng)
+        signs = signs_of_age(y, self.config.latent, rng)
+        faces = draw_faces(signs, Persons.draw(len(y), rng), SIZE)
+        faces += _NOISE * rng.standard_normal(faces.shape, dtype=np.float32)
+        return Split((faces[:, None],), y)
+
+    def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
+        """Moves each picture by up to 2 pixels, changes its contrast and adds noise."""
+        return (pictures.shift_noise(inputs[0], generator),)
+
+    @classmethod
+    def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
+        """Pictures of 32x32 from a .npy or .npz, a picture file, or a folder of them."""
+        return pictures.read_pictures(path, spec)
+
+
+def signs_of_age(y: npt.NDArray[np.float32], latent: float, rng: np.random.Generator) -> Signs:
+    """How far each sign has gone in people of ages `(N,)`, in years.
+
+    A sign sees the age plus an error of standard deviation `latent`, smaller in children: a part of it is the person's,
+    the rest the sign's own.
+
+    Example:
+        >>> signs = signs_of_age(np.array([0.0, 40.0, 100.0], dtype=np.float32), 0.0, np.random.default_rng(0))
+        >>> [round(float(value), 2) for value in signs.growth], [round(float(value), 2) for value in signs.sag]
+        ([0.0, 1.0, 1.0], [0.0, 0.0, 0.98])
+    """
+    spread = latent * (0.3 + 0.7 * np.clip(y / 40, 0, 1))
+    person = np.sqrt(_SHARED) * rng.standard_normal(len(y))
+    found = {}
+    for name, (start, end) in SIGNS.items():
+        seen = y + spread * (person + np.sqrt(1 - _SHARED) * rng.standard_normal(len(y)))
+        share = np.clip((seen - start) / (end - start), 0, 1)
+        found[name] = (share**2 * (3 - 2 * share)).astype(np.float32)  # begins and ends slowly
+    return Signs(**found)

@@ -1,0 +1,192 @@
+"""A study's folder, its state over a crash, and the scheduler's state rebuilt from it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from groupdir.errors import ConfigError, DataError
+from groupdir.records import read_parquet
+from groupdir.space import StudyConfig, load_study
+from launch.ablations import suggest_ablations
+from launch.export import write_records
+from launch.progress import Progress, render, status_text, total_trials
+from launch.recorder import finish, reason
+from launch.schedulers import ASHA
+from launch.schedulers.recording import decide, record_epoch, replay_decisions
+from launch.search import check_names
+from launch.study import Study
+
+Suggest = Callable[[Study], int]
+Train = Callable[..., None]
+
+
+def reopened(study: Study) -> Study:
+    study.close()
+    return Study.open(study.folder)
+
+
+def test_the_folder_comes_as_a_whole_and_once(study: Study, results: Path) -> None:
+    assert load_study(study.folder / "study.yaml").to_dict() == study.config.to_dict()
+    assert [path.name for path in results.iterdir()] == ["small"], "nothing is left beside it"
+    with pytest.raises(ConfigError, match="exists already.*launch resume"):
+        Study.create(study.folder, study.config)
+    (results / "other").mkdir()
+    with pytest.raises(ConfigError, match="exists already"):
+        Study.create(results / "other", study.config)
+
+
+def test_one_driver_at_a_time(study: Study) -> None:
+    with pytest.raises(DataError, match="another driver"):
+        Study.open(study.folder)
+    reopened(study).close()
+
+
+def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must be the folder of a study"):
+        Study.open(tmp_path)
+
+
+def test_the_state_is_that_of_the_store(study: Study, suggest: Suggest, train: Train) -> None:
+    study.append("driver", payload={"action": "start", "pid": 1})
+    train(study, suggest(study), [3.0, 2.0, 2.5], "finished")
+    train(study, suggest(study), [4.0], "stopped")
+    train(study, suggest(study), [4.0], "failed")
+    before = study.state
+    after = reopened(study)
+    assert after.state == before
+    trial = before.trials[0]
+    assert (trial.status, trial.epoch, trial.seconds, trial.value("val_mae_few")) == ("finished", 3, 6.0, 5.0)
+    assert before.trials[2].message == "loss is nan"
+    assert after.state.best("val_mae_all", "min") == trial
+    after.close()
+
+
+def test_time_is_counted_over_drivers_that_were_killed(study: Study) -> None:
+    study.append("driver", payload={"action": "start", "pid": 1})
+    killed_at = study.state.last_time
+    study.append("driver", payload={"action": "resume", "pid": 2})
+    study.append("driver", payload={"action": "end", "pid": 2})
+    state = study.state
+    assert state.elapsed(state.last_time + 99.0) <= state.last_time - killed_at + 1e-6
+    assert state.runs == 2
+
+
+def result(study: Study, trial: int, epoch: int, error: float, done: bool = False) -> dict[str, object]:
+    seed = study.state.trials[trial].seed
+    row = {"trial": trial, "seed": seed, "epoch": epoch, "stage": "joint", "seconds": 1.0, "done": done}
+    return row | {"val_mae_all": error, "training_iteration": 7, "time_total_s": 3.0}
+
+
+def test_rungs_come_back_and_nobody_is_judged_twice(study: Study, suggest: Suggest) -> None:
+    asha = ASHA("val_mae_all", "min", 1, 2)
+    for trial, error in enumerate([3.0, 2.0, 2.9, 1.0]):
+        suggest(study)
+        record_epoch(study, result(study, trial, 1, error))
+        decide(study, asha, trial, 1, {"val_mae_all": error})
+    assert [t.told_to_stop for t in study.state.of("search")] == [False, False, True, False]
+    suggest(study)
+    record_epoch(study, result(study, 4, 1, 9.0))  # and here the driver dies, before the decision
+    after = reopened(study)
+    again = ASHA("val_mae_all", "min", 1, 2)
+    replay_decisions(after, again)
+    assert [t.status for t in after.state.of("search")] == ["running", "running", "stopped", "running", "stopped"]
+    assert not record_epoch(after, result(after, 0, 1, 99.0)), "a repeated epoch changes nothing"
+    assert decide(after, again, 0, 1, {"val_mae_all": 99.0}) == "continue"
+    asha.decide(4, 1, {"val_mae_all": 9.0})
+    assert again._values == asha._values
+    after.close()
+
+
+def test_only_metrics_are_recorded(study: Study, suggest: Suggest) -> None:
+    suggest(study)
+    record_epoch(study, result(study, 0, 1, 3.0, done=True))
+    row = dict(study.state.trials[0].rows[0])
+    assert set(row) == {"seq", "epoch", "time", "stage", "seconds", "last", "val_mae_all"}
+    assert study.state.trials[0].complete
+
+
+def test_a_finished_trial_keeps_its_checkpoint(study: Study, suggest: Suggest, tmp_path: Path) -> None:
+    trial = suggest(study)
+    source = tmp_path / "checkpoint_000000"
+    source.mkdir()
+    (source / "trial.pt").write_bytes(b"weights")
+    study.append("checkpoint", trial=trial, epoch=4, payload={"path": str(source)})
+    finish(study, trial)
+    assert (study.folder / "checkpoints" / "0000" / "trial.pt").read_bytes() == b"weights"
+    assert not source.exists()
+    assert study.state.trials[trial].status == "finished"
+
+
+def test_records_hold_every_trial_and_its_configuration(study: Study, suggest: Suggest, train: Train) -> None:
+    train(study, suggest(study), [3.0, 2.0, 2.5], "finished")
+    train(study, suggest(study), [4.0], "stopped")
+    suggest(study)
+    write_records(study)
+    table, footer = read_parquet(study.folder / "trials.parquet")
+    rows = table.to_pylist()
+    assert [row["status"] for row in rows] == ["finished", "stopped", "running"]
+    assert (rows[0]["epoch"], rows[0]["epochs"], rows[0]["val_mae_few"]) == (2, 3, 5.0)
+    assert footer["configs"]["1"] == study.state.trials[1].config
+    assert StudyConfig.from_dict(footer["study"]).to_dict() == study.config.to_dict()
+    temperatures = [row["param:method.temperature|cosine"] is None for row in rows]
+    assert temperatures == ["method.temperature|cosine" not in t.params for t in study.state.of("search")]
+    epochs = pq.read_table(study.folder / "epochs.parquet").to_pylist()
+    assert [(row["trial"], row["epoch"]) for row in epochs] == [(0, 1), (0, 2), (0, 3), (1, 1)]
+
+
+def test_ablations_stand_on_the_best_trial_and_are_made_once(study: Study, suggest: Suggest, train: Train) -> None:
+    assert suggest_ablations(study) == [], "nothing has finished"
+    train(study, suggest(study), [3.0], "finished")
+    train(study, suggest(study), [2.0], "finished")
+    train(study, suggest(study), [1.0], "stopped")
+    assert suggest_ablations(study) == suggest_ablations(study) == [3, 4, 5, 6]
+    made = study.state.of("ablation")
+    assert [(t.label, t.seed) for t in made] == [(l, s) for l in ("as chosen", "hard labels") for s in (1, 2)]
+    best = study.state.trials[1]
+    assert made[0].config == {**best.config, "seed": 1}
+    assert made[2].config["method"] == {**best.config["method"], "criterion": "ce"}
+    train(study, 3, [1.0], "finished")
+    assert suggest_ablations(study) == [4, 5, 6]
+
+
+def test_plain_lines_where_there_is_no_terminal(study: Study, suggest: Suggest, train: Train) -> None:
+    console = Console(width=60, record=True, force_terminal=False, quiet=False)
+    with Progress(study.config, console) as progress:
+        study.watchers.append(progress.watch)
+        train(study, suggest(study), [3.0], "finished")
+        train(study, suggest(study), [3.0], "failed")
+    lines = console.export_text().splitlines()
+    assert lines[0].startswith("trial 0 finished at epoch 1: val mae many 4  val mae median 5  val mae few 6  [groups=")
+    assert lines[1] == "trial 1 failed after epoch 1: loss is nan"
+
+
+def test_the_table_shows_trials_best_and_times(study: Study, suggest: Suggest, train: Train) -> None:
+    study.append("driver", payload={"action": "start", "pid": 1})
+    train(study, suggest(study), [3.0], "finished")
+    suggest(study)
+    console = Console(width=140, record=True, force_terminal=False)
+    console.print(render(study.state, study.config, study.state.last_time + 60))
+    text = console.export_text()
+    assert "waiting" in text
+    assert "val mae few 6 (trial 0)" in text
+    assert total_trials(study.config) == 16
+    assert "1 finished, 0 stopped, 0 failed, 0 running of 16 trials; 0:01:0" in text
+    assert "left" in status_text(study.state, 16, study.state.last_time)
+
+
+def test_unknown_names_are_refused_with_a_hint(study: Study) -> None:
+    content = study.config.to_dict()
+    content["search"]["scheduler"]["name"] = "ashaa"
+    content["search"]["sampler"]["name"] = "tpee"
+    with pytest.raises(ConfigError, match="did you mean 'asha'") as caught:
+        check_names(StudyConfig.from_dict(content))
+    assert len(caught.value.mistakes) == 2
+
+
+def test_a_failure_is_one_line() -> None:
+    assert reason(DataError("a.csv:3: broken\nmore")) == "a.csv:3: broken"
+    assert reason(RuntimeError("first\nCUDA out of memory")) == "RuntimeError: CUDA out of memory"
+    assert reason(KeyError()) == "KeyError: no message"
