@@ -215,7 +215,7 @@ def _paint_head(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> N
     skull = canvas.ellipse(0, -0.14, plan.half, 0.50)
     face = canvas.ellipse(0, 0.02, plan.half * (0.96 - 0.03 * sign.growth + 0.03 * sign.jaw), plan.chin - 0.02)
     jaw = canvas.ellipse(0, plan.chin - 0.22, 0.27 + 0.09 * sign.jaw, 0.22)
-    jowls = canvas.ellipse(0.24, plan.chin - 0.20, 0.12 + 0.13 * sign.sag, 0.14 + 0.06 * sign.sag, both=True)
+    jowls = canvas.ellipse(0.24, plan.chin - 0.20, 0.12 + 0.07 * sign.sag, 0.15 + 0.05 * sign.sag, both=True)
     head = np.maximum(np.maximum(skull, face), np.maximum(jaw, jowls))
     sides = 1 - 0.22 * (canvas.x / plan.half) ** 2 - 0.10 * np.clip(canvas.y - 0.2, 0, 1)
     canvas.paint(head, person.skin * sides * (1 + 0.14 * person.light * canvas.x))

@@ -69,13 +69,14 @@ class GroupDIR(Method):
     """Group classification with descending soft labels, an expert per group, and the group contrastive loss.
 
     L = lambda_contrastive L_grc + lambda_mse L_mse + lambda_soft L_soft. In training the true group chooses the expert,
-    at inference the predicted one. One linear layer of 2 G outputs holds the group head (first G) and the experts (last G).
+    at inference the predicted one. One linear layer of 2 G outputs holds the group head (first G) and the experts
+    (last G).
 
     Source: Pu et al. 2025, Eq. 2 to 5.
 
     Differences from the source: losses are means over the batch (Eq. 3 and 4 are sums; `reduction="authors"` is their
-    code's mixture); Eq. 4 gets its missing minus; groups are equal intervals of the label range, clamped; experts start at
-    their group's centre; targets are scaled as the data set says.
+    code's mixture); Eq. 4 gets its missing minus; groups are equal intervals of the label range, clamped; experts start
+    at their group's centre; targets are scaled as the data set says.
     """
 
     Config = GroupDIRConfig

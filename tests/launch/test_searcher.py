@@ -71,7 +71,7 @@ def test_waiting_trials_come_first_and_go_on_from_their_checkpoint(
 
 
 def test_ray_can_pickle_what_holds_a_study(study: Study) -> None:
-    assert pickle.loads(pickle.dumps(study)) == study.folder
+    assert pickle.loads(pickle.dumps(study)) == study.folder  # noqa: S301
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])

@@ -31,7 +31,7 @@ def reopened(study: Study) -> Study:
 def test_the_folder_comes_as_a_whole_and_once(study: Study, results: Path) -> None:
     assert load_study(study.folder / "study.yaml").to_dict() == study.config.to_dict()
     assert [path.name for path in results.iterdir()] == ["small"], "nothing is left beside it"
-    with pytest.raises(ConfigError, match="exists already.*launch resume"):
+    with pytest.raises(ConfigError, match=r"exists already.*launch resume"):
         Study.create(study.folder, study.config)
     (results / "other").mkdir()
     with pytest.raises(ConfigError, match="exists already"):
@@ -144,7 +144,7 @@ def test_ablations_stand_on_the_best_trial_and_are_made_once(study: Study, sugge
     train(study, suggest(study), [1.0], "stopped")
     assert suggest_ablations(study) == suggest_ablations(study) == [3, 4, 5, 6]
     made = study.state.of("ablation")
-    assert [(t.label, t.seed) for t in made] == [(l, s) for l in ("as chosen", "hard labels") for s in (1, 2)]
+    assert [(t.label, t.seed) for t in made] == [(label, s) for label in ("as chosen", "hard labels") for s in (1, 2)]
     best = study.state.trials[1]
     assert made[0].config == {**best.config, "seed": 1}
     assert made[2].config["method"] == {**best.config["method"], "criterion": "ce"}
