@@ -12,6 +12,7 @@ import yaml
 from groupdir.config import TrialConfig
 from groupdir.errors import ConfigError
 from groupdir.schema import build_schema
+from groupdir.yamlfile import Document
 
 TRIAL = """\
 seed: 3
@@ -132,9 +133,9 @@ def test_schema_is_valid_and_knows_our_files(tmp_path: Path) -> None:
     validator.check_schema(schema)
     for path in sorted((Path(__file__).parents[1] / "search_spaces").rglob("*.yaml")):
         validator.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    validator.validate(yaml.safe_load(TRIAL))
+    validator.validate(Document.parse(TRIAL).data)
     wrong = yaml.safe_load((Path(__file__).parents[1] / "search_spaces/digits.yaml").read_text(encoding="utf-8"))
     wrong["method"]["groops"] = 3
     assert not validator.is_valid(wrong)
-    wrong = yaml.safe_load(TRIAL) | {"train": {"epochs": "many"}}
+    wrong = Document.parse(TRIAL).data | {"train": {"epochs": "many"}}
     assert not validator.is_valid(wrong)
