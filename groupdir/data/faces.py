@@ -23,9 +23,9 @@ SIZE = 32
 SIGNS = {
     "growth": (0.0, 20.0),
     "jaw": (8.0, 34.0),
-    "wrinkles": (26.0, 78.0),
-    "grey": (32.0, 74.0),
-    "sag": (50.0, 104.0),
+    "wrinkles": (26.0, 86.0),
+    "grey": (30.0, 76.0),
+    "sag": (46.0, 104.0),
 }
 """Where each sign of age begins and ends, in years; outside of its range it tells nothing."""
 
@@ -108,5 +108,5 @@ def signs_of_age(y: npt.NDArray[np.float32], latent: float, rng: np.random.Gener
     for name, (start, end) in SIGNS.items():
         seen = y + spread * (person + np.sqrt(1 - _SHARED) * rng.standard_normal(len(y)))
         share = np.clip((seen - start) / (end - start), 0, 1)
-        found[name] = (share**2 * (3 - 2 * share)).astype(np.float32)  # begins and ends slowly
+        found[name] = share.astype(np.float32)
     return Signs(**found)

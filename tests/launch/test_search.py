@@ -20,7 +20,7 @@ SPACE = """
 name: tiny
 data: {name: digits}
 encoder: {name: convnet}
-method: {name: group_dir, groups: {choice: [2, 5, 10]}, beta: {log_uniform: [0.25, 4]}}
+method: {name: group_dir, recipe: joint, groups: {choice: [2, 5, 10]}, beta: {log_uniform: [0.25, 4]}}
 train: {epochs: 6}
 search:
   trials: 6
