@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -113,12 +112,6 @@ def resources(search: SearchConfig) -> tuple[dict[str, float], int]:
     return {"cpu": asked.cpu, "gpu": gpu}, search.concurrency or max(1, int(fits))
 
 
-def storage(study: Study) -> Path:
-    """Where Ray writes: in the study's folder, or where all nodes can."""
-    path = study.config.search.storage_path
-    return study.folder / "ray" if path is None else Path(path).expanduser().absolute() / study.config.name
-
-
 @dataclass(frozen=True)
 class Trials:
     """What to run.
@@ -147,7 +140,7 @@ def run_trials(
     from ray import tune
 
     from groupdir.trainable import TrialTrainable
-    from launch.recorder import Recorder, number
+    from launch.recorder import Recorder, number, trial_name
     from launch.schedulers.recording import RecordingScheduler
     from launch.searcher import StudySearcher
 
@@ -160,7 +153,7 @@ def run_trials(
 
     search = study.config.search
     each, at_once = resources(search)
-    folder = storage(study)
+    folder = study.ray_folder
     taken = len(list(folder.glob("run-*")))
     trainable = tune.with_parameters(TrialTrainable, dataset=dataset)
     tuner = tune.Tuner(
@@ -171,8 +164,8 @@ def run_trials(
             num_samples=trials.count,
             max_concurrent_trials=at_once,
             reuse_actors=True,
-            trial_name_creator=lambda trial: f"trial-{number(trial):04d}",
-            trial_dirname_creator=lambda trial: f"trial-{number(trial):04d}",
+            trial_name_creator=lambda trial: trial_name(number(trial)),
+            trial_dirname_creator=lambda trial: trial_name(number(trial)),
         ),
         run_config=tune.RunConfig(
             name=f"run-{taken + 1}",

@@ -68,14 +68,14 @@ class Recorder(Callback):
             finish(self._study, state.number)
         elif state.told_to_stop:
             self._study.append("stopped", trial=state.number)
-            remove(state.checkpoint)
+            remove_checkpoints(self._study, state.number)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It is lost, after all its tries."""
         state = self._study.state.trials[number(trial)]
         payload = {"message": reason(trial.get_pickled_error() or RuntimeError(trial.get_error() or "unknown"))}
         self._study.append("failed", trial=state.number, payload=payload)
-        remove(state.checkpoint)
+        remove_checkpoints(self._study, state.number)
 
 
 def number(trial: Trial) -> int:
@@ -100,13 +100,21 @@ def finish(study: Study, trial: int) -> None:
     shutil.rmtree(kept, ignore_errors=True)
     beside.rename(kept)
     study.append("finished", trial=trial, payload={"checkpoint": str(kept)})
-    remove(source)
+    remove_checkpoints(study, trial)
 
 
-def remove(checkpoint: str | None) -> None:
-    """Deletes the checkpoint of a trial that nobody goes on with: Ray always keeps one of each."""
-    if checkpoint is not None:
-        shutil.rmtree(checkpoint, ignore_errors=True)
+def remove_checkpoints(study: Study, trial: int) -> None:
+    """Deletes the checkpoints of a trial that nobody goes on with: Ray keeps one of each trial and driver.
+
+    Not before the trial has ended: when its worker dies, Ray sets it up anew from the checkpoint it was resumed from.
+    """
+    for folder in study.ray_folder.glob(f"run-*/{trial_name(trial)}/checkpoint_*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def trial_name(trial: int) -> str:
+    """What Ray calls a trial and its folder."""
+    return f"trial-{trial:04d}"
 
 
 def reason(error: BaseException) -> str:

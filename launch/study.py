@@ -84,6 +84,12 @@ class Study:
             raise
         return cls(folder, config, store, lock)
 
+    @property
+    def ray_folder(self) -> Path:
+        """Where Ray writes: in this folder, or where all nodes can."""
+        path = self.config.search.storage_path
+        return self.folder / "ray" if path is None else Path(path).expanduser().absolute() / self.config.name
+
     def append(
         self,
         kind: Kind,

@@ -186,7 +186,7 @@ class _Plan:
 
 
 def _portraits(sign: Signs, person: Persons, size: int) -> Array:
-    canvas = _Canvas(person, person.scale * (0.84 + 0.11 * sign.growth + 0.05 * sign.jaw), size)
+    canvas = _Canvas(person, person.scale * (0.74 + 0.20 * sign.growth + 0.06 * sign.jaw), size)
     plan = _Plan.of(sign, person)
     _paint_behind(canvas, plan, sign, person)
     _paint_head(canvas, plan, sign, person)
@@ -199,7 +199,7 @@ def _portraits(sign: Signs, person: Persons, size: int) -> Array:
 
 def _paint_behind(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
     """Hair behind the face, neck and clothes."""
-    full = np.minimum(1, 2 * sign.growth)
+    full = np.minimum(1, 1.8 * sign.growth)
     back = canvas.ellipse(0, -0.14, plan.half + 0.09 * full, 0.50 + 0.10 * full)
     falls = canvas.within(plan.half + 0.06, 0.1) * canvas.above(-0.1 + 0.9 * person.length * full, 0.15)
     canvas.paint(np.maximum(back, falls * (1 - canvas.above(-0.15))) * full, plan.hair * 0.9)
@@ -209,7 +209,7 @@ def _paint_behind(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) ->
 
 
 def _paint_head(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
-    """Ears, skull, jaw and fallen cheeks, with the light on them."""
+    """Ears, skull, jaw, cheeks that fall and get hollow, with the light on them."""
     ears = canvas.ellipse(plan.half + 0.02, plan.eye + 0.10, 0.06, 0.12 + 0.04 * sign.sag, both=True)
     canvas.paint(ears, person.skin * 0.85)
     skull = canvas.ellipse(0, -0.14, plan.half, 0.50)
@@ -219,6 +219,8 @@ def _paint_head(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> N
     head = np.maximum(np.maximum(skull, face), np.maximum(jaw, jowls))
     sides = 1 - 0.22 * (canvas.x / plan.half) ** 2 - 0.10 * np.clip(canvas.y - 0.2, 0, 1)
     canvas.paint(head, person.skin * sides * (1 + 0.14 * person.light * canvas.x))
+    hollow = np.exp(-(((canvas.side - 0.30) / 0.12) ** 2) - ((canvas.y - plan.nose - 0.08) / 0.20) ** 2)
+    canvas.darken(0.42 * sign.sag * hollow * head)
 
 
 def _paint_eyes(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
@@ -273,6 +275,6 @@ def _paint_lines(canvas: _Canvas, plan: _Plan, sign: Signs) -> None:
 def _paint_hair(canvas: _Canvas, plan: _Plan, sign: Signs) -> None:
     """Hair over the forehead: little at first, thinner and further back at last."""
     scalp = canvas.ellipse(0, -0.16, plan.half + 0.03, 0.53)
-    line = -0.36 - 0.16 * sign.sag + 0.75 * canvas.side**2
-    thick = np.minimum(1, 0.15 + 2 * sign.growth) * (1 - 0.35 * sign.sag)
+    line = -0.36 - 0.30 * sign.sag + 0.75 * canvas.side**2
+    thick = np.minimum(1, 1.8 * sign.growth) * (1 - 0.7 * sign.sag)
     canvas.paint(scalp * canvas.above(line, 0.08) * thick, plan.hair)

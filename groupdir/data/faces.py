@@ -21,11 +21,11 @@ SIZE = 32
 """Height and width of a picture, in pixels."""
 
 SIGNS = {
-    "growth": (0.0, 20.0),
+    "growth": (-4.0, 20.0),
     "jaw": (8.0, 34.0),
-    "wrinkles": (26.0, 86.0),
-    "grey": (30.0, 76.0),
-    "sag": (46.0, 104.0),
+    "wrinkles": (26.0, 90.0),
+    "grey": (30.0, 80.0),
+    "sag": (46.0, 110.0),
 }
 """Where each sign of age begins and ends, in years; outside of its range it tells nothing."""
 
@@ -37,7 +37,7 @@ class FacesConfig(LongTailConfig):
     """Options of `Faces`."""
 
     floor: float = Field(0.06, ge=0, le=1, description="Share of the training ages that is uniform over 0..100.")
-    latent: float = Field(8.0, ge=0, description="By how many years (sd) an adult's signs run ahead or behind.")
+    latent: float = Field(6.0, ge=0, description="By how many years (sd) an adult's signs run ahead or behind.")
 
 
 class Faces(Dataset):

@@ -108,15 +108,17 @@ def test_only_metrics_are_recorded(study: Study, suggest: Suggest) -> None:
     assert study.state.trials[0].complete
 
 
-def test_a_finished_trial_keeps_its_checkpoint(study: Study, suggest: Suggest, tmp_path: Path) -> None:
+def test_a_finished_trial_keeps_its_checkpoint(study: Study, suggest: Suggest) -> None:
     trial = suggest(study)
-    source = tmp_path / "checkpoint_000000"
-    source.mkdir()
+    earlier, source = (study.folder / "ray" / run / "trial-0000" / "checkpoint_000000" for run in ("run-1", "run-2"))
+    earlier.mkdir(parents=True)
+    source.mkdir(parents=True)
     (source / "trial.pt").write_bytes(b"weights")
     study.append("checkpoint", trial=trial, epoch=4, payload={"path": str(source)})
     finish(study, trial)
     assert (study.folder / "checkpoints" / "0000" / "trial.pt").read_bytes() == b"weights"
     assert not source.exists()
+    assert not earlier.exists(), "the checkpoint of an earlier driver"
     assert study.state.trials[trial].status == "finished"
 
 
