@@ -19,6 +19,7 @@ from ray.tune.search import Searcher
 from groupdir.search_config import SearchConfig
 from groupdir.space import Space
 from launch import state
+from launch.design import design_point
 from launch.domains import distribution, draw, encode
 from launch.study import Study
 
@@ -39,7 +40,8 @@ def random(search: SearchConfig, seed: int) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[SearchConfig, int], BaseSampler]] = {"tpe": tpe, "random": random}
+SAMPLERS: dict[str, Callable[[SearchConfig, int], BaseSampler] | None] = {"tpe": tpe, "random": random, "qmc": None}
+"""Name -> what makes the sampler; None: the quasi-random design, which needs no history."""
 
 
 def propose(space: Space, search: SearchConfig, history: Sequence[state.TrialState]) -> dict[str, Any]:
@@ -56,12 +58,15 @@ def propose(space: Space, search: SearchConfig, history: Sequence[state.TrialSta
     Returns:
         Name -> value.
     """
+    make = SAMPLERS[search.sampler.name]
+    if make is None:
+        return design_point(space, search.seed, len(history))
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     taken = [dict(trial.params) for trial in history]
     params: dict[str, Any] = {}
     for attempt in range(TRIES):
         words = np.random.SeedSequence([search.seed, len(history), attempt]).generate_state(1)
-        sampler = SAMPLERS[search.sampler.name](search, int(words[0]))
+        sampler = make(search, int(words[0]))
         directions = ["minimize" if mode == "min" else "maximize" for mode in search.objectives.values()]
         study = optuna.create_study(sampler=sampler, directions=directions)  # type: ignore[arg-type]
         study.add_trials([told(space, search, trial) for trial in history])

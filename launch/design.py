@@ -1,0 +1,61 @@
+"""A quasi-random design: the n-th point of a space by its number alone, whatever has been asked before or at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.stats import qmc
+
+from groupdir.domains import Choice, Domain, IntRange, LogUniform
+from groupdir.space import Space
+
+
+def design_point(space: Space, seed: int, number: int) -> dict[str, Any]:
+    """Parameters of a point of a scrambled Sobol sequence over all leaves.
+
+    Points that workers ask for in parallel are different and cover the space together: a point depends on its number
+    and on nothing that has been reported. Each case of a conditional leaf has a dimension of its own, so that those of
+    a case cover its range evenly too.
+
+    Source: Owen 1998, "Scrambling Sobol' and Niederreiter-Xing points" (scipy's `qmc.Sobol`).
+
+    Args:
+        space: What is open.
+        seed: Of the scrambling.
+        number: Which point, from 0.
+
+    Returns:
+        Name -> value, of the active leaves.
+    """
+    names = list(space.leaves)
+    if not names:
+        return {}
+    sequence = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(seed))
+    if number:
+        sequence.fast_forward(number)
+    point = dict(zip(names, sequence.random(1)[0], strict=True))
+    return space.suggest(lambda name, domain: quantile(domain, float(point[name])))
+
+
+def quantile(domain: Domain, share: float) -> Any:
+    """The value below which a share of a domain lies, `0 <= share < 1`.
+
+    >>> quantile(Choice(("a", "b")), 0.5), quantile(LogUniform(1, 16), 0.5), quantile(IntRange(2, 8, 2), 0.99)
+    ('b', 4.0, 8)
+    """
+    if isinstance(domain, Choice):
+        return domain.values[int(share * len(domain.values))]
+    if isinstance(domain, LogUniform):
+        return math.exp(math.log(domain.low) + share * (math.log(domain.high) - math.log(domain.low)))
+    if isinstance(domain, IntRange):
+        low, high = domain.ends
+        if domain.log:
+            first, last = math.log(low - 0.5), math.log(high + 0.5)
+            return min(high, max(low, round(math.exp(first + share * (last - first)))))
+        return low + domain.step * int(share * ((high - low) // domain.step + 1))
+    if domain.step is None:
+        return domain.low + share * (domain.high - domain.low)
+    steps = math.floor((domain.high - domain.low) / domain.step + 1e-9) + 1
+    return round(domain.low + domain.step * int(share * steps), 12)
