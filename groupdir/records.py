@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 FOOTER = b"groupdir"
-Status = Literal["running", "finished", "stopped", "failed"]
+Status = Literal["running", "paused", "finished", "stopped", "failed"]
 WHOLE = {"trial", "seed", "epoch", "epochs"}
 TEXT = {"stage", "role", "label", "status", "message", "digest"}
 PARAM = "param:"

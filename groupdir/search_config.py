@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from groupdir.config import Strict
 
+_BOUND = re.compile(r"^\s*(<=|>=)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*$")
+_BYTES = re.compile(r"^\s*([0-9.]+)\s*(|[kMGT]i?)B?\s*$")
 _METRIC = re.compile(r"^val_((mae|gm|mse|bmae|pearson)_(all|many|median|few)|group_accuracy)$")
 
 
@@ -28,23 +31,92 @@ def objective(name: str) -> str:
     return name
 
 
+def direction(metric: str) -> Literal["min", "max"]:
+    """Whether a metric is good when it is small.
+
+    >>> direction("val_mae_few"), direction("val_pearson_all")
+    ('min', 'max')
+    """
+    return "max" if "pearson" in metric or "accuracy" in metric else "min"
+
+
+def bound(text: str) -> tuple[float, float]:
+    """A constraint as sign and bound: it holds where `sign * (value - bound) <= 0`.
+
+    Raises:
+        ValueError: It is none.
+
+    >>> bound("<= 8.0"), bound(">= 0.7")
+    ((1.0, 8.0), (-1.0, 0.7))
+    """
+    found = _BOUND.match(text)
+    if not found:
+        raise ValueError(f'must be "<= NUMBER" or ">= NUMBER", got {text!r}')
+    return (1.0 if found[1] == "<=" else -1.0), float(found[2])
+
+
+def size_in_bytes(text: str | int) -> int:
+    """A size as a person writes it.
+
+    Raises:
+        ValueError: It is none, or not above 0.
+
+    >>> size_in_bytes("20 GB"), size_in_bytes("1.5 MiB"), size_in_bytes(512)
+    (20000000000, 1572864, 512)
+    """
+    found = _BYTES.match(str(text))
+    if not found or found[1].count(".") > 1 or not float(found[1].strip(".") or 0) > 0:
+        raise ValueError(f"must be a size above 0 such as 20 GB or 500 MiB, got {text!r}")
+    base = 1024 if found[2].endswith("i") else 1000
+    return int(float(found[1]) * base ** " kMGT".index(found[2][:1] or " "))
+
+
 class SamplerConfig(Strict):
     """Which sampler suggests trials."""
 
     name: str = "tpe"
-    startup: int = Field(10, ge=1, description="Trials that are drawn at random before the sampler learns.")
+    startup: int = Field(10, ge=1, description="Trials of a quasi-random design, before the sampler learns.")
+
+
+class ConvergenceConfig(Strict):
+    """When the front has stopped to move."""
+
+    trials: int = Field(ge=1, description="Finished trials that must pass without a gain.")
+    tolerance: float = Field(0.01, ge=0, description="Share of the hypervolume that is no gain.")
 
 
 class SchedulerConfig(Strict):
     """Which scheduler stops trials early."""
 
-    name: str = "asha"
-    metric: str = "val_mae_all"
-    mode: Literal["min", "max"] = "min"
+    name: str = "pareto_asha"
+    metric: str = Field("val_mae_all", description="What asha compares, and what names the best trial for ablations.")
+    mode: Literal["stop", "promote"] = Field("stop", description="Decide at arrival, or pause and promote the best.")
     grace_period: int = Field(5, ge=1, description="Epochs that every trial gets.")
     reduction_factor: float = Field(3, gt=1, description="One in so many goes on at each rung.")
+    max_t: int | None = Field(None, ge=1, description="Epochs at which a trial is stopped; null: its own last one.")
+    tie_break: Literal["crowding", "epsilon_net"] = "crowding"
+    epsilon: float | dict[str, float] = Field(
+        0.0, description="Difference that is noise, for all objectives or by name: the seed-to-seed spread."
+    )
+    min_peers: int = Field(3, ge=1, description="A rung with fewer trials stops nobody.")
 
     _known = field_validator("metric")(objective)
+
+    @field_validator("epsilon")
+    @classmethod
+    def _not_negative(cls, value: float | dict[str, float]) -> float | dict[str, float]:
+        for number in value.values() if isinstance(value, dict) else [value]:
+            if not 0 <= number < math.inf:
+                raise ValueError(f"must be finite and >= 0, got {number}")
+        return value
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.max_t is not None and self.max_t < self.grace_period:
+            raise ValueError(f"max_t must be >= grace_period ({self.grace_period}), got {self.max_t}")
+        if self.mode == "promote" and self.name != "pareto_asha":
+            raise ValueError(f"mode promote is pareto_asha's, {self.name} only stops: leave mode out")
+        return self
 
 
 class ResourcesConfig(Strict):
@@ -69,11 +141,21 @@ class SearchConfig(Strict):
     )
     trials: int = Field(32, ge=1)
     max_hours: float | None = Field(None, gt=0, description="Wall time after which no epoch starts; a resume goes on.")
+    max_epochs: int | None = Field(None, ge=1, description="Of all trials together; then all are stopped.")
+    convergence: ConvergenceConfig | None = Field(None, description="End when the front does not move any more.")
+    constraints: dict[str, str] = Field(
+        default_factory=dict, description='Metric -> bound, such as {val_mae_all: "<= 8.0"}; the sampler keeps to them.'
+    )
+    warm_start: list[str] = Field(default_factory=list, description="Folders of earlier studies to learn from.")
     concurrency: int | None = Field(None, ge=1, description="Trials at once; null: as many as the resources carry.")
     sampler: SamplerConfig = SamplerConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     seed: int = Field(0, ge=0, lt=2**32, description="Of the sampler.")
     resources: ResourcesConfig = ResourcesConfig()
+    checkpoint_budget: str | int | None = Field(
+        None, description="Bytes of kept checkpoints, such as 20 GB; those of the front are kept in any case."
+    )
+    snapshot_minutes: float = Field(1.0, gt=0, description="Time between the Parquet files of a running search.")
     checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints.")
     max_failures: int = Field(2, ge=0, description="Times that a trial is tried again after its worker died.")
     ablations: dict[str, dict[str, Any]] = Field(
@@ -81,8 +163,33 @@ class SearchConfig(Strict):
     )
     ablation_seeds: int = Field(3, ge=1)
     storage_path: str | None = Field(
-        None, description="Folder that all nodes share for checkpoints; null: the study's."
+        None,
+        description="Folder that all nodes share, for checkpoints and snapshots; null: the study's. "
+        "A URI (s3://bucket/folder) takes the snapshots alone.",
     )
+
+    @field_validator("constraints")
+    @classmethod
+    def _bounds(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            objective(name)
+            bound(text)
+        return value
+
+    @field_validator("checkpoint_budget")
+    @classmethod
+    def _bytes(cls, value: str | int | None) -> int | None:
+        return value if value is None else size_in_bytes(value)
+
+    @model_validator(mode="after")
+    def _noise(self) -> Self:
+        epsilon = self.scheduler.epsilon
+        unknown = set(epsilon) - set(self.objectives) if isinstance(epsilon, dict) else set()
+        if unknown:
+            raise ValueError(
+                f"scheduler.epsilon must name objectives ({', '.join(self.objectives)}), got {min(unknown)}"
+            )
+        return self
 
     @field_validator("objectives")
     @classmethod

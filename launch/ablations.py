@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from groupdir.config import TrialConfig
+from groupdir.search_config import direction
+from launch.record import record_trial
 from launch.study import Study
 
 AS_CHOSEN = "as chosen"
@@ -21,7 +23,7 @@ def suggest_ablations(study: Study) -> list[int]:
         The numbers of those that are still to be run; none where no search trial has finished.
     """
     search = study.config.search
-    base = study.state.best(search.scheduler.metric, search.scheduler.mode)
+    base = study.state.best(search.scheduler.metric, direction(search.scheduler.metric))
     if not search.ablations or base is None:
         return []
     config = TrialConfig.from_dict(base.config, f"trial {base.number}")
@@ -45,20 +47,3 @@ def touched(name: str, changes: Mapping[str, Any]) -> bool:
     """
     address = name.partition("|")[0] + "."
     return any(address.startswith(f"{change}.") or f"{change}.".startswith(address) for change in changes)
-
-
-def record_trial(
-    study: Study, config: TrialConfig, params: Mapping[str, Any], role: str, label: str, metric: str
-) -> int:
-    """Writes a new trial into the store and gives its number."""
-    number = len(study.state.trials)
-    payload = {
-        "params": dict(params),
-        "config": config.to_dict(),
-        "digest": config.digest,
-        "role": role,
-        "label": label,
-        "metric": metric,
-    }
-    study.append("suggested", trial=number, seed=config.seed, payload=payload)
-    return number

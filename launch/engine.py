@@ -10,14 +10,14 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from groupdir.data.base import Dataset
 from groupdir.search_config import SearchConfig
-from launch.schedulers import Scheduler
+from launch.director import Director
 from launch.study import Study
 
 LONGEST_TEMP = 30  # Ray puts Unix sockets some 70 characters below, and Linux allows 107
@@ -113,25 +113,14 @@ def resources(search: SearchConfig) -> tuple[dict[str, float], int]:
 
 
 @dataclass(frozen=True)
-class Trials:
-    """What to run.
+class Screen:
+    """Where a run is watched: what is called several times a second, and what says a line."""
 
-    Attributes:
-        waiting: Numbers of trials that are recorded already.
-        suggest: Records one more and gives its number, or None.
-        count: How many there will be at most.
-        scheduler: Who stops them.
-    """
-
-    waiting: Iterable[int]
-    suggest: Callable[[], int | None]
-    count: int
-    scheduler: Scheduler
+    refresh: Callable[[], None]
+    say: Callable[[str], None]
 
 
-def run_trials(
-    study: Study, trials: Trials, dataset: Dataset | None, interrupt: Interrupt, every_step: Callable[[], None]
-) -> None:
+def run_trials(study: Study, director: Director, dataset: Dataset | None, interrupt: Interrupt, screen: Screen) -> None:
     """Runs trials until all have ended, or someone asks to end.
 
     Ray's own restore is not used: it brings back neither rungs nor what a sampler needs. Each driver makes a new
@@ -140,9 +129,10 @@ def run_trials(
     from ray import tune
 
     from groupdir.trainable import TrialTrainable
-    from launch.recorder import Recorder, number, trial_name
+    from launch.checkpoints import trial_name
+    from launch.ray_searcher import StudySearcher
+    from launch.recorder import Recorder, number
     from launch.schedulers.recording import RecordingScheduler
-    from launch.searcher import StudySearcher
 
     class WhenAsked(tune.Stopper):
         def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -159,9 +149,9 @@ def run_trials(
     tuner = tune.Tuner(
         tune.with_resources(trainable, each),
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, trials.waiting, trials.suggest),
-            scheduler=RecordingScheduler(study, trials.scheduler),
-            num_samples=trials.count,
+            search_alg=StudySearcher(study, director.following),
+            scheduler=RecordingScheduler(director),
+            num_samples=-1,  # until the searcher says that it is over
             max_concurrent_trials=at_once,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial_name(number(trial)),
@@ -170,7 +160,7 @@ def run_trials(
         run_config=tune.RunConfig(
             name=f"run-{taken + 1}",
             storage_path=str(folder),
-            callbacks=[Recorder(study, every_step)],
+            callbacks=[Recorder(study, director, screen.refresh, screen.say)],
             stop=WhenAsked(),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=search.max_failures),

@@ -106,10 +106,10 @@ def render(state: StudyState, config: StudyConfig, now: float) -> Group:
     objectives = config.search.objectives
     table = Table(title=config.name, title_justify="left", expand=False)
     table.add_column("trial", justify="right")
-    table.add_column("status")
+    table.add_column("status", no_wrap=True, min_width=8)
     table.add_column("epoch", justify="right")
     for objective in objectives:
-        table.add_column(short(objective), justify="right")
+        table.add_column(short(objective), justify="right", no_wrap=True, min_width=len(short(objective)))
     table.add_column("parameters", overflow="ellipsis", no_wrap=True)
     trials = sorted(state.trials.values(), key=lambda trial: (trial.status != "running", -trial.number))
     for trial in trials[:SHOWN]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray.exceptions import RayTaskError
 from ray.tune import Callback
 
 from groupdir.errors import GroupdirError
-from launch.schedulers.recording import record_epoch
-from launch.study import Study
+from launch.checkpoints import fit_budget, free_space_warning, keep, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +16,8 @@ if TYPE_CHECKING:
     from ray.tune import Checkpoint
     from ray.tune.experiment import Trial
 
-CHECKPOINTS = "checkpoints"
+    from launch.director import Director
+    from launch.study import Study
 
 
 class Recorder(Callback):
@@ -27,12 +25,19 @@ class Recorder(Callback):
 
     Args:
         study: Where to.
+        director: Who decides.
         every_step: Called several times a second, for the screen.
+        say: Tells the person something.
     """
 
-    def __init__(self, study: Study, every_step: Callable[[], None]) -> None:
+    def __init__(
+        self, study: Study, director: Director, every_step: Callable[[], None], say: Callable[[str], None]
+    ) -> None:
         self._study = study
+        self._director = director
         self._every_step = every_step
+        self._say = say
+        self._said: set[str] = set()
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
         """Ray pickles its callbacks into a file that nothing here reads; a screen cannot be pickled."""
@@ -50,7 +55,7 @@ class Recorder(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Ray asks no scheduler about a last epoch, so that this is where it is written; others are there already."""
-        record_epoch(self._study, result)
+        self._director.record(number(trial), result)
 
     def on_checkpoint(
         self, iteration: int, trials: list[Trial], trial: Trial, checkpoint: Checkpoint, **info: Any
@@ -60,61 +65,37 @@ class Recorder(Callback):
         self._study.append("checkpoint", trial=number(trial), epoch=epoch, payload={"path": str(checkpoint.path)})
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Finished, stopped by the scheduler, or only interrupted: then it is still to be gone on with."""
+        """Finished, stopped or paused by the scheduler, or only interrupted: then it is still to be gone on with."""
         state = self._study.state.trials[number(trial)]
         if state.status != "running":
             return
         if state.complete:
-            finish(self._study, state.number)
+            keep(self._study, state.number)
+            self._watch_disk()
         elif state.told_to_stop:
             self._study.append("stopped", trial=state.number)
-            remove_checkpoints(self._study, state.number)
+            remove(self._study, state.number)
+        elif state.told_to_pause:
+            self._study.append("paused", trial=state.number)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It is lost, after all its tries."""
         state = self._study.state.trials[number(trial)]
         payload = {"message": reason(trial.get_pickled_error() or RuntimeError(trial.get_error() or "unknown"))}
         self._study.append("failed", trial=state.number, payload=payload)
-        remove_checkpoints(self._study, state.number)
+        remove(self._study, state.number)
+
+    def _watch_disk(self) -> None:
+        """Keeps to the budget of checkpoints, and says each thing once."""
+        for text in [*fit_budget(self._study), free_space_warning(self._study)]:
+            if text and text not in self._said:
+                self._said.add(text)
+                self._say(text)
 
 
 def number(trial: Trial) -> int:
     """Our number of Ray's trial."""
     return int(trial.config["trial"])
-
-
-def finish(study: Study, trial: int) -> None:
-    """Keeps the last checkpoint of a trial in the study's folder, then calls it finished.
-
-    The copy is made beside and renamed, and the source goes last: whenever a driver dies in between, a resume does it
-    again.
-    """
-    source = study.state.trials[trial].checkpoint
-    if source is None or not Path(source).is_dir():
-        study.append("finished", trial=trial)
-        return
-    kept = study.folder / CHECKPOINTS / f"{trial:04d}"
-    beside = kept.with_name(f".{kept.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(source, beside)
-    shutil.rmtree(kept, ignore_errors=True)
-    beside.rename(kept)
-    study.append("finished", trial=trial, payload={"checkpoint": str(kept)})
-    remove_checkpoints(study, trial)
-
-
-def remove_checkpoints(study: Study, trial: int) -> None:
-    """Deletes the checkpoints of a trial that nobody goes on with: Ray keeps one of each trial and driver.
-
-    Not before the trial has ended: when its worker dies, Ray sets it up anew from the checkpoint it was resumed from.
-    """
-    for folder in study.ray_folder.glob(f"run-*/{trial_name(trial)}/checkpoint_*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def trial_name(trial: int) -> str:
-    """What Ray calls a trial and its folder."""
-    return f"trial-{trial:04d}"
 
 
 def reason(error: BaseException) -> str:

@@ -11,14 +11,17 @@ from groupdir.errors import ConfigError
 from groupdir.registry import did_you_mean
 from groupdir.space import StudyConfig, load_study
 from groupdir.trainer import make_dataset
-from launch.ablations import record_trial, suggest_ablations
-from launch.engine import Interrupt, Trials, quiet_ray, run_trials
+from launch.ablations import suggest_ablations
+from launch.director import Director, error_metric
+from launch.engine import Interrupt, Screen, quiet_ray, run_trials
 from launch.export import write_records, write_tensorboard
 from launch.progress import Progress, best_text, clock, status_text, total_trials
+from launch.samplers import SAMPLERS
 from launch.schedulers import SCHEDULERS, NoStopping
-from launch.schedulers.recording import replay_decisions
-from launch.searcher import SAMPLERS, propose
+from launch.snapshots import Snapshots
+from launch.stop_rules import enough
 from launch.study import Study, refuse_existing
+from launch.warm_start import known
 
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
@@ -41,8 +44,11 @@ def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
     check_names(config)
     folder = Path(out) if out is not None else Path("results") / config.name
     refuse_existing(folder)
+    for earlier in config.search.warm_start:
+        known(earlier, config)  # where one is none, no study begins
     dataset = prepared(config)
     study = Study.create(folder, config)
+    warm_up(study)
     return drive(study, dataset, "start")
 
 
@@ -61,6 +67,15 @@ def resume(folder: str | Path) -> int:
     study = Study.open(folder)
     check_names(study.config)
     return drive(study, prepared(study.config), "resume")
+
+
+def warm_up(study: Study) -> None:
+    """Takes over what earlier studies know, and says what."""
+    found = [known(folder, study.config) for folder in study.config.search.warm_start]
+    if found:
+        study.append("warm", payload={"trials": [trial for earlier in found for trial in earlier.trials]})
+    for earlier in found:
+        print(earlier.text)
 
 
 def check_names(config: StudyConfig) -> None:
@@ -115,31 +130,27 @@ def drive(study: Study, dataset: Dataset, action: str) -> int:
 
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
     """The search, then the ablations."""
-    search, space = study.config.search, study.config.space
-    metric = f"val_{dataset.targets.error}_all"
-    shared = None if any(name.startswith("data.") or name == "data" for name in space.leaves) else dataset
-    scheduler = SCHEDULERS[search.scheduler.name].from_config(search)
-    replay_decisions(study, scheduler)
-
-    def suggest() -> int | None:
-        history = study.state.of("search")
-        if len(history) >= search.trials:
-            return None
-        params = propose(space, search, history)
-        return record_trial(study, space.build(params), params, "search", "", metric)
-
-    waiting = [trial.number for trial in study.state.of("search") if trial.status == "running"]
-    left = len(waiting) + search.trials - len(study.state.of("search"))
-    if not left and not unfinished_ablations(study):
+    search, metric = study.config.search, error_metric(dataset)
+    shared = None if any(name.startswith("data.") or name == "data" for name in study.config.space.leaves) else dataset
+    director = Director(study, SCHEDULERS[search.scheduler.name].from_config(search), metric)
+    if not director.left() and not unfinished_ablations(study):
         return
+    snapshots = Snapshots(study)
+
+    def refresh() -> None:
+        progress.refresh()
+        snapshots.refresh()
+
+    screen = Screen(refresh, progress.say)
     with quiet_ray(size(dataset)):
-        if left:
-            run_trials(study, Trials(waiting, suggest, left, scheduler), shared, interrupt, progress.refresh)
-        if interrupt() or any(trial.status == "running" for trial in study.state.of("search")):
+        if director.left():
+            run_trials(study, director, shared, interrupt, screen)
+        if interrupt() or any(trial.status in ("running", "paused") for trial in study.state.of("search")):
             return
-        if ablations := suggest_ablations(study):
-            trials = Trials(ablations, lambda: None, len(ablations), NoStopping())
-            run_trials(study, trials, shared, interrupt, progress.refresh)
+        if why := enough(search, study.state):
+            progress.say(f"the search ends: {why}")
+        if suggest_ablations(study):
+            run_trials(study, Director(study, NoStopping(), metric, "ablation"), shared, interrupt, screen)
 
 
 def unfinished_ablations(study: Study) -> bool:

@@ -1,21 +1,19 @@
-"""A study's state as a pure function of its events: fold(state, event) -> state."""
+"""A study's state: its events, folded one after the other."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from groupdir.records import Status, selected
 from launch.store import Event
 
 Role = Literal["search", "ablation"]
-_NOTHING: Mapping[int, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrialState:
     """What is known of one trial.
 
@@ -35,6 +33,8 @@ class TrialState:
             where there is none.
         decisions: Epoch -> what the scheduler said.
         checkpoint: Folder of the last checkpoint, or None.
+        checkpoint_epoch: The epoch that it is of.
+        notes: What the sampler wants to remember of it.
     """
 
     number: int
@@ -48,9 +48,11 @@ class TrialState:
     status: Status = "running"
     started: bool = False
     message: str = ""
-    rows: tuple[Mapping[str, Any], ...] = ()
-    decisions: Mapping[int, str] = field(default_factory=lambda: _NOTHING)
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    decisions: dict[int, str] = field(default_factory=dict)
     checkpoint: str | None = None
+    checkpoint_epoch: int = 0
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
@@ -73,6 +75,11 @@ class TrialState:
         return "stop" in self.decisions.values()
 
     @property
+    def told_to_pause(self) -> bool:
+        """Whether the scheduler has paused it where it is, or will once the worker has let go of it."""
+        return self.decisions.get(self.epoch) == "pause"
+
+    @property
     def selected(self) -> Mapping[str, Any] | None:
         """The epoch that stands for it, or None before the first."""
         keep = self.config.get("train", {}).get("keep", "best")
@@ -83,8 +90,14 @@ class TrialState:
         row = self.selected
         return float(row.get(name, math.nan)) if row else math.nan
 
+    def at(self, epoch: int) -> Mapping[str, Any] | None:
+        """What it reported of an epoch, or None."""
+        if 0 < epoch <= len(self.rows) and self.rows[epoch - 1]["epoch"] == epoch:
+            return self.rows[epoch - 1]
+        return next((row for row in self.rows if row["epoch"] == epoch), None)
 
-@dataclass(frozen=True)
+
+@dataclass
 class StudyState:
     """What is known of a study.
 
@@ -94,17 +107,24 @@ class StudyState:
         session_start: When the driver that runs now began, or None when none runs.
         last_time: When the last event was written.
         runs: How many drivers have begun.
+        epochs: Of all trials together.
+        longest: The last epoch that any trial has come to.
+        warm: Trials of earlier studies that the sampler knows: `source`, `params`, `values`.
     """
 
-    trials: Mapping[int, TrialState] = field(default_factory=lambda: _NOTHING)
+    trials: dict[int, TrialState] = field(default_factory=dict)
     elapsed_before: float = 0.0
     session_start: float | None = None
     last_time: float = 0.0
     runs: int = 0
+    epochs: int = 0
+    longest: int = 0
+    warm: list[Mapping[str, Any]] = field(default_factory=list)
+    _roles: dict[str, list[TrialState]] = field(default_factory=dict, repr=False)
 
     def of(self, role: Role) -> list[TrialState]:
-        """The trials of a role, by number."""
-        return [trial for _, trial in sorted(self.trials.items()) if trial.role == role]
+        """The trials of a role, by number. Do not change the list."""
+        return self._roles.get(role, [])
 
     def count(self, status: Status) -> int:
         """How many trials have a status."""
@@ -122,60 +142,68 @@ class StudyState:
 
 
 def fold(state: StudyState, event: Event) -> StudyState:
-    """The state after an event. Neither argument is changed."""
+    """Brings a state to where it is after an event, and gives it back: it is changed, for a long study's sake."""
     if event.kind == "driver":
-        return _driver(state, event)
-    if event.trial is None:
+        _driver(state, event)
+    elif event.kind == "warm":
+        state.warm += event.payload["trials"]
+    elif event.trial is None:
         raise ValueError(f"event {event.seq} ({event.kind}) must have a trial, got none")
-    trial = _suggested(event) if event.kind == "suggested" else _changed(state.trials[event.trial], event)
-    return replace(state, trials={**state.trials, event.trial: trial}, last_time=event.time)
+    elif event.kind == "suggested":
+        trial = state.trials[event.trial] = _suggested(event)
+        state._roles.setdefault(trial.role, []).append(trial)
+    else:
+        _change(state.trials[event.trial], event)
+        if event.kind == "epoch":
+            state.epochs += 1
+            state.longest = max(state.longest, event.epoch or 0)
+    state.last_time = event.time
+    return state
 
 
 def replay(events: Iterable[Event]) -> StudyState:
     """The state after all events."""
     state = StudyState()
     for event in events:
-        state = fold(state, event)
+        fold(state, event)
     return state
 
 
-def _driver(state: StudyState, event: Event) -> StudyState:
+def _driver(state: StudyState, event: Event) -> None:
     """A driver that was killed wrote no end: its last event stands for it."""
     ends = event.payload["action"] == "end"
     end = event.time if ends else state.last_time
-    worked = end - state.session_start if state.session_start is not None else 0.0
-    return replace(
-        state,
-        elapsed_before=state.elapsed_before + worked,
-        session_start=None if ends else event.time,
-        last_time=event.time,
-        runs=state.runs + (not ends),
-    )
+    state.elapsed_before += end - state.session_start if state.session_start is not None else 0.0
+    state.session_start = None if ends else event.time
+    state.runs += not ends
 
 
 def _suggested(event: Event) -> TrialState:
     assert event.trial is not None
     assert event.seed is not None
     names = ("role", "label", "params", "config", "digest", "metric")
-    return TrialState(event.trial, event.seed, **{name: event.payload[name] for name in names})
+    about = {name: event.payload[name] for name in names}
+    return TrialState(event.trial, event.seed, **about, notes=event.payload.get("notes", {}))
 
 
-def _changed(trial: TrialState, event: Event) -> TrialState:
+def _change(trial: TrialState, event: Event) -> None:
     payload = event.payload
     if event.kind == "started":
-        return replace(trial, started=True)
-    if event.kind == "epoch":
+        trial.started = True
+    elif event.kind == "epoch":
         metrics = {name: math.nan if value is None else value for name, value in payload["metrics"].items()}
         row = {name: payload[name] for name in ("stage", "seconds", "last")}
-        own = {"seq": event.seq, "epoch": event.epoch, "time": event.time}
-        return replace(trial, rows=(*trial.rows, {**own, **row, **metrics}))
-    if event.kind == "decision":
+        trial.rows.append({"seq": event.seq, "epoch": event.epoch, "time": event.time} | row | metrics)
+    elif event.kind == "decision":
         assert event.epoch is not None
-        return replace(trial, decisions={**trial.decisions, event.epoch: payload["action"]})
-    if event.kind == "checkpoint":
-        return replace(trial, checkpoint=payload["path"])
-    if event.kind == "finished":
-        return replace(trial, status="finished", checkpoint=payload.get("checkpoint"))
-    if event.kind == "stopped":
-        return replace(trial, status="stopped", checkpoint=None)
-    return replace(trial, status="failed", message=payload["message"], checkpoint=None)
+        trial.decisions[event.epoch] = payload["action"]
+    elif event.kind == "checkpoint":
+        trial.checkpoint, trial.checkpoint_epoch = payload["path"], event.epoch or 0
+    elif event.kind in ("paused", "promoted"):
+        trial.status = "paused" if event.kind == "paused" else "running"
+    elif event.kind == "finished":
+        trial.status, trial.checkpoint = "finished", payload.get("checkpoint")
+    elif event.kind == "stopped":
+        trial.status, trial.checkpoint = "stopped", None
+    else:
+        trial.status, trial.message, trial.checkpoint = "failed", payload["message"], None

@@ -18,7 +18,10 @@ from typing import Any, Literal, Self, get_args
 from groupdir.errors import DataError
 
 SCHEMA = 1
-Kind = Literal["driver", "suggested", "started", "epoch", "decision", "checkpoint", "finished", "stopped", "failed"]
+Kind = Literal[
+    "driver", "warm", "suggested", "started", "epoch", "decision", "checkpoint", "paused", "promoted", "finished",
+    "stopped", "failed",
+]  # fmt: skip
 KINDS = get_args(Kind)
 
 _TABLES = """
@@ -121,7 +124,7 @@ class Store:
         epoch: int | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> Event | None:
-        """Writes an event; when this returns, it is on disk.
+        """Writes an event; when this returns, no death of this process can lose it.
 
         Returns:
             The event as a reader will see it, or None for an epoch that is there already: the first write wins.
@@ -147,6 +150,12 @@ class Store:
         for seq, when, kind, trial, seed, epoch, payload in self._connection.execute(query, (after,)):
             yield Event(seq, when, kind, trial, seed, epoch, json.loads(payload))
 
+    def copy_to(self, path: Path) -> None:
+        """Writes a consistent copy, while this one is in use."""
+        with sqlite3.connect(path) as copy:
+            self._connection.backup(copy)
+        copy.close()
+
     def close(self) -> None:
         """Closes the file, and folds its write-ahead log into it."""
         self._connection.close()
@@ -166,10 +175,15 @@ def without_nan(value: Any) -> Any:
 
 
 def _connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
-    """Opens the database; FULL makes a commit wait for the disk, so that a row survives a power cut too."""
+    """Opens the database.
+
+    NORMAL in WAL mode: a commit survives the process, and costs 20 microseconds where one that waits for the disk costs
+    a millisecond. A power cut may lose the last moments, but only from the end: what is there is a true prefix, and a
+    checkpoint whose event is there has all its epochs before it.
+    """
     if readonly:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA synchronous = NORMAL")
     return connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -88,7 +88,17 @@ class Study:
     def ray_folder(self) -> Path:
         """Where Ray writes: in this folder, or where all nodes can."""
         path = self.config.search.storage_path
-        return self.folder / "ray" if path is None else Path(path).expanduser().absolute() / self.config.name
+        return (
+            self.folder / "ray"
+            if path is None or "://" in path
+            else Path(path).expanduser().absolute() / self.config.name
+        )
+
+    @property
+    def storage_uri(self) -> str:
+        """`ray_folder` as a URI."""
+        path = self.config.search.storage_path or ""
+        return f"{path.rstrip('/')}/{self.config.name}" if "://" in path else self.ray_folder.as_uri()
 
     def append(
         self,
@@ -107,10 +117,18 @@ class Study:
         event = self._store.append(kind, trial=trial, seed=seed, epoch=epoch, payload=payload)
         if event is None:
             return False
-        self.state = fold(self.state, event)
+        fold(self.state, event)
         for watcher in self.watchers:
             watcher(self.state, event)
         return True
+
+    def events(self) -> Iterator[Event]:
+        """All events, in the order of their arrival."""
+        return self._store.events()
+
+    def copy_store(self, path: Path) -> None:
+        """Writes a consistent copy of the store."""
+        self._store.copy_to(path)
 
     def close(self) -> None:
         """Closes the store and lets another driver in."""

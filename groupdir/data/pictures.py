@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +21,7 @@ _SHIFT = 2  # pixels
 _GAIN = 0.1
 _NOISE = 0.05
 _LOWEST, _HIGHEST = -1.0, 2.0  # pictures are 0..1, and noise may leave that; 0..255 may not
+_UNREADABLE = (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
 
 
 def shift_noise(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -72,7 +75,7 @@ def read_pictures(path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], 
 def _load_array(path: Path) -> np.ndarray:
     try:
         loaded = np.load(path, allow_pickle=False)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{path}: cannot be read as an array of numbers: {error}") from error
     if isinstance(loaded, np.ndarray):
         return loaded
@@ -82,7 +85,7 @@ def _load_array(path: Path) -> np.ndarray:
             raise DataError(f"{path}: must hold one array, got {found}: save the pictures alone")
         try:
             array: np.ndarray = loaded[loaded.files[0]]
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise DataError(f"{path}: cannot be read as an array of numbers: {error}") from error
     return array
 
@@ -94,12 +97,14 @@ def _checked(array: np.ndarray, path: Path, height: int, width: int) -> npt.NDAr
         raise DataError(f"{path}: must have the shape {want}, got {array.shape}: resize the pictures")
     if array.dtype.kind not in "iuf":
         raise DataError(f"{path}: must hold numbers, got {array.dtype}")
-    grey = array.astype(np.float32) / np.float32(255 if array.dtype.kind in "iu" else 1)
-    if not np.isfinite(grey).all():
+    whole = array.dtype.kind in "iu"
+    if not whole and not np.isfinite(array).all():
         raise DataError(f"{path}: pictures must be finite, got NaN or infinite values")
-    if grey.size and (grey.min() < _LOWEST or grey.max() > _HIGHEST):
+    lowest, highest = (0, 255) if whole else (_LOWEST, _HIGHEST)
+    if array.size and (array.min() < lowest or array.max() > highest):
         came = f"{array.min()}..{array.max()}"
         raise DataError(f"{path}: must hold floats 0..1 or whole numbers 0..255, got {array.dtype} {came}: rescale it")
+    grey = array.astype(np.float32) / np.float32(255 if whole else 1)
     return grey.reshape(len(grey), 1, height, width)
 
 
@@ -108,6 +113,8 @@ def _load_picture(path: Path, height: int, width: int) -> npt.NDArray[np.float32
 
     try:
         with Image.open(path) as picture:
+            if picture.mode.startswith(("I", "F")):
+                raise DataError(f"{path}: must have 8 bits a channel, got mode {picture.mode}: save it as such")
             grey = picture.convert("L").resize((width, height), Image.Resampling.BILINEAR)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file: name a picture, a folder of pictures, a .npy or a .npz") from error

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from groupdir.config import DatasetConfig
 from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
+from groupdir.data.embeddings import read_embeddings
 from groupdir.data.text import build_vocabulary, encode, read_vectors, tokenize
 from groupdir.errors import DataError
 from groupdir.metrics import STSB_SHOTS, ShotSplit
@@ -98,17 +99,20 @@ class STSB(Dataset):
         return Split(encode(pairs, vocabulary, self.config.max_tokens, self.config.lower), y)
 
     def _embeddings(self, split: SplitName, y: np.ndarray) -> np.ndarray:
-        path = self.folder / self.config.embeddings.format(split=split)
+        path = self.folder / self.config.embeddings.replace("{split}", split)
         arrays, scores = read_embeddings(path)
         if len(arrays) != len(y):
             raise DataError(
                 f"{path}: must have a row for each of the {len(y)} pairs of {FILES[split]}, got {len(arrays)}"
             )
-        if scores is not None and (off := np.flatnonzero(np.abs(scores - y) > 1e-3)).size:
+        if scores is not None and (off := np.flatnonzero(~(np.abs(scores - y) <= 1e-3))).size:
             row = int(off[0])
             raise DataError(
                 f"{path}: row {row}: score must be {y[row]} as in {FILES[split]}, got {scores[row]} ({off.size} differ)"
             )
+        if split != "train" and arrays.shape[1:] != self.inputs.shape:
+            want = self.inputs.shape[-1]
+            raise DataError(f"{path}: embeddings must be of {want} numbers as in training, got {arrays.shape[2]}")
         return arrays
 
     @classmethod
@@ -121,7 +125,8 @@ class STSB(Dataset):
             return (arrays,), range(len(arrays))
         pairs, _ = read_pairs(path, scored=False)
         assert spec.vocabulary is not None
-        return encode(pairs, spec.vocabulary, spec.shape[-1]), range(len(pairs))
+        lower = not any(token != token.lower() for token in spec.vocabulary)  # as the training sentences were
+        return encode(pairs, spec.vocabulary, spec.shape[-1], lower), range(len(pairs))
 
 
 def read_pairs(path: Path, scored: bool = True) -> tuple[list[tuple[str, str]], np.ndarray]:
@@ -136,9 +141,9 @@ def read_pairs(path: Path, scored: bool = True) -> tuple[list[tuple[str, str]], 
             shown.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     header = rows[0] if rows else []
     names = ["sentence1", "sentence2"] + (["score"] if scored else [])
@@ -170,29 +175,3 @@ def _score(text: str) -> float | None:
     except ValueError:
         return None
     return value if 0 <= value <= 5 else None
-
-
-def read_embeddings(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Embedding pairs (N, 2, D) float32 and, if the file has them, scores (N,) float32.
-
-    Raises:
-        DataError: The file is missing, broken, lacks a column, or its vectors differ in length or are not finite.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: embeddings cannot be read as Parquet: {error}") from error
-    if missing := [name for name in ("embedding1", "embedding2") if name not in table.column_names]:
-        raise DataError(f"{path}: must have the columns embedding1 and embedding2, got no {', '.join(missing)}")
-    sides = [table.column(name).to_pylist() for name in ("embedding1", "embedding2")]
-    lengths = {len(vector) if vector is not None else 0 for side in sides for vector in side}
-    if len(lengths) != 1:
-        raise DataError(f"{path}: every embedding must have the same length, got lengths {sorted(lengths)[:SHOWN]}")
-    arrays = np.stack([np.array(side, dtype=np.float32) for side in sides], axis=1)
-    if bad := int((~np.isfinite(arrays).all(axis=(1, 2))).sum()):
-        raise DataError(f"{path}: embeddings must be finite, got {bad} rows that are not")
-    scores = np.array(table.column("score").to_pylist(), dtype=np.float32) if "score" in table.column_names else None
-    return arrays, scores

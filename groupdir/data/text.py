@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -61,12 +62,13 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimension: int) -> np.nd
     padding is zero; a token without a vector gets a fixed draw from N(0, 1).
 
     Raises:
-        DataError: The file is missing, or a line has too few fields or a field that is no number.
+        DataError: The file is missing or broken, a line has too few fields or one that is no finite number, or no token
+            has a vector.
     """
     index = {token: number for number, token in enumerate(vocabulary)}
     vectors = np.random.default_rng(0).standard_normal((len(vocabulary), dimension)).astype(np.float32)
     vectors[0] = 0
-    number = 0
+    number, found = 0, 0
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8") as file:
@@ -79,11 +81,20 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimension: int) -> np.nd
                     )
                 token = " ".join(fields[:-dimension])
                 if token in index:
-                    vectors[index[token]] = np.array(fields[-dimension:], dtype=np.float32)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+                    vector = np.array(fields[-dimension:], dtype=np.float32)
+                    if not np.isfinite(vector).all():
+                        raise ValueError("got NaN or infinite ones")
+                    vectors[index[token]] = vector
+                    found += 1
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(
             f"{path}: word vectors cannot be read: {error}; set data.vectors to a file in GloVe's text layout"
         ) from error
     except ValueError as error:
         raise DataError(f"{path}:{number}: must be a token and {dimension} numbers: {error}") from error
+    if not found:  # a dimension too small also ends here: the numbers left over count as part of the token
+        raise DataError(
+            f"{path}: must hold vectors of {dimension} numbers for tokens of the data, got none of {number} lines: "
+            "check data.dimension and data.lower"
+        )
     return vectors

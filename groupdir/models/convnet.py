@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from groupdir.config import EncoderConfig
@@ -15,13 +15,16 @@ from groupdir.models.base import Encoder
 class ConvNetConfig(EncoderConfig):
     """Options of `ConvNet`."""
 
-    widths: tuple[int, ...] = Field((16, 32, 64, 128), min_length=1, description="Channels of each convolution.")
+    widths: tuple[PositiveInt, ...] = Field(
+        (16, 32, 64, 128), min_length=1, description="Channels of each convolution."
+    )
 
 
 class ConvNet(Encoder):
     """Convolutions 3x3 of stride 2 with batch norm, then the mean over the picture; for small pictures.
 
-    Features are `(B, widths[-1])`.
+    Features are `(B, widths[-1])`. Where two pixels a side are left, the stride is 1: batch norm has no variance of one
+    picture of one pixel.
     """
 
     Config = ConvNetConfig
@@ -30,9 +33,12 @@ class ConvNet(Encoder):
     def __init__(self, config: ConvNetConfig, inputs: InputSpec) -> None:
         super().__init__(config, inputs)
         layers: list[nn.Module] = []
+        side = min(inputs.shape[1:])
         for before, after in pairwise((inputs.shape[0], *config.widths)):
+            stride = 2 if side > 2 else 1
+            side = -(-side // stride)
             layers += [
-                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+                nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(after),
                 nn.ReLU(inplace=True),
             ]

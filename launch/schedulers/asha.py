@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Literal, Self
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Literal, Self
 
 import numpy as np
 
-from groupdir.search_config import SearchConfig
-from launch.schedulers.base import Decision
+from groupdir.search_config import SearchConfig, direction
+from launch.schedulers.base import Decision, NeverPauses
 
 
-class ASHA:
+class ASHA(NeverPauses):
     """Stops a trial that, at a rung, is worse than the best 1/eta of those that were there before it.
 
     Rungs stand at the epochs grace_period * eta^k. A trial is compared at the very epoch of a rung, never later: a
@@ -49,13 +49,13 @@ class ASHA:
         self.grace_period = grace_period
         self.reduction_factor = reduction_factor
         self._values: dict[int, list[float]] = {}
-        self._said: dict[tuple[int, int], Decision] = {}
+        self._said: dict[tuple[Hashable, int], Decision] = {}
 
     @classmethod
     def from_config(cls, search: SearchConfig) -> Self:
         """From the section's scheduler."""
         told = search.scheduler
-        return cls(told.metric, told.mode, told.grace_period, told.reduction_factor)
+        return cls(told.metric, direction(told.metric), told.grace_period, told.reduction_factor)
 
     def rung(self, epoch: int) -> bool:
         """Whether a rung stands at this epoch.
@@ -69,11 +69,15 @@ class ASHA:
             at *= self.reduction_factor
         return round(at) == epoch
 
-    def decide(self, trial: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
+    def levels(self, last: int) -> Iterable[int]:
+        """Its rungs."""
+        return [epoch for epoch in range(1, last) if self.rung(epoch)]
+
+    def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
         """See `Scheduler.decide`."""
         if (trial, epoch) in self._said:
             return self._said[trial, epoch]
-        value = metrics.get(self.metric, math.nan)
+        value = row.get(self.metric, math.nan)
         if not self.rung(epoch) or not math.isfinite(value):
             return Decision()
         cost = value if self.mode == "min" else -value

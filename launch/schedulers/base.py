@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from groupdir.search_config import SearchConfig
+
+Action = Literal["continue", "stop", "pause"]
 
 
 @dataclass(frozen=True)
@@ -14,19 +16,19 @@ class Decision:
     """What a scheduler says of an epoch.
 
     Attributes:
-        action: Go on or end.
+        action: Go on, end, or pause until a place among the best is free.
         reason: Why, in words, at a rung; empty where nothing was compared.
     """
 
-    action: Literal["continue", "stop"] = "continue"
+    action: Action = "continue"
     reason: str = ""
 
 
 class Scheduler(Protocol):
     """Decides which trials go on.
 
-    Its state must follow from the calls of `decide` alone, in their order, so that a new driver gets it back by
-    making the same calls with the recorded epochs.
+    Its state must follow from the calls of `decide` and `promote` alone, in their order, so that a new driver gets it
+    back by making the same calls with what is recorded.
     """
 
     @classmethod
@@ -34,6 +36,34 @@ class Scheduler(Protocol):
         """The scheduler that the `search:` section describes."""
         ...
 
-    def decide(self, trial: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
+    def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
         """Takes note of an epoch and decides. Asked again for the same epoch, it says the same again."""
         ...
+
+    def levels(self, last: int) -> Iterable[int]:
+        """The epochs below `last` at which trials are compared, upwards."""
+        ...
+
+    def promotable(self, ready: Callable[[Hashable], bool]) -> tuple[Hashable, int] | None:
+        """A paused trial that may go on, of those that are ready to, and its rung; or None."""
+        ...
+
+    def promote(self, trial: Hashable, epoch: int) -> None:
+        """Takes note that a paused trial goes on."""
+        ...
+
+
+class NeverPauses:
+    """What a scheduler without pauses says of them."""
+
+    def promotable(self, ready: Callable[[Hashable], bool]) -> tuple[Hashable, int] | None:
+        """Nobody waits."""
+        return None
+
+    def promote(self, trial: Hashable, epoch: int) -> None:
+        """Refuses.
+
+        Raises:
+            ValueError: Always: no trial of this scheduler waits.
+        """
+        raise ValueError(f"trial {trial} cannot be promoted at epoch {epoch}: this scheduler pauses nobody")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Self
 
 from groupdir.search_config import SearchConfig
-from launch.schedulers.base import Decision
+from launch.schedulers.base import Decision, NeverPauses
 
 
-class NoStopping:
+class NoStopping(NeverPauses):
     """Never stops a trial."""
 
     @classmethod
@@ -17,6 +17,10 @@ class NoStopping:
         """Nothing of the section matters."""
         return cls()
 
-    def decide(self, trial: int, epoch: int, metrics: Mapping[str, float]) -> Decision:
+    def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
         """Goes on."""
         return Decision()
+
+    def levels(self, last: int) -> Iterable[int]:
+        """None: trials are compared at their end."""
+        return ()

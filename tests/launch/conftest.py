@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from groupdir.space import StudyConfig
-from launch.ablations import record_trial
+from launch.record import record_trial
 from launch.searcher import propose
 from launch.study import Study
 
@@ -51,7 +51,7 @@ def suggest() -> Callable[[Study], int]:
 
     def one(study: Study) -> int:
         space = study.config.space
-        params = propose(space, study.config.search, study.state.of("search"))
+        params = propose(space, study.config.search, study.state.of("search")).params
         return record_trial(study, space.build(params), params, "search", "", "val_mae_all")
 
     return one

@@ -76,4 +76,5 @@ def test_bad_arguments(grace: int, eta: float) -> None:
 
 def test_every_scheduler_is_made_from_a_configuration() -> None:
     for cls in SCHEDULERS.values():
-        assert cls.from_config(SearchConfig()).decide(0, 5, {"val_mae_all": 1.0}).action == "continue"
+        row = dict.fromkeys(("val_mae_all", "val_mae_many", "val_mae_median", "val_mae_few"), 1.0)
+        assert cls.from_config(SearchConfig()).decide(0, 5, row).action == "continue"

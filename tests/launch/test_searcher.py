@@ -9,7 +9,13 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from launch.searcher import StudySearcher, propose, told
+from launch.design import design_point
+from launch.director import OVER, WAIT
+from launch.history import told
+from launch.ray_searcher import StudySearcher
+from launch.samplers import SAMPLERS
+from launch.searcher import propose
+from launch.state import TrialState as TrialStateOfOurs
 from launch.study import Study
 
 Suggest = Callable[[Study], int]
@@ -35,14 +41,53 @@ def test_a_new_driver_suggests_what_the_old_one_would_have(study: Study, suggest
 
 
 def test_the_sampler_is_told_the_truth(study: Study, suggest: Suggest, train: Train) -> None:
-    filled(study, suggest, train)
-    train(study, suggest(study), [math.nan], "finished")
-    known = [told(study.config.space, study.config.search, trial) for trial in study.state.of("search")]
+    """Nine trials; at epoch 2 all have been but the failed one and the one that runs: that level has enough."""
     complete, pruned, fail, running = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
-    expected = [complete, pruned, fail, running, complete, complete, complete, pruned, fail]
-    assert [trial.state for trial in known] == expected
-    assert known[0].values == [5.0, 6.0, 7.0], "many, median, few of the epoch with the lowest val_mae_all"
-    assert known[1].values is None, "an error after two epochs is none of a finished trial"
+    space, search = study.config.space, study.config.search
+    assert told(space, search, [], [1, 2]) is None
+    for errors, end in (
+        ([5.0, 4.0, 3.0], "finished"),
+        ([5.0], "stopped"),
+        ([math.nan, math.nan], "failed"),
+        ([4.0], ""),
+        ([9.0, 8.0], "stopped"),
+        *[([6.0, 5.0, 4.0], "finished")] * 5,
+    ):
+        train(study, suggest(study), errors, end)
+    known = told(space, search, study.state.of("search"), [1, 2])
+    assert known is not None
+    assert [trial.state for trial in known] == [complete, pruned, fail, running, complete, *[complete] * 5]
+    assert known[0].values == [5.0, 6.0, 7.0], "many, median, few of epoch 2, not of the end"
+    assert known[1].values is None, "an error after one epoch is none after two"
+    assert known[4].values == [9.0, 10.0, 11.0], "it came to the level, and was stopped there"
+    train(study, suggest(study), [3.0, 2.0, 1.0], "finished")
+    highest = told(space, search, study.state.of("search"), [1, 2])
+    assert highest is not None
+    assert highest[0].values == [4.0, 5.0, 6.0], "seven have finished: the end is the level now"
+    assert highest[4].state == pruned
+
+
+def test_constraints_and_warm_trials_are_told(study: Study, suggest: Suggest, train: Train) -> None:
+    search = study.config.search.model_copy(update={"constraints": {"val_mae_all": "<= 4.5"}})
+    for error in (3.0, 4.0, 5.0, 6.0):
+        train(study, suggest(study), [error], "finished")
+    values = {"val_mae_many": 4.0, "val_mae_median": 5.0, "val_mae_few": 6.0}
+    warm = [{"params": {"method.groups": 5}, "values": values | {"val_mae_all": 2.0}}] * 2
+    warm += [{"params": {"method.groups": 10}, "values": values}]
+    known = told(study.config.space, search, study.state.of("search"), (), warm)
+    assert known is not None
+    assert [dict(trial.constraints)["val_mae_all"] for trial in known] == [-2.5, -2.5, 1.0, -1.5, -0.5, 0.5, 1.5]
+    assert propose(study.config.space, search, study.state.of("search"), (), warm).params
+
+
+def test_the_first_trials_are_a_design_even_when_all_are_asked_for_at_once(study: Study) -> None:
+    space, search = study.config.space, study.config.search
+    trials = [TrialStateOfOurs(number, 0, "search", "", {}, {}, "", "val_mae_all") for number in range(32)]
+    points = [propose(space, search, trials[:number]).params for number in range(32)]
+    assert points == [design_point(space, search.seed, number) for number in range(32)]
+    groups = [point["method.groups"] for point in points]
+    assert max(groups.count(value) for value in (2, 5, 10)) <= 13
+    assert sum(point["method.beta"] < 1.0 for point in points) == 16, "half of them in each half of a log range"
 
 
 def test_the_sampler_learns(study: Study, suggest: Suggest, train: Train) -> None:
@@ -62,21 +107,26 @@ def test_waiting_trials_come_first_and_go_on_from_their_checkpoint(
     (tmp_path / "trial.pt").touch()
     study.append("checkpoint", trial=first, epoch=1, payload={"path": str(tmp_path)})
     study.append("checkpoint", trial=second, epoch=1, payload={"path": str(tmp_path / "gone")})
-    searcher = StudySearcher(study, [first, second], iter([suggest(study), None]).__next__)
+    searcher = StudySearcher(study, iter([first, second, suggest(study), WAIT, OVER]).__next__)
     told_first, told_second, third = (searcher.suggest(name) for name in "abc")
     assert (told_first["trial"], told_first["resume"]) == (first, str(tmp_path))
     assert (told_second["trial"], told_second["resume"]) == (second, None), "its checkpoint is gone: from the start"
     assert third["config"] == study.state.trials[2].config
-    assert searcher.suggest("d") == Searcher.FINISHED
+    assert searcher.suggest("d") is None
+    assert searcher.suggest("e") == Searcher.FINISHED
 
 
 def test_ray_can_pickle_what_holds_a_study(study: Study) -> None:
     assert pickle.loads(pickle.dumps(study)) == study.folder  # noqa: S301
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_every_sampler_suggests_valid_trials(study: Study, sampler: str) -> None:
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_every_sampler_suggests_valid_trials(study: Study, suggest: Suggest, train: Train, sampler: str) -> None:
     told_so = study.config.search.sampler.model_copy(update={"name": sampler})
     search = study.config.search.model_copy(update={"sampler": told_so})
-    params = propose(study.config.space, search, [])
-    assert study.config.space.build(params).method.name == "group_dir"
+    for index in range(8):
+        params = propose(study.config.space, search, study.state.of("search")).params
+        assert study.config.space.build(params).method.name == "group_dir"
+        train(study, suggest(study), [5.0 - index], "finished")
+    one, two = (propose(study.config.space, search, study.state.of("search")) for _ in range(2))
+    assert one == two

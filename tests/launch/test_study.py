@@ -11,11 +11,12 @@ from groupdir.errors import ConfigError, DataError
 from groupdir.records import read_parquet
 from groupdir.space import StudyConfig, load_study
 from launch.ablations import suggest_ablations
+from launch.checkpoints import keep
+from launch.director import Director
 from launch.export import write_records
 from launch.progress import Progress, render, status_text, total_trials
-from launch.recorder import finish, reason
-from launch.schedulers import ASHA
-from launch.schedulers.recording import decide, record_epoch, replay_decisions
+from launch.recorder import reason
+from launch.schedulers import ASHA, NoStopping
 from launch.search import check_names
 from launch.study import Study
 
@@ -82,19 +83,19 @@ def result(study: Study, trial: int, epoch: int, error: float, done: bool = Fals
 
 def test_rungs_come_back_and_nobody_is_judged_twice(study: Study, suggest: Suggest) -> None:
     asha = ASHA("val_mae_all", "min", 1, 2)
+    director = Director(study, asha, "val_mae_all")
     for trial, error in enumerate([3.0, 2.0, 2.9, 1.0]):
         suggest(study)
-        record_epoch(study, result(study, trial, 1, error))
-        decide(study, asha, trial, 1, {"val_mae_all": error})
+        director.report(trial, result(study, trial, 1, error))
     assert [t.told_to_stop for t in study.state.of("search")] == [False, False, True, False]
     suggest(study)
-    record_epoch(study, result(study, 4, 1, 9.0))  # and here the driver dies, before the decision
+    director.record(4, result(study, 4, 1, 9.0))  # and here the driver dies, before the decision
     after = reopened(study)
     again = ASHA("val_mae_all", "min", 1, 2)
-    replay_decisions(after, again)
+    director = Director(after, again, "val_mae_all")
     assert [t.status for t in after.state.of("search")] == ["running", "running", "stopped", "running", "stopped"]
-    assert not record_epoch(after, result(after, 0, 1, 99.0)), "a repeated epoch changes nothing"
-    assert decide(after, again, 0, 1, {"val_mae_all": 99.0}) == "continue"
+    assert not director.record(0, result(after, 0, 1, 99.0)), "a repeated epoch changes nothing"
+    assert director.report(0, result(after, 0, 1, 99.0)) == "continue"
     asha.decide(4, 1, {"val_mae_all": 9.0})
     assert again._values == asha._values
     after.close()
@@ -102,7 +103,7 @@ def test_rungs_come_back_and_nobody_is_judged_twice(study: Study, suggest: Sugge
 
 def test_only_metrics_are_recorded(study: Study, suggest: Suggest) -> None:
     suggest(study)
-    record_epoch(study, result(study, 0, 1, 3.0, done=True))
+    Director(study, NoStopping(), "val_mae_all").record(0, result(study, 0, 1, 3.0, done=True))
     row = dict(study.state.trials[0].rows[0])
     assert set(row) == {"seq", "epoch", "time", "stage", "seconds", "last", "val_mae_all"}
     assert study.state.trials[0].complete
@@ -115,7 +116,7 @@ def test_a_finished_trial_keeps_its_checkpoint(study: Study, suggest: Suggest) -
     source.mkdir(parents=True)
     (source / "trial.pt").write_bytes(b"weights")
     study.append("checkpoint", trial=trial, epoch=4, payload={"path": str(source)})
-    finish(study, trial)
+    keep(study, trial)
     assert (study.folder / "checkpoints" / "0000" / "trial.pt").read_bytes() == b"weights"
     assert not source.exists()
     assert not earlier.exists(), "the checkpoint of an earlier driver"

@@ -1,0 +1,47 @@
+"""What Ray asks for the next trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from launch.director import OVER, Next
+from launch.study import Study
+
+
+class StudySearcher(Searcher):
+    """Hands trials out to Ray.
+
+    Args:
+        study: Where trials are recorded.
+        following: Gives the number of the next trial, `WAIT` or `OVER`.
+    """
+
+    def __init__(self, study: Study, following: Callable[[], Next]) -> None:
+        super().__init__(metric=None, mode=None)
+        self._study = study
+        self._following = following
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial's configuration for the trainable, that there is none now (None), or no more."""
+        number = self._following()
+        if number == OVER:
+            return Searcher.FINISHED
+        if not isinstance(number, int):
+            return None
+        trial = self._study.state.trials[number]
+        there = trial.checkpoint is not None and (Path(trial.checkpoint) / "trial.pt").is_file()
+        return {"trial": number, "config": dict(trial.config), "resume": trial.checkpoint if there else None}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing to remember: the store knows."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Ray wants a file; a new driver reads the store instead."""
+        Path(checkpoint_path).write_text("the state of this search is in study.sqlite\n", encoding="utf-8")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: see `save`."""

@@ -1,0 +1,191 @@
+"""Who is better than whom when there are several objectives: fronts, and the order within one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+import moocore
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse.csgraph import connected_components
+
+Costs = npt.NDArray[np.float64]
+TieBreak = Literal["crowding", "epsilon_net"]
+
+
+def as_costs(vectors: npt.ArrayLike, directions: Sequence[str]) -> Costs:
+    """Objectives as costs: all to be minimised, and the whole row infinite where one of them is no number.
+
+    Args:
+        vectors: Objectives `(N, M)`; NaN or an infinity is a failed measurement.
+        directions: "min" or "max" for each of the M.
+
+    Raises:
+        ValueError: Shapes do not fit, or a direction is neither.
+    """
+    costs = np.atleast_2d(np.asarray(vectors, dtype=np.float64))
+    if wrong := [direction for direction in directions if direction not in ("min", "max")]:
+        raise ValueError(f"directions must be min or max, got {wrong[0]!r}")
+    if costs.size == 0:
+        costs = costs.reshape(0, len(directions))
+    if costs.ndim != 2 or costs.shape[1] != len(directions):
+        raise ValueError(f"vectors must be (N, {len(directions)}), one column per direction, got {costs.shape}")
+    costs = costs * np.where(np.asarray(directions) == "max", -1.0, 1.0)
+    costs[~np.isfinite(costs).all(axis=1)] = np.inf
+    return costs
+
+
+def dominates(first: Costs, second: Costs, epsilon: float | Costs = 0.0) -> npt.NDArray[np.bool_]:
+    """Whether one is better in an objective, by more than epsilon, and in none worse by more than that.
+
+    Args:
+        first: Costs, last axis the objectives.
+        second: Costs that broadcast with `first`. Rows of infinities are failures: all that is finite dominates them.
+        epsilon: Difference that is noise, in the units of each objective.
+
+    Returns:
+        Truth values, without the last axis.
+    """
+    better = (first < second - epsilon).any(axis=-1)
+    no_worse = (first <= second + epsilon).all(axis=-1)
+    return np.asarray(better & no_worse)
+
+
+def fronts(costs: Costs, epsilon: float | Costs = 0.0) -> npt.NDArray[np.int64]:
+    """Index `(N,)` of each member's non-dominated front, from 0; failures come behind all others.
+
+    With an epsilon, dominance is not transitive and may go round in a circle; members of a circle count as equals.
+
+    Args:
+        costs: From `as_costs`, `(N, M)`.
+        epsilon: See `dominates`.
+    """
+    found = np.zeros(len(costs), dtype=np.int64)
+    alive = np.isfinite(costs).all(axis=1)
+    if alive.any():
+        found[alive] = _peel(costs[alive], epsilon) if np.any(epsilon) else moocore.pareto_rank(costs[alive])
+        found[~alive] = found[alive].max() + 1
+    return found
+
+
+def _peel(costs: Costs, epsilon: float | Costs) -> npt.NDArray[np.int64]:
+    beats = dominates(costs[:, None], costs[None], epsilon)
+    count, circle = connected_components(beats, directed=True, connection="strong")
+    between = np.zeros((count, count), dtype=bool)
+    winners, losers = np.nonzero(beats)
+    between[circle[winners], circle[losers]] = True
+    np.fill_diagonal(between, False)
+    level = np.full(count, -1, dtype=np.int64)
+    for index in range(count):
+        free = (level < 0) & ~between[level < 0].any(axis=0)
+        if not free.any():
+            break
+        level[free] = index
+    return level[circle]
+
+
+def crowding_order(costs: Costs) -> npt.NDArray[np.int64]:
+    """Indices of a front's members, from the most alone to the most crowded.
+
+    Members with equal costs stand for one; the earliest counts, and its copies come after all that are different.
+    Equal distances keep the order of arrival.
+
+    Source: Deb et al. 2002, "NSGA-II", section III-B, on objectives normalised by the front's range.
+    """
+    distinct, copies = _distinct(costs)
+    points = _normalised(costs[distinct])
+    distance = np.zeros(len(points))
+    for column in points.T:
+        order = np.argsort(column, kind="stable")
+        distance[order[[0, -1]]] = np.inf
+        distance[order[1:-1]] += column[order[2:]] - column[order[:-2]]
+    return np.concatenate([distinct[np.argsort(-distance, kind="stable")], copies])
+
+
+def epsilon_net_order(costs: Costs) -> npt.NDArray[np.int64]:
+    """Indices of a front's members in the order in which an epsilon-net takes them.
+
+    The first is the one nearest to the front's best corner; each next one is the farthest from those taken already.
+    Copies come last, as in `crowding_order`.
+
+    Source: Salinas et al. 2021, "A multi-objective perspective on jointly tuning hardware and hyperparameters",
+    section 3.2.
+    """
+    distinct, copies = _distinct(costs)
+    points = _normalised(costs[distinct])
+    taken = [int(np.argmin(np.square(points).sum(axis=1)))]
+    distance = np.full(len(points), np.inf)
+    while len(taken) < len(points):
+        distance = np.minimum(distance, np.square(points - points[taken[-1]]).sum(axis=1))
+        distance[taken] = -1.0
+        taken.append(int(np.argmax(distance)))
+    return np.concatenate([distinct[taken], copies])
+
+
+ORDERS: dict[TieBreak, Callable[[Costs], npt.NDArray[np.int64]]] = {
+    "crowding": crowding_order,
+    "epsilon_net": epsilon_net_order,
+}
+
+
+def rank(
+    vectors: npt.ArrayLike,
+    directions: Sequence[str],
+    tie_break: TieBreak = "crowding",
+    epsilon: float | Sequence[float] = 0.0,
+) -> npt.NDArray[np.int64]:
+    """Place `(N,)` of each member, 0 for the best: by front, and within a front by the tie-break.
+
+    Args:
+        vectors: Objectives `(N, M)` in the order of arrival; a row with NaN or an infinity has failed and comes last.
+        directions: "min" or "max" for each objective.
+        tie_break: "crowding" or "epsilon_net".
+        epsilon: Difference that is noise, for all objectives or for each.
+
+    Raises:
+        ValueError: Shapes, directions or the tie-break are none.
+
+    >>> rank([[1.0, 4.0], [2.0, 2.0], [4.0, 1.0], [3.0, 3.0], [float("nan"), 0.0]], ["min", "min"]).tolist()
+    [0, 2, 1, 3, 4]
+    """
+    costs = as_costs(vectors, directions)
+    index = fronts(costs, epsilon_of(epsilon, len(directions)))
+    order = order_by(tie_break)
+    places = np.empty(len(costs), dtype=np.int64)
+    taken = 0
+    for front in np.unique(index):
+        members = np.flatnonzero(index == front)
+        failed = not np.isfinite(costs[members[0], 0])
+        places[members if failed else members[order(costs[members])]] = taken + np.arange(len(members))
+        taken += len(members)
+    return places
+
+
+def order_by(tie_break: TieBreak) -> Callable[[Costs], npt.NDArray[np.int64]]:
+    """The function behind a tie-break's name."""
+    if tie_break not in ORDERS:
+        raise ValueError(f"tie_break must be one of {', '.join(get_args(TieBreak))}, got {tie_break!r}")
+    return ORDERS[tie_break]
+
+
+def epsilon_of(epsilon: float | Sequence[float], objectives: int) -> Costs:
+    """One epsilon per objective."""
+    found: Costs = np.broadcast_to(np.asarray(epsilon, dtype=np.float64), (objectives,))
+    if not (np.isfinite(found).all() and (found >= 0).all()):
+        raise ValueError(f"epsilon must be finite and >= 0, got {epsilon}")
+    return found
+
+
+def _distinct(costs: Costs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Indices of the first of each group of equals, and of the others, in the order of arrival."""
+    _, first = np.unique(costs, axis=0, return_index=True)
+    mask = np.zeros(len(costs), dtype=bool)
+    mask[first] = True
+    return np.flatnonzero(mask), np.flatnonzero(~mask)
+
+
+def _normalised(costs: Costs) -> Costs:
+    low, high = costs.min(axis=0), costs.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    return np.asarray((costs - low) / span)

@@ -1,0 +1,49 @@
+"""The Parquet files of a running search, renewed at intervals, on the study's disk and where all nodes can read."""
+
+from __future__ import annotations
+
+import time
+
+from launch.export import EPOCHS, TRIALS, write_records
+from launch.study import STORE, Study
+
+
+class Snapshots:
+    """Writes snapshots when their time has come.
+
+    Args:
+        study: Its folder gets `epochs.parquet` and `trials.parquet`; its `storage_path`, where there is one, gets
+            copies of them and of the store.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._every = 60 * study.config.search.snapshot_minutes
+        self._next = time.monotonic() + self._every
+        self._seen = 0
+
+    def refresh(self) -> None:
+        """Writes if it is time and there is something new."""
+        if time.monotonic() < self._next:
+            return
+        if self._study.state.epochs != self._seen:
+            write_snapshot(self._study)
+        self._seen = self._study.state.epochs
+        self._next = time.monotonic() + self._every
+
+
+def write_snapshot(study: Study) -> None:
+    """Writes the files, and their copies."""
+    write_records(study)
+    if study.config.search.storage_path is None:
+        return
+    from pyarrow import fs
+
+    local = study.folder / f".{STORE}.copy"
+    study.copy_store(local)
+    target, root = fs.FileSystem.from_uri(study.storage_uri)
+    target.create_dir(root, recursive=True)
+    for name, source in ((STORE, local), (EPOCHS, study.folder / EPOCHS), (TRIALS, study.folder / TRIALS)):
+        fs.copy_files(str(source), f"{root}/{name}.part", destination_filesystem=target)
+        target.move(f"{root}/{name}.part", f"{root}/{name}")
+    local.unlink()
