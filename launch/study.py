@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from groupdir.errors import ConfigError, DataError
 from groupdir.space import StudyConfig
@@ -20,10 +20,38 @@ LOCK = "study.lock"
 Watcher = Callable[[StudyState, Event], None]
 
 
+class Journal(Protocol):
+    """Where events are kept: `launch.store.Store` on disk, `launch.memory_store.MemoryStore` in a simulation."""
+
+    def append(
+        self,
+        kind: Kind,
+        *,
+        trial: int | None = None,
+        seed: int | None = None,
+        epoch: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Event | None:
+        """Takes an event; None for an epoch that is there already."""
+        ...
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """The events after a place in the order of arrival."""
+        ...
+
+    def copy_to(self, path: Path) -> None:
+        """Writes a consistent copy."""
+        ...
+
+    def close(self) -> None:
+        """No more is appended."""
+        ...
+
+
 class Study:
     """An open study. Only one process has it open at a time; use `create` or `open`."""
 
-    def __init__(self, folder: Path, config: StudyConfig, store: Store, lock: IO[str]) -> None:
+    def __init__(self, folder: Path, config: StudyConfig, store: Journal, lock: IO[str] | None) -> None:
         self.folder = folder
         self.config = config
         self.state: StudyState = replay(store.events())
@@ -133,7 +161,8 @@ class Study:
     def close(self) -> None:
         """Closes the store and lets another driver in."""
         self._store.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def __reduce__(self) -> tuple[Callable[[Path], Path], tuple[Path]]:
         """Ray pickles searcher and scheduler into a file that nothing here reads: the store is the truth, not that."""

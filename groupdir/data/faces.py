@@ -100,7 +100,7 @@ def signs_of_age(y: npt.NDArray[np.float32], latent: float, rng: np.random.Gener
     Example:
         >>> signs = signs_of_age(np.array([0.0, 40.0, 100.0], dtype=np.float32), 0.0, np.random.default_rng(0))
         >>> [round(float(value), 2) for value in signs.growth], [round(float(value), 2) for value in signs.sag]
-        ([0.0, 1.0, 1.0], [0.0, 0.0, 0.98])
+        ([0.17, 1.0, 1.0], [0.0, 0.0, 0.84])
     """
     spread = latent * (0.3 + 0.7 * np.clip(y / 40, 0, 1))
     person = np.sqrt(_SHARED) * rng.standard_normal(len(y))

@@ -74,6 +74,10 @@ def test_training_labels_follow_the_density_down_to_the_floor(name: str) -> None
     share = np.bincount(config.labels("train", np.random.default_rng(0)).astype(int), minlength=101) / config.train
     expected = long_tailed(MODES, config.floor)
     assert np.all(np.abs(share - expected) < 5 * np.sqrt(expected / config.train))
+    ends = np.r_[:4, 88:101]  # where there is little but the floor
+    assert share[ends].sum() == pytest.approx(
+        expected[ends].sum(), abs=5 * np.sqrt(expected[ends].sum() / config.train)
+    )
 
 
 def test_splits_have_their_sizes_labels_and_types(built_in: BuiltIn) -> None:

@@ -33,7 +33,7 @@ def test_words_and_single_punctuation_marks() -> None:
 
 
 def test_the_vocabulary_is_the_most_frequent_tokens_then_by_name() -> None:
-    sentences = [["b", "a", "c"], ["b", "d"], ["c", "b"], []]
+    sentences = [["b", "d", "c"], ["b", "a"], ["c", "b"], []]
     assert build_vocabulary(sentences, 10) == (PAD, UNKNOWN, "b", "c", "a", "d")
     assert build_vocabulary(sentences, 3) == (PAD, UNKNOWN, "b", "c", "a")
     assert build_vocabulary([], 3) == (PAD, UNKNOWN)
