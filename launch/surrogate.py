@@ -15,6 +15,7 @@ from launch.design import design_point
 
 Rows = Sequence[Mapping[str, Any]]
 TREES = 64
+LEAF = 3  # configurations that a leaf averages, so that the luck of one is not taken for a discovery
 SAMPLES = 2048  # points of the space that the best known front is taken from
 
 
@@ -76,8 +77,8 @@ class Interpolated:
     Noise of an epoch goes with that of its neighbours, as a seed's does: it is a recorded pair's whole difference,
     halved in variance.
 
-    Source: Geurts et al. 2006, "Extremely randomized trees" (scikit-learn); the idea of a surrogate benchmark: Eggensperger
-    et al. 2015, "Efficient benchmarking of hyperparameter optimizers via surrogates".
+    Source: Geurts et al. 2006, "Extremely randomized trees" (scikit-learn); the idea of a surrogate benchmark:
+    Eggensperger et al. 2015, "Efficient benchmarking of hyperparameter optimizers via surrogates".
 
     Args:
         curves: All that is recorded; all of one length, at least one configuration with two seeds.
@@ -108,7 +109,7 @@ class Interpolated:
         self._seconds = float(np.median(seconds))
         self.points = np.stack([curves.features(params) for params in curves.params])
         self.targets = np.log(np.stack([block.mean(axis=0).ravel() for block in blocks]))
-        self._trees = ExtraTreesRegressor(n_estimators=TREES, min_samples_leaf=1, random_state=seed)
+        self._trees = ExtraTreesRegressor(n_estimators=TREES, min_samples_leaf=LEAF, random_state=seed)
         self._trees.fit(self.points, self.targets)
 
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
@@ -118,13 +119,13 @@ class Interpolated:
         return Drawn(self._rows(noisy), self._objectives(mean))
 
     def known(self) -> list[tuple[float, ...]]:
-        """Those of a quasi-random design over the whole space, and of the recorded configurations."""
+        """Those of a quasi-random design over the whole space."""
         space = self._curves.config.space
         drawn = [self._curves.features(design_point(space, 0, number)) for number in range(SAMPLES)]
-        return [self._objectives(mean) for mean in self._mean(np.concatenate([np.stack(drawn), self.points]))]
+        return [self._objectives(mean) for mean in self._mean(np.stack(drawn))]
 
     def _mean(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.exp(np.asarray(self._trees.predict(points)).reshape(-1, *self._shape))
+        return np.asarray(np.exp(self._trees.predict(points)).reshape(-1, *self._shape))
 
     def _block(self, rows: Rows) -> npt.NDArray[np.float64]:
         """Metrics `(epochs, names)`."""

@@ -35,7 +35,9 @@ class STSBConfig(DatasetConfig):
     vectors: str = Field("static-300d.txt.gz", description="Word vectors in GloVe's text layout, gzipped or not.")
     dimension: int = Field(300, ge=1, description="Of the word vectors.")
     max_tokens: int = Field(40, ge=1)
-    vocabulary_size: int = Field(30_000, ge=1)
+    vocabulary_size: int = Field(
+        30_000, ge=1, description="At most: words of training, most frequent first, then of the vectors file."
+    )
     lower: bool = Field(True, description="Whether tokens are lower-cased; the published GloVe file keeps the case.")
 
 
@@ -46,8 +48,10 @@ class STSB(Dataset):
 
     Source: the split, bins and lists of Yang et al. 2021.
 
-    Differences from the source: the vocabulary is of the training sentences alone, where theirs counts the test
-    sentences too.
+    Differences from the source: their vocabulary is the 30,000 most frequent words of all three splits. This one reads
+    no validation or test sentence: it is the words of the training sentences, and then, in its order, those of the
+    vectors file. A test word that the file lacks, or holds too far down, is unknown here; it has a vector of its own
+    there. For words without a vector see `groupdir.data.text.read_vectors`.
     """
 
     Config = STSBConfig
@@ -71,15 +75,17 @@ class STSB(Dataset):
 
     @property
     def inputs(self) -> InputSpec:
-        """Embedding pairs, or token pairs with the vocabulary of the training sentences."""
+        """Embedding pairs, or token pairs with the vocabulary of the training sentences and the vectors file."""
         if self._spec is None:
             if self.config.inputs == "embeddings":
                 self._spec = InputSpec("embedding_pair", self.split("train").inputs[0].shape[1:])
             else:
                 pairs, _ = read_pairs(self.folder / FILES["train"])
-                words = (tokenize(sentence, self.config.lower) for pair in pairs for sentence in pair)
-                vocabulary = build_vocabulary(words, self.config.vocabulary_size)
-                vectors = read_vectors(self.folder / self.config.vectors, vocabulary, self.config.dimension)
+                size, lower = self.config.vocabulary_size, self.config.lower
+                words = (tokenize(sentence, lower) for pair in pairs for sentence in pair)
+                vocabulary = build_vocabulary(words, size)
+                path = self.folder / self.config.vectors
+                vocabulary, vectors = read_vectors(path, vocabulary, self.config.dimension, size, lower)
                 self._spec = InputSpec("token_pair", (2, self.config.max_tokens), vectors, vocabulary)
         return self._spec
 

@@ -1,5 +1,6 @@
 """STS-B-DIR: the published split where it is, and what a broken folder is told."""
 
+import gzip
 import pickle
 import re
 from collections import Counter
@@ -104,20 +105,28 @@ def test_word_vectors_belong_to_their_scores(real_words: STSB) -> None:
     assert np.array_equal((tokens > 0).sum(axis=2), lengths)
     assert lengths.min() >= 1
     known = tokens > 1
-    assert known.sum() > 0.9 * lengths.sum()
+    assert known.sum() == lengths.sum()  # the file has each word of the three splits
+    assert np.linalg.norm(spec.vectors[1]) < np.linalg.norm(spec.vectors[2:], axis=1).mean()
     mean = (spec.vectors[tokens] * known[..., None]).sum(axis=2)  # cosines need no division
     norm = np.linalg.norm(mean, axis=2)
     cosine = (mean[:, 0] * mean[:, 1]).sum(axis=1) / np.maximum(norm[:, 0] * norm[:, 1], 1e-9)
-    assert np.corrcoef(cosine, real_words.split("test").y)[0, 1] > 0.68  # 0.735 with the words of test and val too
+    assert np.corrcoef(cosine, real_words.split("test").y)[0, 1] == pytest.approx(0.735, abs=0.001)
 
 
-def test_the_vocabulary_is_every_word_of_the_training_sentences(real_words: STSB, shared_data: Path) -> None:
-    lines = (shared_data / "sts-b-dir" / "train_new.tsv").read_text("utf-8").lower().split("\n")[1:-1]
-    counts = Counter(word for line in lines for text in line.split("\t")[7:9] for word in re.findall(r"\w+", text))
+def test_the_vocabulary_is_every_word_of_training_then_of_the_file(real_words: STSB, shared_data: Path) -> None:
+    folder = shared_data / "sts-b-dir"
+    lines = (folder / "train_new.tsv").read_text("utf-8").lower().split("\n")[1:-1]
+    texts = [text for line in lines for text in line.split("\t")[7:9]]
+    counts = Counter(word for text in texts for word in re.findall(r"\w+|[^\w\s]", text))
     vocabulary = real_words.inputs.vocabulary or ()
-    assert {word for word in vocabulary[2:] if re.match(r"\w", word)} == set(counts)
-    ranked = [counts[word] for word in vocabulary[2:] if word in counts]
+    first, rest = vocabulary[2 : len(counts) + 2], vocabulary[len(counts) + 2 :]
+    assert set(first) == set(counts)
+    ranked = [counts[word] for word in first]
     assert ranked == sorted(ranked, reverse=True)
+    with gzip.open(folder / "static-300d.txt.gz", "rt", encoding="utf-8") as file:
+        names = [line.split(" ")[0] for line in file]
+    assert list(rest) == [name for name in names if name not in counts]
+    assert len(rest) > 1000
 
 
 # A small folder of the same layout
@@ -154,13 +163,33 @@ def test_case_is_kept_when_asked(stsb_folder: Path) -> None:
     np.testing.assert_array_equal(kept.vectors[(kept.vocabulary or ()).index("The")], [3, 3.5, -3])
 
 
-def test_words_of_val_alone_are_unknown(stsb_folder: Path) -> None:
+def test_words_of_val_alone_are_known_if_the_vectors_file_has_them(stsb_folder: Path) -> None:
     path = stsb_folder / "dev_new.tsv"
-    path.write_text(path.read_text().replace("dog runs", "zebra runs"))
+    path.write_text(path.read_text().replace("dog runs", "zebra wolf"))
+    with gzip.open(stsb_folder / "static-300d.txt.gz", "at") as file:
+        file.write("Zebra 8 8 8\nzebra 9 8 7\nzebras 1 1 1\n")
     data = words(stsb_folder)
-    tokens, _ = data.split("val").inputs
-    assert tokens[0, 0, 1] == 1
-    assert "zebra" not in (data.inputs.vocabulary or ())
+    (row, *_), _ = data.split("val").inputs
+    vocabulary, vectors = data.inputs.vocabulary or (), data.inputs.vectors
+    assert [vocabulary[token] for token in row[0, :4]] == ["the", "zebra", UNKNOWN, "."]
+    assert vocabulary[-2:] == ("zebra", "zebras")  # lower-cased text holds no "Zebra"
+    assert vectors is not None
+    assert vectors[row[0, 1]].tolist() == [9, 8, 7]
+    size = len(vocabulary) - 2
+    cut = words(stsb_folder, vocabulary_size=size - 2)
+    assert cut.inputs.vocabulary == vocabulary[:-2]
+    assert cut.split("val").inputs[0][0, 0, 1] == 1
+
+
+def test_the_vocabulary_reads_no_sentence_of_val_or_test(stsb_folder: Path) -> None:
+    before = words(stsb_folder).inputs
+    for file in ("dev_new.tsv", "test_new.tsv"):
+        path = stsb_folder / file
+        path.write_text(path.read_text().replace("dog runs", "zebra wolf wolf wolf"))
+    after = words(stsb_folder).prepare(SPLITS).inputs
+    assert after.vocabulary == before.vocabulary
+    assert after.vectors is not None
+    np.testing.assert_array_equal(after.vectors, before.vectors)
 
 
 def test_the_vocabulary_has_its_limit(stsb_folder: Path) -> None:

@@ -55,7 +55,8 @@ def test_case_matters_when_it_is_kept() -> None:
 def test_vectors_are_read_plain_and_gzipped(tmp_path: Path, packed: bool) -> None:
     path = tmp_path / ("glove.txt.gz" if packed else "glove.txt")
     path.write_bytes(gzip.compress(GLOVE) if packed else GLOVE)
-    vectors = read_vectors(path, VOCABULARY, 3)
+    vocabulary, vectors = read_vectors(path, VOCABULARY, 3)
+    assert vocabulary == VOCABULARY
     assert vectors.shape == (5, 3)
     assert vectors.dtype == np.float32
     assert vectors[0].tolist() == [0, 0, 0]
@@ -64,18 +65,53 @@ def test_vectors_are_read_plain_and_gzipped(tmp_path: Path, packed: bool) -> Non
 
 def test_tokens_with_spaces_keep_their_own_vector(tmp_path: Path) -> None:
     (tmp_path / "glove.txt").write_bytes(GLOVE)
-    assert read_vectors(tmp_path / "glove.txt", (PAD, UNKNOWN, ". ."), 3)[2].tolist() == [4, 5, 6]
+    assert read_vectors(tmp_path / "glove.txt", (PAD, UNKNOWN, ". ."), 3)[1][2].tolist() == [4, 5, 6]
 
 
-def test_tokens_without_a_vector_get_a_fixed_draw(tmp_path: Path) -> None:
-    (tmp_path / "glove.txt").write_bytes(b"dog " + b" ".join([b"0.5"] * 2000) + b"\n")
-    first, again = (read_vectors(tmp_path / "glove.txt", VOCABULARY, 2000) for _ in range(2))
-    assert np.array_equal(first, again)
-    assert first[2].tolist() == [0.5] * 2000
-    for row in (1, 3, 4):
-        assert first[row].mean() == pytest.approx(0, abs=0.1)
-        assert first[row].std() == pytest.approx(1, abs=0.1)
-    assert not np.array_equal(first[3], first[4])
+# Tokens that fill the vocabulary
+
+FILE = b"zebra 1 0 0\ndog 0 2 0\n<pad> 9 9 9\nThe 0 0 3\n. . 5 5 5\nant 4 0 0\nn't 8 8 8\n! 0 5 0\nbee 0 0 6\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "lower", "filled"),
+    [
+        (0, True, []),
+        (2, True, []),  # dog and cat
+        (3, True, ["zebra"]),
+        (4, True, ["zebra", "ant"]),  # in the file's order, but nothing that no sentence can hold
+        (99, True, ["zebra", "ant", "!", "bee"]),
+        (99, False, ["zebra", "The", "ant", "!", "bee"]),
+    ],
+)
+def test_tokens_of_the_file_fill_the_vocabulary(tmp_path: Path, size: int, lower: bool, filled: list[str]) -> None:
+    (tmp_path / "glove.txt").write_bytes(FILE)
+    vocabulary, vectors = read_vectors(tmp_path / "glove.txt", (PAD, UNKNOWN, "dog", "cat"), 3, size, lower)
+    assert vocabulary == (PAD, UNKNOWN, "dog", "cat", *filled)
+    given = {"zebra": [1, 0, 0], "The": [0, 0, 3], "ant": [4, 0, 0], "!": [0, 5, 0], "bee": [0, 0, 6]}
+    assert vectors[[0, 2, *range(4, len(vocabulary))]].tolist() == [[0, 0, 0], [0, 2, 0], *(given[t] for t in filled)]
+    tokens, _ = encode([("Zebra dog", "cat wolf")], vocabulary, 2)
+    assert tokens.tolist() == [[[4 if filled else 1, 2], [3, 1]]]
+
+
+def test_lines_that_are_not_kept_are_not_parsed(tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_bytes(b"dog 1 2 3\nzebra 1 2 3\nant 1 x 3\n")  # of millions, the most
+    assert read_vectors(tmp_path / "glove.txt", (PAD, UNKNOWN, "dog"), 3, 2)[0][2:] == ("dog", "zebra")
+    with pytest.raises(DataError, match=r":3: must be a token and 3 numbers: could not convert"):
+        read_vectors(tmp_path / "glove.txt", (PAD, UNKNOWN, "dog"), 3, 3)
+
+
+def test_tokens_without_a_vector_get_the_mean_of_those_kept(tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_bytes(b"dog 1 2 3\nant 3 -2 1\nbee 90 90 90\n")
+    vectors = read_vectors(tmp_path / "glove.txt", VOCABULARY, 3, 4)[1]
+    assert vectors.tolist() == [[0, 0, 0], [2, 0, 2], [1, 2, 3], [2, 0, 2], [2, 0, 2], [3, -2, 1]]
+    assert vectors.dtype == np.float32
+
+
+def test_or_the_unknown_vector_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_bytes(b"dog 1 2 3\n<unk> 7 8 9\n")
+    vectors = read_vectors(tmp_path / "glove.txt", VOCABULARY, 3)[1]
+    assert vectors.tolist() == [[0, 0, 0], [7, 8, 9], [1, 2, 3], [7, 8, 9], [7, 8, 9]]
 
 
 BROKEN: dict[str, tuple[str, Callable[[], bytes], int, str]] = {
@@ -90,6 +126,7 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], int, str]] = {
         2,
         "got none of 2 lines: check data.dimension",
     ),
+    "no word of the data": ("v.txt", lambda: b"<unk> 1 2 3\nwolf 1 2 3\n", 3, "got none of 2 lines"),
     "other words": ("v.txt", lambda: b"DOG 1 2 3\n", 3, "got none of 1 lines: check data.dimension and data.lower"),
     "an empty file": ("v.txt", lambda: b"", 3, "got none of 0 lines"),
     "no text": ("v.txt", lambda: b"dog \xff\xfe 1 2\n", 3, "word vectors cannot be read"),
@@ -110,7 +147,7 @@ def test_broken_vectors_are_refused_with_their_line(case: str, tmp_path: Path) -
     path = tmp_path / file
     path.write_bytes(content())
     with pytest.raises(DataError) as error:
-        read_vectors(path, VOCABULARY, dimension)
+        read_vectors(path, VOCABULARY, dimension, 99)
     assert str(error.value).startswith(f"{path}:")
     assert says in str(error.value)
 
