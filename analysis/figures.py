@@ -28,7 +28,7 @@ def metric_label(metric: str) -> str:
 
 
 def front_figure(study: Study, path: str | Path) -> Path:
-    """Draws few-shot error against the error over all samples, of all trials that finished.
+    """Draws the few-shot against the many-shot error of all trials that finished.
 
     A line joins the front of these two errors; filled points are on the study's own front, over all its objectives.
     Points that a rule chooses carry the rules' names.
@@ -41,7 +41,7 @@ def front_figure(study: Study, path: str | Path) -> Path:
         DataError: No trial finished with both errors.
     """
     path = Path(path)
-    across, up = metric_of(study, "all"), metric_of(study, "few")
+    across, up = metric_of(study, "many"), metric_of(study, "few")
     front = find_front(study)
     rows = study.searched[study.searched["status"] == "finished"]
     points = rows.reindex(columns=[across, up]).to_numpy(dtype=np.float64)

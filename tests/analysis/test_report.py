@@ -137,7 +137,7 @@ def test_the_print_figure_in_other_formats(make_study: MakeStudy, tmp_path: Path
     study = load_study(make_study())
     text = front_figure(study, tmp_path / "front.svg").read_text()
     assert text.lstrip().startswith("<?xml")
-    gone = dataclasses.replace(study, trials=study.trials.assign(val_mae_all=math.nan))
+    gone = dataclasses.replace(study, trials=study.trials.assign(val_mae_many=math.nan))
     with pytest.raises(DataError, match="no trial has both"):
         front_figure(gone, tmp_path / "none.png")
 
