@@ -53,6 +53,16 @@ def report(folder: Folder) -> None:
     typer.echo(f"wrote {write_report(load_study(folder))}")
 
 
+@app.command()
+def simulation(
+    folder: Annotated[Path, typer.Argument(help="What `python -m launch simulate` wrote: results/simulation.")],
+) -> None:
+    """Draw simulated searches: hypervolume by epochs spent and by wall time."""
+    from analysis.simulation import simulation_figure
+
+    typer.echo(f"wrote {simulation_figure(folder)}")
+
+
 def main() -> None:
     """Runs the command line: what a person can mend is printed as one text on stderr, with exit code 2."""
     try:

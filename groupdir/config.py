@@ -121,6 +121,13 @@ class TrialConfig(Strict):
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
 
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of all stages together."""
+        pretrain = getattr(self.method, "pretrain", None)
+        joint = getattr(self.method, "recipe", "two_stage") == "joint"
+        return self.train.epochs + (0 if pretrain is None or joint else int(pretrain.epochs))
+
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
         """Reads a trial from YAML.

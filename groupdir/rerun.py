@@ -111,10 +111,8 @@ def _spread(runs: list[Run], name: str) -> str:
 
 def _beside(config: TrialConfig, name: str) -> TrialConfig:
     """The same trial with another method, which gets as many epochs as all stages together."""
-    pretrain = getattr(config.method, "pretrain", None)
-    extra = pretrain.epochs if pretrain is not None and getattr(config.method, "recipe", "") == "two_stage" else 0
     data = config.to_dict() | {"method": {"name": name}}
-    return TrialConfig.from_dict(data, "--beside").replaced({"train.epochs": config.train.epochs + extra})
+    return TrialConfig.from_dict(data, "--beside").replaced({"train.epochs": config.total_epochs})
 
 
 def _jobs(config: TrialConfig) -> int:

@@ -1,4 +1,4 @@
-"""`python -m launch`: starts a search, or goes on with one."""
+"""`python -m launch`: starts a search, goes on with one, checks one, or simulates many."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ def search(
     file: Annotated[Path, typer.Argument(help="A search space, such as search_spaces/digits.yaml.")],
     changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
 ) -> None:
     """Run a search from the beginning."""
+    from launch.search import describe
     from launch.search import search as run
 
-    finish(lambda: run(file, changes or (), out))
+    finish(lambda: (describe if dry_run else run)(file, changes or (), out))
 
 
 @app.command()
@@ -37,6 +39,48 @@ def resume(folder: Annotated[Path, typer.Argument(help="Folder of a study, such 
     from launch.search import resume as run
 
     finish(lambda: run(folder))
+
+
+@app.command()
+def audit(folder: Annotated[Path, typer.Argument(help="Folder of a study, such as results/digits.")]) -> None:
+    """Make every suggestion and decision of a study again from its record, and compare."""
+    from launch.commands import audit as run
+
+    finish(lambda: run(folder))
+
+
+@app.command()
+def record(
+    studies: Annotated[list[Path], typer.Argument(help="Folders of studies over one space.")],
+    out: Annotated[Path, typer.Option(help="The Parquet file to write.")],
+) -> None:
+    """Put the curves of finished trials into one file, for the simulator."""
+    from launch.commands import record as run
+
+    finish(lambda: run(studies, out))
+
+
+@app.command()
+def simulate(
+    studies: Annotated[list[Path], typer.Argument(help="Folders of studies, or a file that `record` wrote.")],
+    workers: Annotated[list[int] | None, typer.Option(help="Trials at once; may be given often [default: 8].")] = None,
+    scheduler: Annotated[list[str] | None, typer.Option(help="Such as pareto_asha, or pareto_asha:promote.")] = None,
+    sampler: Annotated[list[str] | None, typer.Option(help="Such as tpe or random.")] = None,
+    trials: Annotated[int, typer.Option(help="Trials of each search.")] = 200,
+    seeds: Annotated[int, typer.Option(help="Searches of each kind.")] = 20,
+    source: Annotated[str, typer.Option(help="nearest: recorded curves; interpolated: a surrogate.")] = "interpolated",
+    crash_rate: Annotated[float, typer.Option(help="Probability, per epoch, that a worker dies.")] = 0.0,
+    lost_rate: Annotated[float, typer.Option(help="Probability, per epoch, that a node of 8 workers is lost.")] = 0.0,
+    restart_rate: Annotated[float, typer.Option(help="Probability, per epoch, that the driver is restarted.")] = 0.0,
+    out: Annotated[Path, typer.Option(help="Folder of what is written.")] = Path("results/simulation"),
+) -> None:
+    """Search in virtual time over recorded curves, with the objects of a real search."""
+    from launch.commands import Simulated
+    from launch.commands import simulate as run
+
+    faults = (crash_rate, lost_rate, restart_rate)
+    kinds = Simulated(workers or [8], scheduler or ["pareto_asha"], sampler or ["tpe"], trials, seeds, source, faults)
+    finish(lambda: run(studies, kinds, out))
 
 
 def finish(run: Callable[[], int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from groupdir.data.base import Dataset
@@ -28,15 +28,24 @@ class Director:
         scheduler: A new one; it is brought to where the events say it stands.
         metric: The one whose lowest value selects a trial's epoch.
         role: The phase: new trials are suggested in "search" alone.
+        running: Trials that workers are still at, and that need not be handed out again.
     """
 
-    def __init__(self, study: Study, scheduler: Scheduler, metric: str, role: Role = "search") -> None:
+    def __init__(
+        self,
+        study: Study,
+        scheduler: Scheduler,
+        metric: str,
+        role: Role = "search",
+        running: Collection[int] = (),
+    ) -> None:
         self._study = study
         self._scheduler = scheduler
         self._metric = metric
         self._role: Role = role
         self._replay()
-        self._waiting = deque(trial.number for trial in study.state.of(role) if trial.status == "running")
+        left = [trial.number for trial in study.state.of(role) if trial.status == "running"]
+        self._waiting = deque(number for number in left if number not in set(running))
 
     def following(self) -> Next:
         """The trial to run next: one that an earlier driver left, one that is promoted, a new one; or wait; or over."""

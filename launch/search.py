@@ -15,6 +15,7 @@ from launch.ablations import suggest_ablations
 from launch.director import Director, error_metric
 from launch.engine import Interrupt, Screen, quiet_ray, run_trials
 from launch.export import write_records, write_tensorboard
+from launch.plan import plan
 from launch.progress import Progress, best_text, clock, status_text, total_trials
 from launch.samplers import SAMPLERS
 from launch.schedulers import SCHEDULERS, NoStopping
@@ -50,6 +51,14 @@ def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
     study = Study.create(folder, config)
     warm_up(study)
     return drive(study, dataset, "start")
+
+
+def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
+    """Prints what `search` would run, and runs nothing."""
+    config = load_study(file, overrides)
+    check_names(config)
+    print(plan(config, Path(out) if out is not None else Path("results") / config.name))
+    return 0
 
 
 def resume(folder: str | Path) -> int:

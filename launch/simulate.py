@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,6 +33,10 @@ class Driver(Protocol):
         """An epoch has ended."""
         ...
 
+    def restart(self, running: Collection[int]) -> None:
+        """It dies, and a new one takes over; workers go on with the trials that run."""
+        ...
+
     def end(self, trial: int, how: str, epoch: int) -> None:
         """A worker let go of it: "finished", "stopped", "paused" or "failed", at an epoch."""
         ...
@@ -47,12 +51,14 @@ class Faults:
         lost_rate: Probability, for each epoch, that a node of eight workers is lost, with all that runs there.
         checkpoint_every: Epochs between checkpoints: what a lost trial goes on from.
         most: Times that a trial is tried again before it has failed.
+        restart_rate: Probability, for each epoch, that the driver dies after it and another one takes over.
     """
 
     crash_rate: float = 0.0
     lost_rate: float = 0.0
     checkpoint_every: int = 5
     most: int = 100
+    restart_rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,8 @@ class Clock:
                 self._fill()
                 continue
             yield self._ended_epoch(worker, trial, epoch)
+            if self._faults.restart_rate and self._random.random() < self._faults.restart_rate:
+                self.driver.restart([trial for *_, trial, _ in self._busy] + self._again)
             self._fill()
 
     def _ended_epoch(self, worker: int, trial: int, epoch: int) -> Tick:

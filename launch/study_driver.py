@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,15 @@ class StudyDriver:
         checkpoint_every: int = 5,
     ) -> None:
         search = config.search
-        scheduler = make_scheduler() if make_scheduler else SCHEDULERS[search.scheduler.name].from_config(search)
-        self.study = Study(Path("simulated"), config, store or MemoryStore(lambda: 0.0), None)
-        self.director = Director(self.study, scheduler, metric)
-        self._every = checkpoint_every
+        self._store: Journal = store or MemoryStore(lambda: 0.0)
+        self._make = make_scheduler or (lambda: SCHEDULERS[search.scheduler.name].from_config(search))
+        self._config, self._metric, self._every = config, metric, checkpoint_every
+        self.restart(())
+
+    def restart(self, running: Collection[int]) -> None:
+        """Takes over from what is in the store alone; trials that workers go on with are not handed out again."""
+        self.study = Study(Path("simulated"), self._config, self._store, None)
+        self.director = Director(self.study, self._make(), self._metric, running=running)
 
     def following(self) -> Next:
         """See `Director.following`."""

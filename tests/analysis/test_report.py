@@ -138,7 +138,7 @@ def test_the_print_figure_in_other_formats(make_study: MakeStudy, tmp_path: Path
     text = front_figure(study, tmp_path / "front.svg").read_text()
     assert text.lstrip().startswith("<?xml")
     gone = dataclasses.replace(study, trials=study.trials.assign(val_mae_many=math.nan))
-    with pytest.raises(DataError, match="no trial has both"):
+    with pytest.raises(DataError, match="no trial has a value for every objective"):
         front_figure(gone, tmp_path / "none.png")
 
 

@@ -65,49 +65,99 @@ def end(pids: set[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(420)
-def test_killed_and_resumed_nothing_is_lost_and_nothing_twice(results: Path, root: Path) -> None:
-    space, folder = results / "tiny.yaml", results / "tiny"
-    space.write_text(SPACE, encoding="utf-8")
-    kill_after = random.randint(2, 14)
-    print(f"killed after {kill_after} rows")
-    driver = subprocess.Popen(command("search", str(space), "--out", str(folder)), cwd=root, start_new_session=True)
-    while len(before := rows_in(folder / "study.sqlite")) < kill_after:
-        assert driver.poll() is None, "the search ended before it could be killed"
+def run_until(words: list[str], root: Path, store: Path, rows: int) -> subprocess.Popen[str]:
+    """A driver, at the moment at which the store holds so many epochs."""
+    driver = subprocess.Popen(words, cwd=root, start_new_session=True, stdout=subprocess.PIPE, text=True)
+    while len(rows_in(store)) < rows:
+        assert driver.poll() is None, "the search ended before it could be interrupted"
         time.sleep(0.05)
-    children = descendants(driver.pid)
-    driver.kill()
-    driver.wait()
-    end(children)
-    before = rows_in(folder / "study.sqlite")
+    return driver
 
-    refused = subprocess.run(
-        command("search", str(space), "--out", str(folder)), cwd=root, capture_output=True, text=True, check=False
-    )
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    again = subprocess.run(command("resume", str(folder)), cwd=root, capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert f"python -m analysis select {folder} --shot few" in again.stdout
 
-    after = rows_in(folder / "study.sqlite")
-    assert after[: len(before)] == before, "an acknowledged row is lost or changed"
-    keys = [row[3:6] for row in after]
-    assert len(set(keys)) == len(keys), "a row is there twice"
+def check_end(folder: Path, space: str) -> None:
+    """Every trial has ended, no epoch is missing or there twice, and only checkpoints of finished trials are left."""
+    rows = [row[3:6] for row in rows_in(folder / "study.sqlite")]
+    assert len(set(rows)) == len(rows), "a row is there twice"
     state = replay(Store.open(folder / "study.sqlite", readonly=True).events())
     assert len(state.of("search")) == 6
-    assert len(state.of("ablation")) == 2
+    assert len(state.of("ablation")) == (2 if "ablations" in space else 0)
     for trial in state.trials.values():
         assert trial.status in {"finished", "stopped"}, trial.message
         assert [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)), "an epoch is missing"
         assert (trial.epoch == 6) == (trial.status == "finished")
-        assert trial.told_to_stop == (trial.status == "stopped")
         kept = folder / "checkpoints" / f"{trial.number:04d}" / "trial.pt"
         assert kept.is_file() == (trial.status == "finished")
     assert not list((folder / "ray").rglob("trial.pt")), "checkpoints of losers stay on the disk"
     table, footer = read_parquet(folder / "epochs.parquet")
-    assert table.num_rows == len(after)
+    assert table.num_rows == len(rows)
     assert set(footer["configs"]) == {str(number) for number in state.trials}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_killed_interrupted_and_resumed_nothing_is_lost_and_nothing_twice(results: Path, root: Path) -> None:
+    """Killed at random moments (two; as many as GROUPDIR_KILLS says), then interrupted, then resumed to its end."""
+    space, folder = results / "tiny.yaml", results / "tiny"
+    store = folder / "study.sqlite"
+    space.write_text(SPACE, encoding="utf-8")
+    words, seen = command("search", str(space), "--out", str(folder)), []
+    for _ in range(int(os.environ.get("GROUPDIR_KILLS", "2"))):
+        driver = run_until(words, root, store, len(seen) + random.randint(1, 3))
+        children = descendants(driver.pid)
+        driver.kill()
+        driver.wait()
+        end(children)
+        before, seen = seen, rows_in(store)
+        print(f"killed after {len(seen)} rows")
+        assert seen[: len(before)] == before, "an acknowledged row is lost or changed"
+        words = command("resume", str(folder))
+    refused = subprocess.run(
+        command("search", str(space), "--out", str(folder)), cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+    driver = run_until(words, root, store, len(seen) + 1)
+    driver.send_signal(signal.SIGINT)
+    said, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 130
+    assert f"interrupted; go on with:\n  python -m launch resume {folder}" in said
+    assert (folder / "epochs.parquet").is_file(), "Parquet is written on interrupt too"
+    seen = rows_in(store)
+
+    again = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert f"python -m analysis select {folder} --shot few" in again.stdout
+    assert rows_in(store)[: len(seen)] == seen
+    check_end(folder, SPACE)
+    audited = subprocess.run(command("audit", str(folder)), cwd=root, capture_output=True, text=True, check=False)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    assert "6 suggestions" in audited.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_promotion_in_a_real_search(results: Path, root: Path) -> None:
+    """Trials pause at rungs 2 and 4, and go on from their checkpoints; what is left at the end is stopped."""
+    space, folder = results / "promote.yaml", results / "promote"
+    scheduler = "{name: pareto_asha, mode: promote, grace_period: 2, reduction_factor: 2, min_peers: 2}"
+    asked = "{name: asha, grace_period: 2, reduction_factor: 2}"
+    ablations = [line for line in SPACE.splitlines() if "ablation" in line]
+    text = SPACE.replace(asked, scheduler)
+    for line in ablations:
+        text = text.replace(line + "\n", "")
+    space.write_text(text, encoding="utf-8")
+    run = subprocess.run(
+        command("search", str(space), "--out", str(folder)), cwd=root, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    check_end(folder, text)
+    events = list(Store.open(folder / "study.sqlite", readonly=True).events())
+    promoted = [(event.trial, event.epoch) for event in events if event.kind == "promoted"]
+    paused = [(event.trial, event.epoch) for event in events if event.payload.get("action") == "pause"]
+    assert len(promoted) >= 3
+    assert set(promoted) < set(paused)
+    audited = subprocess.run(command("audit", str(folder)), cwd=root, capture_output=True, text=True, check=False)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
 
 
 def test_help_and_mistakes_are_short(root: Path, tmp_path: Path) -> None:
