@@ -56,9 +56,9 @@ class Result:
         return next((float(point.epochs) for point in self.points if point.hypervolume >= target), np.inf)
 
 
-def with_search(curves: Curves, changes: Mapping[str, Any]) -> StudyConfig:
-    """The recorded study with another `search:` section."""
-    content = curves.config.to_dict()
+def with_search(config: StudyConfig, changes: Mapping[str, Any]) -> StudyConfig:
+    """A study with another `search:` section."""
+    content = config.to_dict()
     search = {**content["search"], "ablations": {}, "warm_start": [], **changes}
     return StudyConfig.from_dict({**content, "search": search})
 
@@ -119,7 +119,7 @@ def simulate(
         seed: Of sampler and clock.
         faults: What goes wrong.
     """
-    config = with_search(curves, {**search, "seed": seed})
+    config = with_search(curves.config, {**search, "seed": seed})
     every = faults.checkpoint_every if faults else config.search.checkpoint_every
     driver = StudyDriver(config, checkpoint_every=every)
     name = f"{config.search.sampler.name} + {config.search.scheduler.name} ({config.search.scheduler.mode})"
