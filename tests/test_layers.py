@@ -26,6 +26,8 @@ ORDER = (
     "labels",
     "metrics",
     "losses",
+    "smoothing",
+    "resampling",
     "data",
     "models",
     "part",

@@ -88,7 +88,7 @@ def gmm_integration_loss(
     Raises:
         ValueError: On wrong shapes or types, a sigma or a mixture out of range.
 
-    Source: Ren et al. 2022 (Balanced MSE), GMM-based analytical integration; there 8 components, fitted by scikit-learn.
+    Source: Ren et al. 2022 (Balanced MSE), GMM-based analytical integration; there with 8 components.
 
     Example:
         >>> p = torch.tensor([0.5, 2.0])
