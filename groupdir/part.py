@@ -29,12 +29,18 @@ class Part(nn.Module):
     def end_step(self) -> None:
         """The optimizer has made a step."""
 
-    def observe(self, features: Tensor, bins: Tensor, epoch: int) -> None:
-        """Sees what the encoder makes of all training samples, in training mode, after an epoch.
+    def observe(self, features: Tensor, bins: Tensor) -> None:
+        """Sees what the encoder makes of some training samples, in training mode, after an epoch.
 
         Args:
             features: `(N, D)` as `Method.observed` gives them, without gradients.
             bins: `(N,)` int64, the label bin of each sample.
+        """
+
+    def end_epoch(self, epoch: int) -> None:
+        """All training samples have been shown to `observe`.
+
+        Args:
             epoch: As in `begin_epoch`.
         """
 

@@ -23,6 +23,7 @@ from groupdir.methods.base import Batch, Stage
 from groupdir.optim import build_optimizer, lr_factor, set_lr
 from groupdir.part import Part
 from groupdir.registry import resolve
+from groupdir.resampled import resampled
 from groupdir.training_set import TrainingSet, as_tensor
 
 
@@ -93,7 +94,9 @@ class Trainer:
         self.config = config
         self.device = _device(config)
         self.dataset = dataset if dataset is not None and dataset.config == config.data else make_dataset(config)
-        train = self.dataset.split("train")
+        train, resampling = self.dataset.split("train"), config.method.resampling
+        if resampling is not None:
+            train = resampled(train, self.dataset, resampling, config.seed)
         if self.device.type == "cpu":
             torch.set_num_threads(config.train.threads)
         with torch.random.fork_rng(devices=[]):
@@ -231,15 +234,15 @@ class Trainer:
         """Shows the features of all training samples to the parts that want them, once the heads are in training."""
         if not parts or not stage.predicts:
             return
-        features, bins = [], []
         with torch.no_grad():
             for rows in torch.split(torch.arange(len(self.training)), self.config.train.batch_size):
                 batch = self._batch(rows, stage, generator)
                 with self._autocast():
-                    features.append(self.method.observed(batch))
-                bins.append(batch.label_bins)
+                    features = self.method.observed(batch)
+                for part in parts:
+                    part.observe(features, batch.label_bins)
         for part in parts:
-            part.observe(torch.cat(features), torch.cat(bins), done)
+            part.end_epoch(done)
 
     def _batch(self, rows: Tensor, stage: Stage, generator: torch.Generator) -> Batch:
         return self.training.batch(rows.to(self.device), stage, self.dataset, generator)
