@@ -25,10 +25,35 @@ def search(
     changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
 ) -> None:
-    """Run a search from the beginning."""
-    from launch.search import search as run
+    """Run a search from the beginning; of a table of methods, one search for each row."""
 
-    finish(lambda: run(file, changes or (), out))
+    def run() -> int:
+        from groupdir.table import is_table
+        from groupdir.yamlfile import Document
+
+        if is_table(Document.read(file)):
+            from launch.table import run_table
+
+            return run_table(file, changes or (), out)
+        from launch.search import search as run_search
+
+        return run_search(file, changes or (), out)
+
+    finish(run)
+
+
+@app.command()
+def table(
+    file: Annotated[Path, typer.Argument(help="A table, such as search_spaces/baselines/table1_digits.yaml.")],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the table [default: results/<its name>].")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Label of a row; may be repeated [default: all].")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trainings at once on the chosen trials.")] = None,
+) -> None:
+    """Search every row of a table with the same budget, then measure its best trial on several seeds; or go on."""
+    from launch.table import run_table
+
+    finish(lambda: run_table(file, changes or (), out, only or (), jobs))
 
 
 @app.command()
