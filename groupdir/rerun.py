@@ -112,7 +112,8 @@ def _spread(runs: list[Run], name: str) -> str:
 def _beside(config: TrialConfig, name: str) -> TrialConfig:
     """The same trial with another method, which gets as many epochs as all stages together."""
     pretrain = getattr(config.method, "pretrain", None)
-    extra = pretrain.epochs if pretrain is not None and getattr(config.method, "recipe", "") == "two_stage" else 0
+    joint = getattr(config.method, "recipe", "two_stage") == "joint"
+    extra = 0 if pretrain is None or joint else pretrain.epochs
     data = config.to_dict() | {"method": {"name": name}}
     return TrialConfig.from_dict(data, "--beside").replaced({"train.epochs": config.train.epochs + extra})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,17 @@ from typing import Any
 import yaml
 
 from groupdir.config import TrialConfig
-from groupdir.errors import ConfigError, DataError
+from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.records import read_parquet
 from groupdir.registry import did_you_mean
 from groupdir.rerun import rerun
-from groupdir.table import Row, Table, load_table
+from groupdir.table import Row, Table, TableConfig, load_table
 
 RECORD = "table.yaml"
 CHOSEN = "chosen.yaml"
 CONFIRMED = "confirmed"
 SPACE = "{}.space.yaml"
+INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
 def run_table(
@@ -41,7 +43,7 @@ def run_table(
         jobs: Trainings at once on the chosen trials; None: one per core, or one on a GPU.
 
     Returns:
-        The exit code: 0, or that of the search that ended early.
+        The exit code: 0, 1 where a row failed (the others are run), 130 when it was interrupted.
 
     Raises:
         GroupdirError: A mistake in a file, unusable data, or the folder holds another table.
@@ -50,18 +52,34 @@ def run_table(
     rows = _wanted(table, only)
     folder = Path(out) if out is not None else Path("results") / table.name
     _record(table, folder)
+    failed = []
     for number, row in enumerate(rows, 1):
         print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
-        config = row.config
-        if row.study is not None:
-            code = _search(row, folder)
-            if code != 0:
-                return code
-            config = choose(folder / row.folder, table.config.select)
-        assert config is not None
-        confirmed = folder / CONFIRMED / row.folder
-        rerun(config, seeds=table.config.seeds, beside=None, folder=confirmed, jobs=jobs, resume=True)
+        try:
+            code = _run_row(row, table.config, folder, jobs)
+        except MethodError as error:
+            print(f"{row.label}: {error}", file=sys.stderr)
+            code = 1
+        if code == INTERRUPTED:
+            return code
+        if code != 0:
+            failed.append(row.label)
     print(f"\nnext: python -m analysis table {folder}")
+    if failed:
+        print(f"{len(failed)} of {len(rows)} rows failed, see above: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run_row(row: Row, config: TableConfig, folder: Path, jobs: int | None) -> int:
+    """The exit code of a row's search; the chosen trial is measured only if that is 0."""
+    trial = row.config
+    if row.study is not None:
+        code = _search(row, folder)
+        if code != 0:
+            return code
+        trial = choose(folder / row.folder, config.select)
+    assert trial is not None
+    rerun(trial, seeds=config.seeds, beside=None, folder=folder / CONFIRMED / row.folder, jobs=jobs, resume=True)
     return 0
 
 

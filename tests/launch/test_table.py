@@ -97,6 +97,17 @@ def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_row_that_fails_does_not_hold_up_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "grid.yaml"
+    text = GRID.replace("grid: {method.groups: [2, 5], method.criterion: [soft]}", "grid: {data.broken: [true, false]}")
+    text = text.replace("seeds: 2", "seeds: 1")
+    file.write_text(text, encoding="utf-8")
+    assert run_table(file, out=tmp_path / "out", jobs=1) == 1
+    assert "1 of 2 rows failed, see above: broken=True" in capsys.readouterr().err
+    assert len(list((tmp_path / "out").glob("confirmed/broken=False/group_dir/seed_*/result.json"))) == 1
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(420)
 def test_from_the_yaml_to_the_printed_table(tmp_path: Path, root: Path) -> None:
     for name in ("vanilla", "lds_fds"):
