@@ -63,6 +63,25 @@ def simulation(
     typer.echo(f"wrote {simulation_figure(folder)}")
 
 
+class Form(StrEnum):
+    """How a table is written."""
+
+    text = "text"
+    markdown = "markdown"
+    latex = "latex"
+
+
+@app.command()
+def table(
+    folder: Annotated[Path, typer.Argument(help="A table's folder, such as results/table1_digits.")],
+    form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.text,
+) -> None:
+    """Print a table of methods in the paper's shape: ours over seeds on the test set, the paper's numbers beside."""
+    from analysis.tables import load_results, tables
+
+    typer.echo("\n\n".join(made.render(form.value) for made in tables(load_results(folder))))
+
+
 def main() -> None:
     """Runs the command line: what a person can mend is printed as one text on stderr, with exit code 2."""
     try:

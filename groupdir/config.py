@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from groupdir.errors import ConfigError
 from groupdir.registry import Kind, resolve
@@ -25,12 +25,21 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
+def odd(size: int) -> int:
+    """Refuses an even kernel, which has no middle; for validators."""
+    if size % 2 == 0:
+        raise ValueError(f"must be odd, got {size}")
+    return size
+
+
 class LDSConfig(Strict):
     """Label distribution smoothing (Yang et al. 2021): the kernel that smooths the label counts."""
 
     kernel: Literal["gaussian", "triangular", "laplace"] = "gaussian"
     size: int = Field(5, ge=1, description="Width of the kernel in bins; odd.")
     sigma: float = Field(2.0, gt=0, description="Standard deviation in bins; the triangular kernel ignores it.")
+
+    _odd = field_validator("size")(odd)
 
 
 class WeightsConfig(Strict):
@@ -43,6 +52,22 @@ class WeightsConfig(Strict):
     lds: LDSConfig | None = None
 
 
+class ResamplingConfig(Strict):
+    """New training samples of rare labels, made from neighbours, and fewer of frequent ones; for every method."""
+
+    name: Literal["smoter", "smogn"] = Field(description="smogn adds noise where a neighbour is far.")
+    neighbors: int = Field(5, ge=1)
+    perturbation: float = Field(0.02, ge=0, description="Of smogn: its noise, in standard deviations.")
+    ratio: float = Field(1.0, ge=0, le=1, description="How far the sizes of rare and frequent runs are evened out.")
+    undersample: bool = Field(True, description="Whether frequent labels lose samples.")
+    rare: Literal["count", "relevance"] = Field(
+        "count", description="count: few samples in and near the label's bin; relevance: the published box-plot rule."
+    )
+    threshold: float = Field(
+        0.5, gt=0, description="count: rare is below this share of a mean bin's samples; relevance: rare is above it."
+    )
+
+
 class PluginConfig(Strict):
     """A section whose `name` decides which class reads it."""
 
@@ -53,6 +78,7 @@ class MethodConfig(PluginConfig):
     """What every method takes."""
 
     weights: WeightsConfig | None = Field(None, description="Sample weights; null: all samples weigh the same.")
+    resampling: ResamplingConfig | None = Field(None, description="SMOTER or SMOGN; null: the samples as they are.")
 
 
 class DatasetConfig(PluginConfig):
@@ -96,7 +122,12 @@ class TrainConfig(Strict):
     max_loss: float = Field(1e6, gt=0, description="A loss above it counts as exploded, and the trial as failed.")
 
 
-def _plugin(kind: Kind, value: Any) -> Any:
+def plugin(kind: Kind, value: Any) -> Any:
+    """The configuration that a section with a `name` means, by the class of that name; for validators.
+
+    Raises:
+        ValueError: It is no mapping with a name, or the name is unknown; pydantic's own for its keys and values.
+    """
     if isinstance(value, PluginConfig):
         return value
     if not isinstance(value, Mapping):
@@ -115,9 +146,9 @@ class TrialConfig(Strict):
     """One training run, complete: what it reads, what it trains, how, and from which seed."""
 
     seed: int = Field(0, ge=0, lt=2**32, description="Of weights, order and noise; the data set has its own.")
-    data: Annotated[SerializeAsAny[DatasetConfig], BeforeValidator(lambda value: _plugin("data", value))]
-    encoder: Annotated[SerializeAsAny[EncoderConfig], BeforeValidator(lambda value: _plugin("encoder", value))]
-    method: Annotated[SerializeAsAny[MethodConfig], BeforeValidator(lambda value: _plugin("method", value))]
+    data: Annotated[SerializeAsAny[DatasetConfig], BeforeValidator(lambda value: plugin("data", value))]
+    encoder: Annotated[SerializeAsAny[EncoderConfig], BeforeValidator(lambda value: plugin("encoder", value))]
+    method: Annotated[SerializeAsAny[MethodConfig], BeforeValidator(lambda value: plugin("method", value))]
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
 

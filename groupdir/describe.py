@@ -9,9 +9,17 @@ from pathlib import Path
 from groupdir.config import TrialConfig
 from groupdir.registry import TABLES, resolve
 from groupdir.space import StudyConfig, load_study
+from groupdir.table import Table, is_table, load_table
 from groupdir.yamlfile import Document
 
-TITLES = {"method": "methods", "data": "data sets", "encoder": "encoders"}
+PRESETS = Path("search_spaces/baselines")
+TITLES = {
+    "method": "methods",
+    "loss": "losses of vanilla",
+    "regularizer": "regularizers of any method",
+    "data": "data sets",
+    "encoder": "encoders",
+}
 
 
 def describe(file: Path, overrides: Sequence[str] = ()) -> str:
@@ -20,7 +28,10 @@ def describe(file: Path, overrides: Sequence[str] = ()) -> str:
     Raises:
         ConfigError: Every mistake of the file at once.
     """
-    if "search" in Document.read(file).data:
+    document = Document.read(file)
+    if is_table(document):
+        return _table(load_table(file, overrides), file)
+    if "search" in document.data:
         return _study(load_study(file, overrides))
     config = TrialConfig.load(file, overrides)
     head = f"{file}: a trial, digest {config.digest}; run it with `groupdir train {file}`"
@@ -42,10 +53,36 @@ def _study(study: StudyConfig) -> str:
     return "\n".join(lines)
 
 
-def catalogue() -> str:
-    """Every registered method, data set and encoder with the first line of its docstring."""
+def _table(table: Table, file: Path) -> str:
+    config, rows = table.config, table.rows
+    lines = [f"{file}: a table named {table.name}; run it with `python -m launch table {file}`", ""]
+    lines.append(f"{len(rows)} rows, each with {config.seeds} seeds on the test set:")
+    for row in rows:
+        if row.study is not None:
+            search, leaves = row.study.search, row.study.space.leaves
+            lines.append(f"  {row.label:16s} {search.trials} trials, {len(leaves)} open leaves: {', '.join(leaves)}")
+        elif row.config is not None:
+            lines.append(f"  {row.label:36s} digest {row.config.digest}")
+    return "\n".join(lines)
+
+
+def catalogue(presets: Path = PRESETS) -> str:
+    """Every registered method, part, data set and encoder with the first line of its docstring; and the presets.
+
+    Args:
+        presets: Folder of search spaces, each with a comment in its first line; nothing is said where there is none.
+    """
     lines = []
     for kind, table in TABLES.items():
         lines.append(f"{TITLES[kind]}:")
         lines += [f"  {name:12s} {(inspect.getdoc(resolve(kind, name)) or '').splitlines()[0]}" for name in table]
+    files = sorted(presets.glob("*.yaml"))
+    if files:
+        lines.append(f"presets in {presets}, each a search with ranges for its own hyper-parameters:")
+        lines += [f"  {path.stem:16s} {_first_comment(path)}" for path in files]
     return "\n".join(lines)
+
+
+def _first_comment(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return file.readline().strip().lstrip("# ")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
 from groupdir.config import OptimConfig
 from groupdir.methods.base import Method, Stage
+from groupdir.part import Part
 
 
 def build_optimizer(method: Method, stage: Stage) -> torch.optim.Optimizer:
-    """The optimizer of a stage: the encoder's parameters in a group of their own, frozen ones in none.
+    """The optimizer of a stage: the encoder's parameters in a group of their own, and so those with an own rate.
+
+    Frozen parameters are in no group.
 
     Args:
         method: Whose parameters.
@@ -19,9 +23,11 @@ def build_optimizer(method: Method, stage: Stage) -> torch.optim.Optimizer:
     """
     config = stage.optim
     encoder = list(method.encoder.parameters())
-    inside = {id(parameter) for parameter in encoder}
-    heads = [parameter for parameter in method.parameters() if id(parameter) not in inside]
-    groups = [{"params": heads, "base_lr": config.lr, "lr": config.lr}]
+    own = [rate for part in method.modules() if isinstance(part, Part) for rate in part.own_rates().items()]
+    apart = {id(parameter) for parameter in (*encoder, *(parameter for parameter, _ in own))}
+    heads = [parameter for parameter in method.parameters() if id(parameter) not in apart and parameter.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": heads, "base_lr": config.lr, "lr": config.lr}]
+    groups += [{"params": [parameter], "base_lr": rate, "lr": rate, "weight_decay": 0.0} for parameter, rate in own]
     if stage.encoder_lr > 0:
         rate = config.lr * stage.encoder_lr
         groups.insert(0, {"params": encoder, "base_lr": rate, "lr": rate})

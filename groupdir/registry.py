@@ -12,11 +12,27 @@ from typing import Literal
 
 from groupdir.errors import ConfigError
 
-Kind = Literal["method", "data", "encoder"]
+Kind = Literal["method", "loss", "regularizer", "data", "encoder"]
 
 METHODS = {
     "vanilla": "groupdir.methods.vanilla:Vanilla",
+    "vae": "groupdir.methods.vae:VAE",
+    "der": "groupdir.methods.der:DER",
+    "vir": "groupdir.methods.vir:VIR",
     "group_dir": "groupdir.methods.group_dir:GroupDIR",
+}
+LOSSES = {  # of method vanilla
+    "mse": "groupdir.criteria.pointwise:MSE",
+    "l1": "groupdir.criteria.pointwise:L1",
+    "huber": "groupdir.criteria.pointwise:Huber",
+    "focal": "groupdir.criteria.focal:Focal",
+    "bmc": "groupdir.criteria.balanced:BatchMonteCarlo",
+    "gai": "groupdir.criteria.balanced:GMMIntegration",
+    "bni": "groupdir.criteria.balanced:BucketIntegration",
+}
+REGULARIZERS = {  # of every method
+    "ranksim": "groupdir.regularizers.ranksim:RankSim",
+    "conr": "groupdir.regularizers.conr:ConR",
 }
 DATASETS = {
     "digits": "groupdir.data.digits:Digits",
@@ -28,7 +44,13 @@ ENCODERS = {
     "mlp": "groupdir.models.mlp:MLP",
     "bilstm": "groupdir.models.bilstm:BiLSTM",
 }
-TABLES: dict[Kind, dict[str, str]] = {"method": METHODS, "data": DATASETS, "encoder": ENCODERS}
+TABLES: dict[Kind, dict[str, str]] = {
+    "method": METHODS,
+    "loss": LOSSES,
+    "regularizer": REGULARIZERS,
+    "data": DATASETS,
+    "encoder": ENCODERS,
+}
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,11 +8,29 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from groupdir.config import Strict, TrialConfig
-from groupdir.registry import TABLES, resolve
+from groupdir.registry import TABLES, Kind, resolve
 from groupdir.search_config import SearchConfig
+from groupdir.table import TableConfig
 
 REFERENCE = "#/$defs/"
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+
+ROWS = {
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "required": ["from"],
+                "properties": {"from": {"type": "string"}, "set": {"type": "object"}},
+                "additionalProperties": False,
+            },
+        ]
+    },
+}
+AXES = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
+GRID = {"anyOf": [AXES, {"type": "array", "items": AXES}]}
 
 
 def schema_text() -> str:
@@ -21,29 +39,35 @@ def schema_text() -> str:
 
 
 def build_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a file that is a trial or, with `search`, a study.
+    """JSON Schema (2020-12) of a file that is a trial or, with `search`, a study, or with `rows` or `grid` a table.
 
     A name that is not registered, as of a class of your own, is let through: the schema does not know its options.
     """
     classes = {(kind, name): resolve(kind, name).Config for kind, table in TABLES.items() for name in table}  # type: ignore[attr-defined]
     models: list[tuple[type[Strict], Any]] = [
-        (model, "validation") for model in (TrialConfig, SearchConfig, *classes.values())
+        (model, "validation") for model in (TrialConfig, SearchConfig, TableConfig, *classes.values())
     ]
     keys, top = models_json_schema(models)
     definitions = top["$defs"]
     trial = definitions.pop("TrialConfig")
-    for kind in TABLES:
-        names = {name: keys[(model, "validation")] for (of, name), model in classes.items() if of == kind}
-        trial["properties"][kind] = _section(names)
-    search = definitions.pop("SearchConfig")
+    sections = {
+        kind: _section({name: keys[(model, "validation")] for (of, name), model in classes.items() if of == kind})
+        for kind in TABLES
+    }
+    for definition in (*definitions.values(), trial):
+        _name_sections(definition, sections)
+    search, table = definitions.pop("SearchConfig"), definitions.pop("TableConfig")
     definitions["Open"] = _open_leaf()
     for definition in (*definitions.values(), trial):
         if definition is not definitions["Open"]:
             _open_properties(definition)
-    definitions |= {"SearchConfig": search}
+    definitions |= {"SearchConfig": search, "TableConfig": table}
     for name in ("SamplerConfig", "SchedulerConfig", "ResourcesConfig"):
         _close_properties(definitions[name])
     trial["properties"] |= {"name": {"type": "string"}, "search": {"$ref": REFERENCE + "SearchConfig"}}
+    trial["properties"] |= {"table": {"$ref": REFERENCE + "TableConfig"}, "rows": ROWS, "grid": GRID}
+    trial["required"] = ["data", "encoder"]
+    trial["anyOf"] = [{"required": ["method"]}, {"required": ["rows"]}]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "groupdir trial or study"}
     return {**head, **trial, "title": head["title"], "$defs": definitions}
 
@@ -56,6 +80,18 @@ def _section(names: dict[str, Any]) -> dict[str, Any]:
     ]
     name = {"anyOf": [{"enum": sorted(names)}, {"type": "string", "pattern": ":"}]}
     return {"type": "object", "required": ["name"], "properties": {"name": name}, "allOf": cases}
+
+
+def _name_sections(definition: dict[str, Any], sections: dict[Kind, dict[str, Any]]) -> None:
+    """Puts sections where a definition has a plug-in's; a loss may also be its name alone, and a part may be null."""
+    for name, inner in definition.get("properties", {}).items():
+        if name in sections and name in ("method", "data", "encoder"):
+            definition["properties"][name] = sections[name]
+        elif name in sections and "default" in inner:
+            kinds: list[dict[str, Any]] = [sections[name], {"type": "null"}]
+            if name == "loss":
+                kinds.append({"type": "string"})
+            definition["properties"][name] = {"anyOf": kinds, "default": inner["default"]}
 
 
 def _open_leaf() -> dict[str, Any]:

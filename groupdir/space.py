@@ -164,7 +164,7 @@ class StudyConfig:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "<study>") -> StudyConfig:
         """Validates a mapping; `name` is what messages call it."""
-        return _study(Document(name, dict(data), {}))
+        return study_from(Document(name, dict(data), {}))
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
@@ -177,10 +177,11 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
     Raises:
         ConfigError: Every mistake at once, each with file and line.
     """
-    return _study(override(Document.read(path), overrides))
+    return study_from(override(Document.read(path), overrides))
 
 
-def _study(document: Document) -> StudyConfig:
+def study_from(document: Document) -> StudyConfig:
+    """Validates a parsed file; see `load_study`."""
     data, mistakes = expand_paths(document)
     document = Document(document.name, data, document.lines)
     content = {key: value for key, value in data.items() if key not in ("name", "search")}

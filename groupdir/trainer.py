@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +19,12 @@ from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset, SplitName
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.evaluate import errors, predict
-from groupdir.labels import LDS, sample_weights
 from groupdir.methods.base import Batch, Stage
 from groupdir.optim import build_optimizer, lr_factor, set_lr
+from groupdir.part import Part
 from groupdir.registry import resolve
+from groupdir.resampled import resampled
+from groupdir.training_set import TrainingSet, as_tensor
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ class Trainer:
         self.config = config
         self.device = _device(config)
         self.dataset = dataset if dataset is not None and dataset.config == config.data else make_dataset(config)
-        train = self.dataset.split("train")
+        train, resampling = self.dataset.split("train"), config.method.resampling
+        if resampling is not None:
+            train = resampled(train, self.dataset, resampling, config.seed)
         if self.device.type == "cpu":
             torch.set_num_threads(config.train.threads)
         with torch.random.fork_rng(devices=[]):
@@ -103,11 +106,7 @@ class Trainer:
         self.method.to(self.device)
         self.stages: tuple[Stage, ...] = self.method.stages(config)
         self._check_views()
-        self.train_inputs = tuple(_tensor(array).to(self.device) for array in train.inputs)
-        self.train_y = _tensor(train.y).to(self.device)
-        self.weight = _weights(config, self.dataset, train.y).to(self.device)
-        group = self.method.true_group(_tensor(train.y))
-        self.train_group = None if group is None else group.to(self.device)
+        self.training = TrainingSet.of(train, self.dataset, self.method, config.method, self.device)
         self.epoch = 0
         self.best: dict[str, Any] | None = None
         self.optimizer: torch.optim.Optimizer | None = None
@@ -135,7 +134,7 @@ class Trainer:
     def evaluate(self, split: SplitName) -> dict[str, float]:
         """Errors on a split, names with its prefix; "test" only after everything has been chosen."""
         data = self.dataset.split(split)
-        inputs = tuple(_tensor(array) for array in data.inputs)
+        inputs = tuple(as_tensor(array) for array in data.inputs)
         found = predict(self.method, inputs, 4 * self.config.train.batch_size, self.config.train.amp)
         return errors(self.method, found, data.y, self.dataset.shots, f"{split}_")
 
@@ -158,7 +157,7 @@ class Trainer:
                 "epoch": self.epoch,
                 "inputs": inputs,
                 "targets": dataclasses.asdict(self.dataset.targets),
-                "train_y": _tensor(self.dataset.split("train").y),
+                "train_y": self.training.y.cpu(),
                 "model": self.method.state_dict(),
                 "optimizer": None if self.optimizer is None else self.optimizer.state_dict(),
                 "best": self.best,
@@ -208,36 +207,52 @@ class Trainer:
         """Trains one epoch and gives the means of the terms of the loss."""
         assert self.optimizer is not None
         self.method.train()
-        self.method.encoder.train(stage.encoder_lr > 0)
+        self.method.encoder.train(stage.encoder_lr > 0 or not stage.frozen_norms)
         self.method.encoder.requires_grad_(stage.encoder_lr > 0)
-        size, count = self.config.train.batch_size, len(self.train_y)
+        size, count = self.config.train.batch_size, len(self.training)
         # All that is random in an epoch follows from (seed, epoch), so that a resume needs no generator's state.
         generator = torch.Generator().manual_seed(_mix(self.config.seed, self.epoch))
         order = torch.randperm(count, generator=generator)
         steps = math.ceil(count / size)
         history: list[dict[str, Tensor]] = []
+        parts = [module for module in self.method.modules() if isinstance(module, Part)]
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(_mix(self.config.seed, self.epoch, 1))
+            for part in parts:
+                part.begin_epoch(stage.name, done, stage.epochs)
             for step in range(steps):
                 set_lr(self.optimizer, lr_factor(stage.optim, done * steps + step, stage.epochs * steps))
-                batch = self._batch(order[step * size : (step + 1) * size].to(self.device), stage, generator)
+                batch = self._batch(order[step * size : (step + 1) * size], stage, generator)
                 history.append(self._step(batch, stage))
+                for part in parts:
+                    part.end_step()
+            self._observe([part for part in parts if part.observes], stage, done, generator)
         return self._means(history, stage)
 
+    def _observe(self, parts: list[Part], stage: Stage, done: int, generator: torch.Generator) -> None:
+        """Shows the features of all training samples to the parts that want them, once the heads are in training."""
+        if not parts or not stage.predicts:
+            return
+        with torch.no_grad():
+            for rows in torch.split(torch.arange(len(self.training)), self.config.train.batch_size):
+                batch = self._batch(rows, stage, generator)
+                with self._autocast():
+                    features = self.method.observed(batch)
+                for part in parts:
+                    part.observe(features, batch.label_bins)
+        for part in parts:
+            part.end_epoch(done)
+
     def _batch(self, rows: Tensor, stage: Stage, generator: torch.Generator) -> Batch:
-        inputs = tuple(tensor[rows] for tensor in self.train_inputs)
-        if stage.views > 1:
-            views = [self.dataset.augment(inputs, generator) for _ in range(stage.views)]
-            inputs = tuple(torch.cat(parts) for parts in zip(*views, strict=True))
-        elif self.dataset.augment_one_view:
-            inputs = self.dataset.augment(inputs, generator)
-        group = None if self.train_group is None else self.train_group[rows]
-        return Batch(inputs, self.train_y[rows], self.weight[rows], group, stage.views)
+        return self.training.batch(rows.to(self.device), stage, self.dataset, generator)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.train.amp == "bf16")
 
     def _step(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
         assert self.optimizer is not None
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.train.amp == "bf16"):
+        with self._autocast():
             terms = self.method.losses(batch, stage.name)
         self.optimizer.zero_grad(set_to_none=True)
         terms["loss"].backward()
@@ -280,31 +295,6 @@ def _device(config: TrialConfig) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"train.device: {name} asks for a GPU, but torch sees none: set it to auto or cpu")
     return torch.device(name)
-
-
-def _tensor(array: np.ndarray) -> Tensor:
-    """A tensor over the array's memory; shared arrays are read-only, of which torch warns, but nothing writes."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)
-
-
-def _weights(config: TrialConfig, dataset: Dataset, y: np.ndarray) -> Tensor:
-    weights = config.method.weights
-    if weights is None:
-        return torch.ones(len(y))
-    targets = dataset.targets
-    lds = LDS(weights.lds.kernel, weights.lds.size, weights.lds.sigma) if weights.lds else None
-    found = sample_weights(
-        y,
-        bin_width=targets.bin_width,
-        low=targets.low,
-        high=targets.high,
-        mode=weights.mode,
-        lds=lds,
-        clip=weights.clip,
-    )
-    return torch.from_numpy(np.asarray(found, dtype=np.float32))
 
 
 def _mix(*parts: int) -> int:

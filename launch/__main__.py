@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from groupdir.errors import GroupdirError
+from groupdir.errors import ConfigError, GroupdirError
 
 app = typer.Typer(
     help="Search for good trials with Ray Tune.",
@@ -26,11 +26,38 @@ def search(
     out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
 ) -> None:
-    """Run a search from the beginning."""
-    from launch.search import describe
-    from launch.search import search as run
+    """Run a search from the beginning; of a table of methods, one search for each row."""
 
-    finish(lambda: (describe if dry_run else run)(file, changes or (), out))
+    def run() -> int:
+        from groupdir.table import is_table
+        from groupdir.yamlfile import Document
+
+        if is_table(Document.read(file)):
+            if dry_run:
+                raise ConfigError(f"{file}: is a table, and --dry-run is for one search: see `groupdir check {file}`")
+            from launch.table import run_table
+
+            return run_table(file, changes or (), out)
+        from launch.search import describe
+        from launch.search import search as run_search
+
+        return (describe if dry_run else run_search)(file, changes or (), out)
+
+    finish(run)
+
+
+@app.command()
+def table(
+    file: Annotated[Path, typer.Argument(help="A table, such as search_spaces/baselines/table1_digits.yaml.")],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the table [default: results/<its name>].")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Label of a row; may be repeated [default: all].")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trainings at once on the chosen trials.")] = None,
+) -> None:
+    """Search every row of a table with the same budget, then measure its best trial on several seeds; or go on."""
+    from launch.table import run_table
+
+    finish(lambda: run_table(file, changes or (), out, only or (), jobs))
 
 
 @app.command()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from groupdir.labels import check_group, soft_labels
+from groupdir.losses.batch import calculated, check_weight
 
 Reduction = Literal["mean", "sum"]
 
@@ -105,15 +106,14 @@ def _checked_logits(logits: Tensor, group: Tensor) -> Tensor:
     check_group(group, logits.shape[1])  # torch would take -100 for "ignore this one"
     if len(group) != len(logits):
         raise ValueError(f"group must have shape ({len(logits)},), one for each row of logits, got ({len(group)},)")
-    return logits if logits.dtype == torch.float64 else logits.float()
+    return calculated(logits)
 
 
 def _reduced(loss: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
     """The sum of `(B,)` losses, or that over B."""
     if reduction not in get_args(Reduction):
         raise ValueError(f"reduction must be one of {', '.join(get_args(Reduction))}, got {reduction!r}")
+    check_weight(weight, len(loss))
     if weight is not None:
-        if weight.shape != loss.shape:
-            raise ValueError(f"weight must have shape ({len(loss)},), one for each sample, got {tuple(weight.shape)}")
         loss = loss * weight.to(loss.dtype)
     return loss.sum() if reduction == "sum" else loss.sum() / max(len(loss), 1)

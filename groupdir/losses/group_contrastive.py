@@ -24,6 +24,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from groupdir.losses.directions import directions, products_keep_float32
+
 Similarity = Literal["negative_l2", "cosine", "negative_unit_l2"]
 
 _TOLERANCE = 2e-5
@@ -142,7 +144,7 @@ def _pairs(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
     error of s, divided by 2 d^2 one of x_i - x_j. Whether float32 will do needs three values on the host. On a GPU that
     is one wait, paid to keep float64 (and logarithms, which the same values decide on) for the batches that need them.
     """
-    float32 = z.dtype != torch.float64 and _products_keep_float32(z.device)
+    float32 = z.dtype != torch.float64 and products_keep_float32(z.device)
     if float32:
         pairs = _pairs_as_given(z.float(), temperature, similarity)
         if max(pairs.value_error, pairs.slope_error) <= _TOLERANCE:
@@ -154,17 +156,11 @@ def _pairs(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
     return pairs
 
 
-def _products_keep_float32(device: torch.device) -> bool:
-    """False where the user lets matrix products run in TF32 or bfloat16, whose error 1/t would magnify."""
-    backend = torch.backends.cuda if device.type == "cuda" else torch.backends.mkldnn
-    return backend.matmul.fp32_precision in ("none", "ieee")
-
-
 def _pairs_as_given(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
     """Similarities in the type of `z`: one matrix product."""
     direction = inverse_norm = None
     if similarity != "negative_l2":
-        direction, inverse_norm = _directions(z)
+        direction, inverse_norm = directions(z)
         z = direction
     points = z - z.mean(0)  # changes no distance, and a common offset then costs no digits
     double_eps = 2 * torch.finfo(torch.float32).eps
@@ -177,16 +173,6 @@ def _pairs_as_given(z: Tensor, temperature: float, similarity: Similarity) -> _P
     errors = (error / temperature, error / nearest if nearest > 0 else math.inf)
     scale = -1 / temperature
     return _Pairs(matrix, scale, scale * farthest, scale * nearest, points, direction, inverse_norm, *errors)
-
-
-def _directions(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Directions u = z / |z| `(B, D)` and 1 / |z| `(B, 1)`, both 0 for zero vectors; no square over- or underflows."""
-    peak = z.abs().amax(1, keepdim=True)
-    peak = torch.where(peak < torch.finfo(z.dtype).tiny, math.inf, peak)
-    shape = z / peak
-    norm = torch.linalg.vector_norm(shape, dim=1, keepdim=True)
-    norm = torch.where(norm == 0, 1, norm)
-    return shape / norm, 1 / (norm * peak)
 
 
 def _distances(x: Tensor, temperature: float) -> tuple[Tensor, float, float, float]:

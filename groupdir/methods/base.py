@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from groupdir.config import MethodConfig, OptimConfig, TrialConfig
 from groupdir.data.base import Targets
 from groupdir.models.base import Encoder
+from groupdir.part import Part
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Stage:
         epochs: How many, at least 1.
         optim: Its optimizer.
         views: Random views of each sample in a batch; with two the batch holds the first views, then the second.
-        encoder_lr: Factor of the encoder's learning rate; 0 freezes it, its batch norms too.
+        encoder_lr: Factor of the encoder's learning rate; 0 freezes it.
         predicts: Whether the heads mean anything during it; without, its epochs have no validation errors.
+        frozen_norms: Whether freezing the encoder freezes the running statistics of its batch norms too.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Stage:
     views: int = 1
     encoder_lr: float = 1.0
     predicts: bool = True
+    frozen_norms: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Batch:
         weight: (B,) sample weights, of mean 1 over the training set.
         group: (B,) `true_group` of the targets, worked out once for the training set, or None.
         views: How many views each sample has in `inputs`.
+        bins: (B,) int64, the label bin of each target, or None.
     """
 
     inputs: tuple[Tensor, ...]
@@ -52,6 +56,13 @@ class Batch:
     weight: Tensor
     group: Tensor | None = None
     views: int = 1
+    bins: Tensor | None = None
+
+    @property
+    def label_bins(self) -> Tensor:
+        """(views * B,) the label bin of every row of `inputs`."""
+        assert self.bins is not None
+        return self.bins.repeat(self.views)
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ class Prediction:
     experts: Tensor | None = None
 
 
-class Method(nn.Module):
+class Method(Part):
     """A method. Subclasses set `Config` and define `losses` and `predict`; most keep `stages`.
 
     Args:
@@ -98,6 +109,11 @@ class Method(nn.Module):
     def predict(self, *inputs: Tensor) -> Prediction:
         """Predictions for inputs, in evaluation mode and without gradients set by the caller."""
         raise TypeError(f"{type(self).__name__} defines no predict")
+
+    def observed(self, batch: Batch) -> Tensor:
+        """(views * B, D) what parts observe after an epoch; by default the encoder's features, in float32 at least."""
+        z: Tensor = self.encoder(*batch.inputs)
+        return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
     def true_group(self, y: Tensor) -> Tensor | None:
         """(B,) the group of each target, for methods with groups."""

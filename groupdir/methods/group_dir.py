@@ -9,12 +9,28 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.config import MethodConfig, OptimConfig, Strict, TrialConfig
+from groupdir.config import OptimConfig, Strict, TrialConfig
 from groupdir.data.base import Targets
+from groupdir.group_criteria.base import CriterionName, DOConfig, GroupCriterion, GroupHeadSpec, NCConfig, ReBATConfig
+from groupdir.group_criteria.decoupled import Decoupled
+from groupdir.group_criteria.linear import CE, LogitAdjusted, Soft
+from groupdir.group_criteria.neural_collapse import NeuralCollapse
+from groupdir.group_criteria.weight_average import WeightAverage
 from groupdir.labels import LabelGroups
-from groupdir.losses import group_contrastive_loss, logit_adjusted_loss, soft_label_loss
+from groupdir.losses import group_contrastive_loss
+from groupdir.method_config import FeatureConfig
 from groupdir.methods.base import Batch, Method, Prediction, Stage, regression_error
+from groupdir.methods.features import Features, views_of
 from groupdir.models.base import Encoder
+
+CRITERIA: dict[CriterionName, type[GroupCriterion]] = {
+    "soft": Soft,
+    "ce": CE,
+    "logit_adjusted": LogitAdjusted,
+    "nc": NeuralCollapse,
+    "do": Decoupled,
+    "rebat": CE,  # and the averaged model beside it
+}
 
 
 class PretrainConfig(Strict):
@@ -25,14 +41,19 @@ class PretrainConfig(Strict):
     optim: OptimConfig | None = Field(None, description="null: as the trial's.")
 
 
-class GroupDIRConfig(MethodConfig):
+class GroupDIRConfig(FeatureConfig):
     """Options of `GroupDIR`."""
 
     groups: int = Field(25, ge=1, description="|G|.")
     grouping: Literal["equal_width", "integer_width", "equal_frequency"] = "equal_width"
-    criterion: Literal["soft", "ce", "logit_adjusted"] = Field("soft", description="How the group head is trained.")
+    criterion: CriterionName = Field(
+        "soft", description="How the group head is trained; nc: a fixed simplex; do and rebat: adaptations."
+    )
     beta: float = Field(1.0, gt=0, description="Slope of the descending soft labels; criterion soft only.")
     tau: float = Field(1.0, ge=0, description="Strength of the adjustment; criterion logit_adjusted only.")
+    nc: NCConfig = NCConfig()
+    do: DOConfig = DOConfig()
+    rebat: ReBATConfig = ReBATConfig()
     similarity: Literal["negative_l2", "cosine", "negative_unit_l2"] = "negative_l2"
     temperature: float = Field(2.5, gt=0)
     contrast_on: Literal["groups", "targets"] = Field("groups", description="targets: Rank-N-Contrast.")
@@ -76,31 +97,35 @@ class GroupDIR(Method):
 
     Differences from the source: losses are means over the batch (Eq. 3 and 4 are sums; `reduction="authors"` is their
     code's mixture); Eq. 4 gets its missing minus; groups are equal intervals of the label range, clamped; experts start
-    at their group's centre; targets are scaled as the data set says.
+    at their group's centre; targets are scaled as the data set says. The criteria beside the soft labels are described
+    where they are (`groupdir.group_criteria`); `do` and `rebat` are adaptations of ours.
     """
 
     Config = GroupDIRConfig
-    counts: Tensor
 
     def __init__(self, config: GroupDIRConfig, encoder: Encoder, targets: Targets, train_y: np.ndarray) -> None:
         super().__init__(config, encoder, targets, train_y)
         self.config = config
         self.label_groups = _label_groups(config, targets, train_y)
         counts = torch.bincount(self.label_groups.assign(torch.from_numpy(np.array(train_y))), minlength=config.groups)
-        self.register_buffer("counts", counts.clamp(min=1), persistent=False)
         self.head = nn.Linear(encoder.dim, 2 * config.groups)
         if config.expert_bias == "center":
             with torch.no_grad():
                 self.head.bias[config.groups :] = self.scaled(self.label_groups.centers).float()
+        self.criterion = CRITERIA[config.criterion](_head_spec(config, encoder.dim, counts.clamp(min=1)))
+        average = config.criterion == "rebat"
+        self.average = WeightAverage(encoder, self.head, config.groups, config.rebat) if average else None
+        self.features = Features(config, targets, encoder.dim)
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
         """One joint stage, or the contrastive pre-training and then the heads."""
         config = self.config
+        views = max(config.views, views_of(config))
         if config.recipe == "joint":
-            return (Stage("fit", trial.train.epochs, trial.optim, config.views),)
+            return (Stage("fit", trial.train.epochs, trial.optim, views),)
         pretrain = config.pretrain
         first = Stage("pretrain", pretrain.epochs, pretrain.optim or trial.optim, pretrain.views, predicts=False)
-        return first, Stage("fit", trial.train.epochs, trial.optim, config.views, config.encoder_lr)
+        return first, Stage("fit", trial.train.epochs, trial.optim, views, config.encoder_lr)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         """Terms `contrastive`, `regression` and `group` (as the stage has them) before their lambdas, and `loss`."""
@@ -111,22 +136,30 @@ class GroupDIR(Method):
             contrastive = self._contrastive(z, y, group)
             return {"loss": contrastive, "contrastive": contrastive}
         config, weight = self.config, batch.weight.repeat(batch.views)
-        outputs = self.head(z)
-        chosen = outputs[:, config.groups :].gather(1, group[:, None]).squeeze(1)
+        smooth = self.features.smooth(z, batch)
+        outputs = self.head(smooth)
+        logits, experts = outputs[:, : config.groups], outputs[:, config.groups :]
+        chosen = experts.gather(1, group[:, None]).squeeze(1)
         regression = (weight * regression_error(chosen, self.scaled(y), config.regression)).mean()
-        classification = self._classification(outputs[:, : config.groups], group)
+        classification = self.criterion.loss(smooth, logits, group)
+        if self.average is not None:
+            classification = classification + self.average.divergence(logits, *batch.inputs)
         terms = {"regression": regression, "group": classification}
         loss = config.lambda_mse * regression + config.lambda_soft * classification
         if config.recipe == "joint" and config.lambda_contrastive > 0:
             terms["contrastive"] = self._contrastive(z, y, group)
             loss = loss + config.lambda_contrastive * terms["contrastive"]
-        return {"loss": loss, **terms}
+        return self.features.regularize({"loss": loss, **terms}, z, batch, self.unscaled(chosen))
 
     def predict(self, *inputs: Tensor) -> Prediction:
         """Routes by the predicted group, or mixes by its probability."""
-        outputs = self.head(self.encoder(*inputs)).float()
-        logits, experts = outputs[:, : self.config.groups], self.unscaled(outputs[:, self.config.groups :])
-        group = logits.argmax(1)
+        if self.average is not None:
+            logits, experts = self.average(*inputs).float().chunk(2, dim=1)
+        else:
+            z = self.encoder(*inputs)
+            logits, experts = self.head(z).float().chunk(2, dim=1)
+            logits = self.criterion.logits(z, logits).float()
+        group, experts = logits.argmax(1), self.unscaled(experts)
         if self.config.routing == "soft":
             return Prediction((logits.softmax(1) * experts).sum(1), group, experts)
         return Prediction(experts.gather(1, group[:, None]).squeeze(1), group, experts)
@@ -139,14 +172,10 @@ class GroupDIR(Method):
         on = group if self.config.contrast_on == "groups" else y
         return group_contrastive_loss(z, on, self.config.temperature, self.config.similarity)
 
-    def _classification(self, logits: Tensor, group: Tensor) -> Tensor:
-        config = self.config
-        reduction: Literal["mean", "sum"] = "sum" if config.reduction == "authors" else "mean"
-        if config.criterion == "soft":
-            return soft_label_loss(logits, group, config.beta, reduction=reduction)
-        if config.criterion == "logit_adjusted":
-            return logit_adjusted_loss(logits, group, self.counts, config.tau, reduction=reduction)
-        return nn.functional.cross_entropy(logits.float(), group, reduction=reduction)
+
+def _head_spec(config: GroupDIRConfig, dim: int, counts: Tensor) -> GroupHeadSpec:
+    reduction: Literal["mean", "sum"] = "sum" if config.reduction == "authors" else "mean"
+    return GroupHeadSpec(dim, counts, config.beta, config.tau, reduction, config.nc, config.do)
 
 
 def _label_groups(config: GroupDIRConfig, targets: Targets, train_y: np.ndarray) -> LabelGroups:

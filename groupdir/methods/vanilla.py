@@ -1,30 +1,42 @@
-"""The plain regressor that every table of the field starts with."""
+"""A linear regressor on the features, with any loss and any parts: most rows of the field's tables."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
-from pydantic import Field
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.config import MethodConfig
+from groupdir.criteria.base import Criterion
 from groupdir.data.base import Targets
-from groupdir.methods.base import Batch, Method, Prediction, regression_error
+from groupdir.method_config import Loss, LossConfig, RegressorConfig
+from groupdir.methods.base import Batch, Prediction
+from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder
+from groupdir.registry import resolve
 
 
-class VanillaConfig(MethodConfig):
+class VanillaConfig(RegressorConfig):
     """Options of `Vanilla`."""
 
-    loss: Literal["mse", "l1", "huber"] = Field("mse", description="On the scaled targets.")
-    delta: float = Field(1.0, gt=0, description="Of huber, in the network's units.")
+    loss: Loss = Field("mse", validate_default=True, description="Its name, or a mapping of its name and options.")
+
+    @model_validator(mode="after")
+    def _weights_mean_something(self) -> Self:
+        if self.weights is not None and not self.loss.weighted:
+            raise ValueError(f"loss {self.loss.name} balances by itself and takes no weights: set weights to null")
+        return self
 
 
-class Vanilla(Method):
-    """One linear regressor on the features: L1, MSE or Huber, with sample weights if the trial has any.
+class Vanilla(Regressor):
+    """One linear regressor on the features; with parts it is LDS, FDS, RRT, Focal-R, RankSim and more.
 
-    Source: the VANILLA rows of Yang et al. 2021; with `weights` their INV, SQINV and LDS rows.
+    Source: the VANILLA rows of Yang et al. 2021. With `weights` their INV, SQINV and LDS, with `smoothing` FDS, with
+    `pretrain` RRT and Rank-N-Contrast's linear probe, with another `loss` Focal-R and the balanced MSEs, with a
+    `regularizer` RankSim and ConR, with `resampling` SMOTER and SMOGN.
 
     Differences from the source: targets are scaled as the data set says, and the default is MSE where their vision
     trainer takes L1.
@@ -34,15 +46,34 @@ class Vanilla(Method):
 
     def __init__(self, config: VanillaConfig, encoder: Encoder, targets: Targets, train_y: np.ndarray) -> None:
         super().__init__(config, encoder, targets, train_y)
-        self.config = config
         self.head = nn.Linear(encoder.dim, 1)
+        self.loss = _criterion(config.loss, targets, train_y)
+        first = config.pretrain.loss if config.pretrain is not None else None
+        self.first_loss = None if first is None else _criterion(first, targets, train_y)
 
-    def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """The weighted mean of the errors."""
-        value = self.head(self.encoder(*batch.inputs)).squeeze(-1)
-        error = regression_error(value, self.scaled(batch.y), self.config.loss, self.config.delta)
-        return {"loss": (batch.weight * error).mean()}
+    def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        """The criterion's value, and the predictions."""
+        return self._losses(self.loss, z, batch)
+
+    def pretrain_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The first stage's own criterion if it has one."""
+        if self.first_loss is None:
+            return super().pretrain_losses(batch)
+        plain = replace(batch, weight=torch.ones_like(batch.weight))
+        return self._losses(self.first_loss, self.encoder(*batch.inputs), plain)[0]
 
     def predict(self, *inputs: Tensor) -> Prediction:
         """The head's output in label units."""
         return Prediction(self.unscaled(self.head(self.encoder(*inputs)).squeeze(-1)))
+
+    def _losses(self, loss: Criterion, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        value = self.head(z).squeeze(-1)
+        value = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+        target, weight = self.repeated(batch)
+        with torch.autocast(value.device.type, enabled=False):
+            return {"loss": loss(value, target, weight)}, self.unscaled(value)
+
+
+def _criterion(config: LossConfig, targets: Targets, train_y: np.ndarray) -> Criterion:
+    made: Criterion = resolve("loss", config.name)(config, targets, train_y)
+    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -27,9 +28,11 @@ class Encoder(nn.Module):
     Config: ClassVar[type[EncoderConfig]]
     kinds: ClassVar[tuple[str, ...]]
     dim: int
+    spec: InputSpec
 
     def __init__(self, config: EncoderConfig, inputs: InputSpec) -> None:
         super().__init__()
+        self.spec = replace(inputs, vectors=None, vocabulary=None)  # for methods that reconstruct the inputs
         if inputs.kind not in self.kinds:
             raise ConfigError(
                 f"encoder.name: {config.name} reads {' or '.join(self.kinds)}, but the data set gives "

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import groupdir.losses.group_contrastive as module
 from groupdir.losses import group_contrastive_loss
+from groupdir.losses.directions import products_keep_float32
 
 SIMILARITIES = ("negative_l2", "cosine", "negative_unit_l2")
 every_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -340,7 +341,7 @@ def test_coarse_products_are_noticed_on_either_device() -> None:
         try:
             for precision, exact in (("ieee", True), ("tf32", False)):
                 backend.matmul.fp32_precision = precision
-                assert module._products_keep_float32(torch.device(device)) is exact
+                assert products_keep_float32(torch.device(device)) is exact
         finally:
             backend.matmul.fp32_precision = before
 

@@ -17,6 +17,8 @@ class Waves(Dataset):
     class Config(DatasetConfig):
         size: int = 96
         broken: bool = False
+        only: int | None = None  # the one label that all training samples have
+        without: int | None = None  # a label that no training sample has
 
     config: Config
     augments = True
@@ -37,6 +39,10 @@ class Waves(Dataset):
         rng = np.random.default_rng(["train", "val", "test"].index(split))
         long_tail = np.minimum(9, rng.exponential(2.5, self.config.size)).astype(int)
         y = long_tail if split == "train" else np.arange(40) % 10
+        if split == "train" and self.config.only is not None:
+            y = np.full_like(y, self.config.only)
+        if split == "train" and self.config.without is not None:
+            y = y[y != self.config.without]
         waves = np.outer(y, np.arange(1, 5)) / 10
         x = np.concatenate([np.sin(waves), np.cos(waves)], axis=1) + rng.normal(0, 0.05, (len(y), 8))
         if self.config.broken:

@@ -1,0 +1,172 @@
+"""A table of methods as the paper prints it: ours over seeds, and the paper's numbers beside them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.published import TABLES
+from analysis.ruled import Ruled
+from groupdir.errors import DataError
+
+RECORD = "table.yaml"
+CONFIRMED = "confirmed"
+SHOTS = ("all", "many", "median", "few")
+PAPER = "  in the paper"
+# Shape -> the two metrics of its columns: name, title, factor, digits, and whether the largest is best.
+COLUMNS: dict[str, tuple[tuple[str, str, float, int, bool], ...]] = {
+    "table1": (("mae", "MAE", 1, 2, False), ("gm", "GM", 1, 2, False)),
+    "table3": (("mse", "MSE", 1, 3, False), ("pearson", "Pearson x 100", 100, 1, True)),
+}
+CRITERIA = (
+    ("group_accuracy", "Group accuracy in %", 100, 1, True),
+    ("mae_all", "MAE", 1, 2, False),
+    ("oracle_mae_all", "MAE if the true group were known", 1, 2, False),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a table as it was left.
+
+    Attributes:
+        label: The row's.
+        cell: What a grid gave it, by address.
+        metrics: Of each seed: `mae_all` and so on, on the test set.
+    """
+
+    label: str
+    cell: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Sequence[Mapping[str, float]] = ()
+
+
+@dataclass(frozen=True)
+class Results:
+    """A table's folder: its name, its shape, the paper's table beside it or None, seeds asked for, and the rows."""
+
+    name: str
+    shape: str
+    published: str | None
+    seeds: int
+    entries: tuple[Entry, ...]
+
+
+def load_results(folder: str | Path) -> Results:
+    """Reads what `python -m launch table` left; rows that have not been run have no metrics.
+
+    Raises:
+        DataError: The folder is no table's, or a result is broken.
+    """
+    path = Path(folder) / RECORD
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config, rows = content["table"], content["rows"]
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read: {error.strerror}; is it a folder of `python -m launch table`?"
+        ) from error
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: is broken: {error}") from error
+    entries = [Entry(row["label"], row["cell"], _seeds(Path(folder) / CONFIRMED / row["folder"])) for row in rows]
+    if not any(entry.metrics for entry in entries):
+        raise DataError(f"{folder}: no row has a test result yet: go on with `python -m launch table`")
+    return Results(content["name"], config["shape"], config["published"], config["seeds"], tuple(entries))
+
+
+def tables(results: Results) -> list[Ruled]:
+    """The results in the shape that their YAML asks for."""
+    if results.shape == "criteria":
+        return [_crossed(results, *metric) for metric in CRITERIA]
+    return [_methods(results)]
+
+
+def _methods(results: Results) -> Ruled:
+    """One row a method, or a trial of a grid; the best of each column is marked."""
+    columns = COLUMNS.get(results.shape, COLUMNS["table1"])
+    header = ["", *(f"{title} {shot}" for _, title, *_ in columns for shot in SHOTS)]
+    paper = TABLES.get(results.published or "", {})
+    cells, means = [], []
+    for entry in results.entries:
+        label = entry.label + _short(entry, results)
+        values = [_spread(entry, f"{name}_{shot}", factor) for name, _, factor, *_ in columns for shot in SHOTS]
+        digits = [number for *_, number, _ in columns for _ in SHOTS]
+        cells.append([label, *(_text(value, number) for value, number in zip(values, digits, strict=True))])
+        means.append([value[0] for value in values])
+        if entry.label in paper:
+            cells.append(
+                [
+                    PAPER,
+                    *(_text((value, None), number) for value, number in zip(paper[entry.label], digits, strict=True)),
+                ]
+            )
+            means.append([math.nan] * len(values))
+    largest = [best for *_, best in columns for _ in SHOTS]
+    title = f"{results.name}: test set, mean ± standard deviation over {results.seeds} seeds"
+    if paper:
+        title += f"; in the paper: Pu et al. 2025, Table {(results.published or '')[-1]}"
+    columns_of_means = zip(*means, strict=True)
+    best = [_best(values, most) for values, most in zip(columns_of_means, largest, strict=True)]
+    return Ruled(title, header, cells, {(row, 1 + column) for column, row in enumerate(best) if row is not None})
+
+
+def _crossed(results: Results, name: str, title: str, factor: float, digits: int, largest: bool) -> Ruled:
+    """Groups down, criteria across, of one metric."""
+    criteria = list(dict.fromkeys(str(entry.cell["method.criterion"]) for entry in results.entries))
+    groups = list(dict.fromkeys(entry.cell["method.groups"] for entry in results.entries))
+    at = {(entry.cell["method.groups"], str(entry.cell["method.criterion"])): entry for entry in results.entries}
+    cells, means = [], []
+    for group in groups:
+        spreads = [_spread(at.get((group, criterion), Entry("")), name, factor) for criterion in criteria]
+        cells.append([str(group), *(_text(value, digits) for value in spreads)])
+        means.append([value[0] for value in spreads])
+    marked = {(row, 1 + at_best) for row, values in enumerate(means) if (at_best := _best(values, largest)) is not None}
+    return Ruled(f"{results.name}: {title}, test set, {results.seeds} seeds", ["groups", *criteria], cells, marked)
+
+
+def _best(values: Sequence[float], largest: bool) -> int | None:
+    """Where the best finite value stands, the first of equals; None without any."""
+    finite = [(-value if largest else value, index) for index, value in enumerate(values) if math.isfinite(value)]
+    return min(finite)[1] if finite else None
+
+
+def _short(entry: Entry, results: Results) -> str:
+    """How many seeds there are, where some are missing."""
+    count = len(entry.metrics)
+    return "" if count in (0, results.seeds) else f" ({count} of {results.seeds} seeds)"
+
+
+def _spread(entry: Entry, name: str, factor: float) -> tuple[float, float | None]:
+    values = [factor * float(metrics[name]) for metrics in entry.metrics if name in metrics]
+    if not values:
+        return math.nan, None
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return mean, None
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _text(value: tuple[float, float | None], digits: int) -> str:
+    mean, deviation = value
+    if not math.isfinite(mean):
+        return "–"
+    return f"{mean:.{digits}f}" + ("" if deviation is None else f" ± {deviation:.{digits}f}")
+
+
+def _seeds(folder: Path) -> list[dict[str, float]]:
+    """The test metrics of every finished seed, without their prefix."""
+    found = []
+    for path in sorted(folder.glob("*/seed_*/result.json")):
+        try:
+            metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+            found.append({name.removeprefix("test_"): float(value) for name, value in metrics.items()})
+        except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{path}: is broken: {error}: remove it, and go on with `python -m launch table`"
+            ) from error
+    return found

@@ -1,0 +1,1 @@
+"""Regression losses with their options and what they learn: one idea per file, found by name in `groupdir.registry`."""

@@ -1,0 +1,81 @@
+"""What methods share whose head follows one encoder: one stage or two, smoothing, a regularizer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from groupdir.config import TrialConfig
+from groupdir.data.base import Targets
+from groupdir.losses import group_contrastive_loss
+from groupdir.method_config import RegressorConfig
+from groupdir.methods.base import Batch, Method, Stage
+from groupdir.methods.features import Features, views_of
+from groupdir.models.base import Encoder
+
+PRETRAIN, FIT = "pretrain", "fit"
+
+
+class Regressor(Method):
+    """An encoder, a head, and the parts that any such method takes.
+
+    Subclasses make `head` in their constructor and define `fit_losses` and `predict`.
+
+    With `pretrain` a first stage trains the encoder, either by the method's own loss without sample weights, or by the
+    contrastive loss over raw targets; then the head begins anew, and the encoder is frozen unless `encoder_lr` is > 0.
+
+    Source of the two stages: Kang et al. 2020 as adapted by Yang et al. 2021 (RRT), Zha et al. 2023 (Rank-N-Contrast).
+    """
+
+    head: nn.Linear
+
+    def __init__(self, config: RegressorConfig, encoder: Encoder, targets: Targets, train_y: np.ndarray) -> None:
+        super().__init__(config, encoder, targets, train_y)
+        self.plan = config
+        self.features = Features(config, targets, self.feature_dim(encoder))
+
+    def feature_dim(self, encoder: Encoder) -> int:
+        """Width of what `observed` gives, which is what is smoothed."""
+        return encoder.dim
+
+    def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
+        """One stage, or the pre-training and then the head."""
+        pretrain, views = self.plan.pretrain, views_of(self.plan)
+        if pretrain is None:
+            return (Stage(FIT, trial.train.epochs, trial.optim, views),)
+        first = Stage(PRETRAIN, pretrain.epochs, pretrain.optim or trial.optim, pretrain.views, predicts=False)
+        second = Stage(FIT, trial.train.epochs, trial.optim, views, self.plan.encoder_lr)
+        return first, replace(second, frozen_norms=self.plan.frozen_norms)
+
+    def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
+        """The head begins anew after a pre-training."""
+        if stage == FIT and epoch == 0 and self.plan.pretrain is not None:
+            self.head.reset_parameters()
+
+    def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        """The stage's terms and their sum, `loss`."""
+        if stage == PRETRAIN:
+            return self.pretrain_losses(batch)
+        z = self.encoder(*batch.inputs)
+        terms, prediction = self.fit_losses(self.features.smooth(z, batch), batch)
+        return self.features.regularize(terms, z, batch, prediction)
+
+    def pretrain_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The terms of the first stage."""
+        plan = self.plan.pretrain
+        assert plan is not None
+        z = self.encoder(*batch.inputs)
+        if plan.by == "rank_n_contrast":
+            return {"loss": group_contrastive_loss(z, batch.y.repeat(batch.views), plan.temperature, plan.similarity)}
+        return self.fit_losses(z, replace(batch, weight=torch.ones_like(batch.weight)))[0]
+
+    def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms of the loss of features `(views * B, D)`, and predictions `(views * B,)` in label units."""
+        raise TypeError(f"{type(self).__name__} defines no fit_losses")
+
+    def repeated(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Targets in the network's units and sample weights, `(views * B,)` each."""
+        return self.scaled(batch.y).repeat(batch.views), batch.weight.repeat(batch.views)

@@ -1,0 +1,309 @@
+"""Resampling a training set for regression: rare targets get new samples, frequent ones lose some (SMOTER, SMOGN).
+
+Targets are sorted and cut into bumps, runs of targets that are all rare or all not. Every bump is brought towards the
+same size: N / bumps. A small one keeps its samples and gets new ones, made between a sample and one of its nearest
+neighbours in the bump, or, by SMOGN and where the neighbour is far, by noise. A large one is thinned at random.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from groupdir.bins import bin_index, bins_between, finite_labels
+from groupdir.labels import LDS
+
+Array = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
+_BLOCK = 2**22  # distances that are held at a time
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A resampled training set: what was kept, in its order, and then what was made.
+
+    Attributes:
+        x: Inputs `(M, ...)` of the given type.
+        y: Targets `(M,)` of the given type.
+        source: `(M,)` int64, the sample that each one is, or was made from.
+        kept: How many of them, from the first, are samples as they were.
+    """
+
+    x: npt.NDArray[np.floating]
+    y: npt.NDArray[np.floating]
+    source: npt.NDArray[np.int64]
+    kept: int
+
+
+def smoter(
+    x: Array,
+    y: Array,
+    rare: Bools,
+    rng: np.random.Generator,
+    *,
+    neighbors: int = 5,
+    ratio: float = 1.0,
+    undersample: bool = True,
+) -> Resampled:
+    """SMOTER: new samples lie between a rare sample and one of its nearest neighbours.
+
+    x' = x_i + u (x_n - x_i) with u uniform in [0, 1), and y' the mean of y_i and y_n by inverse distance, which is
+    y_i + u (y_n - y_i); the plain mean where x_i = x_n.
+
+    Args:
+        x: Inputs `(N, ...)`, floating. Distances are Euclidean over all that a sample holds.
+        y: Targets `(N,)`, floating.
+        rare: `(N,)`: which samples' targets are rare, the same for equal targets; see `rare_by_relevance` and
+            `rare_by_count`.
+        rng: Source of all draws.
+        neighbors: Neighbours to choose from, >= 1; fewer in a bump of fewer samples. A bump of one is copied.
+        ratio: How far sizes move, in [0, 1]: size + ratio (N / bumps - size).
+        undersample: Thin large bumps.
+
+    Returns:
+        The new training set.
+
+    Raises:
+        ValueError: On wrong shapes or types, or if no target is rare, or all are.
+
+    Source: Torgo et al. 2013 (SMOTE for regression), with the strategy "balance" of the package smogn.
+
+    Differences from the source: neighbours and distances are of inputs, without the target; where distances tie the
+    package gives y_i + y_n / 2 for the mean; its label weights see only the last numeric column; original samples of a
+    small bump are kept.
+
+    Example:
+        >>> x, y = np.array([[0.0], [1.0], [2.0], [3.0], [10.0], [11.0]]), np.array([0.0, 1, 2, 3, 10, 11])
+        >>> new = smoter(x, y, y > 9, np.random.default_rng(0))
+        >>> new.y.shape, new.kept, bool((new.x[new.kept :, 0] == new.y[new.kept :]).all())
+        ((6,), 5, True)
+    """
+    return _resample(x, y, rare, rng, ratio, undersample, _Maker(neighbors))
+
+
+def smogn(
+    x: Array,
+    y: Array,
+    rare: Bools,
+    rng: np.random.Generator,
+    *,
+    neighbors: int = 5,
+    perturbation: float = 0.02,
+    ratio: float = 1.0,
+    undersample: bool = True,
+) -> Resampled:
+    """SMOGN: as `smoter` for near neighbours, noise for far ones.
+
+    A neighbour is near if its distance is below half the median distance to the bump's other samples. Otherwise the new
+    sample is x_i + p N(0, s^2), y_i + p N(0, s_y^2), with s and s_y the standard deviations of each feature and of the
+    target in the bump, and p the perturbation, or half the median distance if that is smaller. Noise does not leave
+    the range of values of the whole set.
+
+    Args:
+        x: See `smoter`.
+        y: See `smoter`.
+        rare: See `smoter`.
+        rng: See `smoter`.
+        neighbors: See `smoter`.
+        perturbation: Size of the noise, >= 0, in standard deviations.
+        ratio: See `smoter`.
+        undersample: See `smoter`.
+
+    Returns:
+        The new training set.
+
+    Raises:
+        ValueError: As `smoter`.
+
+    Source: Branco et al. 2017 (SMOGN) and the package smogn.
+
+    Differences from the source: those of `smoter`; the median leaves out the sample itself; ranges are kept at both
+    ends, not only at 0.
+    """
+    return _resample(x, y, rare, rng, ratio, undersample, _Maker(neighbors, perturbation))
+
+
+def relevance(y: Array, *, coef: float = 1.5) -> npt.NDArray[np.float64]:
+    """How much targets lie in the tails of their box plot, in [0, 1].
+
+    0 at the median; 1 at and beyond a whisker that leaves targets outside; between them 3 t^2 - 2 t^3, the monotone
+    cubic with level ends. A side without outliers is 0 all over.
+
+    Args:
+        y: Targets `(N,)`, N >= 1.
+        coef: Length of the whiskers, > 0, in interquartile ranges; they end at the last target within.
+
+    Raises:
+        ValueError: On no targets, or not finite ones, a coefficient that is not positive.
+
+    Source: Ribeiro 2011 (relevance), Tukey's box plot, as in the package smogn.
+
+    Example:
+        >>> relevance(np.array([0.0, 1, 2, 3, 4, 10])).round(2).tolist()
+        [0.0, 0.0, 0.0, 0.26, 1.0, 1.0]
+    """
+    labels = finite_labels(y).astype(np.float64)
+    if labels.ndim != 1 or not labels.size:
+        raise ValueError(f"y must have shape (N,) with N >= 1, got {labels.shape}")
+    if not 0 < coef < math.inf:
+        raise ValueError(f"coef must be > 0 and finite, got {coef}")
+    low, median, high = (float(np.quantile(labels, q, method="midpoint")) for q in (0.25, 0.5, 0.75))
+    reach = coef * (high - low)
+    phi = np.zeros_like(labels)
+    for sign, end in ((-1, labels[labels >= low - reach].min()), (1, labels[labels <= high + reach].max())):
+        beyond = sign * (labels - end)
+        if not (beyond > 0).any():
+            continue
+        width = sign * (end - median)
+        share = np.clip(sign * (labels - median) / width, 0, 1) if width > 0 else (beyond > 0).astype(np.float64)
+        phi = np.maximum(phi, share**2 * (3 - 2 * share))
+    return phi
+
+
+def rare_by_relevance(y: Array, *, threshold: float = 0.5, coef: float = 1.5) -> Bools:
+    """Which targets have a `relevance` of at least `threshold`; none may, as on STS-B.
+
+    Raises:
+        ValueError: As `relevance`, and on a threshold outside (0, 1].
+    """
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold must be in (0, 1], got {threshold}")
+    return relevance(y, coef=coef) >= threshold
+
+
+def rare_by_count(
+    y: Array, *, below: float, bin_width: float, low: float = 0.0, high: float | None = None, lds: LDS | None = None
+) -> Bools:
+    """Which targets lie in a bin with fewer than `below` samples, counted as `sample_weights` counts them.
+
+    Args:
+        y: Targets `(N,)`.
+        below: The count that is no longer rare, > 0.
+        bin_width: > 0, in the units of `y`.
+        low: Lower edge of the first bin; targets below are counted in it.
+        high: Upper edge of the last bin, which takes what lies above; None: as many bins as are needed.
+        lds: Averages the counts over neighbouring bins.
+
+    Raises:
+        ValueError: On wrong arguments, targets that are not finite.
+
+    Example:
+        >>> rare_by_count(np.array([1.0, 1.2, 1.4, 7.0]), below=2, bin_width=1).tolist()
+        [False, False, False, True]
+    """
+    if not 0 < below < math.inf:
+        raise ValueError(f"below must be > 0 and finite, got {below}")
+    bins = None if high is None else bins_between(low, high, bin_width)
+    index = np.maximum(bin_index(y, low, bin_width, bins), 0)
+    count = np.bincount(index, minlength=bins or 0).astype(np.float64)
+    if lds is not None:
+        window, half = lds.window(), lds.size // 2
+        count = np.convolve(count, window / window.sum(), mode="full")[half : half + len(count)]
+    return np.asarray(count[index] < below)
+
+
+def _resample(
+    x: Array, y: Array, rare: Bools, rng: np.random.Generator, ratio: float, undersample: bool, maker: _Maker
+) -> Resampled:
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"ratio must be in [0, 1], got {ratio}")
+    bumps = _bumps(x, y, rare)
+    kept, made = [], []
+    for members in bumps:
+        size = round(len(members) + ratio * (len(y) / len(bumps) - len(members)))
+        if size < len(members) and undersample:
+            kept.append(rng.choice(members, max(size, 1), replace=False))
+            continue
+        kept.append(members)
+        if size > len(members):
+            made.append(maker.make(x, y, members, size - len(members), rng))
+    source = np.sort(np.concatenate(kept))
+    return Resampled(
+        np.concatenate([x[source], *(part.x for part in made)]),
+        np.concatenate([y[source], *(part.y for part in made)]),
+        np.concatenate([source, *(part.source for part in made)]),
+        len(source),
+    )
+
+
+def _bumps(x: Array, y: Array, rare: Bools) -> list[npt.NDArray[np.int64]]:
+    """Indices of the samples of each bump, by ascending target."""
+    for name, values in (("x", x), ("y", y)):
+        if not np.issubdtype(values.dtype, np.floating):
+            raise ValueError(f"{name} must be floating, to lie between two samples, got {values.dtype}")
+    if y.ndim != 1 or len(x) != len(y) or rare.shape != y.shape or rare.dtype != np.bool_:
+        raise ValueError(
+            f"x, y and rare must be (N, ...), (N,) and (N,) of bools, got {x.shape}, {y.shape} and {rare.shape} "
+            f"of {rare.dtype}"
+        )
+    finite_labels(y)
+    if rare.all() or not rare.any():
+        raise ValueError(f"some targets must be rare and some not, got {int(rare.sum())} rare of {len(rare)}")
+    order = np.argsort(y, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(rare[order])) + 1)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes new samples of one bump: between neighbours, and beyond half the median distance by noise if there is any.
+
+    Attributes:
+        neighbors: How many neighbours to choose from.
+        perturbation: Size of the noise in standard deviations; None: interpolate at any distance.
+    """
+
+    neighbors: int
+    perturbation: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.neighbors < 1:
+            raise ValueError(f"neighbors must be >= 1, got {self.neighbors}")
+        if self.perturbation is not None and not 0 <= self.perturbation < math.inf:
+            raise ValueError(f"perturbation must be >= 0 and finite, got {self.perturbation}")
+
+    def make(
+        self, x: Array, y: Array, members: npt.NDArray[np.int64], number: int, rng: np.random.Generator
+    ) -> Resampled:
+        """`number` new samples of a bump: as many of each member as there can be, the rest of random ones."""
+        flat, label = x[members].reshape(len(members), -1).astype(np.float64), y[members].astype(np.float64)
+        whole, rest = divmod(number, len(members))
+        seed = np.concatenate(
+            [np.repeat(np.arange(len(members)), whole), rng.choice(len(members), rest, replace=False)]
+        )
+        other, distance, reach = self._partners(flat, seed, rng)
+        share = rng.random(number)
+        new_x = flat[seed] + share[:, None] * (flat[other] - flat[seed])
+        new_y = label[seed] + np.where(distance > 0, share, 0.5) * (label[other] - label[seed])
+        if self.perturbation is not None:
+            far = np.flatnonzero(distance >= reach)
+            size, at = np.minimum(self.perturbation, reach[far]), seed[far]
+            noise = rng.standard_normal((len(far), flat.shape[1] + 1)) * size[:, None]
+            new_x[far] = np.clip(flat[at] + noise[:, 1:] * flat.std(0), x.min(), x.max())
+            new_y[far] = np.clip(label[at] + noise[:, 0] * label.std(), y.min(), y.max())
+        return Resampled(new_x.astype(x.dtype).reshape(-1, *x.shape[1:]), new_y.astype(y.dtype), members[seed], 0)
+
+    def _partners(
+        self, flat: npt.NDArray[np.float64], seed: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """For each seed a random one of its neighbours, their distance, and half the median distance to all others."""
+        count = len(flat)
+        if count == 1:
+            return seed, np.zeros(len(seed)), np.zeros(len(seed))
+        choices = min(self.neighbors, count - 1)
+        centred = flat - flat.mean(0)
+        square = np.einsum("nd,nd->n", centred, centred)
+        nearest, reach = np.empty((count, choices), dtype=np.int64), np.empty(count)
+        rows = max(1, _BLOCK // count)
+        for start in range(0, count, rows):
+            stop = min(start + rows, count)
+            apart = square[start:stop, None] + square - 2 * centred[start:stop] @ centred.T
+            apart[np.arange(stop - start), np.arange(start, stop)] = np.inf
+            order = np.argsort(apart, axis=1, kind="stable")
+            nearest[start:stop] = order[:, :choices]
+            others = np.take_along_axis(apart, order[:, : count - 1], axis=1)
+            reach[start:stop] = np.median(np.sqrt(np.maximum(others, 0)), axis=1) / 2
+        other = nearest[seed, rng.integers(0, choices, len(seed))]
+        return other, np.sqrt(np.square(flat[other] - flat[seed]).sum(1)), reach[seed]

@@ -1,0 +1,158 @@
+"""What every feature smoothing shares: buckets, the average over epochs, and when which statistics are in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from groupdir.labels import LDS, Kernel
+from groupdir.smoothing.moments import Moments, filled, reflected_convolution
+
+
+class BucketSmoothing(nn.Module):
+    """What both smoothings share: buckets, the average over epochs, and the smoothing over buckets.
+
+    Statistics stand in buffers, float64, so that a state_dict holds everything that the next epoch needs.
+
+    Args:
+        buckets: Buckets are the whole numbers below it.
+        start: The first bucket that has statistics; K = buckets - start have.
+        dim: Features D.
+        kernel: Shape of the kernel over buckets.
+        size: Buckets that it covers, odd.
+        sigma: Its width in buckets.
+        momentum: Share of the old statistics in the average over epochs, in [0, 1).
+        clip: Bounds of the ratio of the variances, 0 < low <= high. Published: (0.1, 10) for ages, (0.5, 2) for scores.
+        as_published: The published behaviour; see the subclasses.
+        start_smooth: The first epoch, counted from 0, in which features are smoothed.
+
+    Raises:
+        ValueError: On arguments out of range.
+    """
+
+    window_powers: ClassVar[tuple[int, ...]]  # for each statistic: with which power of the kernel it is smoothed
+    initial: ClassVar[tuple[float, ...]]  # what it is before anything was seen
+    neutral: ClassVar[Mapping[str, float]]  # the tables that `smooth` uses, with the values that change nothing
+
+    convolution: Tensor
+    running: Tensor
+    count: Tensor
+    updates: Tensor
+    epoch: Tensor
+
+    def __init__(
+        self,
+        buckets: int,
+        start: int,
+        dim: int,
+        kernel: Kernel = "gaussian",
+        size: int = 5,
+        sigma: float = 2.0,
+        momentum: float = 0.9,
+        clip: Sequence[float] = (0.1, 10.0),
+        as_published: bool = False,
+        start_smooth: int = 1,
+    ) -> None:
+        super().__init__()
+        if not 0 <= start < buckets:
+            raise ValueError(f"0 <= start < buckets must hold, got start={start}, buckets={buckets}")
+        if dim < 1:
+            raise ValueError(f"dim must be >= 1, got {dim}")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), got {momentum}")
+        if len(clip) != 2 or not 0 < clip[0] <= clip[1]:
+            raise ValueError(f"clip must be (low, high) with 0 < low <= high, got {clip}")
+        self.buckets, self.start, self.dim, self.momentum = buckets, start, dim, momentum
+        self.clip, self.as_published, self.start_smooth = (float(clip[0]), float(clip[1])), as_published, start_smooth
+        rows, window = buckets - start, torch.from_numpy(LDS(kernel, size, sigma).window())
+        window = window / window.sum()
+        matrices = [reflected_convolution(window**power, rows) for power in self.window_powers]
+        self.register_buffer("convolution", torch.stack(matrices), persistent=False)
+        self.register_buffer("running", torch.stack([self._table(rows, value) for value in self.initial]))
+        self.register_buffer("count", torch.zeros(rows, dtype=torch.int64))
+        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("epoch", torch.full((), -1, dtype=torch.int64))
+        for name, value in self.neutral.items():
+            self.register_buffer(name, self._table(rows, value))
+        self._moments: Moments | None = None
+
+    def advance(self, epoch: int) -> None:
+        """Takes what was observed in this epoch into the average, and the average of the epochs before into use.
+
+        Args:
+            epoch: Its number, larger at each call.
+
+        Raises:
+            ValueError: On an epoch that is not later than the last one, or without features.
+        """
+        last = int(self.epoch)
+        if epoch <= last:
+            raise ValueError(f"epoch must be later than that of the last update, {last}, got {epoch}")
+        if self._moments is None:
+            raise ValueError("features must have been observed in this epoch, got none")
+        moments, self._moments = self._moments, None
+        first, before = int(self.updates) == 0, self.running.clone()
+        known, seen = self.count > 0, moments.count > 0
+        keep = torch.full_like(before[0, :, :1], 0.0 if first else self.momentum)
+        if not self.as_published:
+            keep = keep * known[:, None]
+        average = (1 - keep) * self._statistics(moments) + keep * before
+        self.running.copy_(torch.where(seen[:, None], average, before))
+        self.count += moments.count
+        if not first and self.as_published:
+            self._calibrate(self.running, self.convolution @ before)
+        elif not first:
+            self._calibrate(torch.where(known[:, None], before, 0), self.convolution @ filled(before, known))
+        self.updates += 1
+        self.epoch.fill_(epoch)
+
+    def _observe(self, x: Tensor, bucket: Tensor) -> None:
+        row, inside = self._rows(bucket)
+        if inside is not None:
+            x, row = x[inside], row[inside]
+        moments = Moments.of(x, row, self.buckets - self.start)
+        self._moments = moments if self._moments is None else self._moments.joined(moments)
+
+    def _rows(self, bucket: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The row of each sample, and which samples count (None: all).
+
+        Published code takes labels beyond an end only into batches in which the end's own label occurs.
+        """
+        last = self.buckets - 1 - self.start
+        exact = bucket.long() - self.start
+        row = exact.clamp(0, last)
+        if not self.as_published:
+            return row, None
+        low, high = (exact == 0).any(), (exact == last).any()
+        return row, ((exact >= 0) | low) & ((exact <= last) | high)
+
+    def _check(self, x: Tensor, bucket: Tensor, name: str = "z") -> None:
+        if x.dim() != 2 or x.shape[1] != self.dim or not x.is_floating_point():
+            raise ValueError(
+                f"{name} must be a floating tensor of shape (B, {self.dim}), got {x.dtype} of shape {tuple(x.shape)}"
+            )
+        if bucket.shape != x.shape[:1] or bucket.is_floating_point() or bucket.is_complex():
+            raise ValueError(
+                f"bucket must be whole numbers of shape ({len(x)},), got {bucket.dtype} of shape {tuple(bucket.shape)}"
+            )
+
+    def _table(self, rows: int, value: float) -> Tensor:
+        return torch.full((rows, self.dim), value, dtype=torch.float64)
+
+    def _calibrate(self, own: Tensor, smoothed: Tensor) -> None:
+        """Sets the tables from statistics `(S, K, D)`; where a bucket's own variance is 0, nothing will change."""
+        usable = (own[1] > 0) & (own[1].sum(1, keepdim=True) >= 1e-10)
+        factor = (smoothed[1] / torch.where(usable, own[1], 1)).clamp(*self.clip).sqrt()
+        for name, table in self._tables(own, smoothed, factor).items():
+            getattr(self, name).copy_(torch.where(usable, table, self.neutral[name]))
+
+    def _statistics(self, moments: Moments) -> Tensor:
+        """An epoch's statistics `(S, K, D)`: a mean, its variance, and what else the subclass needs."""
+        raise NotImplementedError
+
+    def _tables(self, own: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
+        """The tables `(K, D)` of `neutral`, from statistics `(S, K, D)` and the factor of deviations."""
+        raise NotImplementedError

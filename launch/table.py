@@ -1,0 +1,159 @@
+"""A table of methods: one study after the other, each with the same budget, then the chosen trials on the test set."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from groupdir.config import TrialConfig
+from groupdir.errors import ConfigError, DataError, MethodError
+from groupdir.records import read_parquet
+from groupdir.registry import did_you_mean
+from groupdir.rerun import rerun
+from groupdir.table import Row, Table, TableConfig, load_table
+
+RECORD = "table.yaml"
+CHOSEN = "chosen.yaml"
+CONFIRMED = "confirmed"
+SPACE = "{}.space.yaml"
+INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
+
+
+def run_table(
+    file: str | Path,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    only: Sequence[str] = (),
+    jobs: int | None = None,
+) -> int:
+    """Searches every row of a table, and trains its chosen trial on several seeds; or trains every trial of a grid.
+
+    What is finished is kept: the same call goes on where an earlier one ended.
+
+    Args:
+        file: A table, such as search_spaces/baselines/table1_digits.yaml.
+        overrides: `address=value` texts, as of `--set`.
+        out: The table's folder; by default `results/<its name>`.
+        only: Labels of the rows to run; all if empty.
+        jobs: Trainings at once on the chosen trials; None: one per core, or one on a GPU.
+
+    Returns:
+        The exit code: 0, 1 where a row failed (the others are run), 130 when it was interrupted.
+
+    Raises:
+        GroupdirError: A mistake in a file, unusable data, or the folder holds another table.
+    """
+    table = load_table(file, overrides)
+    rows = _wanted(table, only)
+    folder = Path(out) if out is not None else Path("results") / table.name
+    _record(table, folder)
+    failed = []
+    for number, row in enumerate(rows, 1):
+        print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
+        try:
+            code = _run_row(row, table.config, folder, jobs)
+        except MethodError as error:
+            print(f"{row.label}: {error}", file=sys.stderr)
+            code = 1
+        if code == INTERRUPTED:
+            return code
+        if code != 0:
+            failed.append(row.label)
+    print(f"\nnext: python -m analysis table {folder}")
+    if failed:
+        print(f"{len(failed)} of {len(rows)} rows failed, see above: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run_row(row: Row, config: TableConfig, folder: Path, jobs: int | None) -> int:
+    """The exit code of a row's search; the chosen trial is measured only if that is 0."""
+    trial = row.config
+    if row.study is not None:
+        code = _search(row, folder)
+        if code != 0:
+            return code
+        trial = choose(folder / row.folder, config.select)
+    assert trial is not None
+    rerun(trial, seeds=config.seeds, beside=None, folder=folder / CONFIRMED / row.folder, jobs=jobs, resume=True)
+    return 0
+
+
+def choose(study: Path, metric: str) -> TrialConfig:
+    """The configuration of the finished trial with the lowest validation error, written down before any test.
+
+    Args:
+        study: A study's folder.
+        metric: Such as `val_mae_all`; of the epoch that stands for a trial.
+
+    Raises:
+        DataError: No trial finished, or the study has no such metric.
+    """
+    path = study / "trials.parquet"
+    content, footer = read_parquet(path)
+    rows = [
+        row
+        for row in content.to_pylist()
+        if row["role"] == "search" and row["status"] == "finished" and _finite(row.get(metric))
+    ]
+    if not rows:
+        raise DataError(f"{path}: no finished trial has a {metric}: see the messages of the search, and run it again")
+    best = min(rows, key=lambda row: (row[metric], row["trial"]))
+    config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
+    head = f"# trial {best['trial']} of {len(rows)} finished: the lowest {metric}, {best[metric]:.6g}\n"
+    _write(study / CHOSEN, head + config.to_yaml())
+    return config
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _wanted(table: Table, only: Sequence[str]) -> list[Row]:
+    labels = [row.label for row in table.rows]
+    if unknown := [label for label in only if label not in labels]:
+        raise ConfigError(f"--only {unknown[0]}: unknown row: {did_you_mean(unknown[0], labels)}")
+    return [row for row in table.rows if not only or row.label in only]
+
+
+def _record(table: Table, folder: Path) -> None:
+    """Writes what the table is, once; rows that are searched get their spaces written down beside it."""
+    rows = [{"label": row.label, "folder": row.folder, "cell": dict(row.cell)} for row in table.rows]
+    content = {
+        "name": table.name,
+        "data": table.document.data.get("data"),
+        "table": table.config.model_dump(),
+        "rows": rows,
+    }
+    files = {RECORD: yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}
+    files |= {SPACE.format(row.folder): row.study.to_yaml() for row in table.rows if row.study is not None}
+    different = [name for name, text in files.items() if (folder / name).is_file() and _read(folder / name) != text]
+    if different or (folder.exists() and not (folder / RECORD).is_file()):
+        what = f"holds another {different[0]}" if different else "is there and is no table"
+        raise ConfigError(f"{folder}: {what}, and nothing is written over: take another --out, or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        _write(folder / name, text)
+
+
+def _search(row: Row, folder: Path) -> int:
+    from launch.search import resume, search
+
+    study = folder / row.folder
+    if (study / CHOSEN).is_file():
+        return 0
+    return resume(study) if study.exists() else search(folder / SPACE.format(row.folder), (), study)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
