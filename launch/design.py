@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,12 @@ def design_point(space: Space, seed: int, number: int) -> dict[str, Any]:
         sequence.fast_forward(number)
     point = dict(zip(names, sequence.random(1)[0], strict=True))
     return space.suggest(lambda name, domain: quantile(domain, float(point[name])))
+
+
+def random_point(space: Space, words: Sequence[int]) -> dict[str, Any]:
+    """Independent draws, from a generator that these words seed."""
+    rng = np.random.default_rng(list(words))
+    return space.suggest(lambda _, domain: quantile(domain, float(rng.random())))
 
 
 def quantile(domain: Domain, share: float) -> Any:

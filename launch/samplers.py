@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 
 from groupdir.search_config import SearchConfig
 
@@ -32,16 +32,12 @@ def nsga2(search: SearchConfig, seed: int) -> BaseSampler:
     return NSGAIISampler(population_size=POPULATION, seed=seed)
 
 
-def random(search: SearchConfig, seed: int) -> BaseSampler:
-    """Independent draws."""
-    return RandomSampler(seed=seed)
-
-
-SAMPLERS: dict[str, Callable[[SearchConfig, int], BaseSampler] | None] = {
+MakeSampler = Callable[[SearchConfig, int], BaseSampler]
+SAMPLERS: dict[str, MakeSampler | None] = {
     "tpe": tpe,
     "gp": gp,
     "nsga2": nsga2,
-    "random": random,
+    "random": None,
     "qmc": None,
 }
-"""Name -> what makes the sampler; None: the quasi-random design, which needs no history."""
+"""Name -> what makes the sampler; None: `launch.design` draws without a history."""

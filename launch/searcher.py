@@ -13,10 +13,11 @@ from optuna.trial import FrozenTrial
 from groupdir.search_config import SearchConfig
 from groupdir.space import Space
 from launch import state
-from launch.design import design_point
+from launch.design import design_point, random_point
 from launch.domains import draw
 from launch.history import told
-from launch.samplers import SAMPLERS
+from launch.samplers import SAMPLERS, MakeSampler
+from launch.state import key_of
 
 TRIES = 20  # to find parameters that no trial has had; a space that has no more repeats itself
 
@@ -53,31 +54,29 @@ def propose(
         levels: The epochs at which trials are compared.
         warm: Trials of earlier studies: `params` and `values`.
     """
-    make = SAMPLERS[search.sampler.name]
     number = len(history)
-    if make is None:
-        return Suggestion(design_point(space, search.seed, number))
-    known: list[FrozenTrial] = []
-    if search.sampler.name != "random":
+    make = SAMPLERS[search.sampler.name]
+    known: list[FrozenTrial] | None = []
+    if make is not None:
         early = number + len(warm) < search.sampler.startup
-        found = None if early else told(space, search, history, levels, warm)
-        if found is None:
-            return Suggestion(design_point(space, search.seed, number))
-        known = found
-    taken = [trial.params for trial in history]
+        known = None if early else told(space, search, history, levels, warm)
+    if search.sampler.name == "qmc" or known is None:
+        return Suggestion(design_point(space, search.seed, number))
     suggestion = Suggestion({})
     for attempt in range(TRIES):
-        words = np.random.SeedSequence([search.seed, number, attempt]).generate_state(1)
-        suggestion = _ask(space, search, make(search, int(words[0])), known)
-        if suggestion.params not in taken:
+        words = [search.seed, number, attempt]
+        suggestion = Suggestion(random_point(space, words)) if make is None else _ask(space, search, make, words, known)
+        key = key_of(suggestion.params)
+        if not any(trial.key == key for trial in history):
             break
     return suggestion
 
 
 def _ask(
-    space: Space, search: SearchConfig, sampler: optuna.samplers.BaseSampler, known: Sequence[FrozenTrial]
+    space: Space, search: SearchConfig, make: MakeSampler, words: Sequence[int], known: Sequence[FrozenTrial]
 ) -> Suggestion:
     """Asks Optuna in a study made for this one question."""
+    sampler = make(search, int(np.random.SeedSequence(words).generate_state(1)[0]))
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     directions = ["minimize" if mode == "min" else "maximize" for mode in search.objectives.values()]
     study = optuna.create_study(sampler=sampler, directions=directions)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,11 @@ from groupdir.records import Status, selected
 from launch.store import Event
 
 Role = Literal["search", "ablation"]
+
+
+def key_of(params: Mapping[str, Any]) -> str:
+    """A text that is the same for equal parameters alone."""
+    return json.dumps(params, sort_keys=True)
 
 
 @dataclass
@@ -35,6 +41,7 @@ class TrialState:
         checkpoint: Folder of the last checkpoint, or None.
         checkpoint_epoch: The epoch that it is of.
         notes: What the sampler wants to remember of it.
+        key: Equal for equal parameters.
     """
 
     number: int
@@ -53,6 +60,10 @@ class TrialState:
     checkpoint: str | None = None
     checkpoint_epoch: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
+    key: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.key = key_of(self.params)
 
     @property
     def epoch(self) -> int:

@@ -50,6 +50,7 @@ class Ladder:
         self._said: dict[tuple[Hashable, int], Decision] = {}
         self._promoted: dict[int, set[Hashable]] = {}
         self._paused: dict[Hashable, int] = {}
+        self._open: dict[int, tuple[int, list[Hashable]]] = {}
 
     def epochs(self) -> Iterator[int]:
         """The epochs of the rungs, upwards; without end where there is no `max_t`."""
@@ -109,20 +110,31 @@ class Ladder:
 
     def promotable(self, ready: Callable[[Hashable], bool]) -> tuple[Hashable, int] | None:
         """A paused trial to go on with, and its rung: of the highest rung that has one, the earliest; or None."""
+        if not self._paused:
+            return None
         for epoch in sorted(self.rungs, reverse=True):
             rung = self.rungs[epoch]
             if len(rung) < self.min_peers:
                 continue
-            gone = self._promoted.get(epoch, set())
-            for trial in rung.top(self.places(len(rung))):
-                if trial not in gone and self._paused.get(trial) == epoch and ready(trial):
+            for trial in self._places_of(epoch, rung):
+                if self._paused.get(trial) == epoch and ready(trial):
                     return trial, epoch
         return None
+
+    def _places_of(self, epoch: int, rung: Rung) -> list[Hashable]:
+        """The members with a place that have not gone on, found anew when the rung has grown."""
+        size, found = self._open.get(epoch, (0, []))
+        if size != len(rung):
+            gone = self._promoted.get(epoch, set())
+            found = [trial for trial in rung.top(self.places(len(rung))) if trial not in gone]
+            self._open[epoch] = len(rung), found
+        return found
 
     def promote(self, trial: Hashable, epoch: int) -> None:
         """Takes note that a paused trial goes on."""
         self._promoted.setdefault(epoch, set()).add(trial)
         self._paused.pop(trial, None)
+        self._open.pop(epoch, None)
 
     def forget(self, trial: Hashable) -> None:
         """A trial has ended: it is never promoted any more, and stays a member of its rungs."""

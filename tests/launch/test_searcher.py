@@ -92,12 +92,12 @@ def test_the_first_trials_are_a_design_even_when_all_are_asked_for_at_once(study
 
 def test_the_sampler_learns(study: Study, suggest: Suggest, train: Train) -> None:
     """Groups = 10 is best by far: after a while it is what is mostly suggested."""
-    for _ in range(30):
+    for _ in range(40):
         trial = suggest(study)
         train(study, trial, [1.0 if study.state.trials[trial].params["method.groups"] == 10 else 9.0], "finished")
     groups = [trial.params["method.groups"] for trial in study.state.of("search")]
-    assert groups[15:].count(10) > 8
-    assert len({str(dict(trial.params)) for trial in study.state.of("search")}) == 30, "no parameters twice"
+    assert groups[20:].count(10) > 10, "of 20, where chance would give 7"
+    assert len({str(dict(trial.params)) for trial in study.state.of("search")}) == 40, "no parameters twice"
 
 
 def test_waiting_trials_come_first_and_go_on_from_their_checkpoint(

@@ -31,7 +31,8 @@ def over_buckets(values: Tensor, window: list[float]) -> Tensor:
 
 def batch_of(number: int, rows: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     draw = torch.Generator().manual_seed(seed)
-    bucket = torch.cat([torch.arange(rows), torch.randint(rows, (number - rows,), generator=draw)])
+    every = torch.arange(rows).repeat(2)[:number]  # two in each, where there is room: one alone has no variance
+    bucket = torch.cat([every, torch.randint(rows, (number - len(every),), generator=draw)])
     mean = 2 * torch.randn(number, 1, dtype=torch.float64, generator=draw) + bucket[:, None]
     return mean, 0.1 + torch.rand(number, 1, dtype=torch.float64, generator=draw), bucket
 
