@@ -224,6 +224,35 @@ def test_every_choice_follows_from_the_record(search: dict[str, Any]) -> None:
     assert audit(study.events(), told, lambda: ParetoASHA.from_config(looser)).wrong
 
 
+def test_a_trial_that_was_promoted_goes_on_after_a_restart() -> None:
+    """All workers die with the driver, right after a promotion: the trial still stands at the rung where it paused."""
+    told = config(**PROMOTE)
+    events = list(simulate(told, 3).study.events())
+    promotions = [index for index, event in enumerate(events) if event.kind == "promoted"]
+    assert len(promotions) > 5
+    for index in promotions:
+        store = MemoryStore(lambda: 0.0)
+        for event in events[: index + 1]:
+            store.append(event.kind, trial=event.trial, seed=event.seed, epoch=event.epoch, payload=event.payload)
+        driver, trial = StudyDriver(told, store=store), events[index].trial
+        assert trial is not None
+        state = driver.study.state.trials[trial]
+        assert state.status == "running"
+        assert not state.told_to_pause, "or an interrupt would pause it for ever"
+        again = {**state.rows[-1], "seed": state.seed, "done": False}
+        assert driver.report(trial, again) == "continue", "it comes to the rung once more if its checkpoint is lost"
+
+
+@pytest.mark.parametrize("trials", [1, 2, 6, 9])
+def test_rungs_that_stay_small_promote_in_the_end(trials: int) -> None:
+    """Nine trials, three at the second rung, one at the third: fewer than the three peers that a rung asks for."""
+    told = config(**PROMOTE, trials=trials)
+    study = simulate(told, 4).study
+    assert study.state.count("finished") == 1
+    found = audit(study.events(), told, lambda: ParetoASHA.from_config(told.search))
+    assert not found.wrong
+
+
 def test_a_trial_that_dies_too_often_has_failed() -> None:
     driver = simulate(config(trials=6), 2, faults=Faults(crash_rate=0.5, most=1))
     failed = [trial for trial in driver.study.state.of("search") if trial.status == "failed"]

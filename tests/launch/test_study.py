@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
 from groupdir.errors import ConfigError, DataError
+from groupdir.metrics import ShotSplit
 from groupdir.records import read_parquet
 from groupdir.space import StudyConfig, load_study
 from launch.ablations import suggest_ablations
@@ -17,8 +21,9 @@ from launch.export import write_records
 from launch.progress import Progress, render, status_text, total_trials
 from launch.recorder import reason
 from launch.schedulers import ASHA, NoStopping
-from launch.search import check_names
+from launch.search import check_measured, check_names, refuse_taken
 from launch.study import Study
+from tests.launch.conftest import CONTENT
 
 Suggest = Callable[[Study], int]
 Train = Callable[..., None]
@@ -187,6 +192,34 @@ def test_unknown_names_are_refused_with_a_hint(study: Study) -> None:
     with pytest.raises(ConfigError, match="did you mean 'asha'") as caught:
         check_names(StudyConfig.from_dict(content))
     assert len(caught.value.mistakes) == 2
+
+
+def test_a_shared_folder_of_another_study_is_refused(results: Path, tmp_path: Path) -> None:
+    """Both would call their trials the same, and delete each other's checkpoints."""
+    content = {**CONTENT, "search": {**CONTENT["search"], "storage_path": str(tmp_path / "shared")}}
+    config = StudyConfig.from_dict(content)
+    refuse_taken(config)
+    first = Study.create(results / "first", config)
+    first.ray_folder.mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"search.storage_path: .*small exists already, of another study"):
+        refuse_taken(config)
+    first.close()
+
+
+def test_objectives_that_no_sample_could_measure_are_refused(study: Study) -> None:
+    """Few would be NaN in every epoch, and every trial would be stopped at its first rung."""
+    shots = ShotSplit.from_train(np.repeat([1.0, 2.0, 3.0], [200, 50, 5]))
+    for y, wrong in (([1.0, 2.0, 3.0], []), ([1.0, 2.0], ["few"]), ([2.0], ["many", "few"])):
+        split = SimpleNamespace(y=np.array(y))
+        dataset: Any = SimpleNamespace(shots=shots, split=lambda name, split=split: split)
+        if not wrong:
+            check_measured(study.config, dataset)
+            continue
+        with pytest.raises(ConfigError) as caught:
+            check_measured(study.config, dataset)
+        assert [mistake.address for mistake in caught.value.mistakes] == [
+            f"search.objectives.val_mae_{shot}" for shot in wrong
+        ]
 
 
 def test_a_failure_is_one_line() -> None:

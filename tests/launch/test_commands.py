@@ -1,0 +1,73 @@
+"""The commands that start no search."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from groupdir.space import load_study
+from launch.__main__ import app
+from launch.plan import expected_epochs
+from launch.study import Study
+
+Suggest = Callable[[Study], int]
+Train = Callable[..., None]
+
+
+def test_a_dry_run_says_what_would_run(root: Path, tmp_path: Path) -> None:
+    file = root / "search_spaces" / "digits.yaml"
+    run = CliRunner().invoke(app, ["search", str(file), "--dry-run", "--out", str(tmp_path / "none")])
+    assert run.exit_code == 0, run.output
+    trials = load_study(file).search.trials
+    assert f"study digits: {trials} trials of up to 30 epochs" in run.stdout
+    assert "method.temperature|cosine: log_uniform 0.1 to 2" in run.stdout
+    assert "rungs at epochs 5, 15" in run.stdout
+    assert f"about {expected_epochs(trials, [5, 15], 30, 3):,} epochs" in run.stdout
+    assert "time: unknown" in run.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_recorded_seconds_make_hours(study: Study, suggest: Suggest, train: Train) -> None:
+    train(study, suggest(study), [3.0, 2.0], "finished")
+    file = study.folder / "study.yaml"
+    run = CliRunner().invoke(app, ["search", str(file), "--dry-run", "--out", str(study.folder)])
+    assert run.exit_code == 0, run.output
+    assert "at 2 s an epoch" in run.stdout
+
+
+def test_an_audit_of_what_follows_and_of_what_does_not(study: Study, suggest: Suggest, train: Train) -> None:
+    for error in (3.0, 2.0, 4.0):
+        train(study, suggest(study), [error], "finished")
+    good = CliRunner().invoke(app, ["audit", str(study.folder)])
+    assert good.exit_code == 0, good.output
+    assert "3 suggestions" in good.stdout
+    trial = study.state.trials[0]
+    payload = {"role": "search", "label": "", "params": {}, "config": {}, "digest": "", "metric": trial.metric}
+    study.append("suggested", trial=3, seed=0, payload=payload)
+    bad = CliRunner().invoke(app, ["audit", str(study.folder)])
+    assert bad.exit_code == 1
+    assert "suggestion is {}" in bad.stdout
+
+
+def test_record_and_simulate(study: Study, suggest: Suggest, train: Train, tmp_path: Path) -> None:
+    for error in (3.0, 2.0, 4.0):
+        train(study, suggest(study), [error + 1, error], "finished")
+    file = tmp_path / "curves.parquet"
+    run = CliRunner().invoke(app, ["record", str(study.folder), "--out", str(file)])
+    assert run.exit_code == 0, run.output
+    assert "3 configurations, 3 trainings" in run.stdout
+    out = tmp_path / "simulation"
+    words = ["simulate", str(file), "--source", "nearest", "--sampler", "random", "--trials", "6", "--seeds", "2"]
+    run = CliRunner().invoke(app, [*words, "--workers", "2", "--workers", "3", "--out", str(out)])
+    assert run.exit_code == 0, run.output
+    assert "random + pareto_asha (stop)" in run.stdout
+    assert (out / "simulation.parquet").is_file()
+    assert (out / "simulation.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("words", [["--sampler", "tpee"], ["--scheduler", "asha2"], ["--source", "far"]])
+def test_unknown_names_are_refused(study: Study, words: list[str]) -> None:
+    run = CliRunner().invoke(app, ["simulate", str(study.folder), *words])
+    assert run.exit_code == 2
+    assert "unknown" in run.stderr

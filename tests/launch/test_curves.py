@@ -1,0 +1,100 @@
+"""Recorded curves: read, written, looked up, interpolated."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from groupdir.errors import DataError
+from groupdir.space import StudyConfig
+from launch.curves import Curve, Curves, load_curves, write_curves
+from launch.design import design_point
+from launch.quality import FrontQuality
+from launch.study import Study
+from launch.surrogate import Interpolated, Nearest
+from tests.launch.conftest import CONTENT
+
+NAMES = ("val_mae_all", "val_mae_many", "val_mae_median", "val_mae_few")
+
+
+def rows(level: float, epochs: int = 6) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"stage": "fit", "seconds": 1.5} | {name: level + index + 4 / epoch for index, name in enumerate(NAMES)}
+        for epoch in range(1, epochs + 1)
+    )
+
+
+@pytest.fixture
+def curves() -> Curves:
+    """Errors grow with beta; the second seed is 0.2 worse."""
+    config = StudyConfig.from_dict(CONTENT)
+    params = [design_point(config.space, 0, number) for number in range(64)]
+    levels = [2 + abs(float(np.log(point["method.beta"]))) for point in params]
+    return Curves(config, params, [[Curve(0, rows(level)), Curve(1, rows(level + 0.2))] for level in levels])
+
+
+def test_a_recorded_configuration_is_its_own_nearest(curves: Curves) -> None:
+    assert [curves.nearest(params) for params in curves.params] == list(range(64))
+    first = curves.params[0]
+    close = first | {"method.beta": first["method.beta"] * 1.001}
+    assert curves.nearest(close) == 0
+
+
+def test_what_is_written_is_read_again(curves: Curves, tmp_path: Path) -> None:
+    write_curves(curves, tmp_path / "curves.parquet")
+    again = load_curves([tmp_path / "curves.parquet"])
+    assert again.params == curves.params
+    assert again.config.to_dict() == curves.config.to_dict()
+    for mine, theirs in zip(curves.curves, again.curves, strict=True):
+        assert [curve.seed for curve in mine] == [curve.seed for curve in theirs]
+        for one, two in zip(mine, theirs, strict=True):
+            for row, other in zip(one.rows, two.rows, strict=True):
+                assert row["seconds"] == other["seconds"]
+                assert all(abs(row[name] - other[name]) < 1e-4 for name in NAMES)
+
+
+def test_curves_come_from_studies(study: Study, suggest: Callable[..., int], train: Callable[..., None]) -> None:
+    train(study, suggest(study), [3.0, 2.0], "finished")
+    train(study, suggest(study), [3.0], "stopped")
+    found = load_curves([study.folder])
+    assert len(found.params) == 1
+    assert [row["val_mae_few"] for row in found.curves[0][0].rows] == [6.0, 5.0]
+
+
+def test_mistakes_are_said(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must hold finished trials"):
+        load_curves([study.folder])
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        load_curves([tmp_path / "none.parquet"])
+
+
+def test_nearest_gives_one_of_the_seeds_and_is_judged_by_their_mean(curves: Curves) -> None:
+    source, rng = Nearest(curves), np.random.default_rng(0)
+    drawn = [source.draw(curves.params[3], rng) for _ in range(40)]
+    assert {id(item.rows) for item in drawn} == {id(curve.rows) for curve in curves.curves[3]}
+    last = [curve.rows[-1] for curve in curves.curves[3]]
+    assert drawn[0].values == pytest.approx([np.mean([row[name] for row in last]) for name in NAMES[1:]])
+
+
+def test_the_surrogate_is_close_and_as_noisy_as_the_seeds(curves: Curves) -> None:
+    source, rng = Interpolated(curves), np.random.default_rng(0)
+    new = [design_point(curves.config.space, 9, number) for number in range(50)]
+    true = np.array([2.1 + abs(np.log(point["method.beta"])) + 1 + 4 / 6 for point in new])
+    drawn = [source.draw(point, rng) for point in new]
+    guessed = np.array([item.values[0] for item in drawn])
+    assert np.abs(guessed - true).mean() < 0.3 * np.abs(true - true.mean()).mean() + 0.15
+    noise = np.array([item.rows[-1]["val_mae_many"] - item.values[0] for item in drawn])
+    assert np.abs(noise) == pytest.approx(0.2 / np.sqrt(2), abs=0.02), "a pair's difference, halved in variance"
+    with pytest.raises(ValueError, match="two seeds"):
+        Interpolated(Curves(curves.config, curves.params, [item[:1] for item in curves.curves]))
+
+
+def test_the_best_known_front_is_the_measure() -> None:
+    quality = FrontQuality([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5], [2.0, 2.0]], ["min", "min"])
+    assert quality.front_size == 3
+    assert quality.reference == pytest.approx([1.1, 1.1])
+    assert quality.of([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]]) == pytest.approx(1.0)
+    assert quality.of([]) == quality.of([[3.0, 3.0]]) == 0.0
+    assert 0 < quality.of([[0.5, 0.5]]) < 1
