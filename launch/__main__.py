@@ -90,15 +90,21 @@ def record(
 @app.command()
 def simulate(
     studies: Annotated[list[Path], typer.Argument(help="Folders of studies, or a file that `record` wrote.")],
-    workers: Annotated[list[int] | None, typer.Option(help="Trials at once; may be given often [default: 8].")] = None,
+    workers: Annotated[
+        list[int] | None, typer.Option(min=1, help="Trials at once; may be given often [default: 8].")
+    ] = None,
     scheduler: Annotated[list[str] | None, typer.Option(help="Such as pareto_asha, or pareto_asha:promote.")] = None,
     sampler: Annotated[list[str] | None, typer.Option(help="Such as tpe or random.")] = None,
-    trials: Annotated[int, typer.Option(help="Trials of each search.")] = 200,
-    seeds: Annotated[int, typer.Option(help="Searches of each kind.")] = 20,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each search.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each kind.")] = 20,
     source: Annotated[str, typer.Option(help="nearest: recorded curves; interpolated: a surrogate.")] = "interpolated",
-    crash_rate: Annotated[float, typer.Option(help="Probability, per epoch, that a worker dies.")] = 0.0,
-    lost_rate: Annotated[float, typer.Option(help="Probability, per epoch, that a node of 8 workers is lost.")] = 0.0,
-    restart_rate: Annotated[float, typer.Option(help="Probability, per epoch, that the driver is restarted.")] = 0.0,
+    crash_rate: Annotated[float, typer.Option(min=0, max=1, help="Probability, per epoch, that a worker dies.")] = 0.0,
+    lost_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability, per epoch, that a node of 8 workers is lost.")
+    ] = 0.0,
+    restart_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability, per epoch, that the driver is restarted.")
+    ] = 0.0,
     out: Annotated[Path, typer.Option(help="Folder of what is written.")] = Path("results/simulation"),
 ) -> None:
     """Search in virtual time over recorded curves, with the objects of a real search."""

@@ -64,7 +64,9 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
             found.compare("decisions", event, event.payload["action"], decision.action)
         elif event.kind == "promoted":
             trial.status = "paused"
-            chosen = scheduler.promotable(lambda number: state.trials[int(str(number))].status == "paused")
+            all_there = len(state.of("search")) >= config.search.trials
+            alone = all_there and not any(other.status == "running" for other in state.of("search"))
+            chosen = scheduler.promotable(lambda number: state.trials[int(str(number))].status == "paused", alone)
             found.compare("promotions", event, (trial.number, event.epoch), chosen)
             trial.status = "running"
             scheduler.promote(trial.number, event.epoch)

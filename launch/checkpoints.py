@@ -21,24 +21,33 @@ def trial_name(trial: int) -> str:
     return f"trial-{trial:04d}"
 
 
-def keep(study: Study, trial: int) -> None:
+def keep(study: Study, trial: int) -> str:
     """Copies the last checkpoint of a trial into the study's folder, then calls the trial finished.
 
     The copy is made beside and renamed, and the source goes last: whenever a driver dies in between, a resume does it
     again.
+
+    Returns:
+        What a person should know, or an empty text: where there is no room for the copy, the source stays instead.
     """
     source = study.state.trials[trial].checkpoint
     if source is None or not Path(source).is_dir():
         study.append("finished", trial=trial)
-        return
+        return ""
     kept = study.folder / KEPT / f"{trial:04d}"
     beside = kept.with_name(f".{kept.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(source, beside)
-    shutil.rmtree(kept, ignore_errors=True)
-    beside.rename(kept)
+    try:
+        shutil.copytree(source, beside)
+        shutil.rmtree(kept, ignore_errors=True)
+        beside.rename(kept)
+    except OSError as error:  # shutil.Error too
+        shutil.rmtree(beside, ignore_errors=True)
+        study.append("finished", trial=trial, payload={"checkpoint": source})
+        return f"checkpoint of trial {trial} left in {source}: {str(error).splitlines()[0]}"
     study.append("finished", trial=trial, payload={"checkpoint": str(kept)})
     remove(study, trial)
+    return ""
 
 
 def remove(study: Study, trial: int) -> None:
@@ -46,8 +55,18 @@ def remove(study: Study, trial: int) -> None:
 
     Not before the trial has ended: when its worker dies, Ray sets it up anew from the checkpoint it was resumed from.
     """
-    for folder in study.ray_folder.glob(f"run-*/{trial_name(trial)}/checkpoint_*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for name in (trial_name(trial), f"{trial_name(trial)}_*"):  # one that was promoted gets a folder with a suffix
+        for folder in study.ray_folder.glob(f"run-*/{name}/checkpoint_*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(study: Study) -> None:
+    """Deletes what is left of trials that have ended: those that were paused for good, or whose driver died first."""
+    for folder in study.ray_folder.glob("run-*/trial-*/checkpoint_*"):
+        trial = study.state.trials.get(int(folder.parent.name.removeprefix("trial-").partition("_")[0]))
+        ended = trial is not None and trial.status in ("finished", "stopped", "failed")
+        if trial is not None and ended and trial.checkpoint != str(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def fit_budget(study: Study) -> list[str]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, DataError
 from groupdir.records import write_parquet
 from groupdir.registry import did_you_mean
 from groupdir.space import StudyConfig
@@ -106,7 +106,10 @@ def simulate(studies: Sequence[Path], kinds: Simulated, out: Path) -> int:
     """Simulates searches, prints what they reach, and writes every point and a plot."""
     kinds.check()
     curves = load_curves(studies)
-    source = SOURCES[kinds.source](curves)
+    try:
+        source = SOURCES[kinds.source](curves)
+    except ValueError as error:
+        raise DataError(f"{', '.join(map(str, studies))}: {error}: take --source nearest") from error
     quality = FrontQuality(source.known(), list(curves.config.search.objectives.values()))
     crash, lost, restart = kinds.faults
     faults = Faults(crash_rate=crash, lost_rate=lost, restart_rate=restart)

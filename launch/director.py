@@ -60,6 +60,8 @@ class Director:
                 return self._suggest()
         if any(trial.status == "running" for trial in study.state.of(self._role)):
             return WAIT
+        if not over and (found := self._scheduler.promotable(self._is_paused, last=True)):
+            return self._promote(*found)
         for trial in study.state.of(self._role):
             if trial.status == "paused":
                 study.append("stopped", trial=trial.number)
@@ -127,6 +129,8 @@ class Director:
         if trial.decisions.get(epoch) == "stop":
             return "stop"
         action, reason = decision.action, decision.reason
+        if action == "pause" and trial.decisions.get(epoch) == "continue":
+            action = "continue"  # it was promoted, and comes there again because its checkpoint was lost
         if action != "stop" and self._role == "search" and (why := budget_spent(self._study.config.search, spent)):
             action, reason = "stop", why
         if reason and epoch not in trial.decisions:

@@ -69,9 +69,10 @@ class Recorder(Callback):
         state = self._study.state.trials[number(trial)]
         if state.status != "running":
             return
+        if state.complete and int((trial.last_result or {}).get("epoch", 0)) < state.epoch:
+            return  # interrupted as it came once more to its last epoch, of which there is no checkpoint yet
         if state.complete:
-            keep(self._study, state.number)
-            self._watch_disk()
+            self._watch_disk(keep(self._study, state.number))
         elif state.told_to_stop:
             self._study.append("stopped", trial=state.number)
             remove(self._study, state.number)
@@ -85,9 +86,9 @@ class Recorder(Callback):
         self._study.append("failed", trial=state.number, payload=payload)
         remove(self._study, state.number)
 
-    def _watch_disk(self) -> None:
+    def _watch_disk(self, of_copy: str) -> None:
         """Keeps to the budget of checkpoints, and says each thing once."""
-        for text in [*fit_budget(self._study), free_space_warning(self._study)]:
+        for text in [of_copy, *fit_budget(self._study), free_space_warning(self._study)]:
             if text and text not in self._said:
                 self._said.add(text)
                 self._say(text)

@@ -6,20 +6,24 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
+from groupdir.metrics import SHOTS
 from groupdir.registry import did_you_mean
 from groupdir.space import StudyConfig, load_study
 from groupdir.trainer import make_dataset
 from launch.ablations import suggest_ablations
+from launch.checkpoints import sweep
 from launch.director import Director, error_metric
 from launch.engine import Interrupt, Screen, quiet_ray, run_trials
-from launch.export import write_records, write_tensorboard
+from launch.export import write_tensorboard
 from launch.plan import plan
 from launch.progress import Progress, best_text, clock, status_text, total_trials
 from launch.samplers import SAMPLERS
 from launch.schedulers import SCHEDULERS, NoStopping
-from launch.snapshots import Snapshots
+from launch.snapshots import Snapshots, try_snapshot
 from launch.stop_rules import enough
 from launch.study import Study, refuse_existing
 from launch.warm_start import known
@@ -45,12 +49,28 @@ def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
     check_names(config)
     folder = Path(out) if out is not None else Path("results") / config.name
     refuse_existing(folder)
+    refuse_taken(config)
     for earlier in config.search.warm_start:
         known(earlier, config)  # where one is none, no study begins
     dataset = prepared(config)
     study = Study.create(folder, config)
     warm_up(study)
     return drive(study, dataset, "start")
+
+
+def refuse_taken(config: StudyConfig) -> None:
+    """Refuses a shared folder that another study writes to: each would delete the other's checkpoints.
+
+    Raises:
+        ConfigError: It is there.
+    """
+    path = config.search.storage_path
+    if path is None or "://" in path:
+        return
+    shared = Path(path).expanduser().absolute() / config.name
+    if shared.exists():
+        text = f"{shared} exists already, of another study: remove it, or take another path or name"
+        raise ConfigError([config.mistake("search.storage_path", text)])
 
 
 def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
@@ -75,6 +95,8 @@ def resume(folder: str | Path) -> int:
     """
     study = Study.open(folder)
     check_names(study.config)
+    if not study.state.trials and not study.state.warm:
+        warm_up(study)  # the first driver may have died before it came to this
     return drive(study, prepared(study.config), "resume")
 
 
@@ -108,7 +130,24 @@ def prepared(config: StudyConfig) -> Dataset:
     """
     dataset = make_dataset(config.space.build(next(iter(config.space.corners()))))
     dataset.prepare(("train", "val"))
+    check_measured(config, dataset)
     return dataset
+
+
+def check_measured(config: StudyConfig, dataset: Dataset) -> None:
+    """Refuses objectives of a shot that no validation sample has: they would be NaN, and all trials would be stopped.
+
+    Raises:
+        ConfigError: With every one.
+    """
+    there = {SHOTS[index] for index in np.unique(dataset.shots.of(dataset.split("val").y))}
+    mistakes = [
+        config.mistake(f"search.objectives.{name}", f"must be measured, but no validation sample is of a {shot} label")
+        for name in config.search.objectives
+        if (shot := name.rpartition("_")[2]) in SHOTS and shot not in there
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
 
 
 def drive(study: Study, dataset: Dataset, action: str) -> int:
@@ -128,7 +167,8 @@ def drive(study: Study, dataset: Dataset, action: str) -> int:
         interrupt.asked = True
     finally:
         study.append("driver", payload={"action": "end", "pid": os.getpid()})
-        write_records(study)
+        sweep(study)
+        try_snapshot(study, progress.say)
         write_tensorboard(study)
         study.close()
     print(summary(study, interrupt))
@@ -144,7 +184,7 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
     director = Director(study, SCHEDULERS[search.scheduler.name].from_config(search), metric)
     if not director.left() and not unfinished_ablations(study):
         return
-    snapshots = Snapshots(study)
+    snapshots = Snapshots(study, progress.say)
 
     def refresh() -> None:
         progress.refresh()

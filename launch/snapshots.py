@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+
+from pyarrow import ArrowException
 
 from launch.export import EPOCHS, TRIALS, write_records
 from launch.study import STORE, Study
@@ -14,10 +17,13 @@ class Snapshots:
     Args:
         study: Its folder gets `epochs.parquet` and `trials.parquet`; its `storage_path`, where there is one, gets
             copies of them and of the store.
+        say: Tells the person where one could not be written. The search goes on: all is in the store, and the next one
+            may succeed.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, say: Callable[[str], None]) -> None:
         self._study = study
+        self._say = say
         self._every = 60 * study.config.search.snapshot_minutes
         self._next = time.monotonic() + self._every
         self._seen = 0
@@ -27,9 +33,19 @@ class Snapshots:
         if time.monotonic() < self._next:
             return
         if self._study.state.epochs != self._seen:
-            write_snapshot(self._study)
+            try_snapshot(self._study, self._say)
         self._seen = self._study.state.epochs
         self._next = time.monotonic() + self._every
+
+
+def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
+    """Writes a snapshot, or says why it could not: a full disk, or a storage that does not answer."""
+    try:
+        write_snapshot(study)
+    except (OSError, ArrowException) as error:
+        where = study.config.search.storage_path or study.folder
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        say(f"no snapshot in {where}: {reason}; the record in {study.folder / STORE} is whole")
 
 
 def write_snapshot(study: Study) -> None:

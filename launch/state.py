@@ -210,8 +210,12 @@ def _change(trial: TrialState, event: Event) -> None:
         trial.decisions[event.epoch] = payload["action"]
     elif event.kind == "checkpoint":
         trial.checkpoint, trial.checkpoint_epoch = payload["path"], event.epoch or 0
-    elif event.kind in ("paused", "promoted"):
-        trial.status = "paused" if event.kind == "paused" else "running"
+    elif event.kind == "paused":
+        trial.status = "paused"
+    elif event.kind == "promoted":
+        trial.status = "running"
+        if event.epoch is not None:
+            trial.decisions[event.epoch] = "continue"  # until its next epoch it stands where it was told to pause
     elif event.kind == "finished":
         trial.status, trial.checkpoint = "finished", payload.get("checkpoint")
     elif event.kind == "stopped":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from groupdir.domains import Choice, Domain
+from groupdir.domains import Choice, Domain, IntRange, Uniform
 from groupdir.space import StudyConfig
 from launch.state import TrialState, replay
 from launch.store import Store
@@ -63,15 +63,21 @@ def known(folder: str | Path, config: StudyConfig) -> Earlier:
 def fits(domain: Domain | None, value: Any) -> bool:
     """Whether a value is in a domain.
 
-    >>> fits(Choice((5, 10)), 10), fits(Choice((5, 10)), 20), fits(None, 10)
-    (True, False, False)
+    >>> fits(Choice((5, 10)), 10), fits(Choice((5, 10)), 20), fits(IntRange(2, 10, 2), 3), fits(None, 10)
+    (True, False, False, False)
     """
     if domain is None:
         return False
     if isinstance(domain, Choice):
         return any(value == item and type(value) is type(item) for item in domain.values)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and domain.low <= value <= domain.ends[1]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    if not domain.low <= value <= domain.ends[1]:
+        return False
+    if isinstance(domain, IntRange):
+        return bool((value - domain.low) % domain.step == 0)  # Optuna raises at a value beside the grid
+    step = domain.step if isinstance(domain, Uniform) else None
+    return step is None or abs((value - domain.low) / step - round((value - domain.low) / step)) < 1e-8
 
 
 def _text(

@@ -44,8 +44,13 @@ class Scheduler(Protocol):
         """The epochs below `last` at which trials are compared, upwards."""
         ...
 
-    def promotable(self, ready: Callable[[Hashable], bool]) -> tuple[Hashable, int] | None:
-        """A paused trial that may go on, of those that are ready to, and its rung; or None."""
+    def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
+        """A paused trial that may go on, of those that are ready to, and its rung; or None.
+
+        Args:
+            ready: Whether a trial can go on.
+            last: Whether nobody else will come to a rung, so that one of few members is as full as it will be.
+        """
         ...
 
     def promote(self, trial: Hashable, epoch: int) -> None:
@@ -56,7 +61,7 @@ class Scheduler(Protocol):
 class NeverPauses:
     """What a scheduler without pauses says of them."""
 
-    def promotable(self, ready: Callable[[Hashable], bool]) -> tuple[Hashable, int] | None:
+    def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
         """Nobody waits."""
         return None
 

@@ -108,13 +108,17 @@ class Ladder:
         """The rungs below an epoch."""
         return itertools.takewhile(lambda epoch: epoch < last, self.epochs())
 
-    def promotable(self, ready: Callable[[Hashable], bool]) -> tuple[Hashable, int] | None:
-        """A paused trial to go on with, and its rung: of the highest rung that has one, the earliest; or None."""
+    def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
+        """A paused trial to go on with, and its rung: of the highest rung that has one, the earliest; or None.
+
+        A rung of fewer than `min_peers` promotes nobody, unless it is as full as it will be (`last`): else a search
+        whose upper rungs stay small would end without a finished trial.
+        """
         if not self._paused:
             return None
         for epoch in sorted(self.rungs, reverse=True):
             rung = self.rungs[epoch]
-            if len(rung) < self.min_peers:
+            if len(rung) < self.min_peers and not last:
                 continue
             for trial in self._places_of(epoch, rung):
                 if self._paused.get(trial) == epoch and ready(trial):

@@ -30,7 +30,8 @@ class ParetoASHA(FIFOScheduler):
 
     It serves as a scheduler of Ray Tune anywhere (give the searcher its metrics, `TuneConfig` none). A study of
     `launch` asks `decide` instead, with every epoch in its store, and a new driver brings the rungs back by asking
-    again; promotions there go through the searcher. Inside is a `Ladder`, which knows nothing of Ray.
+    again; promotions there go through the searcher. Inside is a `Ladder`, which knows nothing of Ray. In another Tuner,
+    leave `max_concurrent_trials` out in mode "promote": Ray counts paused trials too, and would wait for ever.
 
     Args:
         objectives: Metric -> "min" or "max".
@@ -42,7 +43,7 @@ class ParetoASHA(FIFOScheduler):
             (Salinas et al. 2021).
         epsilon: Difference that is noise, for all objectives or by name, such as the seed-to-seed spread: a member then
             dominates another if it is better by more than that somewhere, and worse by more than that nowhere.
-        min_peers: A rung with fewer members stops nobody, and promotes nobody.
+        min_peers: A rung with fewer members stops nobody, and promotes nobody while more may come to it.
         mode: "stop" decides when a trial comes to a rung. "promote" pauses it there with a checkpoint, and goes on with
             any paused one that is among the best floor(n / eta) of the whole rung: slower to begin, never wrong later.
         seed: Taken for a uniform interface with other schedulers; no decision is random, equals keep the order in which
@@ -118,9 +119,9 @@ class ParetoASHA(FIFOScheduler):
         """The rungs below an epoch."""
         return self.ladder.levels(last)
 
-    def promotable(self, ready: Callable[[Hashable], bool]) -> tuple[Hashable, int] | None:
+    def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
         """A paused trial to go on with, and its rung, or None. See `Ladder.promotable`."""
-        return self.ladder.promotable(ready)
+        return self.ladder.promotable(ready, last)
 
     def promote(self, trial: Hashable, epoch: int) -> None:
         """Takes note that a paused trial goes on."""
@@ -150,14 +151,19 @@ class ParetoASHA(FIFOScheduler):
             trial.trial_id: trial
             for trial in tune_controller.get_trials()  # type: ignore[no-untyped-call]
         }
-        found = self.promotable(lambda name: name in trials and trials[str(name)].status == Trial.PAUSED)
+
+        def is_paused(name: Hashable) -> bool:
+            return name in trials and trials[str(name)].status == Trial.PAUSED
+
+        over = self._over(tune_controller, list(trials.values()))
+        found = self.promotable(is_paused, last=over)
         if found is not None:
             self.promote(*found)
             return trials[str(found[0])]
         for trial in trials.values():
             if trial.status == Trial.PENDING:
                 return trial
-        if self._over(tune_controller, list(trials.values())):
+        if over:
             for trial in trials.values():
                 if trial.status == Trial.PAUSED:
                     tune_controller.stop_trial(trial)  # type: ignore[no-untyped-call]

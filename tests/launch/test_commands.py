@@ -71,3 +71,15 @@ def test_unknown_names_are_refused(study: Study, words: list[str]) -> None:
     run = CliRunner().invoke(app, ["simulate", str(study.folder), *words])
     assert run.exit_code == 2
     assert "unknown" in run.stderr
+
+
+def test_curves_that_cannot_be_interpolated_are_refused(
+    study: Study, suggest: Suggest, train: Train, tmp_path: Path
+) -> None:
+    """A search has one seed of each configuration, and the noise between seeds needs two."""
+    train(study, suggest(study), [2.0], "finished")
+    words = ["simulate", str(study.folder), "--out", str(tmp_path / "simulation")]
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 2
+    assert "take --source nearest" in run.stderr
+    assert CliRunner().invoke(app, [*words, "--seeds", "0"]).exit_code == 2
