@@ -114,8 +114,12 @@ class SchedulerConfig(Strict):
     def _order(self) -> Self:
         if self.max_t is not None and self.max_t < self.grace_period:
             raise ValueError(f"max_t must be >= grace_period ({self.grace_period}), got {self.max_t}")
-        if self.mode == "promote" and self.name != "pareto_asha":
-            raise ValueError(f"mode promote is pareto_asha's, {self.name} only stops: leave mode out")
+        if self.name in ("asha", "none"):
+            for name in ("mode", "max_t", "tie_break", "epsilon", "min_peers"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(
+                        f"{name} is an option of pareto_asha, which {self.name} does not take: leave it out"
+                    )
         return self
 
 

@@ -19,7 +19,7 @@ from launch.checkpoints import sweep
 from launch.director import Director, error_metric
 from launch.engine import Interrupt, Screen, quiet_ray, run_trials
 from launch.export import write_tensorboard
-from launch.plan import plan
+from launch.plan import epochs_of_a_trial, plan
 from launch.progress import Progress, best_text, clock, status_text, total_trials
 from launch.samplers import SAMPLERS
 from launch.schedulers import SCHEDULERS, NoStopping
@@ -119,6 +119,12 @@ def check_names(config: StudyConfig) -> None:
         )
         if name not in known
     ]
+    max_t, epochs = config.search.scheduler.max_t, epochs_of_a_trial(config)
+    if max_t is not None and max_t < epochs:
+        text = (
+            f"must not be below a trial's {epochs} epochs, or none would finish, got {max_t}: set train.epochs instead"
+        )
+        mistakes.append(config.mistake("search.scheduler.max_t", text))
     if mistakes:
         raise ConfigError(mistakes)
 

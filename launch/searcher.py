@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from groupdir.search_config import SearchConfig
 from groupdir.space import Space
@@ -76,7 +76,8 @@ def _ask(
     space: Space, search: SearchConfig, make: MakeSampler, words: Sequence[int], known: Sequence[FrozenTrial]
 ) -> Suggestion:
     """Asks Optuna in a study made for this one question."""
-    sampler = make(search, int(np.random.SeedSequence(words).generate_state(1)[0]))
+    complete = sum(trial.state is TrialState.COMPLETE for trial in known)
+    sampler = make(complete, int(np.random.SeedSequence(words).generate_state(1)[0]))
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     directions = ["minimize" if mode == "min" else "maximize" for mode in search.objectives.values()]
     study = optuna.create_study(sampler=sampler, directions=directions)  # type: ignore[arg-type]

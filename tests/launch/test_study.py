@@ -226,3 +226,16 @@ def test_a_failure_is_one_line() -> None:
     assert reason(DataError("a.csv:3: broken\nmore")) == "a.csv:3: broken"
     assert reason(RuntimeError("first\nCUDA out of memory")) == "RuntimeError: CUDA out of memory"
     assert reason(KeyError()) == "KeyError: no message"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        ({"name": "pareto_asha", "grace_period": 1, "max_t": 3}, "must not be below a trial's 104 epochs"),
+        ({"name": "asha", "min_peers": 5}, "min_peers is an option of pareto_asha"),
+        ({"name": "none", "mode": "promote"}, "mode is an option of pareto_asha"),
+    ],
+)
+def test_a_scheduler_that_would_not_do_what_is_asked_is_refused(scheduler: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_names(StudyConfig.from_dict({**CONTENT, "search": {"scheduler": scheduler}}))
