@@ -19,3 +19,4 @@ for seed in 0 1; do
         fi
     done
 done
+"$python" -m launch record "$folder"/* --out tests/data/digits_curves.parquet

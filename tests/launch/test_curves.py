@@ -12,6 +12,7 @@ from groupdir.space import StudyConfig
 from launch.curves import Curve, Curves, load_curves, write_curves
 from launch.design import design_point
 from launch.quality import FrontQuality
+from launch.simulation import simulate
 from launch.study import Study
 from launch.surrogate import Interpolated, Nearest
 from tests.launch.conftest import CONTENT
@@ -98,3 +99,19 @@ def test_the_best_known_front_is_the_measure() -> None:
     assert quality.of([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]]) == pytest.approx(1.0)
     assert quality.of([]) == quality.of([[3.0, 3.0]]) == 0.0
     assert 0 < quality.of([[0.5, 0.5]]) < 1
+
+
+def test_the_recorded_digits_can_be_searched(root: Path) -> None:
+    """The file that tests/bench/record_digits_curves.sh leads to: real trainings, two seeds of each configuration."""
+    recorded = load_curves([root / "tests" / "data" / "digits_curves.parquet"])
+    assert len(recorded.params) >= 160
+    assert {len(seeds) for seeds in recorded.curves} == {2}
+    assert recorded.longest == 30
+    source = Nearest(recorded)
+    quality = FrontQuality(source.known(), list(recorded.config.search.objectives.values()))
+    search = {"trials": 40, "sampler": {"name": "random"}, "scheduler": {"name": "pareto_asha", "grace_period": 5}}
+    result = simulate(recorded, source, quality, search, workers=8, seed=0)
+    assert 40 * 5 <= result.epochs < 40 * 30 * 0.6
+    shares = [point.hypervolume for point in result.points]
+    assert 0 < shares[-1] <= 1 + 1e-9
+    assert shares == sorted(shares)
