@@ -127,7 +127,7 @@ def simulate(studies: Sequence[Path], kinds: Simulated, out: Path) -> int:
         for search, workers, seed in track(jobs, "simulating", console=shown, disable=not shown.is_terminal)
     ]
     spent = max(result.epochs for result in results)
-    lines = table(results, [spent // 8, spent // 4, spent // 2])
+    lines = table(results, [spent // 4, spent // 2, spent])
     shape = Table(*lines[0])
     for line in lines[1:]:
         shape.add_row(*line)

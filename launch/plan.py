@@ -34,7 +34,9 @@ def plan(config: StudyConfig, folder: Path) -> str:
     lines += [f"  constraint: {name} {text}" for name, text in search.constraints.items()]
     lines.append(f"sampler: {search.sampler.name}, after {search.sampler.startup} trials of a quasi-random design")
     lines.append(f"scheduler: {search.scheduler.name}, rungs at epochs {', '.join(map(str, rungs)) or 'none'}")
-    lines.append(f"budget: about {spent:,} epochs, {spent / (search.trials * total):.0%} of {search.trials * total:,}")
+    most = search.trials * total
+    if_one_in_eta = "if one in eta goes on at each rung (more while rungs are small)"
+    lines.append(f"budget: {spent:,} epochs {if_one_in_eta}, {most:,} at most")
     if search.max_epochs is not None:
         lines.append(f"  ended at {search.max_epochs:,} epochs")
     if search.ablations:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from groupdir.labels import LDS, Kernel
 from groupdir.smoothing.moments import Moments, filled, reflected_convolution
 
 
-class BucketSmoothing(nn.Module):
+class BucketSmoothing(nn.Module, ABC):
     """What both smoothings share: buckets, the average over epochs, and the smoothing over buckets.
 
     Statistics stand in buffers, float64, so that a state_dict holds everything that the next epoch needs.
@@ -149,10 +150,10 @@ class BucketSmoothing(nn.Module):
         for name, table in self._tables(own, smoothed, factor).items():
             getattr(self, name).copy_(torch.where(usable, table, self.neutral[name]))
 
+    @abstractmethod
     def _statistics(self, moments: Moments) -> Tensor:
         """An epoch's statistics `(S, K, D)`: a mean, its variance, and what else the subclass needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _tables(self, own: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
         """The tables `(K, D)` of `neutral`, from statistics `(S, K, D)` and the factor of deviations."""
-        raise NotImplementedError
