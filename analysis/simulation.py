@@ -39,7 +39,7 @@ def simulation_figure(folder: str | Path) -> Path:
         for column, (name, label) in enumerate((("epochs", "epochs spent"), ("time", "virtual seconds"))):
             _draw(axes[column], mine, name)
             axes[column].set(xlabel=label, ylabel="hypervolume, share of best known")
-            axes[column].set_title(f"{row} workers", loc="left", fontsize=9)
+            axes[column].set_title(f"{int(row)} workers", loc="left", fontsize=9)
     figure.axes[0].legend(frameon=False, fontsize=7, loc="lower right")
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
