@@ -21,7 +21,7 @@ from launch.engine import Interrupt, Screen, quiet_ray, run_trials
 from launch.export import write_tensorboard
 from launch.plan import epochs_of_a_trial, plan
 from launch.progress import Progress, best_text, clock, status_text, total_trials
-from launch.samplers import SAMPLERS
+from launch.sampling.optuna_samplers import SAMPLERS
 from launch.schedulers import SCHEDULERS, NoStopping
 from launch.snapshots import Snapshots, try_snapshot
 from launch.stop_rules import enough

@@ -13,10 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from groupdir.search_config import SearchConfig
 from groupdir.space import Space
 from launch import state
-from launch.design import design_point, random_point
-from launch.domains import draw
-from launch.history import told
-from launch.samplers import SAMPLERS, MakeSampler
+from launch.sampling.design import design_point, random_point
+from launch.sampling.domains import draw
+from launch.sampling.history import told
+from launch.sampling.optuna_samplers import SAMPLERS, MakeSampler
 from launch.state import key_of
 
 TRIES = 20  # to find parameters that no trial has had; a space that has no more repeats itself

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from groupdir.records import selected
 from launch.curves import Curves
-from launch.design import design_point
+from launch.sampling.design import design_point
 
 Rows = Sequence[Mapping[str, Any]]
 TREES = 64

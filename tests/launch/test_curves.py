@@ -10,8 +10,8 @@ import pytest
 from groupdir.errors import DataError
 from groupdir.space import StudyConfig
 from launch.curves import Curve, Curves, load_curves, write_curves
-from launch.design import design_point
 from launch.quality import FrontQuality
+from launch.sampling.design import design_point
 from launch.simulation import simulate
 from launch.study import Study
 from launch.surrogate import Interpolated, Nearest

@@ -9,11 +9,11 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from launch.design import design_point
 from launch.director import OVER, WAIT
-from launch.history import told
 from launch.ray_searcher import StudySearcher
-from launch.samplers import SAMPLERS
+from launch.sampling.design import design_point
+from launch.sampling.history import told
+from launch.sampling.optuna_samplers import SAMPLERS
 from launch.searcher import propose
 from launch.state import TrialState as TrialStateOfOurs
 from launch.study import Study

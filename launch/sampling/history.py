@@ -12,7 +12,7 @@ from groupdir.domains import Domain
 from groupdir.search_config import SearchConfig, bound
 from groupdir.space import Space
 from launch import state
-from launch.domains import distribution, encode
+from launch.sampling.domains import distribution, encode
 
 END = math.inf
 """The level of trials that have finished."""

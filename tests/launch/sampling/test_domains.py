@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from groupdir.domains import Choice, Domain, IntRange, LogUniform, Uniform
-from launch.domains import decode, distribution, draw, encode
+from launch.sampling.domains import decode, distribution, draw, encode
 
 DOMAINS = [
     Choice((None, True, 1, 1.0, "cosine", [1, 2], {"mode": "inverse", "lds": {"size": 5}})),

@@ -55,4 +55,4 @@ SAMPLERS: dict[str, MakeSampler | None] = {
     "random": None,
     "qmc": None,
 }
-"""Name -> what makes the sampler; None: `launch.design` draws without a history."""
+"""Name -> what makes the sampler; None: `launch.sampling.design` draws without a history."""
