@@ -20,8 +20,8 @@ from groupdir.space import StudyConfig
 from launch.audit import audit as audit_events
 from launch.curves import Curves, load_curves, write_curves
 from launch.quality import FrontQuality
-from launch.sampling.optuna_samplers import SAMPLERS
 from launch.schedulers import SCHEDULERS
+from launch.searcher import SAMPLERS
 from launch.simulate import Faults
 from launch.simulation import rows, table
 from launch.simulation import simulate as simulate_one

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from groupdir.domains import Choice, Domain, IntRange, LogUniform
 from groupdir.errors import DataError
 from groupdir.records import read_parquet, selected, write_parquet
 from groupdir.space import StudyConfig
+from launch.sampling.coordinates import Array, Coordinates
 from launch.state import TrialState, replay
 from launch.store import Store
 
@@ -50,8 +48,8 @@ class Curves:
         self.config = config
         self.params = list(params)
         self.curves = list(curves)
-        self._leaves = config.space.leaves
-        self._points = np.stack([self._point(item) for item in self.params])
+        self._coordinates = Coordinates(config.space.leaves)
+        self._points = np.stack([self._coordinates.of(item) for item in self.params])
 
     def nearest(self, params: Mapping[str, Any]) -> int:
         """Index of the recorded configuration next to these parameters.
@@ -59,9 +57,10 @@ class Curves:
         The distance is Euclidean; a range counts from 0 to 1 (on its own scale), two different values of a choice are 1
         apart, or by their place where all values are numbers, and a leaf that only one of both has is 1 apart.
         """
-        gap = np.abs(self._points - self._point(params))
+        point = self._coordinates.of(params)
+        gap = np.abs(self._points - point)
         gap[np.isnan(gap)] = 1.0
-        both = np.isnan(self._points) & np.isnan(self._point(params))
+        both = np.isnan(self._points) & np.isnan(point)
         gap[both] = 0.0
         return int(np.argmin(np.square(gap).sum(axis=1)))
 
@@ -70,26 +69,14 @@ class Curves:
         best = [selected(curve.rows, "best", metric) for curve in self.curves[index]]
         return tuple(float(np.mean([row[name] for row in best])) for name in self.config.search.objectives)
 
-    def features(self, params: Mapping[str, Any]) -> npt.NDArray[np.float64]:
+    def features(self, params: Mapping[str, Any]) -> Array:
         """Coordinates of a configuration for a regression; -1 where a leaf is not active."""
-        return np.nan_to_num(self._point(params), nan=-1.0)
+        return self._coordinates.features(params)
 
     @property
     def longest(self) -> int:
         """Epochs of the longest curve."""
         return max(len(curve.rows) for curves in self.curves for curve in curves)
-
-    def _point(self, params: Mapping[str, Any]) -> npt.NDArray[np.float64]:
-        """Coordinates; one per leaf, and one per value of a choice without an order, each scaled to a distance of 1."""
-        found: list[float] = []
-        for name, domain in self._leaves.items():
-            known = name in params
-            if isinstance(domain, Choice) and not _ordered(domain):
-                at = [math.sqrt(0.5) * (known and params[name] == value) for value in domain.values]
-                found += at if known else [math.nan] * len(at)
-            else:
-                found.append(_share(domain, params[name]) if known else math.nan)
-        return np.asarray(found)
 
 
 def load_curves(paths: Sequence[str | Path]) -> Curves:
@@ -146,18 +133,3 @@ def _from_store(folder: Path) -> tuple[Mapping[str, Any], list[tuple[Mapping[str
     store.close()
     done: list[TrialState] = [trial for trial in state.of("search") if trial.complete]
     return study, [(trial.params, Curve(trial.seed, tuple(trial.rows))) for trial in done]
-
-
-def _ordered(domain: Choice) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in domain.values)
-
-
-def _share(domain: Domain, value: Any) -> float:
-    """Where a value lies in its domain, 0..1."""
-    if isinstance(domain, Choice):
-        return sorted(domain.values).index(value) / max(1, len(domain.values) - 1)
-    low, high = float(domain.low), float(domain.high)
-    log = isinstance(domain, LogUniform) or (isinstance(domain, IntRange) and domain.log)
-    if log:
-        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-    return (float(value) - low) / (high - low)

@@ -13,12 +13,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groupdir.data.base import Dataset
 from groupdir.search_config import SearchConfig
 from launch.director import Director
 from launch.study import Study
+
+if TYPE_CHECKING:
+    from ray import tune
 
 LONGEST_TEMP = 30  # Ray puts Unix sockets some 70 characters below, and Linux allows 107
 MIB = 1024**2
@@ -120,11 +123,27 @@ class Screen:
     say: Callable[[str], None]
 
 
-def run_trials(study: Study, director: Director, dataset: Dataset | None, interrupt: Interrupt, screen: Screen) -> None:
+def run_trials(
+    study: Study,
+    director: Director,
+    dataset: Dataset | None,
+    interrupt: Interrupt,
+    screen: Screen,
+    trainable: type[tune.Trainable] | None = None,
+) -> None:
     """Runs trials until all have ended, or someone asks to end.
 
     Ray's own restore is not used: it brings back neither rungs nor what a sampler needs. Each driver makes a new
     experiment folder, and goes on from the store.
+
+    Args:
+        study: Where they are recorded.
+        director: Who says which trial runs, and what becomes of it.
+        dataset: What all trials share, if they share one.
+        interrupt: Asked whether to end early.
+        screen: Where it is watched.
+        trainable: What a trial does, where it is not `TrialTrainable`: it takes the same configuration and data set,
+            and gives the same rows.
     """
     from ray import tune
 
@@ -145,9 +164,9 @@ def run_trials(study: Study, director: Director, dataset: Dataset | None, interr
     each, at_once = resources(search)
     folder = study.ray_folder
     taken = len(list(folder.glob("run-*")))
-    trainable = tune.with_parameters(TrialTrainable, dataset=dataset)
+    shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, each),
+        tune.with_resources(shared, each),
         tune_config=tune.TuneConfig(
             search_alg=StudySearcher(study, director.following),
             scheduler=RecordingScheduler(director),

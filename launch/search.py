@@ -21,8 +21,8 @@ from launch.engine import Interrupt, Screen, quiet_ray, run_trials
 from launch.export import write_tensorboard
 from launch.plan import epochs_of_a_trial, plan
 from launch.progress import Progress, best_text, clock, status_text, total_trials
-from launch.sampling.optuna_samplers import SAMPLERS
 from launch.schedulers import SCHEDULERS, NoStopping
+from launch.searcher import SAMPLERS
 from launch.snapshots import Snapshots, try_snapshot
 from launch.stop_rules import enough
 from launch.study import Study, refuse_existing

@@ -1,8 +1,8 @@
-"""Which trial comes next: Optuna's samplers, asked with the store's history alone."""
+"""Which trial comes next: a sampler, asked with the store's history alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,14 @@ from optuna.trial import FrozenTrial, TrialState
 from groupdir.search_config import SearchConfig
 from groupdir.space import Space
 from launch import state
+from launch.sampling import hypervolume
 from launch.sampling.design import design_point, random_point
 from launch.sampling.domains import draw
 from launch.sampling.history import told
-from launch.sampling.optuna_samplers import SAMPLERS, MakeSampler
+from launch.sampling.optuna_samplers import OPTUNA, MakeSampler
 from launch.state import key_of
 
+SAMPLERS = (*OPTUNA, "hypervolume", "random", "qmc")
 TRIES = 20  # to find parameters that no trial has had; a space that has no more repeats itself
 
 
@@ -54,22 +56,42 @@ def propose(
         levels: The epochs at which trials are compared.
         warm: Trials of earlier studies: `params` and `values`.
     """
-    number = len(history)
-    make = SAMPLERS[search.sampler.name]
-    known: list[FrozenTrial] | None = []
-    if make is not None:
-        early = number + len(warm) < search.sampler.startup
-        known = None if early else told(space, search, history, levels, warm)
-    if search.sampler.name == "qmc" or known is None:
+    number, name = len(history), search.sampler.name
+    if name == "qmc" or (name != "random" and number + len(warm) < search.sampler.startup):
         return Suggestion(design_point(space, search.seed, number))
+    ask = _asked(space, search, history, levels, warm)
     suggestion = Suggestion({})
     for attempt in range(TRIES):
-        words = [search.seed, number, attempt]
-        suggestion = Suggestion(random_point(space, words)) if make is None else _ask(space, search, make, words, known)
+        found = ask([search.seed, number, attempt])
+        if found is None:
+            return Suggestion(design_point(space, search.seed, number))
+        suggestion = found
         key = key_of(suggestion.params)
         if not any(trial.key == key for trial in history):
             break
     return suggestion
+
+
+def _asked(
+    space: Space,
+    search: SearchConfig,
+    history: Sequence[state.TrialState],
+    levels: Sequence[int],
+    warm: Sequence[Mapping[str, Any]],
+) -> Callable[[Sequence[int]], Suggestion | None]:
+    """What gives a suggestion for some words of a generator, or None where too little is known."""
+    if search.sampler.name == "random":
+        return lambda words: Suggestion(random_point(space, words))
+    if search.sampler.name == "hypervolume":
+
+        def ours(words: Sequence[int]) -> Suggestion | None:
+            params = hypervolume.suggest(space, search, history, levels, warm, words)
+            return None if params is None else Suggestion(params)
+
+        return ours
+    known = told(space, search, history, levels, warm)
+    make = OPTUNA[search.sampler.name]
+    return lambda words: None if known is None else _ask(space, search, make, words, known)
 
 
 def _ask(

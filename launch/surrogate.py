@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from groupdir.records import selected
 from launch.curves import Curves
-from launch.sampling.design import design_point
+from launch.sampling.design import design
+from launch.sampling.process import Array, Process
 
 Rows = Sequence[Mapping[str, Any]]
-TREES = 64
-LEAF = 3  # configurations that a leaf averages, so that the luck of one is not taken for a discovery
-SAMPLES = 2048  # points of the space that the best known front is taken from
+COMPONENTS = 8  # of the curves; more did not predict configurations better that were held out
+SAMPLES = 8192  # points of the space that the best known front is taken from
 
 
 @dataclass(frozen=True)
@@ -72,28 +71,32 @@ class Nearest:
 
 
 class Interpolated:
-    """Extremely randomised trees give the mean curve; the difference of two recorded seeds gives the noise around it.
+    """Gaussian processes give the mean curve; the difference of two recorded seeds gives the noise around it.
 
-    Noise of an epoch goes with that of its neighbours, as a seed's does: it is a recorded pair's whole difference,
-    halved in variance.
+    The logarithms of the recorded curves are reduced to their first principal components, each of which has a process
+    of its own over the parameters (Matern 5/2, a length scale for each coordinate, noise that is fitted too: the luck
+    of a recorded configuration is no discovery). Noise of an epoch goes with that of its neighbours, as a seed's does:
+    it is a recorded pair's whole difference, halved in variance.
 
-    Source: Geurts et al. 2006, "Extremely randomized trees" (scikit-learn); the idea of a surrogate benchmark:
-    Eggensperger et al. 2015, "Efficient benchmarking of hyperparameter optimizers via surrogates".
+    Source: Rasmussen and Williams 2006, "Gaussian Processes for Machine Learning", chapters 2 and 5 (scikit-learn); the
+    idea of a surrogate benchmark: Eggensperger et al. 2015, "Efficient benchmarking of hyperparameter optimizers via
+    surrogates".
 
     Args:
         curves: All that is recorded; all of one length, at least one configuration with two seeds.
         metric: The one whose lowest value selects a trial's epoch.
-        seed: Of the trees.
+
+    Attributes:
+        explained: Objective -> share of its variance at the last epoch that the processes explain, each configuration
+            predicted without itself.
 
     Raises:
         ValueError: The curves differ in length, or none has two seeds.
     """
 
-    name = "interpolating surrogate (extremely randomised trees, noise of recorded seeds)"
+    name = "interpolating surrogate (Gaussian processes, noise of recorded seeds)"
 
-    def __init__(self, curves: Curves, metric: str = "val_mae_all", seed: int = 0) -> None:
-        from sklearn.ensemble import ExtraTreesRegressor
-
+    def __init__(self, curves: Curves, metric: str = "val_mae_all") -> None:
         lengths = {len(curve.rows) for seeds in curves.curves for curve in seeds}
         if len(lengths) != 1:
             raise ValueError(f"curves must be of one length to be interpolated, got {sorted(lengths)}")
@@ -107,10 +110,14 @@ class Interpolated:
         self._shape = blocks[0].shape[1:]
         seconds = [row["seconds"] for seeds in curves.curves for curve in seeds for row in curve.rows]
         self._seconds = float(np.median(seconds))
-        self.points = np.stack([curves.features(params) for params in curves.params])
-        self.targets = np.log(np.stack([block.mean(axis=0).ravel() for block in blocks]))
-        self._trees = ExtraTreesRegressor(n_estimators=TREES, min_samples_leaf=LEAF, random_state=seed)
-        self._trees.fit(self.points, self.targets)
+        targets = np.log(np.stack([block.mean(axis=0).ravel() for block in blocks]))
+        self._centre = targets.mean(axis=0)
+        left, sizes, directions = np.linalg.svd(targets - self._centre, full_matrices=False)
+        count = int(min(COMPONENTS, max(1, np.sum(sizes > 1e-9 * sizes[0]))))
+        self._directions = directions[:count]
+        points = np.stack([curves.features(params) for params in curves.params])
+        self._processes = [Process(points, column) for column in (left * sizes)[:, :count].T]
+        self.explained = self._explained(targets)
 
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
         """See `Source.draw`."""
@@ -121,20 +128,28 @@ class Interpolated:
     def known(self) -> list[tuple[float, ...]]:
         """Those of a quasi-random design over the whole space."""
         space = self._curves.config.space
-        drawn = [self._curves.features(design_point(space, 0, number)) for number in range(SAMPLES)]
+        drawn = [self._curves.features(point) for point in design(space, 0, SAMPLES)]
         return [self._objectives(mean) for mean in self._mean(np.stack(drawn))]
 
-    def _mean(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.asarray(np.exp(self._trees.predict(points)).reshape(-1, *self._shape))
+    def _mean(self, points: Array) -> Array:
+        """Mean curves `(N, epochs, names)`."""
+        scores = np.stack([process.predict(points) for process in self._processes], axis=1)
+        return np.asarray(np.exp(self._centre + scores @ self._directions).reshape(-1, *self._shape))
 
-    def _block(self, rows: Rows) -> npt.NDArray[np.float64]:
+    def _explained(self, targets: Array) -> dict[str, float]:
+        without = np.stack([process.left_out() for process in self._processes], axis=1)
+        missed = (targets - self._centre - without @ self._directions).reshape(-1, *self._shape)[:, -1]
+        share = 1 - np.square(missed).mean(axis=0) / targets.reshape(-1, *self._shape)[:, -1].var(axis=0)
+        return {name: float(share[self._names.index(name)]) for name in self._curves.config.search.objectives}
+
+    def _block(self, rows: Rows) -> Array:
         """Metrics `(epochs, names)`."""
         return np.asarray([[float(row[name]) for name in self._names] for row in rows])
 
-    def _rows(self, block: npt.NDArray[np.float64]) -> Rows:
+    def _rows(self, block: Array) -> Rows:
         about = {"stage": "fit", "seconds": self._seconds}
         return [about | dict(zip(self._names, map(float, line), strict=True)) for line in block]
 
-    def _objectives(self, mean: npt.NDArray[np.float64]) -> tuple[float, ...]:
+    def _objectives(self, mean: Array) -> tuple[float, ...]:
         best = selected(self._rows(mean), "best", self._metric)
         return tuple(float(best[name]) for name in self._curves.config.search.objectives)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,25 @@ def design_point(space: Space, seed: int, number: int) -> dict[str, Any]:
     Returns:
         Name -> value, of the active leaves.
     """
+    return next(iter(design(space, seed, 1, number)))
+
+
+def design(space: Space, seed: int, count: int, first: int = 0) -> list[dict[str, Any]]:
+    """Points of the sequence that `design_point` takes one of, from `first` on."""
     names = list(space.leaves)
     if not names:
-        return {}
+        return [{}] * count
     sequence = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(seed))
-    if number:
-        sequence.fast_forward(number)
-    point = dict(zip(names, sequence.random(1)[0], strict=True))
-    return space.suggest(lambda name, domain: quantile(domain, float(point[name])))
+    if first:
+        sequence.fast_forward(first)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The balance properties", category=UserWarning)
+        shares = sequence.random(count)
+    return [_at(space, dict(zip(names, map(float, line), strict=True))) for line in shares]
+
+
+def _at(space: Space, shares: Mapping[str, float]) -> dict[str, Any]:
+    return space.suggest(lambda name, domain: quantile(domain, shares[name]))
 
 
 def random_point(space: Space, words: Sequence[int]) -> dict[str, Any]:

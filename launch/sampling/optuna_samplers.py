@@ -48,11 +48,4 @@ def nsga2(complete: int, seed: int) -> BaseSampler:
 
 MakeSampler = Callable[[int, int], BaseSampler]
 """From the number of trials that are told with values, and a seed."""
-SAMPLERS: dict[str, MakeSampler | None] = {
-    "tpe": tpe,
-    "gp": gp,
-    "nsga2": nsga2,
-    "random": None,
-    "qmc": None,
-}
-"""Name -> what makes the sampler; None: `launch.sampling.design` draws without a history."""
+OPTUNA: dict[str, MakeSampler] = {"tpe": tpe, "gp": gp, "nsga2": nsga2}

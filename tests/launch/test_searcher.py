@@ -13,8 +13,7 @@ from launch.director import OVER, WAIT
 from launch.ray_searcher import StudySearcher
 from launch.sampling.design import design_point
 from launch.sampling.history import told
-from launch.sampling.optuna_samplers import SAMPLERS
-from launch.searcher import propose
+from launch.searcher import SAMPLERS, propose
 from launch.state import TrialState as TrialStateOfOurs
 from launch.study import Study
 

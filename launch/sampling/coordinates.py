@@ -1,0 +1,62 @@
+"""Points of a search space as numbers: for distances, regressions and small steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from groupdir.domains import Choice, Domain, IntRange, LogUniform
+
+Array = npt.NDArray[np.float64]
+
+
+class Coordinates:
+    """One coordinate per leaf, or one per value of a choice without an order; the ends of each are 1 apart.
+
+    Args:
+        leaves: Name -> domain, of all leaves.
+    """
+
+    def __init__(self, leaves: Mapping[str, Domain]) -> None:
+        self._leaves = dict(leaves)
+
+    def of(self, params: Mapping[str, Any]) -> Array:
+        """Coordinates `(D,)` of parameters; NaN for leaves that are not active."""
+        found: list[float] = []
+        for name, domain in self._leaves.items():
+            known = name in params
+            if isinstance(domain, Choice) and not ordered(domain):
+                at = [math.sqrt(0.5) * (known and params[name] == value) for value in domain.values]
+                found += at if known else [math.nan] * len(at)
+            else:
+                found.append(share(domain, params[name]) if known else math.nan)
+        return np.asarray(found)
+
+    def features(self, params: Mapping[str, Any]) -> Array:
+        """The same for a regression: -1 where a leaf is not active."""
+        return np.nan_to_num(self.of(params), nan=-1.0)
+
+
+def ordered(domain: Choice) -> bool:
+    """Whether all values are numbers."""
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in domain.values)
+
+
+def share(domain: Domain, value: Any) -> float:
+    """Where a number lies in its domain, 0..1 on the domain's own scale; in a choice, its place among the values.
+
+    >>> share(LogUniform(1, 16), 4.0), share(Choice((2, 5, 50)), 5)
+    (0.5, 0.5)
+    """
+    if isinstance(domain, Choice):
+        return sorted(domain.values).index(value) / max(1, len(domain.values) - 1)
+    low, high = float(domain.low), float(domain.high)
+    if high <= low:
+        return 0.0
+    if isinstance(domain, LogUniform) or (isinstance(domain, IntRange) and domain.log):
+        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+    return (float(value) - low) / (high - low)

@@ -1,0 +1,173 @@
+"""Our own sampler: the point that is expected to add most to the front's hypervolume, from values at all rungs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from groupdir.domains import Choice, Domain
+from groupdir.search_config import SearchConfig, bound
+from groupdir.space import Space
+from launch.sampling.coordinates import Array, Coordinates, ordered, share
+from launch.sampling.design import design, quantile
+from launch.sampling.fidelity import FEWEST
+from launch.sampling.history import END, measured
+from launch.sampling.improvement import BoolArray, expected_improvement
+from launch.sampling.modelled import Modelled
+from launch.schedulers.ranking import fronts
+from launch.state import TrialState
+
+WIDE, NEAR = 192, 192  # candidates from all over the space, and next to the front's members
+STEP = 0.15  # of a coordinate's range, between a member of the front and a candidate next to it
+KNOWN = 64  # trials that improvements are measured from: those on the first fronts
+SAMPLES = 16  # of what may be true
+LEAST = 0.25  # probability to succeed and to keep to the constraints that a candidate must have
+MOVED = 0.5  # probability that a leaf of such a candidate differs
+
+
+def suggest(
+    space: Space,
+    search: SearchConfig,
+    trials: Sequence[TrialState],
+    levels: Sequence[int],
+    warm: Sequence[Mapping[str, Any]],
+    words: Sequence[int],
+) -> dict[str, Any] | None:
+    """Parameters for the next trial, or None where too little is known: no level has more trials than there are leaves.
+
+    Every objective is predicted for the end of a training from the values at all rungs (`Climb`). The next trial is the
+    one of some candidates whose expected hypervolume improvement is greatest, over what has finished and what runs;
+    points that may fail or break a constraint add the less. Suggestions that are asked for at once are different.
+
+    Args:
+        space: What is open.
+        search: Objectives and constraints.
+        trials: All search trials so far, by number.
+        levels: The rungs, upwards.
+        warm: Trials of earlier studies: `params` and `values`.
+        words: Of the generator.
+    """
+    study = _Study(space, search, trials, levels, warm)
+    if not study.ready:
+        return None
+    rng = np.random.default_rng(list(words))
+    models = [study.model(name, sign) for name, sign in study.objectives.items()]
+    means = np.stack([model.mean(study.points) for model in models], axis=1)
+    level = fronts(means)
+    best = np.flatnonzero(level == 0)
+    near = [_neighbour(space, study.params[int(rng.choice(best))], rng) for _ in range(NEAR)]
+    candidates = design(space, int(rng.integers(2**31)), WIDE) + near
+    points = np.stack([study.coordinates.features(item) for item in candidates])
+    alive = np.asarray(study.alive, dtype=np.int64)
+    alive = alive[np.argsort(level[alive], kind="stable")[:KNOWN]]
+    places = np.concatenate([study.points[alive], points])
+    samples = np.stack([model.samples(places, _normal(rng, places)) for model in models], axis=2)
+    kept = _kept(study, places, rng)
+    gain = expected_improvement(samples, kept, len(alive), int(rng.integers(2**31)))
+    chance = kept[:, len(alive) :].mean(axis=0)
+    return candidates[int(np.lexsort((chance, gain * (chance >= LEAST)))[-1])]
+
+
+def _normal(rng: np.random.Generator, points: Array) -> Array:
+    return rng.standard_normal((SAMPLES, len(points)))
+
+
+def _kept(study: _Study, points: Array, rng: np.random.Generator) -> BoolArray:
+    """Whether trainings at points succeed and keep to the constraints, in each sample: `(S, K)`.
+
+    A constraint on what nobody has measured yet is left aside.
+    """
+    kept = np.ones((SAMPLES, len(points)), dtype=bool)
+    for name, text in study.search.constraints.items():
+        sign, limit = bound(text)
+        if study.measurable(name):
+            kept &= study.model(name, sign, cut=False).samples(points, _normal(rng, points)) <= sign * limit
+    if study.failed.any():
+        failures = Modelled(study.points, [study.failed.astype(float)], study.settled, cut=False)
+        kept &= failures.samples(points, _normal(rng, points)) < 0.5
+    return kept
+
+
+def _neighbour(space: Space, params: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """A point near another one: some leaves moved by a small step, or to any value of a choice without an order."""
+
+    def draw(name: str, domain: Domain) -> Any:
+        if name not in params:
+            return quantile(domain, float(rng.random()))
+        if rng.random() >= MOVED:
+            return params[name]
+        if isinstance(domain, Choice) and not ordered(domain):
+            return quantile(domain, float(rng.random()))
+        moved = share(domain, params[name]) + STEP * float(rng.standard_normal())
+        if isinstance(domain, Choice):
+            values = sorted(domain.values)
+            return values[round(min(1.0, max(0.0, moved)) * (len(values) - 1))]
+        return quantile(domain, min(max(moved, 0.0), 1.0 - 1e-9))
+
+    return space.suggest(draw)
+
+
+class _Study:
+    """The trials as points, and their values at each level."""
+
+    def __init__(
+        self,
+        space: Space,
+        search: SearchConfig,
+        trials: Sequence[TrialState],
+        levels: Sequence[int],
+        warm: Sequence[Mapping[str, Any]],
+    ) -> None:
+        self.search, self._trials, self._warm = search, trials, warm
+        self.coordinates = Coordinates(space.leaves)
+        self.params = [item["params"] for item in warm] + [trial.params for trial in trials]
+        rows = {level: [measured(trial, level, search) for trial in trials] for level in (*levels, END)}
+        counts = {level: sum(row is not None for row in found) for level, found in rows.items()}
+        counts[END] += len(warm)
+        self.ready = max(counts.values()) >= max(FEWEST, len(space.leaves) + 1)
+        self._rows = {level: found for level, found in rows.items() if counts[level] >= FEWEST}
+        self.objectives = {name: 1.0 if mode == "min" else -1.0 for name, mode in search.objectives.items()}
+
+    @property
+    def points(self) -> Array:
+        """Coordinates `(N, D)` of the warm trials, then the others."""
+        return np.stack([self.coordinates.features(item) for item in self.params])
+
+    @property
+    def alive(self) -> list[int]:
+        """Indices of those that have finished or may: neither stopped, failed nor paused."""
+        may = [trial.status in ("running", "finished") and not trial.told_to_stop for trial in self._trials]
+        return [*range(len(self._warm)), *(len(self._warm) + index for index, is_may in enumerate(may) if is_may)]
+
+    def measurable(self, name: str) -> bool:
+        """Whether any level has enough values of a metric."""
+        return any(np.isfinite(self._costs(level, name, 1.0)).sum() >= FEWEST for level in self._rows)
+
+    def model(self, name: str, sign: float, cut: bool = True) -> Modelled:
+        """A model of a metric times its sign."""
+        costs = [self._costs(level, name, sign) for level in self._rows]
+        return Modelled(self.points, costs, self.settled, cut)
+
+    @property
+    def failed(self) -> BoolArray:
+        """Whether each has failed `(N,)`."""
+        return np.asarray([False] * len(self._warm) + [trial.status == "failed" for trial in self._trials])
+
+    def _costs(self, level: float, name: str, sign: float) -> Array:
+        """Costs `(N,)` at a level."""
+        old = [item["values"].get(name, np.nan) if level == END else np.nan for item in self._warm]
+        new = [row.get(name, np.nan) if row is not None else np.nan for row in self._rows[level]]
+        return sign * np.asarray([*old, *new], dtype=np.float64)
+
+    @property
+    def settled(self) -> int:
+        """How many first trials have come to the lowest level, or never will."""
+        lowest = self._rows[next(iter(self._rows))]
+        over = (
+            row is not None or trial.status in ("stopped", "failed", "finished")
+            for row, trial in zip(lowest, self._trials, strict=True)
+        )
+        return len(self._warm) + sum(1 for _ in itertools.takewhile(bool, over))

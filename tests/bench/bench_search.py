@@ -1,0 +1,148 @@
+"""Epochs that a search needs to find 95 % of the best front known, ours beside what people would take instead.
+
+Runs the production searcher and scheduler, Ray's own ASHA and OptunaSearch, and the rules of two faulty public
+schedulers, on the same virtual workers over the recorded digits. Prints medians with quartiles over the seeds, and the
+ratio to random search; writes every run.
+    python tests/bench/bench_search.py [--seeds 20] [--workers 2 8 64 500] [--source nearest] [--jobs 2] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from groupdir.records import write_parquet
+from groupdir.space import StudyConfig
+from launch.curves import Curves, load_curves
+from launch.quality import FrontQuality
+from launch.simulate import Driver
+from launch.simulation import TARGET, Result, run, with_search
+from launch.study_driver import StudyDriver
+from launch.surrogate import Interpolated, Nearest, Source
+from tests.bench.rivals import IndicesAsRanks, NeverHalves, RayDriver, ladder_of
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNGS: dict[str, Any] = {"grace_period": 5, "reduction_factor": 2}
+PROMOTE = {"name": "pareto_asha", "mode": "promote", **RUNGS}
+STOP = {"name": "pareto_asha", "mode": "stop", **RUNGS}
+RANDOM = {"name": "random"}
+MOST_TRIALS = 100_000
+
+
+def _ours(sampler: Mapping[str, Any], scheduler: Mapping[str, Any]) -> Callable[[StudyConfig], Driver]:
+    return lambda config: StudyDriver(with_search(config, {"sampler": sampler, "scheduler": scheduler}))
+
+
+def _faulty(make: Callable[[Any], Any], scheduler: Mapping[str, Any]) -> Callable[[StudyConfig], Driver]:
+    def build(config: StudyConfig) -> Driver:
+        changed = with_search(config, {"sampler": RANDOM, "scheduler": scheduler})
+        return StudyDriver(changed, make_scheduler=lambda: make(ladder_of(changed)))
+
+    return build
+
+
+def _ray(optuna: bool) -> Callable[[StudyConfig], Driver]:
+    return lambda config: RayDriver(with_search(config, {"scheduler": PROMOTE}), optuna)
+
+
+SEARCHES: dict[str, Callable[[StudyConfig], Driver]] = {
+    "random, no stopping": _ours(RANDOM, {"name": "none"}),
+    "random + Ray's ASHA on val_mae_all": _ray(optuna=False),
+    "Ray's OptunaSearch + ASHA as shipped": _ray(optuna=True),
+    "random + faulty: indices as ranks": _faulty(IndicesAsRanks, STOP),
+    "random + faulty: never halves": _faulty(NeverHalves, PROMOTE),
+    "random + ParetoASHA, stop": _ours(RANDOM, STOP),
+    "random + ParetoASHA, promote": _ours(RANDOM, PROMOTE),
+    "hypervolume + ParetoASHA, promote": _ours({"name": "hypervolume", "startup": 16}, PROMOTE),
+}
+
+
+@functools.cache
+def _source(kind: str) -> tuple[Curves, Source, FrontQuality]:
+    curves = load_curves([ROOT / "tests" / "data" / "digits_curves.parquet"])
+    source: Source = Nearest(curves) if kind == "nearest" else Interpolated(curves)
+    return curves, source, FrontQuality(source.known(), list(curves.config.search.objectives.values()))
+
+
+def _one(job: tuple[str, str, int, int, int]) -> Result:
+    kind, name, workers, seed, most = job
+    curves, source, quality = _source(kind)
+    driver = SEARCHES[name](with_search(curves.config, {"seed": seed, "trials": MOST_TRIALS}))
+    return run(name, driver, source, quality, workers, seed, most_epochs=most, target=TARGET)
+
+
+def summary(results: Sequence[Result], most: int) -> list[str]:
+    """A Markdown table: epochs to the target, median [quartiles], and the ratio of medians to the first search's."""
+    counts = sorted({result.workers for result in results})
+    names = list(dict.fromkeys(result.name for result in results))
+    lines = ["| search | " + " | ".join(f"{count} workers" for count in counts) + " |", "|---|" + "---|" * len(counts)]
+    for name in names:
+        cells = []
+        for count in counts:
+            mine, first = (
+                [min(r.reached(), np.inf) for r in results if (r.name, r.workers) == (which, count)]
+                for which in (name, names[0])
+            )
+            low, middle, high = np.quantile(mine, [0.25, 0.5, 0.75], method="nearest")
+            ratio = middle / np.median(first)
+            times = f", x{ratio:.2f}" if np.isfinite(ratio) else ""
+            cells.append(f"{_said(middle, most)} [{_said(low, most)}, {_said(high, most)}]{times}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _said(epochs: float, most: int) -> str:
+    return f"{epochs:,.0f}" if np.isfinite(epochs) else f"> {most:,}"
+
+
+def main() -> None:
+    """Runs it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--workers", type=int, nargs="+", default=[2, 8, 64, 500])
+    parser.add_argument("--source", choices=["nearest", "interpolated"], default="nearest")
+    parser.add_argument("--most", type=int, default=20_000, help="epochs at which a search is given up")
+    parser.add_argument("--searches", nargs="+", default=list(SEARCHES), help="parts of their names")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="writes every run to this Parquet file")
+    parser.add_argument("--quick", action="store_true", help="3 seeds, 8 workers, 4,000 epochs at most")
+    options = parser.parse_args()
+    if options.quick:
+        options.seeds, options.workers, options.most = 3, [8], 4_000
+    names = [name for name in SEARCHES if any(part in name for part in options.searches)]
+    jobs = [
+        (options.source, name, workers, seed, options.most)
+        for name, workers, seed in itertools.product(names, options.workers, range(1, options.seeds + 1))
+    ]
+    curves, source, quality = _source(options.source)
+    print(f"{len(curves.params)} recorded configurations; trials report: {source.name}")
+    print(
+        f"{quality.front_size} on the best known front; target {TARGET:.0%} of its hypervolume; {options.seeds} seeds"
+    )
+    begin = time.perf_counter()
+    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+        results = list(pool.imap(_one, jobs, chunksize=1))
+    print("\n".join(summary(results, options.most)))
+    print(f"{len(results)} searches in {time.perf_counter() - begin:.0f} s")
+    if options.out:
+        rows = [
+            {"search": r.name, "workers": r.workers, "seed": r.seed, "reached": r.reached(), "epochs": r.epochs}
+            | {"hypervolume": r.points[-1].hypervolume if r.points else 0.0}
+            for r in results
+        ]
+        write_parquet(options.out, rows, {"source": source.name, "most": options.most})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The sampler that models the front: it learns from rungs, differs when asked at once, keeps to constraints."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from groupdir.space import StudyConfig
+from launch.sampling import hypervolume
+from launch.sampling.fidelity import Climb, Level
+from launch.sampling.improvement import expected_improvement
+from launch.sampling.modelled import Modelled
+from launch.sampling.process import Process, fresh_kernel
+from launch.searcher import propose
+from launch.study import Study
+
+SHOTS = ("all", "many", "median", "few")
+Suggest = Callable[[Study], int]
+Train = Callable[..., None]
+
+
+def test_a_process_finds_a_curve_behind_noise() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.random((60, 2))
+    true = np.sin(4 * points[:, 0])
+    process = Process(points, true + 0.1 * rng.standard_normal(60))
+    new = rng.random((50, 2))
+    mean, covariance = process.joint(new)
+    assert np.abs(mean - np.sin(4 * new[:, 0])).mean() < 0.1
+    assert mean == pytest.approx(process.predict(new))
+    assert np.sqrt(np.diag(covariance)).mean() < 0.1, "of the curve, not of one more noisy look at it"
+    scales = process.kernel.k1.k2.length_scale
+    assert scales[1] > 2 * scales[0], "the second coordinate does not matter"
+
+
+def test_left_out_is_a_fit_without_that_point() -> None:
+    rng = np.random.default_rng(1)
+    points, targets = rng.random((20, 2)), rng.standard_normal(20)
+    targets = (targets - targets.mean()) / targets.std()  # so that leaving one out changes no units
+    process = Process(points, targets)
+    found = process.left_out()
+    rest = np.arange(20) != 7
+    kernel = process.kernel
+    inner = kernel(points[rest])
+    expected = kernel(points[7:8], points[rest]) @ np.linalg.solve(inner, targets[rest])
+    assert found[7] == pytest.approx(float(expected[0]), abs=1e-6)
+
+
+def test_low_rungs_say_what_few_ends_cannot() -> None:
+    """The end is half the rung plus one; forty values of the rung, five of the end."""
+    rng = np.random.default_rng(2)
+    points = rng.random((40, 3))
+    rung = 3 * np.cos(5 * points[:, 0]) + points[:, 1]
+    end = 0.5 * rung + 1
+    alone = Climb([Level(points[:5], end[:5])], fresh_kernel(3))
+    both = Climb([Level(points, rung), Level(points[:5], end[:5])], fresh_kernel(3))
+    new = rng.random((100, 3))
+    true = 0.5 * (3 * np.cos(5 * new[:, 0]) + new[:, 1]) + 1
+    assert np.abs(both.mean(new) - true).mean() < 0.5 * np.abs(alone.mean(new) - true).mean()
+    mean, covariance = both.joint(new)
+    assert mean == pytest.approx(both.mean(new))
+    assert (np.linalg.eigvalsh(covariance) > -1e-8).all()
+    with pytest.raises(ValueError, match="at least 4 values"):
+        Climb([Level(points[:3], end[:3])], fresh_kernel(3))
+
+
+def test_samples_of_near_points_go_together() -> None:
+    rng = np.random.default_rng(3)
+    points = rng.random((30, 2))
+    model = Modelled(points, [np.exp(points.sum(axis=1) + 0.3 * rng.standard_normal(30))], settled=30)
+    places = np.array([[0.5, 0.5], [0.5, 0.505], [0.95, 0.05]])
+    drawn = np.log(model.samples(places, rng.standard_normal((400, 3))))
+    assert np.corrcoef(drawn.T)[0, 1] > 0.98
+    assert np.corrcoef(drawn.T)[0, 2] < 0.9
+    assert np.median(np.exp(drawn), axis=0) == pytest.approx(model.mean(places), rel=0.05)
+
+
+def all_kept(samples: np.ndarray) -> np.ndarray:
+    return np.ones(samples.shape[:2], dtype=bool)
+
+
+def test_improvement_is_the_volume_that_a_point_adds() -> None:
+    """Against areas by hand: the front (0, 1), (1, 0) in a box that goes to 1.1 in both."""
+    samples = np.array([[[0.0, 1.0], [1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [2.0, 2.0]]])
+    found = expected_improvement(samples, all_kept(samples), 2, seed=0)
+    assert found[0] == pytest.approx(0.5**2 / 1.1**2, abs=0.01)
+    assert found[1] == found[2] == 0.0
+    kept = all_kept(samples)
+    kept[0, 1] = False  # (1, 0) breaks a constraint: what it dominated is free again
+    assert expected_improvement(samples, kept, 2, seed=0)[0] > 0.0
+    kept[0, 2] = False
+    assert expected_improvement(samples, kept, 2, seed=0)[0] == 0.0
+
+
+def test_a_members_luck_is_its_neighbours_too() -> None:
+    """Both are uncertain, but go up and down together: there is nothing to gain next to a member."""
+    rng = np.random.default_rng(4)
+    member = 0.5 + 0.3 * rng.standard_normal((64, 1, 2))
+    stranger = 0.5 + 0.3 * rng.standard_normal((64, 1, 2))
+    samples = np.concatenate([member, member + 1e-3, stranger], axis=1)
+    gain = expected_improvement(samples, all_kept(samples), 1, seed=0)
+    assert gain[0] < 0.1 * gain[1]
+
+
+def ours(study: Study, **changes: object) -> None:
+    content = study.config.to_dict()
+    search = content["search"] | {"sampler": {"name": "hypervolume", "startup": 4}} | changes
+    study.config = StudyConfig.from_dict(content | {"search": search})
+
+
+def test_it_learns_from_rungs_alone(study: Study, suggest: Suggest, train: Train) -> None:
+    """Nothing has finished, all were stopped at epoch 2: groups = 10 is best there, and is suggested."""
+    ours(study)
+    for _ in range(12):
+        trial = suggest(study)
+        good = study.state.trials[trial].params["method.groups"] == 10
+        train(study, trial, [9.0, 1.0 if good else 8.0], "stopped")
+    search, trials = study.config.search, study.state.of("search")
+    for seed in range(5):
+        params = hypervolume.suggest(study.config.space, search, trials, [2], (), [seed])
+        assert params is not None
+        assert params["method.groups"] == 10
+    assert hypervolume.suggest(study.config.space, search, trials, [3], (), [0]) is None, "no level has values"
+
+
+def test_what_is_asked_for_at_once_is_different(study: Study, suggest: Suggest, train: Train) -> None:
+    ours(study)
+    for index in range(10):
+        train(study, suggest(study), [4.0 + index % 3], "finished")
+    running = [suggest(study) for _ in range(12)]
+    keys = {study.state.trials[number].key for number in running}
+    assert len(keys) == 12
+    betas = [math.log(study.state.trials[number].params["method.beta"]) for number in running]
+    assert np.std(betas) > 0.3, "not all in one place"
+
+
+def test_it_keeps_to_constraints_and_knows_failures(study: Study, suggest: Suggest) -> None:
+    """Groups of 2 have the lowest errors but break the constraint; groups of 5 fail; 10 gets better with beta."""
+    ours(study, constraints={"val_pearson_all": ">= 0.5"}, sampler={"name": "random"})
+    for _ in range(30):
+        number = suggest(study)
+        params = study.state.trials[number].params
+        groups, high = params["method.groups"], math.log(params["method.beta"])
+        errors = {f"val_mae_{shot}": {2: 1.0, 5: 9.0, 10: 6.0 - high}[groups] for shot in SHOTS}
+        metrics = errors | {"val_pearson_all": {2: 0.1, 5: 0.9, 10: 0.9}[groups]}
+        study.append("started", trial=number)
+        if groups == 5:
+            study.append("failed", trial=number, payload={"message": "out of memory"})
+            continue
+        payload = {"stage": "joint", "seconds": 2.0, "last": True, "metrics": metrics}
+        study.append("epoch", trial=number, seed=0, epoch=1, payload=payload)
+        study.append("finished", trial=number)
+    search, trials = study.config.search, study.state.of("search")
+    found = [hypervolume.suggest(study.config.space, search, trials, (), (), [seed]) for seed in range(8)]
+    groups = [params["method.groups"] for params in found if params]
+    assert groups.count(10) >= 6, f"got {groups}"
+    free = search.model_copy(update={"constraints": {}})
+    freely = [hypervolume.suggest(study.config.space, free, trials, (), (), [seed]) for seed in range(8)]
+    assert sum(params["method.groups"] == 2 for params in freely if params) >= 6
+
+
+def test_warm_trials_are_learnt_from(study: Study) -> None:
+    ours(study)
+    rng = np.random.default_rng(0)
+    warm = []
+    for number in range(24):
+        params = propose(study.config.space, study.config.search.model_copy(update={"seed": number}), []).params
+        level = (1.0 if params["method.groups"] == 5 else 7.0) + 0.1 * rng.random()
+        warm.append({"params": params, "values": {f"val_mae_{shot}": level for shot in SHOTS}})
+    seeds = [study.config.search.model_copy(update={"seed": seed}) for seed in range(5)]
+    found = [propose(study.config.space, search, [], (), warm) for search in seeds]
+    assert [item.params["method.groups"] for item in found] == [5] * 5
