@@ -21,6 +21,7 @@ from launch.sampling.optuna_samplers import OPTUNA, MakeSampler
 from launch.state import key_of
 
 SAMPLERS = (*OPTUNA, "hypervolume", "random", "qmc")
+EXPLORES = 3  # one in so many trials is of the design whatever our model says: it may be wrong (BOHB does so too)
 TRIES = 20  # to find parameters that no trial has had; a space that has no more repeats itself
 
 
@@ -58,6 +59,8 @@ def propose(
     """
     number, name = len(history), search.sampler.name
     if name == "qmc" or (name != "random" and number + len(warm) < search.sampler.startup):
+        return Suggestion(design_point(space, search.seed, number))
+    if name == "hypervolume" and number % EXPLORES == 0:
         return Suggestion(design_point(space, search.seed, number))
     ask = _asked(space, search, history, levels, warm)
     suggestion = Suggestion({})

@@ -104,7 +104,7 @@ def test_the_best_known_front_is_the_measure() -> None:
 def test_the_recorded_digits_can_be_searched(root: Path) -> None:
     """The file that tests/bench/record_digits_curves.sh leads to: real trainings, two seeds of each configuration."""
     recorded = load_curves([root / "tests" / "data" / "digits_curves.parquet"])
-    assert len(recorded.params) >= 160
+    assert len(recorded.params) >= 300
     assert {len(seeds) for seeds in recorded.curves} == {2}
     assert recorded.longest == 30
     source = Nearest(recorded)
