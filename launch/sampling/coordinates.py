@@ -22,28 +22,35 @@ class Coordinates:
     """
 
     def __init__(self, leaves: Mapping[str, Domain]) -> None:
-        self._leaves = dict(leaves)
+        self._leaves = [(name, domain, _labels(domain)) for name, domain in leaves.items()]
 
     def of(self, params: Mapping[str, Any]) -> Array:
         """Coordinates `(D,)` of parameters; NaN for leaves that are not active."""
         found: list[float] = []
-        for name, domain in self._leaves.items():
-            known = name in params
-            if isinstance(domain, Choice) and not ordered(domain):
-                at = [math.sqrt(0.5) * (known and params[name] == value) for value in domain.values]
-                found += at if known else [math.nan] * len(at)
+        for name, domain, labels in self._leaves:
+            if name not in params:
+                found += [math.nan] * max(1, len(labels))
+            elif labels:
+                found += [math.sqrt(0.5) * (params[name] == value) for value in labels]
             else:
-                found.append(share(domain, params[name]) if known else math.nan)
+                found.append(share(domain, params[name]))
         return np.asarray(found)
 
     def features(self, params: Mapping[str, Any]) -> Array:
         """The same for a regression: -1 where a leaf is not active."""
-        return np.nan_to_num(self.of(params), nan=-1.0)
+        return _filled(self.of(params))
 
 
-def ordered(domain: Choice) -> bool:
-    """Whether all values are numbers."""
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in domain.values)
+def _filled(point: Array) -> Array:
+    return np.where(np.isnan(point), -1.0, point)
+
+
+def _labels(domain: Domain) -> tuple[Any, ...]:
+    """The values of a choice that are not all numbers, and so have no order."""
+    if not isinstance(domain, Choice):
+        return ()
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in domain.values)
+    return () if numbers else tuple(domain.values)
 
 
 def share(domain: Domain, value: Any) -> float:

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from groupdir.domains import Choice, Domain
 from groupdir.search_config import SearchConfig, bound
 from groupdir.space import Space
-from launch.sampling.coordinates import Array, Coordinates, ordered, share
-from launch.sampling.design import design, quantile
+from launch.sampling.coordinates import Array, Coordinates
+from launch.sampling.design import design
 from launch.sampling.fidelity import FEWEST
 from launch.sampling.history import END, measured
 from launch.sampling.improvement import BoolArray, expected_improvement
@@ -20,12 +19,10 @@ from launch.sampling.modelled import Modelled
 from launch.schedulers.ranking import fronts
 from launch.state import TrialState
 
-WIDE, NEAR = 192, 192  # candidates from all over the space, and next to the front's members
-STEP = 0.15  # of a coordinate's range, between a member of the front and a candidate next to it
+CANDIDATES = 4  # of a quasi-random design, of which one is taken: with more, recorded searches did worse
 KNOWN = 64  # trials that improvements are measured from: those on the first fronts
 SAMPLES = 16  # of what may be true
 LEAST = 0.25  # probability to succeed and to keep to the constraints that a candidate must have
-MOVED = 0.5  # probability that a leaf of such a candidate differs
 
 
 def suggest(
@@ -55,14 +52,12 @@ def suggest(
         return None
     rng = np.random.default_rng(list(words))
     models = [study.model(name, sign) for name, sign in study.objectives.items()]
-    means = np.stack([model.mean(study.points) for model in models], axis=1)
-    level = fronts(means)
-    best = np.flatnonzero(level == 0)
-    near = [_neighbour(space, study.params[int(rng.choice(best))], rng) for _ in range(NEAR)]
-    candidates = design(space, int(rng.integers(2**31)), WIDE) + near
-    points = np.stack([study.coordinates.features(item) for item in candidates])
     alive = np.asarray(study.alive, dtype=np.int64)
-    alive = alive[np.argsort(level[alive], kind="stable")[:KNOWN]]
+    if len(alive) > KNOWN:
+        means = np.stack([model.mean(study.points[alive]) for model in models], axis=1)
+        alive = alive[np.argsort(fronts(means), kind="stable")[:KNOWN]]
+    candidates = design(space, int(rng.integers(2**31)), CANDIDATES)
+    points = np.stack([study.coordinates.features(item) for item in candidates])
     places = np.concatenate([study.points[alive], points])
     samples = np.stack([model.samples(places, _normal(rng, places)) for model in models], axis=2)
     kept = _kept(study, places, rng)
@@ -91,25 +86,6 @@ def _kept(study: _Study, points: Array, rng: np.random.Generator) -> BoolArray:
     return kept
 
 
-def _neighbour(space: Space, params: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """A point near another one: some leaves moved by a small step, or to any value of a choice without an order."""
-
-    def draw(name: str, domain: Domain) -> Any:
-        if name not in params:
-            return quantile(domain, float(rng.random()))
-        if rng.random() >= MOVED:
-            return params[name]
-        if isinstance(domain, Choice) and not ordered(domain):
-            return quantile(domain, float(rng.random()))
-        moved = share(domain, params[name]) + STEP * float(rng.standard_normal())
-        if isinstance(domain, Choice):
-            values = sorted(domain.values)
-            return values[round(min(1.0, max(0.0, moved)) * (len(values) - 1))]
-        return quantile(domain, min(max(moved, 0.0), 1.0 - 1e-9))
-
-    return space.suggest(draw)
-
-
 class _Study:
     """The trials as points, and their values at each level."""
 
@@ -124,17 +100,13 @@ class _Study:
         self.search, self._trials, self._warm = search, trials, warm
         self.coordinates = Coordinates(space.leaves)
         self.params = [item["params"] for item in warm] + [trial.params for trial in trials]
+        self.points = np.stack([self.coordinates.features(item) for item in self.params])
         rows = {level: [measured(trial, level, search) for trial in trials] for level in (*levels, END)}
         counts = {level: sum(row is not None for row in found) for level, found in rows.items()}
         counts[END] += len(warm)
         self.ready = max(counts.values()) >= max(FEWEST, len(space.leaves) + 1)
         self._rows = {level: found for level, found in rows.items() if counts[level] >= FEWEST}
         self.objectives = {name: 1.0 if mode == "min" else -1.0 for name, mode in search.objectives.items()}
-
-    @property
-    def points(self) -> Array:
-        """Coordinates `(N, D)` of the warm trials, then the others."""
-        return np.stack([self.coordinates.features(item) for item in self.params])
 
     @property
     def alive(self) -> list[int]:

@@ -168,6 +168,6 @@ def test_warm_trials_are_learnt_from(study: Study) -> None:
         params = propose(study.config.space, study.config.search.model_copy(update={"seed": number}), []).params
         level = (1.0 if params["method.groups"] == 5 else 7.0) + 0.1 * rng.random()
         warm.append({"params": params, "values": {f"val_mae_{shot}": level for shot in SHOTS}})
-    seeds = [study.config.search.model_copy(update={"seed": seed}) for seed in range(5)]
-    found = [propose(study.config.space, search, [], (), warm) for search in seeds]
-    assert [item.params["method.groups"] for item in found] == [5] * 5
+    space, search = study.config.space, study.config.search
+    found = [hypervolume.suggest(space, search, [], (), warm, [seed]) for seed in range(5)]
+    assert [params["method.groups"] for params in found if params] == [5] * 5
