@@ -114,6 +114,9 @@ def simulate(studies: Sequence[Path], kinds: Simulated, out: Path) -> int:
     crash, lost, restart = kinds.faults
     faults = Faults(crash_rate=crash, lost_rate=lost, restart_rate=restart)
     print(f"{len(curves.params)} recorded configurations; trials report: {source.name}")
+    if isinstance(source, Interpolated):
+        shares = ", ".join(f"{name} {share:.2f}" for name, share in source.explained.items())
+        print(f"variance of configurations that it explains, each left out once: {shares}")
     print(f"{quality.front_size} on the best known front; hypervolume is a share of its own")
     jobs = [
         (search, workers, seed)

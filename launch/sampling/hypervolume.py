@@ -63,7 +63,8 @@ def suggest(
     kept = _kept(study, places, rng)
     gain = expected_improvement(samples, kept, len(alive), int(rng.integers(2**31)))
     chance = kept[:, len(alive) :].mean(axis=0)
-    return candidates[int(np.lexsort((chance, gain * (chance >= LEAST)))[-1])]
+    behind = fronts(samples[:, len(alive) :].mean(axis=0))  # decides where none is expected to improve anything
+    return candidates[int(np.lexsort((-behind, chance, gain * (chance >= LEAST)))[-1])]
 
 
 def _normal(rng: np.random.Generator, points: Array) -> Array:
