@@ -74,7 +74,7 @@ def size_in_bytes(text: str | int) -> int:
 class SamplerConfig(Strict):
     """Which sampler suggests trials."""
 
-    name: str = "tpe"
+    name: str = Field("tpe", description="tpe, gp, nsga2 (Optuna's), hypervolume (ours), random or qmc.")
     startup: int = Field(10, ge=1, description="Trials of a quasi-random design, before the sampler learns.")
 
 

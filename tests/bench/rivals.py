@@ -117,7 +117,7 @@ class IndicesAsRanks(NeverPauses):
         names, modes = list(self._ladder.objectives), list(self._ladder.objectives.values())
         rung = self._rungs.setdefault(epoch, [])
         rung.append([float(row[name]) for name in names])
-        mistaken = np.argsort(rank(rung, modes, "epsilon_net"), kind="stable")
+        mistaken = np.argsort(rank(rung, modes), kind="stable")
         stops = mistaken[-1] >= len(rung) / self._ladder.reduction_factor
         return Decision("stop" if stops else "continue", f"rung {epoch}: read as place {mistaken[-1]} of {len(rung)}")
 
@@ -128,6 +128,7 @@ class NeverHalves:
     def __init__(self, ladder: Ladder) -> None:
         self._ladder = ladder
         self._gone: dict[int, set[Hashable]] = {}
+        self._sorted: dict[int, list[Hashable]] = {}
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
         """Pauses at rungs."""
@@ -140,13 +141,19 @@ class NeverHalves:
     def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
         """One of the best len(rest) // eta of those that have not gone on."""
         for epoch in sorted(self._ladder.rungs, reverse=True):
-            rung = self._ladder.rungs[epoch]
             gone = self._gone.setdefault(epoch, set())
-            rest = [name for name in rung.top(len(rung)) if name not in gone]
-            for name in sorted(rest, key=rung.front)[: int(len(rest) // self._ladder.reduction_factor)]:
+            rest = [name for name in self._in_order(epoch) if name not in gone]
+            for name in rest[: int(len(rest) // self._ladder.reduction_factor)]:
                 if ready(name):
                     return name, epoch
         return None
+
+    def _in_order(self, epoch: int) -> list[Hashable]:
+        """A rung's members by front, sorted anew when there are more."""
+        rung = self._ladder.rungs[epoch]
+        if len(self._sorted.get(epoch, ())) != len(rung):
+            self._sorted[epoch] = sorted(rung.top(len(rung)), key=rung.front)
+        return self._sorted[epoch]
 
     def promote(self, trial: Hashable, epoch: int) -> None:
         """Takes note."""
