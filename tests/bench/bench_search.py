@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from groupdir.records import write_parquet
+from groupdir.records import read_parquet, write_parquet
 from groupdir.space import StudyConfig
 from launch.curves import Curves, load_curves
 from launch.quality import FrontQuality
@@ -82,24 +82,38 @@ def _one(job: tuple[str, str, int, int, int]) -> Result:
     return run(name, driver, source, quality, workers, seed, most_epochs=most, target=TARGET)
 
 
-def summary(results: Sequence[Result], most: int) -> list[str]:
-    """A Markdown table: epochs to the target, median [quartiles], and the ratio of medians to the first search's."""
-    counts = sorted({result.workers for result in results})
-    names = list(dict.fromkeys(result.name for result in results))
+def row_of(result: Result, most: int) -> dict[str, Any]:
+    """What is kept of a search; `reached` is infinite where it was given up after `most` epochs."""
+    best = result.points[-1].hypervolume if result.points else 0.0
+    about = {"label": result.name, "workers": result.workers, "seed": result.seed, "most": most}
+    return about | {"reached": result.reached(), "epochs": result.epochs, "hypervolume": best}
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A Markdown table: epochs to the target, median [quartiles], and the ratio of the median to the first search's."""
+    counts = sorted({row["workers"] for row in rows})
+    names = list(dict.fromkeys(row["label"] for row in rows))
     lines = ["| search | " + " | ".join(f"{count} workers" for count in counts) + " |", "|---|" + "---|" * len(counts)]
     for name in names:
-        cells = []
-        for count in counts:
-            mine, first = (
-                [min(r.reached(), np.inf) for r in results if (r.name, r.workers) == (which, count)]
-                for which in (name, names[0])
-            )
-            low, middle, high = np.quantile(mine, [0.25, 0.5, 0.75], method="nearest")
-            ratio = middle / np.median(first)
-            times = f", x{ratio:.2f}" if np.isfinite(ratio) else ""
-            cells.append(f"{_said(middle, most)} [{_said(low, most)}, {_said(high, most)}]{times}")
+        cells = [_cell(rows, name, names[0], count) for count in counts]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
+
+
+def _cell(rows: Sequence[Mapping[str, Any]], name: str, first: str, workers: int) -> str:
+    mine = [row for row in rows if (row["label"], row["workers"]) == (name, workers)]
+    if not mine:
+        return "-"
+    most = min(row["most"] for row in mine)
+    low, middle, high = _quartiles(mine)
+    base = _quartiles([row for row in rows if (row["label"], row["workers"]) == (first, workers)])[1]
+    ratio = f", x{middle / base:.2f}" if np.isfinite([middle, base]).all() else ""
+    return f"{_said(middle, most)} [{_said(low, most)}, {_said(high, most)}]{ratio}"
+
+
+def _quartiles(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float, float]:
+    low, middle, high = np.quantile([row["reached"] for row in rows], [0.25, 0.5, 0.75], method="nearest")
+    return float(low), float(middle), float(high)
 
 
 def _said(epochs: float, most: int) -> str:
@@ -116,8 +130,12 @@ def main() -> None:
     parser.add_argument("--searches", nargs="+", default=list(SEARCHES), help="parts of their names")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, help="writes every run to this Parquet file")
+    parser.add_argument("--show", type=Path, nargs="+", help="prints one table of such files, and runs nothing")
     parser.add_argument("--quick", action="store_true", help="3 seeds, 8 workers, 4,000 epochs at most")
     options = parser.parse_args()
+    if options.show:
+        print("\n".join(summary([row for path in options.show for row in read_parquet(path)[0].to_pylist()])))
+        return
     if options.quick:
         options.seeds, options.workers, options.most = 3, [8], 4_000
     names = [name for name in SEARCHES if any(part in name for part in options.searches)]
@@ -133,15 +151,11 @@ def main() -> None:
     begin = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         results = list(pool.imap(_one, jobs, chunksize=1))
-    print("\n".join(summary(results, options.most)))
+    rows = [row_of(result, options.most) for result in results]
+    print("\n".join(summary(rows)))
     print(f"{len(results)} searches in {time.perf_counter() - begin:.0f} s")
     if options.out:
-        rows = [
-            {"search": r.name, "workers": r.workers, "seed": r.seed, "reached": r.reached(), "epochs": r.epochs}
-            | {"hypervolume": r.points[-1].hypervolume if r.points else 0.0}
-            for r in results
-        ]
-        write_parquet(options.out, rows, {"source": source.name, "most": options.most})
+        write_parquet(options.out, rows, {"source": source.name})
 
 
 if __name__ == "__main__":
