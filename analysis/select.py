@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.constraints import keep_constraints
 from analysis.files import write_whole
 from analysis.load import Study, short_text
 from analysis.pareto import pareto_front
@@ -71,16 +72,18 @@ def costs(study: Study, rows: pd.DataFrame, metrics: Sequence[str]) -> npt.NDArr
 def find_front(study: Study, *, include_stopped: bool = False) -> pd.DataFrame:
     """The trials of the search that no other one beats in all objectives, sorted by the first objective.
 
+    Trials that break one of the study's constraints are left out.
+
     Args:
         study: The study.
         include_stopped: False takes trials that trained to their last epoch; True also those that the scheduler
             stopped, at the epoch that stands for them.
 
     Raises:
-        DataError: No trial can be on the front; the text counts what there is.
+        DataError: No trial can be on the front; the text counts what there is, or says which constraints nobody keeps.
     """
     statuses = ["finished", "stopped"] if include_stopped else ["finished"]
-    rows = study.searched[study.searched["status"].isin(statuses)]
+    rows = keep_constraints(study, study.searched[study.searched["status"].isin(statuses)])
     points = costs(study, rows, list(study.objectives))
     front = rows[pareto_front(points)]
     if front.empty:

@@ -91,7 +91,7 @@ def row_of(result: Result, most: int) -> dict[str, Any]:
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """A Markdown table: epochs to the target, median [quartiles], and the ratio of the median to the first search's."""
-    counts = sorted({row["workers"] for row in rows})
+    counts = sorted({int(row["workers"]) for row in rows})
     names = list(dict.fromkeys(row["label"] for row in rows))
     lines = ["| search | " + " | ".join(f"{count} workers" for count in counts) + " |", "|---|" + "---|" * len(counts)]
     for name in names:
@@ -104,7 +104,7 @@ def _cell(rows: Sequence[Mapping[str, Any]], name: str, first: str, workers: int
     mine = [row for row in rows if (row["label"], row["workers"]) == (name, workers)]
     if not mine:
         return "-"
-    most = min(row["most"] for row in mine)
+    most = int(min(row["most"] for row in mine))
     low, middle, high = _quartiles(mine)
     base = _quartiles([row for row in rows if (row["label"], row["workers"]) == (first, workers)])[1]
     ratio = f", x{middle / base:.2f}" if np.isfinite([middle, base]).all() else ""
