@@ -57,7 +57,7 @@ def run_table(
         print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
         try:
             code = _run_row(row, table.config, folder, jobs)
-        except MethodError as error:
+        except (DataError, MethodError) as error:  # no trial that finished, or a method that does not fit
             print(f"{row.label}: {error}", file=sys.stderr)
             code = 1
         if code == INTERRUPTED:

@@ -12,6 +12,7 @@ import pytest
 from groupdir.config import TrialConfig
 from groupdir.errors import ConfigError, DataError
 from groupdir.records import write_parquet
+from groupdir.table import Row
 from launch.table import choose, run_table
 
 TRIAL = {"data": {"name": "tests.toy.parts:Waves"}, "encoder": {"name": "mlp"}, "method": {"name": "vanilla"}}
@@ -94,6 +95,26 @@ def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
     (out / "table.yaml").write_text("name: another\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"holds another table\.yaml, and nothing is written over"):
         run_table(file, out=out)
+
+
+def test_a_row_that_finishes_nothing_does_not_hold_up_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first row's data cannot be read by any trial; the second one's is never asked for."""
+    file = tmp_path / "grid.yaml"
+    file.write_text(GRID, encoding="utf-8")
+    asked: list[str] = []
+
+    def run_row(row: Row, *about: object) -> int:
+        asked.append(row.label)
+        if len(asked) == 1:
+            choose(study(tmp_path / "empty", [("search", "failed", 5.0)]), "val_mae_all")
+        return 0
+
+    monkeypatch.setattr("launch.table._run_row", run_row)
+    assert run_table(file, out=tmp_path / "out") == 1
+    assert len(asked) == 2
+    assert f"{asked[0]}: " in capsys.readouterr().err
 
 
 @pytest.mark.slow
