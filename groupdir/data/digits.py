@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from groupdir.data import pictures
-from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName, Targets
-from groupdir.data.density import STREAMS, LongTailConfig
-from groupdir.metrics import ShotSplit
-
-SIZE = 32
-"""Height and width of a picture, in pixels."""
+from groupdir.data.base import SplitName
+from groupdir.data.density import LongTailConfig
+from groupdir.data.drawn import SIZE, DrawnPictures
 
 _ENDS = {"train": (0.0, 0.60), "val": (0.60, 0.75), "test": (0.75, 1.0)}  # of the shuffled images
 _DEGREES = 150.0
@@ -31,7 +22,7 @@ class DigitsConfig(LongTailConfig):
     """Options of `Digits`."""
 
 
-class Digits(Dataset):
+class Digits(DrawnPictures):
     """Real handwritten digits, each turned by an angle: labels 0..100 for -75..75 degrees, long-tailed; built in.
 
     The 1,797 images of 8x8 that scikit-learn carries are split 60/15/25, so that no handwriting is in two splits. A
@@ -45,41 +36,11 @@ class Digits(Dataset):
 
     Config = DigitsConfig
     config: DigitsConfig
-    augments = True
+    unit = "steps"  # of 1.5 degrees
 
-    def __init__(self, config: DigitsConfig) -> None:
-        super().__init__(config)
-        self.augment_one_view = config.augment != "none"
-
-    @property
-    def targets(self) -> Targets:
-        """Labels 0..100, steps of 1.5 degrees; 100 belongs to the last group."""
-        return Targets(low=0, high=100, bin_width=1, unit="steps", center=50, scale=10)
-
-    @property
-    def inputs(self) -> InputSpec:
-        """Grey pictures, about 0..1: noise may leave that range."""
-        return InputSpec("image", (1, SIZE, SIZE))
-
-    @property
-    def shots(self) -> ShotSplit:
-        """By the number of training pictures of each label."""
-        return self.config.shots(self.split("train").y)
-
-    def build(self, split: SplitName) -> Split:
-        """Draws one split's pictures."""
-        rng = np.random.default_rng([self.config.seed, STREAMS[split]])
-        y = self.config.labels(split, rng)
-        return Split((draw(source_images(split, self.config.seed), y, rng),), y)
-
-    def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
-        """Moves each picture by up to 2 pixels, changes its contrast and adds noise; none of it tells the angle."""
-        return (pictures.shift_noise(inputs[0], generator),)
-
-    @classmethod
-    def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
-        """Pictures of 32x32 from a .npy or .npz, a picture file, or a folder of them."""
-        return pictures.read_pictures(path, spec)
+    def draw(self, split: SplitName, y: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """Turns handwritten images of the split."""
+        return draw(source_images(split, self.config.seed), y, rng)
 
 
 def source_images(split: SplitName, seed: int) -> npt.NDArray[np.float64]:

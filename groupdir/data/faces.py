@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import Field
 
-from groupdir.data import pictures
-from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName, Targets
-from groupdir.data.density import STREAMS, LongTailConfig
+from groupdir.data.base import SplitName
+from groupdir.data.density import LongTailConfig
+from groupdir.data.drawn import SIZE, DrawnPictures
 from groupdir.data.face_drawing import Persons, Signs, draw_faces
-from groupdir.metrics import ShotSplit
-
-SIZE = 32
-"""Height and width of a picture, in pixels."""
 
 SIGNS = {
     "growth": (-4.0, 20.0),
@@ -40,7 +31,7 @@ class FacesConfig(LongTailConfig):
     latent: float = Field(6.0, ge=0, description="By how many years (sd) an adult's signs run ahead or behind.")
 
 
-class Faces(Dataset):
+class Faces(DrawnPictures):
     """Synthetic faces that age from 0 to 100 years, long-tailed; built in.
 
     Five signs tell the age, each in a range of its own: the head grows, the jaw does, wrinkles come, hair gets grey,
@@ -51,44 +42,14 @@ class Faces(Dataset):
 
     Config = FacesConfig
     config: FacesConfig
-    augments = True
+    unit = "years"
 
-    def __init__(self, config: FacesConfig) -> None:
-        super().__init__(config)
-        self.augment_one_view = config.augment != "none"
-
-    @property
-    def targets(self) -> Targets:
-        """Ages 0..100 years; 100 belongs to the last group."""
-        return Targets(low=0, high=100, bin_width=1, unit="years", center=50, scale=10)
-
-    @property
-    def inputs(self) -> InputSpec:
-        """Grey pictures, about 0..1: noise may leave that range."""
-        return InputSpec("image", (1, SIZE, SIZE))
-
-    @property
-    def shots(self) -> ShotSplit:
-        """By the number of training pictures of each age."""
-        return self.config.shots(self.split("train").y)
-
-    def build(self, split: SplitName) -> Split:
-        """Draws one split's pictures."""
-        rng = np.random.default_rng([self.config.seed, STREAMS[split]])
-        y = self.config.labels(split, rng)
+    def draw(self, split: SplitName, y: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """Draws people of these ages."""
         signs = signs_of_age(y, self.config.latent, rng)
         faces = draw_faces(signs, Persons.draw(len(y), rng), SIZE)
         faces += _NOISE * rng.standard_normal(faces.shape, dtype=np.float32)
-        return Split((faces[:, None],), y)
-
-    def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
-        """Moves each picture by up to 2 pixels, changes its contrast and adds noise."""
-        return (pictures.shift_noise(inputs[0], generator),)
-
-    @classmethod
-    def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
-        """Pictures of 32x32 from a .npy or .npz, a picture file, or a folder of them."""
-        return pictures.read_pictures(path, spec)
+        return faces[:, None]
 
 
 def signs_of_age(y: npt.NDArray[np.float32], latent: float, rng: np.random.Generator) -> Signs:
