@@ -58,6 +58,8 @@ def propose(
         warm: Trials of earlier studies: `params` and `values`.
     """
     number, name = len(history), search.sampler.name
+    if not space.leaves:
+        return Suggestion({})
     if name == "qmc" or (name != "random" and number + len(warm) < search.sampler.startup):
         return Suggestion(design_point(space, search.seed, number))
     if name == "hypervolume" and number % EXPLORES == 0:

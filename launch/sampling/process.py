@@ -62,9 +62,13 @@ class Process:
 
 
 def draw(mean: Array, covariance: Array, normal: Array) -> Array:
-    """Samples `(S, N)` from standard normal numbers `(S, N)`; a covariance that is singular gets a little more."""
+    """Samples `(S, N)` from standard normal numbers `(S, N)`; the covariance may be singular."""
     jitter = 1e-6 * float(np.mean(np.diag(covariance))) + 1e-12
-    root = np.linalg.cholesky(covariance + jitter * np.eye(len(covariance)))
+    try:
+        root = np.linalg.cholesky(covariance + jitter * np.eye(len(covariance)))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
     return np.asarray(mean + normal @ root.T)
 
 

@@ -11,8 +11,8 @@ from launch.sampling import hypervolume
 from launch.sampling.fidelity import Climb, Level
 from launch.sampling.improvement import expected_improvement
 from launch.sampling.modelled import Modelled
-from launch.sampling.process import Process, fresh_kernel
-from launch.searcher import propose
+from launch.sampling.process import Process, draw, fresh_kernel
+from launch.searcher import SAMPLERS, propose
 from launch.study import Study
 
 SHOTS = ("all", "many", "median", "few")
@@ -74,6 +74,15 @@ def test_samples_of_near_points_go_together() -> None:
     assert np.corrcoef(drawn.T)[0, 1] > 0.98
     assert np.corrcoef(drawn.T)[0, 2] < 0.9
     assert np.median(np.exp(drawn), axis=0) == pytest.approx(model.mean(places), rel=0.05)
+
+
+@pytest.mark.parametrize("below", [0.0, -1e-3])
+def test_a_singular_covariance_can_be_drawn_from(below: float) -> None:
+    """Equal points have equal values; rounding may leave an eigenvalue a little below zero."""
+    covariance = np.array([[1.0, 1.0], [1.0, 1.0]]) + below * np.array([[1.0, -1.0], [-1.0, 1.0]])
+    drawn = draw(np.zeros(2), covariance, np.random.default_rng(0).standard_normal((200, 2)))
+    assert np.abs(drawn[:, 0] - drawn[:, 1]).max() < 0.05
+    assert drawn[:, 0].std() == pytest.approx(1.0, abs=0.15)
 
 
 def all_kept(samples: np.ndarray) -> np.ndarray:
@@ -171,3 +180,14 @@ def test_warm_trials_are_learnt_from(study: Study) -> None:
     space, search = study.config.space, study.config.search
     found = [hypervolume.suggest(space, search, [], (), warm, [seed]) for seed in range(5)]
     assert sum(params["method.groups"] == 5 for params in found if params) >= 4
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_space_with_nothing_open_has_one_point(study: Study, suggest: Suggest, train: Train, sampler: str) -> None:
+    content = study.config.to_dict()
+    fixed = {"groups": 5, "beta": 1.0, "similarity": "cosine", "temperature": 0.5, "weights": None}
+    search = content["search"] | {"sampler": {"name": sampler, "startup": 1}}
+    study.config = StudyConfig.from_dict(content | {"method": content["method"] | fixed, "search": search})
+    for _ in range(6):
+        train(study, suggest(study), [4.0], "finished")
+    assert [dict(trial.params) for trial in study.state.of("search")] == [{}] * 6
