@@ -88,12 +88,8 @@ def _asked(
     if search.sampler.name == "random":
         return lambda words: Suggestion(random_point(space, words))
     if search.sampler.name == "hypervolume":
-
-        def ours(words: Sequence[int]) -> Suggestion | None:
-            params = hypervolume.suggest(space, search, history, levels, warm, words)
-            return None if params is None else Suggestion(params)
-
-        return ours
+        ours = hypervolume.suggester(space, search, history, levels, warm)
+        return lambda words: None if ours is None else Suggestion(ours(words))
     known = told(space, search, history, levels, warm)
     make = OPTUNA[search.sampler.name]
     return lambda words: None if known is None else _ask(space, search, make, words, known)

@@ -106,7 +106,8 @@ class Interpolated:
         pairs = [block for block in blocks if len(block) > 1]
         if not pairs:
             raise ValueError("curves must have two seeds of at least one configuration, for the noise between them")
-        self._noise = np.stack([(block[0] - block[1]) / np.sqrt(2.0) for block in pairs])
+        half = np.stack([(block[0] - block[1]) / np.sqrt(2.0) for block in pairs])
+        self._noise = np.concatenate([half, -half])
         self._shape = blocks[0].shape[1:]
         seconds = [row["seconds"] for seeds in curves.curves for curve in seeds for row in curve.rows]
         self._seconds = float(np.median(seconds))

@@ -61,7 +61,8 @@ def share(domain: Domain, value: Any) -> float:
     """
     if isinstance(domain, Choice):
         return sorted(domain.values).index(value) / max(1, len(domain.values) - 1)
-    low, high = float(domain.low), float(domain.high)
+    low = float(domain.low)
+    high = float(domain.ends[1] if isinstance(domain, IntRange) else domain.high)
     if high <= low:
         return 0.0
     if isinstance(domain, LogUniform) or (isinstance(domain, IntRange) and domain.log):

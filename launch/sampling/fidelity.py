@@ -79,11 +79,13 @@ class Climb:
 def _slope(below: Array, values: Array) -> float:
     """By least squares, drawn to 1 as by one more observation of the usual spread."""
     spread = below - below.mean()
-    prior = float(np.square(spread).mean()) or 1.0
+    prior = float(np.square(spread).mean())
+    if prior < 1e-20 * max(1.0, float(np.square(below).max())):
+        return 1.0  # all the same below
     return float((spread @ (values - values.mean()) + prior) / (spread @ spread + prior))
 
 
 def _smoother(kernel: Kernel) -> Kernel:
     """For what is left between two levels: half of it explained by the point, half noise, until more is known."""
-    step = fresh_kernel(len(kernel.k1.k2.length_scale))
-    return step.clone_with_theta(np.log([0.5, *kernel.k1.k2.length_scale, 0.5]))
+    scales = np.atleast_1d(kernel.k1.k2.length_scale)  # a fit in one dimension leaves a number
+    return fresh_kernel(len(scales)).clone_with_theta(np.log([0.5, *scales, 0.5]))

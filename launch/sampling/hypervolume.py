@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,19 +25,21 @@ SAMPLES = 16  # of what may be true
 LEAST = 0.25  # probability to succeed and to keep to the constraints that a candidate must have
 
 
-def suggest(
+def suggester(
     space: Space,
     search: SearchConfig,
     trials: Sequence[TrialState],
     levels: Sequence[int],
     warm: Sequence[Mapping[str, Any]],
-    words: Sequence[int],
-) -> dict[str, Any] | None:
-    """Parameters for the next trial, or None where too little is known: no level has more trials than there are leaves.
+) -> Callable[[Sequence[int]], dict[str, Any]] | None:
+    """What gives parameters for the next trial; None where too little is known: no level has more trials than leaves.
 
     Every objective is predicted for the end of a training from the values at all rungs (`Climb`). The next trial is the
     one of some candidates whose expected hypervolume improvement is greatest, over what has finished and what runs;
-    points that may fail or break a constraint add the less. Suggestions that are asked for at once are different.
+    points that may fail or break a constraint add the less. What is asked for at once is different.
+
+    All follows from the arguments, and from how the machine rounds: fits on other processors may differ in the last
+    digit, and so, rarely, in which of two points that are as good is taken.
 
     Args:
         space: What is open.
@@ -45,26 +47,32 @@ def suggest(
         trials: All search trials so far, by number.
         levels: The rungs, upwards.
         warm: Trials of earlier studies: `params` and `values`.
-        words: Of the generator.
+
+    Returns:
+        A function of the words of a generator.
     """
     study = _Study(space, search, trials, levels, warm)
     if not study.ready:
         return None
-    rng = np.random.default_rng(list(words))
     models = [study.model(name, sign) for name, sign in study.objectives.items()]
     alive = np.asarray(study.alive, dtype=np.int64)
     if len(alive) > KNOWN:
         means = np.stack([model.mean(study.points[alive]) for model in models], axis=1)
         alive = alive[np.argsort(fronts(means), kind="stable")[:KNOWN]]
-    candidates = design(space, int(rng.integers(2**31)), CANDIDATES)
-    points = np.stack([study.coordinates.features(item) for item in candidates])
-    places = np.concatenate([study.points[alive], points])
-    samples = np.stack([model.samples(places, _normal(rng, places)) for model in models], axis=2)
-    kept = _kept(study, places, rng)
-    gain = expected_improvement(samples, kept, len(alive), int(rng.integers(2**31)))
-    chance = kept[:, len(alive) :].mean(axis=0)
-    behind = fronts(samples[:, len(alive) :].mean(axis=0))  # decides where none is expected to improve anything
-    return candidates[int(np.lexsort((-behind, chance, gain * (chance >= LEAST)))[-1])]
+
+    def suggest(words: Sequence[int]) -> dict[str, Any]:
+        rng = np.random.default_rng(list(words))
+        candidates = design(space, int(rng.integers(2**31)), CANDIDATES)
+        points = np.stack([study.coordinates.features(item) for item in candidates])
+        places = np.concatenate([study.points[alive], points])
+        samples = np.stack([model.samples(places, _normal(rng, places)) for model in models], axis=2)
+        kept = _kept(study, places, rng)
+        gain = expected_improvement(samples, kept, len(alive), int(rng.integers(2**31)))
+        chance = kept[:, len(alive) :].mean(axis=0)
+        behind = fronts(samples[:, len(alive) :].mean(axis=0))  # decides where none is expected to improve anything
+        return candidates[int(np.lexsort((-behind, chance, gain * (chance >= LEAST)))[-1])]
+
+    return suggest
 
 
 def _normal(rng: np.random.Generator, points: Array) -> Array:
@@ -81,8 +89,8 @@ def _kept(study: _Study, points: Array, rng: np.random.Generator) -> BoolArray:
         sign, limit = bound(text)
         if study.measurable(name):
             kept &= study.model(name, sign, cut=False).samples(points, _normal(rng, points)) <= sign * limit
-    if study.failed.any():
-        failures = Modelled(study.points, [study.failed.astype(float)], study.settled, cut=False)
+    if np.nansum(study.failures) and np.isfinite(study.failures).sum() >= FEWEST:
+        failures = Modelled(study.points, [study.failures], study.settled, cut=False)
         kept &= failures.samples(points, _normal(rng, points)) < 0.5
     return kept
 
@@ -102,7 +110,8 @@ class _Study:
         self.coordinates = Coordinates(space.leaves)
         self.params = [item["params"] for item in warm] + [trial.params for trial in trials]
         self.points = np.stack([self.coordinates.features(item) for item in self.params])
-        rows = {level: [measured(trial, level, search) for trial in trials] for level in (*levels, END)}
+        ends = [search.scheduler.max_t] if search.scheduler.max_t else []
+        rows = {level: [measured(trial, level, search) for trial in trials] for level in (*levels, *ends, END)}
         counts = {level: sum(row is not None for row in found) for level, found in rows.items()}
         counts[END] += len(warm)
         self.ready = max(counts.values()) >= max(FEWEST, len(space.leaves) + 1)
@@ -111,8 +120,12 @@ class _Study:
 
     @property
     def alive(self) -> list[int]:
-        """Indices of those that have finished or may: neither stopped, failed nor paused."""
-        may = [trial.status in ("running", "finished") and not trial.told_to_stop for trial in self._trials]
+        """Indices of those that have finished or may: neither stopped below their last epoch, failed nor paused."""
+        last = self.search.scheduler.max_t or np.inf  # a trial that came there is stopped, but has not lost
+        may = [
+            (trial.status in ("running", "finished") and not trial.told_to_stop) or trial.epoch >= last
+            for trial in self._trials
+        ]
         return [*range(len(self._warm)), *(len(self._warm) + index for index, is_may in enumerate(may) if is_may)]
 
     def measurable(self, name: str) -> bool:
@@ -125,9 +138,14 @@ class _Study:
         return Modelled(self.points, costs, self.settled, cut)
 
     @property
-    def failed(self) -> BoolArray:
-        """Whether each has failed `(N,)`."""
-        return np.asarray([False] * len(self._warm) + [trial.status == "failed" for trial in self._trials])
+    def failures(self) -> Array:
+        """1 for each that has failed, 0 for one that came to a level, NaN while nobody knows: `(N,)`."""
+        came = [any(found[index] is not None for found in self._rows.values()) for index in range(len(self._trials))]
+        new = [
+            1.0 if trial.status == "failed" else 0.0 if known else np.nan
+            for trial, known in zip(self._trials, came, strict=True)
+        ]
+        return np.asarray([0.0] * len(self._warm) + new)
 
     def _costs(self, level: float, name: str, sign: float) -> Array:
         """Costs `(N,)` at a level."""

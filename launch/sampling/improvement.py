@@ -11,7 +11,7 @@ from launch.schedulers.ranking import fronts
 
 BoolArray = npt.NDArray[np.bool_]
 PROBES = 1024
-MARGIN = 0.1  # of the front's range, beyond its worst member: as in launch.quality
+MARGIN = 0.1  # of the front's range, beyond its worst member: as in launch.quality, where it has a range
 
 
 def expected_improvement(samples: Array, kept: BoolArray, known: int, seed: int) -> Array:
@@ -37,7 +37,7 @@ def expected_improvement(samples: Array, kept: BoolArray, known: int, seed: int)
     Returns:
         Shares of the box `(N,)`.
     """
-    low, high = _box(samples, kept.mean(axis=0))
+    low, high = _box(samples, kept)
     probes = low + qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(seed)).random(PROBES) * (high - low)
     found = np.zeros(samples.shape[1] - known)
     for costs, holds in zip(samples, kept, strict=True):
@@ -54,15 +54,20 @@ def _dominated(points: Array, probes: Array) -> Array:
     return found
 
 
-def _box(samples: Array, chance: Array) -> tuple[Array, Array]:
+def _box(samples: Array, kept: BoolArray) -> tuple[Array, Array]:
     """From the best to a tenth beyond the worst that the front has, of those that are likeliest to keep to constraints.
 
     Args:
         samples: `(S, N, M)`; their mean is what the front is of.
-        chance: To keep to all constraints `(N,)`.
+        kept: Whether constraints hold `(S, N)`: what breaks them is no reason to look for anything so good.
     """
+    chance = kept.mean(axis=0)
     middle = samples.mean(axis=0)[chance >= min(0.5, chance.max())]
     front = middle[fronts(middle) == 0]
-    low = np.minimum(front.min(axis=0), np.quantile(samples.min(axis=1), 0.25, axis=0))
+    low = front.min(axis=0)
+    best = np.where(kept[:, :, None], samples, np.inf).min(axis=1)
+    best = best[np.isfinite(best).all(axis=1)]
+    if len(best):
+        low = np.minimum(low, np.quantile(best, 0.25, axis=0))
     span = np.maximum(np.ptp(front, axis=0), 1e-9 + 1e-3 * np.abs(front).max(axis=0))
     return low, front.max(axis=0) + MARGIN * span

@@ -24,8 +24,8 @@ class Modelled:
     Args:
         points: Coordinates `(N, D)` of all trials.
         costs: For each level, from the lowest, the trials' costs `(N,)` there, NaN where there is none.
-        settled: How many of the first trials have a cost at the lowest level that will not change any more: length
-            scales are fitted to a part of these, and kept until there are half as many again.
+        settled: How many of the first trials have a cost at the lowest level that will not change any more, or never
+            will have one: length scales are fitted to the first of these costs, 8, 12, 18 and so on up to 90.
         cut: Whether how bad a bad cost is does not matter, as for an objective; it does for a constraint.
     """
 
@@ -34,10 +34,10 @@ class Modelled:
         used = [column for column in costs if np.isfinite(column).sum() >= FEWEST]
         self._log = all(np.nanmin(column) > 0 for column in used)
         levels = [self._level(points, self._warp(column)) for column in used]
-        first = next((count for count in reversed(FITS) if count <= settled), 0)
-        fitted = self._level(points[:first], self._warp(used[0][:first]))
-        enough = len(fitted.values) >= FITS[0]
-        kernel = _kernel(*map(_frozen, (fitted.points, fitted.values))) if enough else fresh_kernel(points.shape[1])
+        here = np.flatnonzero(np.isfinite(used[0][:settled]))
+        count = next((count for count in reversed(FITS) if count <= len(here)), 0)
+        fitted = self._level(points[here[:count]], self._warp(used[0][here[:count]]))
+        kernel = _kernel(*map(_frozen, (fitted.points, fitted.values))) if count else fresh_kernel(points.shape[1])
         self._climb = Climb(levels, kernel)
 
     def _warp(self, costs: Array) -> Array:
@@ -49,7 +49,7 @@ class Modelled:
         return np.exp(found) if self._log else np.asarray(found)
 
     def mean(self, points: Array) -> Array:
-        """Expected costs `(K,)` at points `(K, D)`, without the luck of one training."""
+        """What is most likely at points `(K, D)`, without the luck of one training: costs `(K,)`."""
         return self._unwarp(self._climb.mean(points))
 
     def samples(self, points: Array, normal: Array) -> Array:

@@ -29,7 +29,7 @@ class Process:
     """
 
     def __init__(self, points: Array, targets: Array, kernel: Kernel | None = None) -> None:
-        self._centre, self._scale = float(targets.mean()), float(targets.std()) or 1.0
+        self._centre, self._scale = float(targets.mean()), float(targets.std()) or 1e-9
         self._targets = (targets - self._centre) / self._scale
         known = kernel is not None
         self._fitted = GaussianProcessRegressor(

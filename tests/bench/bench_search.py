@@ -90,23 +90,31 @@ def row_of(result: Result, most: int) -> dict[str, Any]:
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A Markdown table: epochs to the target, median [quartiles], and the ratio of the median to the first search's."""
+    """A Markdown table: epochs to the target, median [quartiles], and the ratio of the median to random search's.
+
+    Raises:
+        ValueError: A search is there twice with the same workers and seed.
+    """
+    keys = [(row["label"], row["workers"], row["seed"]) for row in rows]
+    if len(set(keys)) < len(keys):
+        raise ValueError("a search must be there once for each number of workers and each seed, got some twice")
     counts = sorted({int(row["workers"]) for row in rows})
     names = list(dict.fromkeys(row["label"] for row in rows))
     lines = ["| search | " + " | ".join(f"{count} workers" for count in counts) + " |", "|---|" + "---|" * len(counts)]
     for name in names:
-        cells = [_cell(rows, name, names[0], count) for count in counts]
+        cells = [_cell(rows, name, count) for count in counts]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
-def _cell(rows: Sequence[Mapping[str, Any]], name: str, first: str, workers: int) -> str:
+def _cell(rows: Sequence[Mapping[str, Any]], name: str, workers: int) -> str:
     mine = [row for row in rows if (row["label"], row["workers"]) == (name, workers)]
     if not mine:
         return "-"
     most = int(min(row["most"] for row in mine))
     low, middle, high = _quartiles(mine)
-    base = _quartiles([row for row in rows if (row["label"], row["workers"]) == (first, workers)])[1]
+    plain = [row for row in rows if (row["label"], row["workers"]) == (next(iter(SEARCHES)), workers)]
+    base = _quartiles(plain)[1] if plain else np.inf
     ratio = f", x{middle / base:.2f}" if np.isfinite([middle, base]).all() else ""
     return f"{_said(middle, most)} [{_said(low, most)}, {_said(high, most)}]{ratio}"
 

@@ -1,7 +1,8 @@
 """The sampler that models the front: it learns from rungs, differs when asked at once, keeps to constraints."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from launch.sampling.improvement import expected_improvement
 from launch.sampling.modelled import Modelled
 from launch.sampling.process import Process, draw, fresh_kernel
 from launch.searcher import SAMPLERS, propose
+from launch.state import TrialState
 from launch.study import Study
 
 SHOTS = ("all", "many", "median", "few")
@@ -112,6 +114,12 @@ def test_a_members_luck_is_its_neighbours_too() -> None:
     assert gain[0] < 0.1 * gain[1]
 
 
+def suggestions(study: Study, trials: Sequence[TrialState], levels: Sequence[int] = (), count: int = 8) -> list[Any]:
+    """Some suggestions after the same trials."""
+    suggest = hypervolume.suggester(study.config.space, study.config.search, trials, levels, ())
+    return [] if suggest is None else [suggest([seed]) for seed in range(count)]
+
+
 def ours(study: Study, **changes: object) -> None:
     content = study.config.to_dict()
     search = content["search"] | {"sampler": {"name": "hypervolume", "startup": 4}} | changes
@@ -125,12 +133,9 @@ def test_it_learns_from_rungs_alone(study: Study, suggest: Suggest, train: Train
         trial = suggest(study)
         good = study.state.trials[trial].params["method.groups"] == 10
         train(study, trial, [9.0, 1.0 if good else 8.0], "stopped")
-    search, trials = study.config.search, study.state.of("search")
-    for seed in range(5):
-        params = hypervolume.suggest(study.config.space, search, trials, [2], (), [seed])
-        assert params is not None
-        assert params["method.groups"] == 10
-    assert hypervolume.suggest(study.config.space, search, trials, [3], (), [0]) is None, "no level has values"
+    trials = study.state.of("search")
+    assert [params["method.groups"] for params in suggestions(study, trials, [2])] == [10] * 8
+    assert suggestions(study, trials, [3]) == [], "no level has values"
 
 
 def test_what_is_asked_for_at_once_is_different(study: Study, suggest: Suggest, train: Train) -> None:
@@ -160,13 +165,12 @@ def test_it_keeps_to_constraints_and_knows_failures(study: Study, suggest: Sugge
         payload = {"stage": "joint", "seconds": 2.0, "last": True, "metrics": metrics}
         study.append("epoch", trial=number, seed=0, epoch=1, payload=payload)
         study.append("finished", trial=number)
-    search, trials = study.config.search, study.state.of("search")
-    found = [hypervolume.suggest(study.config.space, search, trials, (), (), [seed]) for seed in range(8)]
-    groups = [params["method.groups"] for params in found if params]
+    trials = study.state.of("search")
+    groups = [params["method.groups"] for params in suggestions(study, trials)]
     assert groups.count(10) >= 6, f"got {groups}"
-    free = search.model_copy(update={"constraints": {}})
-    freely = [hypervolume.suggest(study.config.space, free, trials, (), (), [seed]) for seed in range(8)]
-    assert sum(params["method.groups"] == 2 for params in freely if params) >= 6
+    study.config = StudyConfig.from_dict(study.config.to_dict() | {"search": {"trials": 200}})
+    freely = [params["method.groups"] for params in suggestions(study, trials)]
+    assert freely.count(2) >= 6, f"got {freely}"
 
 
 def test_warm_trials_are_learnt_from(study: Study) -> None:
@@ -177,9 +181,67 @@ def test_warm_trials_are_learnt_from(study: Study) -> None:
         params = propose(study.config.space, study.config.search.model_copy(update={"seed": number}), []).params
         level = (1.0 if params["method.groups"] == 5 else 7.0) + 0.1 * rng.random()
         warm.append({"params": params, "values": {f"val_mae_{shot}": level for shot in SHOTS}})
-    space, search = study.config.space, study.config.search
-    found = [hypervolume.suggest(space, search, [], (), warm, [seed]) for seed in range(5)]
-    assert sum(params["method.groups"] == 5 for params in found if params) >= 4
+    suggest = hypervolume.suggester(study.config.space, study.config.search, [], (), warm)
+    assert suggest is not None
+    assert sum(suggest([seed])["method.groups"] == 5 for seed in range(5)) >= 4
+
+
+def test_length_scales_are_fitted_whatever_comes_first() -> None:
+    """Ninety warm trials know nothing of the lowest rung; the forty after them do."""
+    rng = np.random.default_rng(5)
+    points = rng.random((130, 2))
+    rung = np.where(np.arange(130) < 90, np.nan, np.sin(6 * points[:, 0]) + 2)
+    model = Modelled(points, [rung], settled=130)
+    new = rng.random((50, 2))
+    assert np.abs(model.mean(new) - np.sin(6 * new[:, 0]) - 2).mean() < 0.1
+    moved = new.copy()
+    moved[:, 1] = 1 - moved[:, 1]
+    assert np.abs(model.mean(moved) - model.mean(new)).mean() < 0.05, "the second coordinate was found not to matter"
+
+
+def test_how_bad_is_no_matter_for_an_objective_but_for_a_constraint() -> None:
+    points = np.linspace(0, 1, 20)[:, None] * [1.0, 0.0]
+    costs = 2 + points[:, 0]
+    costs[-1] = 500.0
+    near = points[:15]
+    assert np.abs(Modelled(points, [costs], 20).mean(near) - costs[:15]).mean() < 0.2
+    assert Modelled(points, [costs - 3], 20, cut=False).mean(points[-1:])[0] > 50
+
+
+def test_what_breaks_a_constraint_does_not_set_the_box() -> None:
+    """Good ones that are forbidden lie far away: improvements among the allowed are seen as if they were not there."""
+    rng = np.random.default_rng(6)
+    allowed = 10 + rng.random((16, 20, 3))
+    forbidden = 1 + 0.1 * rng.random((16, 5, 3))
+    points = 9.9 + rng.random((16, 4, 3))
+    alone = np.concatenate([allowed, points], axis=1)
+    expected = expected_improvement(alone, all_kept(alone), 20, seed=0)
+    samples = np.concatenate([allowed, forbidden, points], axis=1)
+    kept = all_kept(samples)
+    kept[:, 20:25] = False
+    assert expected_improvement(samples, kept, 25, seed=0) == pytest.approx(expected)
+    assert expected.max() > 0
+
+
+@pytest.mark.parametrize("leaf", [{"method.beta": {"uniform": [0.5, 2]}}, {"method.groups": {"choice": [2, 5, 10]}}])
+def test_one_leaf_is_enough(study: Study, suggest: Suggest, train: Train, leaf: dict[str, Any]) -> None:
+    content = study.config.to_dict()
+    fixed = {"groups": 5, "beta": 1.0, "similarity": "cosine", "temperature": 0.5, "weights": None}
+    fixed |= {address.partition(".")[2]: domain for address, domain in leaf.items()}
+    search = content["search"] | {"sampler": {"name": "hypervolume", "startup": 2}}
+    study.config = StudyConfig.from_dict(content | {"method": content["method"] | fixed, "search": search})
+    for index in range(14):
+        train(study, suggest(study), [5.0 - 0.1 * index, 4.0], "finished" if index % 2 else "stopped")
+    assert len(suggestions(study, study.state.of("search"), [1])) == 8
+
+
+def test_improvements_are_measured_from_what_runs_too(study: Study, suggest: Suggest, train: Train) -> None:
+    """Neither from what was stopped, nor from what waits."""
+    for end in ("finished", "stopped", "failed", "", "paused", "finished"):
+        train(study, suggest(study), [4.0, 3.0], end)
+    view = hypervolume._Study(study.config.space, study.config.search, study.state.of("search"), [1], ())
+    assert view.alive == [0, 3, 5]
+    assert view.failures.tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
