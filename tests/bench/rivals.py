@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from optuna import logging as optuna_logging
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
@@ -38,6 +39,7 @@ class RayDriver:
         self._space, self._seed, self._left = config.space, search.seed, search.trials
         rungs = {"grace_period": search.scheduler.grace_period, "reduction_factor": search.scheduler.reduction_factor}
         self._asha = AsyncHyperBandScheduler(time_attr="epoch", metric=metric, mode="min", max_t=longest, **rungs)
+        optuna_logging.set_verbosity(optuna_logging.WARNING)
         names, modes = list(search.objectives), list(search.objectives.values())
         self._optuna = OptunaSearch(self._define, metric=names, mode=modes, seed=search.seed) if optuna else None
         self._params: dict[int, Mapping[str, Any]] = {}
