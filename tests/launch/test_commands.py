@@ -22,8 +22,8 @@ def test_a_dry_run_says_what_would_run(root: Path, tmp_path: Path) -> None:
     trials = load_study(file).search.trials
     assert f"study digits: {trials} trials of up to 30 epochs" in run.stdout
     assert "method.temperature|cosine: log_uniform 0.1 to 2" in run.stdout
-    assert "rungs at epochs 5, 15" in run.stdout
-    assert f"budget: {expected_epochs(trials, [5, 15], 30, 3):,} epochs if" in run.stdout
+    assert "rungs at epochs 5, 10, 20" in run.stdout
+    assert f"budget: {expected_epochs(trials, [5, 10, 20], 30, 2):,} epochs if" in run.stdout
     assert "time: unknown" in run.stdout
     assert not (tmp_path / "none").exists()
 
