@@ -6,6 +6,7 @@ import csv
 import json
 import multiprocessing
 import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,14 @@ class Run:
 
 
 def rerun(
-    config: TrialConfig, *, seeds: int, beside: str | None, folder: Path, jobs: int | None = None, resume: bool = False
+    config: TrialConfig,
+    *,
+    seeds: int,
+    beside: str | None,
+    folder: Path,
+    jobs: int | None = None,
+    resume: bool = False,
+    trained: Path | None = None,
 ) -> list[Run]:
     """Trains seeds `config.seed`, `config.seed + 1`, ... of a configuration, several at once.
 
@@ -51,6 +59,7 @@ def rerun(
         folder: Takes `<method>/seed_<n>/checkpoint.pt` and `result.json`; must be new, unless `resume`.
         jobs: Trainings at once.
         resume: Keep what is finished in `folder`, and go on with what is not.
+        trained: A checkpoint of `config` itself, which its own seed goes on from: a search has trained it already.
 
     Raises:
         ConfigError: The folder exists, or `beside` does not fit.
@@ -70,6 +79,10 @@ def rerun(
         for index in range(seeds)
         for label, plan in plans.items()
     ]
+    own = tasks[0][2] / CHECKPOINT
+    if trained is not None and not own.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(trained, own)
     return sorted(_run_all(tasks, jobs or _jobs(config)), key=lambda run: (list(plans).index(run.label), run.seed))
 
 

@@ -14,11 +14,18 @@ from launch.state import TrialState
 from launch.study import Study
 
 KEPT = "checkpoints"
+FILE = "trial.pt"  # in each checkpoint's folder
 
 
 def trial_name(trial: int) -> str:
     """What Ray calls a trial and its folder."""
     return f"trial-{trial:04d}"
+
+
+def kept_checkpoint(study: Path, trial: int) -> Path | None:
+    """The file that is kept of a finished trial of the study in a folder, or None where there is none (any more)."""
+    file = study / KEPT / f"{trial:04d}" / FILE
+    return file if file.is_file() else None
 
 
 def keep(study: Study, trial: int) -> str:

@@ -85,6 +85,8 @@ class Director:
         Returns:
             Whether it is new.
         """
+        if self._study.state.trials[trial].at(int(row["epoch"])) is not None:
+            return False
         return self._study.append(
             "epoch",
             trial=trial,

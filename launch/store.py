@@ -32,6 +32,7 @@ CREATE TABLE events (
 ) STRICT;
 CREATE UNIQUE INDEX one_row_per_epoch ON events (trial, seed, epoch) WHERE kind = 'epoch';
 """
+_ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,9 @@ class Store:
         if path.exists():
             raise DataError(f"{path}: must not exist, but does: a study is never written over")
         connection = _connect(path)
-        with connection:
-            connection.executescript(_TABLES)
-            meta = {"schema": str(SCHEMA), "study": json.dumps(study, allow_nan=False)}
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        connection.executescript(_TABLES)
+        meta = {"schema": str(SCHEMA), "study": json.dumps(study, allow_nan=False)}
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         return cls(path, connection)
 
     @classmethod
@@ -133,13 +133,11 @@ class Store:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         now = time.time()
         plain = without_nan(payload or {})
-        text = json.dumps(plain, allow_nan=False)
-        with self._connection:
-            cursor = self._connection.execute(
-                "INSERT INTO events (time, kind, trial, seed, epoch, payload) VALUES (?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (trial, seed, epoch) WHERE kind = 'epoch' DO NOTHING",
-                (now, kind, trial, seed, epoch, text),
-            )
+        cursor = self._connection.execute(  # on its own it is a transaction
+            "INSERT INTO events (time, kind, trial, seed, epoch, payload) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (trial, seed, epoch) WHERE kind = 'epoch' DO NOTHING",
+            (now, kind, trial, seed, epoch, _ENCODER.encode(plain)),
+        )
         if not cursor.rowcount or cursor.lastrowid is None:
             return None
         return Event(cursor.lastrowid, now, kind, trial, seed, epoch, plain)
@@ -183,7 +181,7 @@ def _connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
     """
     if readonly:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection

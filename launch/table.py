@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from groupdir.records import read_parquet
 from groupdir.registry import did_you_mean
 from groupdir.rerun import rerun
 from groupdir.table import Row, Table, TableConfig, load_table
+from launch.checkpoints import kept_checkpoint
 
 RECORD = "table.yaml"
 CHOSEN = "chosen.yaml"
@@ -72,18 +74,35 @@ def run_table(
 
 def _run_row(row: Row, config: TableConfig, folder: Path, jobs: int | None) -> int:
     """The exit code of a row's search; the chosen trial is measured only if that is 0."""
-    trial = row.config
+    chosen = None if row.config is None else Chosen(row.config)
     if row.study is not None:
         code = _search(row, folder)
         if code != 0:
             return code
-        trial = choose(folder / row.folder, config.select)
-    assert trial is not None
-    rerun(trial, seeds=config.seeds, beside=None, folder=folder / CONFIRMED / row.folder, jobs=jobs, resume=True)
+        chosen = choose(folder / row.folder, config.select)
+    assert chosen is not None
+    there = folder / CONFIRMED / row.folder
+    rerun(
+        chosen.config,
+        seeds=config.seeds,
+        beside=None,
+        folder=there,
+        jobs=jobs,
+        resume=True,
+        trained=chosen.checkpoint,
+    )
     return 0
 
 
-def choose(study: Path, metric: str) -> TrialConfig:
+@dataclass(frozen=True)
+class Chosen:
+    """What is measured on the test set, and the checkpoint that a search has left of it, if it has."""
+
+    config: TrialConfig
+    checkpoint: Path | None = None
+
+
+def choose(study: Path, metric: str) -> Chosen:
     """The configuration of the finished trial with the lowest validation error, written down before any test.
 
     Args:
@@ -106,7 +125,7 @@ def choose(study: Path, metric: str) -> TrialConfig:
     config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
     head = f"# trial {best['trial']} of {len(rows)} finished: the lowest {metric}, {best[metric]:.6g}\n"
     _write(study / CHOSEN, head + config.to_yaml())
-    return config
+    return Chosen(config, kept_checkpoint(study, best["trial"]))
 
 
 def _finite(value: Any) -> bool:

@@ -57,7 +57,8 @@ def test_the_lowest_finished_trial_of_the_search_is_chosen_and_written_down(tmp_
     values = [("search", "finished", 5.0), ("search", "finished", 4.0), ("search", "stopped", 1.0)]
     values += [("ablation", "finished", 2.0), ("search", "finished", nan)]
     folder = study(tmp_path / "row", values)
-    assert choose(folder, "val_mae_all").optim.lr == pytest.approx(0.2)
+    chosen = choose(folder, "val_mae_all")
+    assert (chosen.config.optim.lr, chosen.checkpoint) == (pytest.approx(0.2), None)
     assert TrialConfig.load(folder / "chosen.yaml").optim.lr == pytest.approx(0.2)
     first = (folder / "chosen.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert first == "# trial 1 of 2 finished: the lowest val_mae_all, 4"
@@ -142,7 +143,15 @@ def test_from_the_yaml_to_the_printed_table(tmp_path: Path, root: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
     assert f"python -m analysis table {out}" in done.stdout
     for row in ("VANILLA", "LDS+FDS"):
-        assert TrialConfig.load(out / row / "chosen.yaml").method.name == "vanilla"
+        config = TrialConfig.load(out / row / "chosen.yaml")
+        assert config.method.name == "vanilla"
+        logs = [
+            sum(
+                file.stat().st_size for file in (out / "confirmed" / row / "vanilla").glob(f"seed_{seed}/tensorboard/*")
+            )
+            for seed in (config.seed, config.seed + 1)
+        ]
+        assert logs[0] < logs[1] / 4, "its own seed was trained by the search, and must not be once more"
     command = [sys.executable, "-m", "analysis", "table", str(out), "--format", "markdown"]
     shown = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
