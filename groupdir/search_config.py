@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -171,6 +172,11 @@ class SearchConfig(Strict):
         description="Folder that all nodes share, for checkpoints and snapshots; null: the study's. "
         "A URI (s3://bucket/folder) takes the snapshots alone.",
     )
+
+    def keeps(self, value: Callable[[str], float]) -> bool:
+        """Whether all constraints hold of a trial, given its metric of each name; one that is NaN holds to none."""
+        bounds = ((name, *bound(text)) for name, text in self.constraints.items())
+        return all(sign * (value(name) - limit) <= 0 for name, sign, limit in bounds)
 
     @field_validator("constraints")
     @classmethod

@@ -20,10 +20,10 @@ def suggest_ablations(study: Study) -> list[int]:
     search trial changes any more.
 
     Returns:
-        The numbers of those that are still to be run; none where no search trial has finished.
+        The numbers of those that are still to be run; none where no finished search trial keeps the constraints.
     """
     search = study.config.search
-    base = study.state.best(search.scheduler.metric, direction(search.scheduler.metric))
+    base = study.state.best(search.scheduler.metric, direction(search.scheduler.metric), search.keeps)
     if not search.ablations or base is None:
         return []
     config = TrialConfig.from_dict(base.config, f"trial {base.number}")

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from groupdir.records import Status
+from groupdir.search_config import SearchConfig
 from groupdir.space import StudyConfig
 from launch.state import StudyState, TrialState
 from launch.store import Event
@@ -63,9 +64,9 @@ def params_text(params: Mapping[str, object]) -> str:
     return " ".join(texts)
 
 
-def best_text(state: StudyState, objectives: Mapping[str, str]) -> str:
-    """The best finished trial of each objective."""
-    found = [(name, state.best(name, mode)) for name, mode in objectives.items()]
+def best_text(state: StudyState, search: SearchConfig) -> str:
+    """The best finished trial of each objective, of those that keep to the constraints."""
+    found = [(name, state.best(name, mode, search.keeps)) for name, mode in search.objectives.items()]
     return (
         "  ".join(f"{short(name)} {number(t.value(name))} (trial {t.number})" for name, t in found if t) or "none yet"
     )
@@ -119,7 +120,7 @@ def render(state: StudyState, config: StudyConfig, now: float) -> Group:
         table.add_row(str(trial.number), status, str(trial.epoch), *values, Text(text))
     hidden = len(trials) - SHOWN
     footer = [f"... and {hidden} more"] if hidden > 0 else []
-    footer += [f"best so far: {best_text(state, objectives)}", status_text(state, total_trials(config), now)]
+    footer += [f"best so far: {best_text(state, config.search)}", status_text(state, total_trials(config), now)]
     return Group(table, *map(Text, footer))
 
 

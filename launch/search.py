@@ -232,7 +232,7 @@ def summary(study: Study, interrupt: Interrupt) -> str:
     """What came out, and what to type next."""
     state, folder = study.state, shown(study.folder)
     lines = ["", status_text(state, total_trials(study.config), state.last_time)]
-    lines.append(f"best: {best_text(state, study.config.search.objectives)}")
+    lines.append(f"best: {best_text(state, study.config.search)}")
     if interrupt.asked or interrupt.out_of_time:
         why = (
             "interrupted"

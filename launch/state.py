@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -145,10 +145,19 @@ class StudyState:
         """Seconds that drivers have worked on it."""
         return self.elapsed_before + (now - self.session_start if self.session_start is not None else 0.0)
 
-    def best(self, name: str, mode: str) -> TrialState | None:
-        """The finished search trial with the best value of a metric; the earlier one of equals."""
+    def best(
+        self, name: str, mode: str, keeps: Callable[[Callable[[str], float]], bool] = lambda value: True
+    ) -> TrialState | None:
+        """The finished search trial with the best value of a metric; the earlier one of equals.
+
+        Args:
+            name: The metric.
+            mode: "min" or "max".
+            keeps: Whether a trial may be it, given its value of each metric, such as `SearchConfig.keeps`.
+        """
         sign = 1 if mode == "min" else -1
-        done = [t for t in self.of("search") if t.status == "finished" and math.isfinite(t.value(name))]
+        ended = [trial for trial in self.of("search") if trial.status == "finished"]
+        done = [trial for trial in ended if math.isfinite(trial.value(name)) and keeps(trial.value)]
         return min(done, key=lambda trial: sign * trial.value(name), default=None)
 
 

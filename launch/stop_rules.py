@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import moocore
@@ -25,7 +26,10 @@ def enough(search: SearchConfig, state: StudyState) -> str:
 
 
 def converged(search: SearchConfig, state: StudyState) -> str:
-    """Whether the last finished trials have moved the front no more, in words; else an empty text."""
+    """Whether the last finished trials have moved the front no more, in words; else an empty text.
+
+    One that breaks a constraint moves nothing. Before any keeps to all of them, no search has converged.
+    """
     rule = search.convergence
     if rule is None:
         return ""
@@ -33,7 +37,11 @@ def converged(search: SearchConfig, state: StudyState) -> str:
     if len(done) <= rule.trials:
         return ""
     done.sort(key=lambda trial: int(trial.rows[-1]["seq"]))
-    vectors = [[trial.value(name) for name in search.objectives] for trial in done]
+    vectors = [
+        [trial.value(name) if search.keeps(trial.value) else math.nan for name in search.objectives] for trial in done
+    ]
+    if not np.isfinite(vectors).all(axis=1).any():
+        return ""
     gain = relative_gain(vectors, search.objectives, rule.trials)
     if gain > rule.tolerance:
         return ""

@@ -13,6 +13,7 @@ from launch.sampling.process import Array, Process, draw, fresh_kernel
 
 FITS = (8, 12, 18, 27, 40, 60, 90)  # how many trials length scales are fitted to
 MOST = 400  # trials of a level that a process knows: of more, the best half and the latest half
+LARGEST = 1e100
 CLIP = 2.0  # costs above the median by more than this times its distance to the best are cut: how bad is no matter
 
 
@@ -41,7 +42,8 @@ class Modelled:
         self._climb = Climb(levels, kernel)
 
     def _warp(self, costs: Array) -> Array:
-        """Costs on the scale of the processes."""
+        """Costs on the scale of the processes; none so large that its square is not finite."""
+        costs = np.clip(costs, -LARGEST, LARGEST)
         return np.log(np.maximum(costs, 1e-12)) if self._log else np.asarray(costs)
 
     def _unwarp(self, found: Array) -> Array:

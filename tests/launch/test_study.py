@@ -18,10 +18,12 @@ from launch.ablations import suggest_ablations
 from launch.checkpoints import keep
 from launch.director import Director
 from launch.export import write_records
-from launch.progress import Progress, render, status_text, total_trials
+from launch.progress import Progress, best_text, render, status_text, total_trials
 from launch.recorder import reason
 from launch.schedulers import ASHA, NoStopping
 from launch.search import check_measured, check_names, refuse_taken
+from launch.simulation import with_search
+from launch.stop_rules import converged
 from launch.study import Study
 from tests.launch.conftest import CONTENT
 
@@ -158,6 +160,34 @@ def test_ablations_stand_on_the_best_trial_and_are_made_once(study: Study, sugge
     assert made[2].config["method"] == {**best.config["method"], "criterion": "ce"}
     train(study, 3, [1.0], "finished")
     assert suggest_ablations(study) == [4, 5, 6]
+
+
+def test_what_breaks_a_constraint_is_not_the_best(study: Study, suggest: Suggest, train: Train) -> None:
+    ablations = study.config.search.ablations
+    study.config = with_search(study.config, {"constraints": {"val_mae_few": ">= 5.5"}, "ablations": ablations})
+    train(study, suggest(study), [3.0], "finished")
+    train(study, suggest(study), [2.0], "finished")
+    search = study.config.search
+    assert search.keeps({"val_mae_few": 5.5}.__getitem__)
+    assert not search.keeps({"val_mae_few": float("nan")}.__getitem__)
+    best = study.state.best("val_mae_all", "min", search.keeps)
+    assert best is study.state.trials[0], "trial 1 has a val_mae_few of 5"
+    assert "(trial 0)" in best_text(study.state, search)
+    suggest_ablations(study)
+    assert study.state.of("ablation")[0].config["optim"] == study.state.trials[0].config["optim"]
+
+
+def test_before_any_keeps_to_the_constraints_no_search_has_converged(
+    study: Study, suggest: Suggest, train: Train
+) -> None:
+    rule = {"trials": 2, "tolerance": 0.5}
+    for _ in range(4):
+        train(study, suggest(study), [2.0], "finished")
+    assert "added 0.00%" in converged(with_search(study.config, {"convergence": rule}).search, study.state)
+    bound = {"convergence": rule, "constraints": {"val_mae_few": "<= 4"}}
+    assert converged(with_search(study.config, bound).search, study.state) == ""
+    train(study, suggest(study), [1.0], "finished")
+    assert converged(with_search(study.config, bound).search, study.state) == "", "the first that keeps is all there is"
 
 
 def test_plain_lines_where_there_is_no_terminal(study: Study, suggest: Suggest, train: Train) -> None:

@@ -67,6 +67,17 @@ def test_low_rungs_say_what_few_ends_cannot() -> None:
         Climb([Level(points[:3], end[:3])], fresh_kernel(3))
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_metric_that_exploded_does_not_end_the_search(sign: float) -> None:
+    rng = np.random.default_rng(4)
+    points = rng.random((12, 2))
+    costs = points[:, 0] - 0.5
+    costs[3] = sign * 1e200
+    for cut in (True, False):
+        model = Modelled(points, [costs], settled=12, cut=cut)
+        assert np.isfinite(model.samples(points, rng.standard_normal((4, 12)))).all()
+
+
 def test_samples_of_near_points_go_together() -> None:
     rng = np.random.default_rng(3)
     points = rng.random((30, 2))
