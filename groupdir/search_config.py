@@ -153,6 +153,9 @@ class SearchConfig(Strict):
     )
     warm_start: list[str] = Field(default_factory=list, description="Folders of earlier studies to learn from.")
     concurrency: int | None = Field(None, ge=1, description="Trials at once; null: as many as the resources carry.")
+    share_stages: bool = Field(
+        True, description="Whether trials with the same first stage (a pre-training) train it once, and all take it."
+    )
     sampler: SamplerConfig = SamplerConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     seed: int = Field(0, ge=0, lt=2**32, description="Of the sampler.")

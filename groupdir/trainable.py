@@ -10,6 +10,7 @@ from ray import tune
 
 from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
+from groupdir.stages import StageFolder
 from groupdir.trainer import EpochResult, Trainer
 
 CHECKPOINT = "trial.pt"
@@ -18,8 +19,8 @@ CHECKPOINT = "trial.pt"
 class TrialTrainable(tune.Trainable):
     """Trains one epoch a step.
 
-    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`) and `resume`: a checkpoint folder of
-    an earlier driver to go on from, or None.
+    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `resume`: a checkpoint folder of an
+    earlier driver to go on from, or None, and `stages`: where first stages are shared (`path`, `marks`), or None.
     """
 
     def setup(self, config: dict[str, Any], dataset: Dataset | None = None) -> None:
@@ -34,7 +35,9 @@ class TrialTrainable(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial = int(config["trial"])
-        self._trainer = Trainer(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), self._dataset)
+        shared = config.get("stages")
+        stages = StageFolder(Path(shared["path"]), tuple(shared["marks"])) if shared else None
+        self._trainer = Trainer(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), self._dataset, stages)
         if config.get("resume"):
             self._trainer.load(Path(config["resume"]) / CHECKPOINT)
         self._epochs: Iterator[EpochResult] = self._trainer.epochs()

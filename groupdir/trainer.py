@@ -24,6 +24,7 @@ from groupdir.optim import build_optimizer, lr_factor, set_lr
 from groupdir.part import Part
 from groupdir.registry import resolve
 from groupdir.resampled import resampled
+from groupdir.stages import SharedStage, StageFolder
 from groupdir.training_set import TrainingSet, as_tensor
 
 
@@ -53,7 +54,11 @@ class EpochResult:
 
 
 def run_trial(
-    config: TrialConfig, *, resume: str | Path | None = None, dataset: Dataset | None = None
+    config: TrialConfig,
+    *,
+    resume: str | Path | None = None,
+    dataset: Dataset | None = None,
+    stages: StageFolder | None = None,
 ) -> Iterator[EpochResult]:
     """Trains a trial.
 
@@ -61,16 +66,17 @@ def run_trial(
         config: The trial.
         resume: A checkpoint of the same configuration to go on from.
         dataset: Its data set, where someone has loaded it already.
+        stages: Where first stages are shared; None: not at all.
 
     Yields:
-        Every epoch that is still to be trained.
+        Every epoch that is still to be trained by this trial: those of a first stage that another has trained are not.
 
     Raises:
         ConfigError: Parts of the configuration do not fit each other.
         DataError: The data, or the checkpoint, cannot be used.
         MethodError: A loss is not finite, or exploded.
     """
-    trainer = Trainer(config, dataset)
+    trainer = Trainer(config, dataset, stages)
     if resume is not None:
         trainer.load(resume)
     yield from trainer.epochs()
@@ -88,10 +94,12 @@ class Trainer:
     Args:
         config: The trial.
         dataset: Its data set, where someone has loaded it already.
+        stages: Where first stages are shared; None: not at all.
     """
 
-    def __init__(self, config: TrialConfig, dataset: Dataset | None = None) -> None:
+    def __init__(self, config: TrialConfig, dataset: Dataset | None = None, stages: StageFolder | None = None) -> None:
         self.config = config
+        self._stage_folder = stages
         self.device = _device(config)
         self.dataset = dataset if dataset is not None and dataset.config == config.data else make_dataset(config)
         train, resampling = self.dataset.split("train"), config.method.resampling
@@ -117,7 +125,27 @@ class Trainer:
         return sum(stage.epochs for stage in self.stages)
 
     def epochs(self) -> Iterator[EpochResult]:
-        """Trains the epochs that are left."""
+        """Trains the epochs that are left; a first stage that is shared may be another trial's."""
+        shared = self._join()
+        try:
+            yield from self._train(shared)
+        finally:
+            if shared is not None:
+                shared.release()
+
+    def _join(self) -> SharedStage | None:
+        """Takes the first stage from where it is shared, or takes it on; None where it is over or is not shared."""
+        if self._stage_folder is None or len(self.stages) < 2 or self.epoch >= self.stages[0].epochs:
+            return None
+        shared = SharedStage(self._stage_folder, self.config, self.method, self.stages[0])
+        state = shared.wait(self.epoch)
+        if state is not None:
+            self.optimizer = build_optimizer(self.method, self.stages[0])
+            shared.put(state, self.optimizer)
+            self.epoch = state.epoch
+        return shared
+
+    def _train(self, shared: SharedStage | None) -> Iterator[EpochResult]:
         while self.epoch < self.total_epochs:
             index, done = self._position(self.epoch)
             stage = self.stages[index]
@@ -128,6 +156,8 @@ class Trainer:
             self.epoch += 1
             metrics = {f"train_{name}": value for name, value in terms.items()} | self._validate(stage)
             self._keep(metrics)
+            if shared is not None and index == 0:
+                shared.trained(self.epoch, self.optimizer)
             last = self.epoch == self.total_epochs
             yield EpochResult(self.epoch, stage.name, metrics, time.perf_counter() - start, last, self)
 

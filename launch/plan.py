@@ -11,6 +11,7 @@ from groupdir.domains import Choice, Domain, IntRange, LogUniform, Uniform
 from groupdir.space import StudyConfig
 from launch.progress import clock
 from launch.schedulers import SCHEDULERS
+from launch.sharing import sharing_text
 from launch.state import replay
 from launch.store import Store
 from launch.study import STORE
@@ -37,6 +38,8 @@ def plan(config: StudyConfig, folder: Path) -> str:
     most = search.trials * total
     if_one_in_eta = "if one in eta goes on at each rung (more while rungs are small)"
     lines.append(f"budget: {spent:,} epochs {if_one_in_eta}, {most:,} at most")
+    if text := sharing_text(config):
+        lines.append(text)
     if search.max_epochs is not None:
         lines.append(f"  ended at {search.max_epochs:,} epochs")
     if search.ablations:

@@ -8,8 +8,23 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from groupdir.domains import Choice
 from launch.director import OVER, Next
 from launch.study import Study
+
+
+def stages_of(study: Study) -> dict[str, Any] | None:
+    """Where the study's trials share first stages, for the trainable, or None where they do not."""
+    folder = study.stage_folder
+    if folder is None:
+        return None
+    lengths = [
+        domain.values
+        for name, domain in study.config.space.leaves.items()
+        if isinstance(domain, Choice) and name.partition("|")[0] == "method.pretrain.epochs"
+    ]
+    marks = sorted({value for values in lengths for value in values if isinstance(value, int)})
+    return {"path": str(folder), "marks": marks}
 
 
 class StudySearcher(Searcher):
@@ -34,7 +49,12 @@ class StudySearcher(Searcher):
             return None
         trial = self._study.state.trials[number]
         there = trial.checkpoint is not None and (Path(trial.checkpoint) / "trial.pt").is_file()
-        return {"trial": number, "config": dict(trial.config), "resume": trial.checkpoint if there else None}
+        return {
+            "trial": number,
+            "config": dict(trial.config),
+            "resume": trial.checkpoint if there else None,
+            "stages": stages_of(self._study),
+        }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing to remember: the store knows."""

@@ -123,6 +123,14 @@ class Study:
         )
 
     @property
+    def stage_folder(self) -> Path | None:
+        """Where trials share first stages; None where the study does not, or has no folder that all nodes can write."""
+        search = self.config.search
+        if not search.share_stages or "://" in (search.storage_path or ""):
+            return None
+        return (self.folder if search.storage_path is None else self.ray_folder) / "stages"
+
+    @property
     def storage_uri(self) -> str:
         """`ray_folder` as a URI."""
         path = self.config.search.storage_path or ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -36,6 +37,19 @@ class Stage:
     encoder_lr: float = 1.0
     predicts: bool = True
     frozen_norms: bool = True
+
+
+@dataclass(frozen=True)
+class SharedState:
+    """What trials whose first stage is the same have in common after it.
+
+    Attributes:
+        decides: Options of the method that decide what the stage does, by name.
+        leaves: Beginnings of the names in `state_dict` that it changes; all else is as it was made.
+    """
+
+    decides: Mapping[str, Any]
+    leaves: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,12 +109,20 @@ class Method(Part):
 
     def __init__(self, config: MethodConfig, encoder: Encoder, targets: Targets, train_y: np.ndarray) -> None:
         super().__init__()
+        self.section = config
         self.encoder = encoder
         self.targets = targets
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
         """The parts of the training, in order; by default one."""
         return (Stage("fit", trial.train.epochs, trial.optim),)
+
+    def shared(self, stage: Stage) -> SharedState:
+        """What decides the first of several stages, and what it changes; by default every option, and everything.
+
+        A method that names fewer options is shared by more trials: none may be left out that the stage reads.
+        """
+        return SharedState(self.section.model_dump(mode="json"), ("",))
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         """The terms of the loss, scalars in float32; "loss" is what is minimised."""

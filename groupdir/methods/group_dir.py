@@ -19,7 +19,7 @@ from groupdir.group_criteria.weight_average import WeightAverage
 from groupdir.labels import LabelGroups
 from groupdir.losses import group_contrastive_loss
 from groupdir.method_config import FeatureConfig
-from groupdir.methods.base import Batch, Method, Prediction, Stage, regression_error
+from groupdir.methods.base import Batch, Method, Prediction, SharedState, Stage, regression_error
 from groupdir.methods.features import Features, views_of
 from groupdir.models.base import Encoder
 
@@ -126,6 +126,15 @@ class GroupDIR(Method):
         pretrain = config.pretrain
         first = Stage("pretrain", pretrain.epochs, pretrain.optim or trial.optim, pretrain.views, predicts=False)
         return first, Stage("fit", trial.train.epochs, trial.optim, views, config.encoder_lr)
+
+    def shared(self, stage: Stage) -> SharedState:
+        """The contrastive loss and its groups decide the encoder; heads are as they were made (but for `rebat`'s)."""
+        if self.average is not None:
+            return super().shared(stage)
+        options = ["name", "similarity", "temperature", "contrast_on"]
+        if self.config.contrast_on == "groups":
+            options += ["groups", "grouping"]
+        return SharedState({name: getattr(self.config, name) for name in options}, ("encoder.",))
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         """Terms `contrastive`, `regression` and `group` (as the stage has them) before their lambdas, and `loss`."""

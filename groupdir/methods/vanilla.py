@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from groupdir.criteria.base import Criterion
 from groupdir.data.base import Targets
 from groupdir.method_config import Loss, LossConfig, RegressorConfig
-from groupdir.methods.base import Batch, Prediction
+from groupdir.methods.base import Batch, Prediction, SharedState, Stage
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder
 from groupdir.registry import resolve
@@ -46,10 +46,21 @@ class Vanilla(Regressor):
 
     def __init__(self, config: VanillaConfig, encoder: Encoder, targets: Targets, train_y: np.ndarray) -> None:
         super().__init__(config, encoder, targets, train_y)
+        self.config = config
         self.head = nn.Linear(encoder.dim, 1)
         self.loss = _criterion(config.loss, targets, train_y)
         first = config.pretrain.loss if config.pretrain is not None else None
         self.first_loss = None if first is None else _criterion(first, targets, train_y)
+
+    def shared(self, stage: Stage) -> SharedState:
+        """The pre-training's options decide it, and the method's loss where it has none of its own."""
+        plan = self.plan.pretrain
+        assert plan is not None
+        if plan.by == "rank_n_contrast":
+            options = {"by", "similarity", "temperature"}
+            return SharedState(plan.model_dump(mode="json", include=options), ("encoder.",))
+        loss, name = (self.config.loss, "loss.") if plan.loss is None else (plan.loss, "first_loss.")
+        return SharedState({"by": "vanilla", "loss": loss.model_dump(mode="json")}, ("encoder.", "head.", name))
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """The criterion's value, and the predictions."""

@@ -1,0 +1,124 @@
+"""A claim on a piece of work that many processes on many nodes want done once; it ends with the process that has it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+BEAT = 2.0
+"""Seconds between two signs of life."""
+
+STALE = 30.0
+"""Seconds without a sign of life that void a claim; one of a process of this host that is gone is void at once."""
+
+
+class Claim:
+    """One process's claim on a folder. The folder may be on a file system that nodes share.
+
+    A thread rewrites the owner's file while the process lives. Whether that is overdue is judged by what the one who
+    waits sees on his own clock, so that clocks of nodes need not agree.
+
+    Args:
+        folder: What is claimed; it must exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._owner = folder / "owner.json"
+        self._lock = folder / "owner.lock"
+        self._mine = uuid.uuid4().hex
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._seen: tuple[str, float] = ("", 0.0)
+
+    def take(self) -> bool:
+        """Claims the folder.
+
+        Returns:
+            Whether it is ours now; ask again later where it is not.
+        """
+        with self._alone():
+            if not self._free():
+                return False
+            self._beat(0)
+        self._over.clear()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
+        return True
+
+    def release(self) -> None:
+        """Gives it up, if it is ours."""
+        if self._thread is None:
+            return
+        self._over.set()
+        self._thread.join()
+        self._thread = None
+        with self._alone():
+            if self._read().get("token") == self._mine:
+                self._owner.unlink(missing_ok=True)
+
+    def _free(self) -> bool:
+        owner = self._read()
+        if not owner:
+            return True
+        if owner.get("host") == socket.gethostname() and not _alive(int(owner.get("pid", 0))):
+            return True
+        text, now = json.dumps(owner), time.monotonic()
+        if text != self._seen[0]:
+            self._seen = (text, now)
+        return now - self._seen[1] > STALE
+
+    def _live(self) -> None:
+        beats = 0
+        while not self._over.wait(BEAT):
+            beats += 1
+            with (
+                contextlib.suppress(OSError),
+                self._alone(),
+            ):  # a full disk: others take over, and the work is done twice
+                if self._read().get("token") != self._mine:
+                    return
+                self._beat(beats)
+
+    def _beat(self, beats: int) -> None:
+        about = {"token": self._mine, "host": socket.gethostname(), "pid": os.getpid(), "beats": beats}
+        beside = self._owner.with_name(f"{self._owner.name}.{self._mine}.part")
+        beside.write_text(json.dumps(about), encoding="utf-8")
+        beside.replace(self._owner)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._owner.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else looks or writes meanwhile."""
+        with self._lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process of this host lives; a zombie does not work any more."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state != "Z"
