@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from groupdir.config import TrialConfig, expand_paths, override, put
 from groupdir.domains import Choice, Domain, is_domain, parse_domain
 from groupdir.errors import ConfigError, Mistake
-from groupdir.search_config import SearchConfig
+from groupdir.search_config import LevelsConfig, SearchConfig
 from groupdir.validation import explain
 from groupdir.yamlfile import Address, Document, dotted
 
@@ -269,6 +269,8 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
         except ValidationError as error:
             for at, text in explain(error, TrialConfig, content):
                 mistakes[document.mistake(at, text)] = None
+    if search.levels is not None:
+        mistakes |= dict.fromkeys(_wrong_levels(space, search.levels, document))
     if mistakes or first is None:
         return list(mistakes)
     for label, changes in search.ablations.items():
@@ -279,6 +281,22 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
                 at = ("search", "ablations", label)
                 mistakes[document.mistake(at, f"{mistake.address}: {mistake.message}")] = None
     return list(mistakes)
+
+
+def _wrong_levels(space: Space, levels: LevelsConfig, document: Document) -> list[Mistake]:
+    """Outer leaves that are none, or that depend on an inner one; or nothing left for the inner level."""
+    at = ("search", "levels", "outer")
+    found = []
+    for address in levels.outer:
+        leaf = space.open.get(address)
+        if leaf is None:
+            known = ", ".join(space.open) or "none"
+            found.append(document.mistake(at, f"must name open leaves ({known}), got {address}"))
+        elif isinstance(leaf, Conditional) and leaf.by in space.open and leaf.by not in levels.outer:
+            found.append(document.mistake(at, f"{address} depends on {leaf.by}, which must be outer too"))
+    if not found and set(space.open) <= set(levels.outer):
+        found.append(document.mistake(at, "must leave some open leaves for the inner level, but names all of them"))
+    return found
 
 
 def _is_open(value: Any) -> bool:

@@ -17,6 +17,7 @@ from launch.sampling import hypervolume
 from launch.sampling.design import design_point, random_point
 from launch.sampling.domains import draw
 from launch.sampling.history import told
+from launch.sampling.levels import fixed_leaves
 from launch.sampling.optuna_samplers import OPTUNA, MakeSampler
 from launch.state import key_of
 
@@ -48,7 +49,8 @@ def propose(
     """The next trial: a function of the space, the seed and the trials so far, and of nothing else.
 
     A driver that was restarted therefore suggests what the first one would have. The first trials, and those that are
-    asked for before enough has been reported, are points of a quasi-random design by their number.
+    asked for before enough has been reported, are points of a quasi-random design by their number. In a search of two
+    levels the outer leaves of most trials are those of an earlier one (`fixed_leaves`).
 
     Args:
         space: What is open.
@@ -60,16 +62,17 @@ def propose(
     number, name = len(history), search.sampler.name
     if not space.leaves:
         return Suggestion({})
+    fixed = fixed_leaves(search.levels, [trial.params for trial in history])
     if name == "qmc" or (name != "random" and number + len(warm) < search.sampler.startup):
-        return Suggestion(design_point(space, search.seed, number))
+        return Suggestion(design_point(space, search.seed, number, fixed))
     if name == "hypervolume" and number % EXPLORES == 0:
-        return Suggestion(design_point(space, search.seed, number))
-    ask = _asked(space, search, history, levels, warm)
+        return Suggestion(design_point(space, search.seed, number, fixed))
+    ask = _asked(space, search, history, levels, warm, fixed)
     suggestion = Suggestion({})
     for attempt in range(TRIES):
         found = ask([search.seed, number, attempt])
         if found is None:
-            return Suggestion(design_point(space, search.seed, number))
+            return Suggestion(design_point(space, search.seed, number, fixed))
         suggestion = found
         key = key_of(suggestion.params)
         if not any(trial.key == key for trial in history):
@@ -83,22 +86,28 @@ def _asked(
     history: Sequence[state.TrialState],
     levels: Sequence[int],
     warm: Sequence[Mapping[str, Any]],
+    fixed: Mapping[str, Any],
 ) -> Callable[[Sequence[int]], Suggestion | None]:
     """What gives a suggestion for some words of a generator, or None where too little is known."""
     if search.sampler.name == "random":
-        return lambda words: Suggestion(random_point(space, words))
+        return lambda words: Suggestion(random_point(space, words, fixed))
     if search.sampler.name == "hypervolume":
-        ours = hypervolume.suggester(space, search, history, levels, warm)
+        ours = hypervolume.suggester(space, search, history, levels, warm, fixed)
         return lambda words: None if ours is None else Suggestion(ours(words))
     known = told(space, search, history, levels, warm)
     make = OPTUNA[search.sampler.name]
-    return lambda words: None if known is None else _ask(space, search, make, words, known)
+    return lambda words: None if known is None else _ask(space, search, make, words, known, fixed)
 
 
 def _ask(
-    space: Space, search: SearchConfig, make: MakeSampler, words: Sequence[int], known: Sequence[FrozenTrial]
+    space: Space,
+    search: SearchConfig,
+    make: MakeSampler,
+    words: Sequence[int],
+    known: Sequence[FrozenTrial],
+    fixed: Mapping[str, Any],
 ) -> Suggestion:
-    """Asks Optuna in a study made for this one question."""
+    """Asks Optuna in a study made for this one question; it draws the other leaves as if none were fixed."""
     complete = sum(trial.state is TrialState.COMPLETE for trial in known)
     sampler = make(complete, int(np.random.SeedSequence(words).generate_state(1)[0]))
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -106,5 +115,5 @@ def _ask(
     study = optuna.create_study(sampler=sampler, directions=directions)  # type: ignore[arg-type]
     study.add_trials(known)
     asked = study.ask()
-    params = space.suggest(lambda name, domain: draw(asked, name, domain))
+    params = space.suggest(lambda name, domain: fixed[name] if name in fixed else draw(asked, name, domain))
     return Suggestion(params, dict(study.get_trials(deepcopy=False)[-1].system_attrs))

@@ -16,7 +16,8 @@ from groupdir.registry import resolve
 from groupdir.space import StudyConfig
 from groupdir.stages import address
 from groupdir.trainer import make_dataset
-from launch.sampling.design import design
+from launch.sampling.design import design_point
+from launch.sampling.levels import fixed_leaves
 
 WIDTH = 8  # of features that no network makes: what decides a stage does not depend on it
 
@@ -68,7 +69,10 @@ def sharing_text(config: StudyConfig) -> str:
         return ""
     if not config.search.share_stages:
         return "first stages: each trial trains its own (share_stages: false)"
-    points = design(config.space, config.search.seed, config.search.trials)
+    points: list[dict[str, Any]] = []
+    for number in range(config.search.trials):
+        fixed = fixed_leaves(config.search.levels, points)
+        points.append(design_point(config.space, config.search.seed, number, fixed))
     try:
         found = sharing([config.space.build(params) for params in points], make_dataset(corners[0]))
     except DataError as error:

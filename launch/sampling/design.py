@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from scipy.stats import qmc
 from groupdir.domains import Choice, Domain, IntRange, LogUniform
 from groupdir.space import Space
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-def design_point(space: Space, seed: int, number: int) -> dict[str, Any]:
+
+def design_point(space: Space, seed: int, number: int, fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
     """Parameters of a point of a scrambled Sobol sequence over all leaves.
 
     Points that workers ask for in parallel are different and cover the space together: a point depends on its number
@@ -27,14 +30,17 @@ def design_point(space: Space, seed: int, number: int) -> dict[str, Any]:
         space: What is open.
         seed: Of the scrambling.
         number: Which point, from 0.
+        fixed: Leaves whose values are given.
 
     Returns:
         Name -> value, of the active leaves.
     """
-    return next(iter(design(space, seed, 1, number)))
+    return next(iter(design(space, seed, 1, number, fixed)))
 
 
-def design(space: Space, seed: int, count: int, first: int = 0) -> list[dict[str, Any]]:
+def design(
+    space: Space, seed: int, count: int, first: int = 0, fixed: Mapping[str, Any] = NOTHING
+) -> list[dict[str, Any]]:
     """Points of the sequence that `design_point` takes one of, from `first` on."""
     names = list(space.leaves)
     if not names:
@@ -45,17 +51,17 @@ def design(space: Space, seed: int, count: int, first: int = 0) -> list[dict[str
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The balance properties", category=UserWarning)
         shares = sequence.random(count)
-    return [_at(space, dict(zip(names, map(float, line), strict=True))) for line in shares]
+    return [_at(space, dict(zip(names, map(float, line), strict=True)), fixed) for line in shares]
 
 
-def _at(space: Space, shares: Mapping[str, float]) -> dict[str, Any]:
-    return space.suggest(lambda name, domain: quantile(domain, shares[name]))
+def _at(space: Space, shares: Mapping[str, float], fixed: Mapping[str, Any]) -> dict[str, Any]:
+    return space.suggest(lambda name, domain: fixed[name] if name in fixed else quantile(domain, shares[name]))
 
 
-def random_point(space: Space, words: Sequence[int]) -> dict[str, Any]:
-    """Independent draws, from a generator that these words seed."""
+def random_point(space: Space, words: Sequence[int], fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+    """Independent draws, from a generator that these words seed; but for leaves whose values are given."""
     rng = np.random.default_rng(list(words))
-    return space.suggest(lambda _, domain: quantile(domain, float(rng.random())))
+    return space.suggest(lambda name, domain: fixed[name] if name in fixed else quantile(domain, float(rng.random())))
 
 
 def quantile(domain: Domain, share: float) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from groupdir.search_config import SearchConfig, bound
 from groupdir.space import Space
 from launch.sampling.coordinates import Array, Coordinates
-from launch.sampling.design import design
+from launch.sampling.design import NOTHING, design
 from launch.sampling.fidelity import FEWEST
 from launch.sampling.history import END, measured
 from launch.sampling.improvement import BoolArray, expected_improvement
@@ -31,6 +31,7 @@ def suggester(
     trials: Sequence[TrialState],
     levels: Sequence[int],
     warm: Sequence[Mapping[str, Any]],
+    fixed: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Sequence[int]], dict[str, Any]] | None:
     """What gives parameters for the next trial; None where too little is known: no level has more trials than leaves.
 
@@ -47,6 +48,7 @@ def suggester(
         trials: All search trials so far, by number.
         levels: The rungs, upwards.
         warm: Trials of earlier studies: `params` and `values`.
+        fixed: Leaves whose values are given.
 
     Returns:
         A function of the words of a generator.
@@ -62,7 +64,7 @@ def suggester(
 
     def suggest(words: Sequence[int]) -> dict[str, Any]:
         rng = np.random.default_rng(list(words))
-        candidates = design(space, int(rng.integers(2**31)), CANDIDATES)
+        candidates = design(space, int(rng.integers(2**31)), CANDIDATES, fixed=fixed)
         points = np.stack([study.coordinates.features(item) for item in candidates])
         places = np.concatenate([study.points[alive], points])
         samples = np.stack([model.samples(places, _normal(rng, places)) for model in models], axis=2)
