@@ -41,6 +41,8 @@ ORDER = (
     "optim",
     "evaluate",
     "checkpoint",
+    "lease",
+    "stages",
     "training_set",
     "trainer",
     "trainable",

@@ -10,8 +10,9 @@ from groupdir.space import StudyConfig
 from launch.record import record_trial
 from launch.sampling.levels import fixed_leaves
 from launch.searcher import SAMPLERS, propose
+from launch.sharing import sharing_text
 from launch.study import Study
-from tests.launch.test_sharing import STUDY, sharing_text
+from tests.launch.test_sharing import STUDY
 
 
 def config(sampler: str = "qmc", **levels: Any) -> StudyConfig:
