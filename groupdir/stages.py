@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,10 @@ class SharedStage:
             "model": {name: values[name] for name in self._names},
             "optimizer": {name: state for name, state in kept.items() if name in self._names},
         }
-        save_checkpoint(path, content)
+        try:
+            save_checkpoint(path, content)
+        except OSError as error:
+            warnings.warn(f"{path}: cannot be written: {error.strerror}: others train this stage anew", stacklevel=2)
 
     def _read(self, path: Path) -> StageState | None:
         """The state in a file, or None where there is none."""

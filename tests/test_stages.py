@@ -1,5 +1,6 @@
 """A first stage is trained once; who takes it ends bit for bit where he would have ended alone."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -141,6 +142,19 @@ def test_a_resumed_trial_goes_on_with_its_own_epochs(tmp_path: Path) -> None:
     epochs.close()  # type: ignore[attr-defined]
     found = [(row.epoch, row.stage, repr(row.metrics)) for row in run_trial(config, resume=path, stages=where)]
     assert found == rows(config)[2:]
+
+
+def test_a_full_disk_costs_the_sharing_and_not_the_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = trial(CASES["two_stage"])
+
+    def full(path: Path, content: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(stages, "save_checkpoint", full)
+    with pytest.warns(UserWarning, match="No space left on device: others train this stage anew"):
+        assert rows(config, StageFolder(tmp_path)) == rows(config)
+    monkeypatch.undo()
+    assert rows(config, StageFolder(tmp_path)) == rows(config)
 
 
 def test_a_file_of_another_stage_is_refused(tmp_path: Path) -> None:
