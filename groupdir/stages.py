@@ -26,6 +26,7 @@ from groupdir.methods.base import Method, Stage
 CODE = 1
 """To be raised with every change of code that changes what a first stage leaves."""
 
+AFTERWARDS = ("epochs", "keep", "device_share")  # options of `train:` that a first stage does not read
 LATEST = "latest.pt"
 SAVE_EVERY = 30.0  # seconds of training that a death may cost
 POLL = 0.2  # seconds
@@ -178,7 +179,7 @@ def address(config: TrialConfig, method: Method, stage: Stage) -> str:
             "data": whole["data"],
             "seed": config.seed,
             "encoder": whole["encoder"],
-            "train": {name: whole["train"][name] for name in ("batch_size", "amp", "threads", "device", "max_loss")},
+            "train": {name: value for name, value in whole["train"].items() if name not in AFTERWARDS},
             "resampling": whole["method"].get("resampling"),
             "stage": [stage.name, stage.views, stage.encoder_lr, stage.frozen_norms],
             "epochs": None if optim["schedule"] == "constant" else stage.epochs,
