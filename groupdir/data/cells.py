@@ -52,6 +52,10 @@ class Cells:
         """Where a row stands, for a message."""
         return place(self.path, number)
 
+    def row(self, number: int) -> str:
+        """A row's number in words."""
+        return f"row {number}" if self.typed else f"line {number}"
+
     def need(self, names: Iterable[str], todo: str = "") -> None:
         """Refuses a table that lacks one of these columns.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from groupdir.data.base import SplitName
 from groupdir.data.cells import Cells, RowMistake, as_number, is_missing, place, read_cells
@@ -78,7 +79,7 @@ class Manifest:
     """
 
     cells: Cells = field(repr=False)
-    y: np.ndarray
+    y: npt.NDArray[np.float32]
     files: tuple[str, ...]
     splits: tuple[SplitName, ...] | None
 
@@ -89,6 +90,24 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def rows(self, where: np.ndarray, folder: Path) -> Rows:
+        """Some rows, their pictures' paths counted from a folder.
+
+        Args:
+            where: (n,) their indices, 0 <= index < N.
+            folder: Where relative paths start.
+        """
+        files = tuple(folder / self.files[index] for index in where.tolist())
+        return Rows(files, self.y[where], tuple(self.cells.numbers[index] for index in where.tolist()), self.path)
+
+    def of_split(self, name: SplitName) -> np.ndarray:
+        """The indices (n,) of a split's rows, of a manifest that has splits.
+
+        Raises:
+            DataError: There is none.
+        """
+        return rows_of(name, self.splits or (), self.path)
 
 
 def read_manifest(path: Path, names: Names) -> Manifest:
@@ -116,13 +135,14 @@ def read_manifest(path: Path, names: Names) -> Manifest:
         splits, wrong = _read_splits(cells, split)
         mistakes += wrong
     cells.refuse(mistakes)
-    for name in ("train", "val") if splits is not None else ():
-        if name not in (splits or ()):
-            raise DataError(f"{path}: must have rows of split {name}, got none: name it in the column {split!r}")
-    return Manifest(cells, y, files, splits)
+    manifest = Manifest(cells, y, files, splits)
+    if splits is not None:
+        manifest.of_split("train")
+        manifest.of_split("val")
+    return manifest
 
 
-def read_targets(cells: Cells, name: str) -> tuple[np.ndarray, list[RowMistake]]:
+def read_targets(cells: Cells, name: str) -> tuple[npt.NDArray[np.float32], list[RowMistake]]:
     """Targets (N,) float32 of a column, NaN where they are wrong; and what is wrong."""
     y = np.full(len(cells), np.nan, dtype=np.float32)
     mistakes = []
@@ -137,6 +157,18 @@ def read_targets(cells: Cells, name: str) -> tuple[np.ndarray, list[RowMistake]]
     return y, mistakes
 
 
+def rows_of(name: SplitName, splits: Sequence[SplitName], path: Path) -> np.ndarray:
+    """The indices (n,) of a split's rows among all.
+
+    Raises:
+        DataError: There is none.
+    """
+    found = np.flatnonzero(np.array(splits) == name)
+    if not found.size:
+        raise DataError(f"{path}: must have rows of split {name}, got none")
+    return found
+
+
 def _wrong_files(cells: Cells, name: str, files: Sequence[str]) -> Iterator[RowMistake]:
     first: dict[str, int] = {}
     for number, file, cell in zip(cells.numbers, files, cells.columns[name], strict=True):
@@ -145,11 +177,7 @@ def _wrong_files(cells: Cells, name: str, files: Sequence[str]) -> Iterator[RowM
         elif not file or "\0" in file:
             yield number, f"{name} must name a picture, got {cell!r}"
         elif (known := first.setdefault(os.path.normpath(file), number)) != number:
-            yield number, f"{name} {file!r} stands in {_row(cells, known)} already: take one of them out"
-
-
-def _row(cells: Cells, number: int) -> str:
-    return f"row {number}" if cells.typed else f"line {number}"
+            yield number, f"{name} {file!r} stands in {cells.row(known)} already: take one of them out"
 
 
 def _read_splits(cells: Cells, name: str) -> tuple[tuple[SplitName, ...], list[RowMistake]]:
