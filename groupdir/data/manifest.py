@@ -101,7 +101,7 @@ class Manifest:
         files = tuple(folder / self.files[index] for index in where.tolist())
         return Rows(files, self.y[where], tuple(self.cells.numbers[index] for index in where.tolist()), self.path)
 
-    def of_split(self, name: SplitName) -> np.ndarray:
+    def of_split(self, name: SplitName) -> npt.NDArray[np.int64]:
         """The indices (n,) of a split's rows, of a manifest that has splits.
 
         Raises:
@@ -157,7 +157,7 @@ def read_targets(cells: Cells, name: str) -> tuple[npt.NDArray[np.float32], list
     return y, mistakes
 
 
-def rows_of(name: SplitName, splits: Sequence[SplitName], path: Path) -> np.ndarray:
+def rows_of(name: SplitName, splits: Sequence[SplitName], path: Path) -> npt.NDArray[np.int64]:
     """The indices (n,) of a split's rows among all.
 
     Raises:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from groupdir.bins import bin_index, even_edges
@@ -137,7 +138,7 @@ class OwnLabels:
         targets = config.targets(train_y, width)
         return cls(manifest.path, splits, targets, config.shots(train_y, targets))
 
-    def where(self, name: SplitName) -> np.ndarray:
+    def where(self, name: SplitName) -> npt.NDArray[np.int64]:
         """The indices (n,) of a split's rows.
 
         Raises:

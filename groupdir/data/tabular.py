@@ -94,10 +94,10 @@ def _chosen(cells: Cells, config: TabularConfig) -> list[str]:
         DataError: The YAML names some that are not there, predicts from the target or the split, or leaves none.
     """
     cells.need((*(config.columns or ()), *config.without, *config.categorical))
-    kept = {config.target, config.split}
+    kept = {config.target} if config.split is None else {config.target, config.split}
     names = [name for name in cells.columns if name not in kept] if config.columns is None else list(config.columns)
-    if wrong := sorted(kept.intersection(names) - {None}):
-        raise DataError(f"data.columns: must not hold the target or the split, got {', '.join(map(str, wrong))}")
+    if wrong := sorted(kept.intersection(names)):
+        raise DataError(f"data.columns: must not hold the target or the split, got {', '.join(wrong)}")
     names = [name for name in dict.fromkeys(names) if name not in config.without]
     if not names:
         raise DataError(f"{cells.path}: must have a column to predict from beside {config.target}, got none")
