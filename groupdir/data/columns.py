@@ -13,6 +13,7 @@ import numpy.typing as npt
 from groupdir.data.cells import Cells, RowMistake, as_number, is_missing
 from groupdir.errors import DataError
 
+_LARGEST = float(np.finfo(np.float32).max)
 Vectors = npt.NDArray[np.float32]
 
 
@@ -56,7 +57,7 @@ class Numeric:
                 found[index, 1:] = 1
             elif value is None:
                 mistakes.append((index, f"{self.name} must be a number as in training, got {cell!r}"))
-            elif abs(scaled := (value - self.mean) / self.scale) > np.finfo(np.float32).max:
+            elif abs(scaled := (value - self.mean) / self.scale) > _LARGEST:
                 mistakes.append((index, f"{self.name} must be about {self.mean:g} as in training, got {cell!r}"))
             else:
                 found[index, 0] = scaled

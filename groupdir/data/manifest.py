@@ -26,6 +26,9 @@ SPLITS: Mapping[str, SplitName] = {
 }
 """How a manifest may spell the splits, in any case."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Targets are float32."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -148,7 +151,7 @@ def read_targets(cells: Cells, name: str) -> tuple[npt.NDArray[np.float32], list
     mistakes = []
     for index, cell in enumerate(cells.columns[name]):
         value = as_number(cell)
-        if value is not None and abs(value) <= np.finfo(np.float32).max:
+        if value is not None and abs(value) <= LARGEST:
             y[index] = value
         elif is_missing(cell):
             mistakes.append((cells.numbers[index], f"{name} is missing: fill it in, or take the row out"))
