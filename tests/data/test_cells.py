@@ -50,7 +50,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "blank lines": ("\n \n,,\n", ": is empty"),
     "a header alone": ("a,b\n", ": holds no row"),
     "other letters": (
-        "a,b\n1,2\n".encode() + "3,\xe9\n".encode("latin-1"),
+        b"a,b\n1,2\n" + "3,\xe9\n".encode("latin-1"),
         ":3: must be text in UTF-8, got the byte 0xe9",
     ),
     "UTF-16": ("a,b\n1,2\n".encode("utf-16"), ":1: must be text in UTF-8"),
