@@ -38,9 +38,8 @@ class Numeric:
     def fit(cls, name: str, cells: Sequence[Any]) -> Self:
         """Takes the statistics of the cells of training."""
         values = [value for cell in cells if (value := _number(cell)) is not None]
-        scale = float(np.std(values))
-        indicator = any(is_missing(cell) for cell in cells)
-        return cls(name, float(np.mean(values)), scale if scale > 0 else 1.0, indicator)
+        scale = float(np.std(values)) if min(values) < max(values) else 0.0  # of 0.1, 0.1, 0.1 numpy's is not 0
+        return cls(name, float(np.mean(values)), scale or 1.0, any(is_missing(cell) for cell in cells))
 
     @property
     def entries(self) -> int:
@@ -57,7 +56,7 @@ class Numeric:
                 found[index, 1:] = 1
             elif value is None:
                 mistakes.append((index, f"{self.name} must be a number as in training, got {cell!r}"))
-            elif abs(scaled := (value - self.mean) / self.scale) > _LARGEST:
+            elif not abs(scaled := (value - self.mean) / self.scale) <= _LARGEST:
                 mistakes.append((index, f"{self.name} must be about {self.mean:g} as in training, got {cell!r}"))
             else:
                 found[index, 0] = scaled
