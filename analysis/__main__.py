@@ -63,6 +63,16 @@ def simulation(
     typer.echo(f"wrote {simulation_figure(folder)}")
 
 
+@app.command()
+def labels(
+    file: Annotated[Path, typer.Argument(help="What `groupdir data describe --out` wrote: labels.csv.")],
+) -> None:
+    """Draw how many training samples each label has, by shot."""
+    from analysis.labels import label_figure
+
+    typer.echo(f"wrote {label_figure(file)}")
+
+
 class Form(StrEnum):
     """How a table is written."""
 

@@ -1,4 +1,4 @@
-"""`groupdir`: train, evaluate and predict with one configuration; check and list. Imports torch only when it trains."""
+"""`groupdir`: train, evaluate and predict with one configuration; check, list, look at data. Imports torch late."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import typer
 from groupdir.errors import GroupdirError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+data_app = typer.Typer(no_args_is_help=True, help="Look at a data set.")
+app.add_typer(data_app, name="data")
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="address=value, such as train.epochs=10; may be repeated.")
 ]
@@ -83,6 +85,24 @@ def check(
         raise typer.BadParameter("name a YAML file, or give --schema")
     else:
         typer.echo(describe(file, overrides or ()))
+
+
+@data_app.command("describe")
+def describe_data(
+    file: Annotated[Path, typer.Argument(help="A trial's or a search space's YAML.")],
+    out: Annotated[Path | None, typer.Option(help="New CSV file with the samples of each label.")] = None,
+    overrides: Set = None,
+) -> None:
+    """How the labels are spread: over splits, over many, median and few, and over groups. No picture is read."""
+    from rich.console import Console
+
+    from groupdir.label_counts import count_labels, write_counts
+    from groupdir.label_tables import print_counts
+
+    counts = count_labels(file, overrides or ())
+    print_counts(counts, Console())
+    if out is not None:
+        write_counts(counts, out)
 
 
 @app.command("list")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from groupdir.bins import as_array, bin_index, bins_between, decimal, finite_labels, rational_edges
 
+Grouping = Literal["equal_width", "integer_width", "equal_frequency"]
 WeightMode = Literal["inverse", "sqrt_inverse"]
 Kernel = Literal["gaussian", "triangular", "laplace"]
 Array = npt.NDArray[Any]
@@ -102,6 +103,17 @@ class LabelGroups:
         group = np.maximum(np.rint(groups * np.cumsum(count) / labels.size).astype(np.int64) - 1, 0)
         inner = [float(value[np.argmax(group >= k)]) for k in range(1, groups)]
         return cls((float(low), *inner, float(high)))
+
+    @classmethod
+    def by_rule(cls, rule: Grouping, groups: int, low: float, high: float, y: Tensor | Array) -> LabelGroups:
+        """G groups by the rule of a name; see the constructors of these names.
+
+        Raises:
+            ValueError: As they do.
+        """
+        if rule == "equal_frequency":
+            return cls.equal_frequency(y, groups, low, high)
+        return (cls.integer_width if rule == "integer_width" else cls.equal_width)(low, high, groups)
 
     @property
     def groups(self) -> int:

@@ -96,7 +96,7 @@ class ShotSplit:
         if few > many + 1:
             raise ValueError(f"few <= many + 1 must hold, or a bin would be both, got many={many}, few={few}")
         grid = cls((), (), (), float(bin_width), float(low), None if high is None else float(high))
-        bins, counts = np.unique(grid._bins_of(train_y), return_counts=True)
+        bins, counts = np.unique(grid.bins_of(train_y), return_counts=True)
         is_many, is_few = counts > many, counts < few
         return cls(
             tuple(bins[is_many].tolist()),
@@ -147,13 +147,22 @@ class ShotSplit:
         lists = {name: tuple(shots.get(name, ())) for name in SHOTS}
         return cls(**lists, bin_width=float(bin_width), low=float(low), high=None if high is None else float(high))
 
+    def bins_of(self, y: Values) -> npt.NDArray[np.int64]:
+        """The bin of each label, `(N,)`.
+
+        Raises:
+            ValueError: On labels that are NaN or infinite.
+        """
+        bins = None if self.high is None else bins_between(self.low, self.high, self.bin_width)
+        return bin_index(y, self.low, self.bin_width, bins)
+
     def of(self, y: Values) -> npt.NDArray[np.int8]:
         """The shot of each label, `(N,)`: indices into `SHOTS`.
 
         Raises:
             ValueError: On labels that are NaN or infinite.
         """
-        bins = self._bins_of(y)
+        bins = self.bins_of(y)
         codes = np.full(bins.shape, SHOTS.index("few"), dtype=np.int8)
         codes[np.isin(bins, self.median)] = SHOTS.index("median")
         codes[np.isin(bins, self.many)] = SHOTS.index("many")
@@ -175,10 +184,6 @@ class ShotSplit:
         if set(data) != keys:
             raise ValueError(f"the keys must be {', '.join(sorted(keys))}, got {', '.join(sorted(map(str, data)))}")
         return cls(**{**data, **{name: tuple(data[name]) for name in SHOTS}})
-
-    def _bins_of(self, y: Values) -> npt.NDArray[np.int64]:
-        bins = None if self.high is None else bins_between(self.low, self.high, self.bin_width)
-        return bin_index(y, self.low, self.bin_width, bins)
 
 
 def shot_metrics(pred: Values, y: Values, shots: ShotSplit, *, raw_gm: bool = False) -> dict[str, float]:

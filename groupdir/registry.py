@@ -38,6 +38,10 @@ DATASETS = {
     "digits": "groupdir.data.digits:Digits",
     "faces": "groupdir.data.faces:Faces",
     "stsb": "groupdir.data.stsb:STSB",
+    "agedb": "groupdir.data.agedb:AgeDB",
+    "imdb_wiki": "groupdir.data.imdb_wiki:IMDBWiki",
+    "images": "groupdir.data.images:Images",
+    "table": "groupdir.data.tabular:Tabular",
 }
 ENCODERS = {
     "convnet": "groupdir.models.convnet:ConvNet",

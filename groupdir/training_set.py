@@ -91,7 +91,7 @@ def _weights(config: MethodConfig, dataset: Dataset, y: np.ndarray) -> Tensor:
         y,
         bin_width=targets.bin_width,
         low=targets.low,
-        high=targets.high,
+        high=targets.high if targets.weights_high is None else targets.weights_high,
         mode=weights.mode,
         lds=lds,
         clip=weights.clip,

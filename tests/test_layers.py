@@ -49,6 +49,8 @@ ORDER = (
     "tensorboard",
     "rerun",
     "predict",
+    "label_counts",
+    "label_tables",
     "describe",
     "schema",
     "cli",

@@ -30,6 +30,8 @@ class Targets:
         center: What the network calls 0, in label units.
         scale: What the network calls 1, in label units: its outputs are (y - center) / scale.
         error: The error that selects an epoch: "mae" or "mse".
+        weights_high: Where the label bins of sample weights end, if not at `high`: labels from its last bin on are
+            counted together.
     """
 
     low: float
@@ -39,6 +41,7 @@ class Targets:
     center: float = 0.0
     scale: float = 1.0
     error: Literal["mae", "mse"] = "mae"
+    weights_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class InputSpec:
         shape: Shape of one sample of the first array.
         vectors: Of "token_pair": (V, D) float32, the vector of each token; row 0, the padding, is zero.
         vocabulary: Of "token_pair": the V tokens, in the order of `vectors`; the first two are "<pad>" and "<unk>".
+        columns: Of a "vector" made of a table: how, as plain mappings, lists and scalars; a checkpoint carries it.
     """
 
     kind: Literal["image", "vector", "embedding_pair", "token_pair"]
     shape: tuple[int, ...]
     vectors: np.ndarray | None = field(default=None, repr=False)
     vocabulary: tuple[str, ...] | None = field(default=None, repr=False)
+    columns: dict[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,10 @@ class Dataset(ABC):
         if name not in self._splits:
             self._splits[name] = self.build(name)
         return self._splits[name]
+
+    def labels(self, name: SplitName) -> np.ndarray:
+        """The labels (N,) float32 of a split; a data set that knows them without its inputs gives them so."""
+        return self.split(name).y
 
     def prepare(self, names: Iterable[SplitName] = ("train", "val")) -> Dataset:
         """Builds splits now and gives the data set itself; a search never names "test"."""

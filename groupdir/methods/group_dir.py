@@ -16,7 +16,7 @@ from groupdir.group_criteria.decoupled import Decoupled
 from groupdir.group_criteria.linear import CE, LogitAdjusted, Soft
 from groupdir.group_criteria.neural_collapse import NeuralCollapse
 from groupdir.group_criteria.weight_average import WeightAverage
-from groupdir.labels import LabelGroups
+from groupdir.labels import Grouping, LabelGroups
 from groupdir.losses import group_contrastive_loss
 from groupdir.method_config import FeatureConfig
 from groupdir.methods.base import Batch, Method, Prediction, SharedState, Stage, regression_error
@@ -45,7 +45,7 @@ class GroupDIRConfig(FeatureConfig):
     """Options of `GroupDIR`."""
 
     groups: int = Field(25, ge=1, description="|G|.")
-    grouping: Literal["equal_width", "integer_width", "equal_frequency"] = "equal_width"
+    grouping: Grouping = "equal_width"
     criterion: CriterionName = Field(
         "soft", description="How the group head is trained; nc: a fixed simplex; do and rebat: adaptations."
     )
@@ -106,7 +106,7 @@ class GroupDIR(Method):
     def __init__(self, config: GroupDIRConfig, encoder: Encoder, targets: Targets, train_y: np.ndarray) -> None:
         super().__init__(config, encoder, targets, train_y)
         self.config = config
-        self.label_groups = _label_groups(config, targets, train_y)
+        self.label_groups = LabelGroups.by_rule(config.grouping, config.groups, targets.low, targets.high, train_y)
         counts = torch.bincount(self.label_groups.assign(torch.from_numpy(np.array(train_y))), minlength=config.groups)
         self.head = nn.Linear(encoder.dim, 2 * config.groups)
         if config.expert_bias == "center":
@@ -185,10 +185,3 @@ class GroupDIR(Method):
 def _head_spec(config: GroupDIRConfig, dim: int, counts: Tensor) -> GroupHeadSpec:
     reduction: Literal["mean", "sum"] = "sum" if config.reduction == "authors" else "mean"
     return GroupHeadSpec(dim, counts, config.beta, config.tau, reduction, config.nc, config.do)
-
-
-def _label_groups(config: GroupDIRConfig, targets: Targets, train_y: np.ndarray) -> LabelGroups:
-    if config.grouping == "equal_frequency":
-        return LabelGroups.equal_frequency(train_y, config.groups, targets.low, targets.high)
-    make = LabelGroups.integer_width if config.grouping == "integer_width" else LabelGroups.equal_width
-    return make(targets.low, targets.high, config.groups)

@@ -32,7 +32,9 @@ class Encoder(nn.Module):
 
     def __init__(self, config: EncoderConfig, inputs: InputSpec) -> None:
         super().__init__()
-        self.spec = replace(inputs, vectors=None, vocabulary=None)  # for methods that reconstruct the inputs
+        self.spec = replace(
+            inputs, vectors=None, vocabulary=None, columns=None
+        )  # for methods that reconstruct the inputs
         if inputs.kind not in self.kinds:
             raise ConfigError(
                 f"encoder.name: {config.name} reads {' or '.join(self.kinds)}, but the data set gives "

@@ -1,0 +1,42 @@
+"""The figure of a data set's labels: training samples of each, by shot."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.files import write_whole
+from groupdir.errors import DataError
+from groupdir.metrics import SHOTS
+
+COLORS = {"many": "#1d4ed8", "median": "#f59e0b", "few": "#c2410c"}
+
+
+def label_figure(path: str | Path) -> Path:
+    """Draws the samples of each label bin, of a file of `groupdir data describe --out`; the figure is a PNG beside it.
+
+    Raises:
+        DataError: The file cannot be read, or is none of these.
+    """
+    path = Path(path)
+    try:
+        counts = pd.read_csv(path).astype(dict.fromkeys(("low", "high", "train"), float))
+        counts["shot"]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: must be a file of `groupdir data describe --out`, and is not: {error}") from error
+    figure = Figure(figsize=(6.0, 3.0), dpi=160, layout="constrained")
+    axes = figure.add_subplot()
+    for shot in SHOTS:
+        rows = counts[counts["shot"] == shot]
+        told = f"{shot}: {len(rows)} labels, {rows['train'].sum():.0f} samples"
+        axes.bar(rows["low"], rows["train"], rows["high"] - rows["low"], align="edge", color=COLORS[shot], label=told)
+    axes.set(xlabel="label", ylabel="training samples")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.01)
+    axes.legend(frameon=False, fontsize=8)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    return write_whole(path.with_suffix(".png"), drawn.getvalue())
