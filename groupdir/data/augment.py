@@ -109,7 +109,7 @@ def resized_crop_flip(pictures: Tensor, draws: Tensor) -> Tensor:
 
 def _parts(draws: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Top, left, height and width `(B,)` int64 of the first of the tries that fits, or the whole picture."""
-    area, ratio = draws[:, _SHAPES].double().view(-1, TRIES, 2).unbind(2)
+    area, ratio = draws[:, _SHAPES].double().reshape(-1, TRIES, 2).unbind(2)
     area = (_AREA[0] + (_AREA[1] - _AREA[0]) * area) * height * width
     ratio = torch.exp(math.log(_RATIO[0]) + math.log(_RATIO[1] / _RATIO[0]) * ratio)
     tall, wide = (area / ratio).sqrt().round().long(), (area * ratio).sqrt().round().long()

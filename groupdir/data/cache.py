@@ -118,7 +118,7 @@ def _existing(folder: Path, key: str) -> Cached | None:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
         found = _cached(folder, key, content)
         wrong = _wrong(found, content["checksums"], everything=found.nbytes <= _WHOLE)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         wrong = f"{sidecar.name} cannot be read: {error}"

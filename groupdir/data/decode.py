@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,16 +38,14 @@ def decode(path: Path, size: int) -> Decoded:
     Differences from the source: a picture of more than 8 bits a channel is refused; there its values would be clipped.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, for files that it reads all the same
-            with Image.open(path) as picture:
-                if picture.mode.startswith(("I", "F")):
-                    return f"must have 8 bits a channel, got mode {picture.mode}"
-                square = picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        with Image.open(path) as picture:
+            if picture.mode.startswith(("I", "F")):
+                return f"must have 8 bits a channel, got mode {picture.mode}"
+            square = picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     except FileNotFoundError:
         return "no such file"
     except _UNREADABLE as error:
-        text = str(error).replace(str(path), "it").replace(repr(str(path)), "it") or type(error).__name__
+        text = str(error).replace(repr(str(path)), "it") or type(error).__name__
         return f"cannot be read as a picture: {text}"
     return np.asarray(square)
 
