@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -25,3 +26,9 @@ def on_device(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+@functools.cache
+def constant(values: tuple[float | tuple[int, ...], ...], device: torch.device) -> Tensor:
+    """A small tensor on a device, sent there once: a GPU that is sent it in every step is waited for in every step."""
+    return torch.tensor(values, device=device)

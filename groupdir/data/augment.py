@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from groupdir.data.colors import COLOR_DRAWS, jitter, to_grey
+from groupdir.transfer import constant
 
 Augmentation = Literal["crop_flip", "crop_flip_color", "resized_crop_color"]
 
@@ -62,7 +63,7 @@ def augmented(
     else:
         floats = resized_crop_flip(pictures, draws)
     floats = to_grey(jitter(floats, draws[:, _COLOR]), draws[:, _COLOR])
-    center, scale = (torch.tensor(values, device=floats.device)[:, None, None] for values in (mean, std))
+    center, scale = (constant(values, floats.device)[:, None, None] for values in (mean, std))
     return floats.sub_(center).div_(scale).contiguous(memory_format=torch.channels_last)
 
 
@@ -71,8 +72,8 @@ def standardized(pictures: Tensor, mean: tuple[float, ...], std: tuple[float, ..
 
     Two passes: the first product also makes floats of the bytes.
     """
-    scale = torch.tensor([1 / (255 * s) for s in std], device=pictures.device)
-    shift = torch.tensor([m / s for m, s in zip(mean, std, strict=True)], device=pictures.device)
+    scale = constant(tuple(1 / (255 * s) for s in std), pictures.device)
+    shift = constant(tuple(m / s for m, s in zip(mean, std, strict=True)), pictures.device)
     return (pictures * scale).sub_(shift).movedim(-1, 1)
 
 
@@ -130,8 +131,8 @@ def _sources(start: Tensor, length: Tensor, size: int) -> Tensor:
 
 def _whole(draws: Tensor, count: int | Tensor) -> Tensor:
     """Whole numbers in [0, count), int64; a number just below 1 times the count may be rounded up to it."""
-    last = torch.as_tensor(count, device=draws.device) - 1
-    return torch.minimum((draws * count).long(), last)
+    found = (draws * count).long()
+    return torch.minimum(found, count - 1) if isinstance(count, Tensor) else found.clamp(max=count - 1)
 
 
 def _flipped(draws: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
+from groupdir.transfer import constant
+
 COLOR_DRAWS = 7
 """Numbers in [0, 1) that they take of each picture: whether and in which order, four amounts, and whether grey."""
 
@@ -14,7 +16,7 @@ _JITTERED, _GREY = 0.8, 0.2  # shares of the pictures
 _BLEND, _TURN = 0.4, 0.1  # largest change of a factor; of the hue, in turns
 _IF, _ORDER, _FACTORS, _HUE, _IF_GREY = 0, 1, slice(2, 5), 5, 6  # columns
 _BRIGHTNESS, _CONTRAST, _SATURATION = range(3)
-_ORDERS = list(permutations((_BRIGHTNESS, _CONTRAST, _SATURATION)))
+_ORDERS = tuple(permutations((_BRIGHTNESS, _CONTRAST, _SATURATION)))
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -33,7 +35,7 @@ def jitter(pictures: Tensor, draws: Tensor) -> Tensor:
     """
     on = draws[:, _IF] < _JITTERED
     code = (draws[:, _ORDER] * 4 * len(_ORDERS)).long().clamp(max=4 * len(_ORDERS) - 1)
-    order = torch.tensor(_ORDERS, device=draws.device)[code // 4]  # (B, 3) which blend has the place
+    order = constant(_ORDERS, draws.device)[code // 4]  # (B, 3) which blend has the place
     before_hue = code % 4  # how many of the places
     factor = (1 + _BLEND * (2 * draws[:, _FACTORS] - 1)).gather(1, order)
     turn = torch.where(on, _TURN * (2 * draws[:, _HUE] - 1), 0)
