@@ -98,7 +98,7 @@ def _placed(arrays: tuple[np.ndarray, ...], device: torch.device, share: float) 
 def _gathered(tensor: Tensor, rows: Tensor, there: Tensor) -> Tensor:
     """Rows on the device of `there`, which are the same indices; from the host through page-locked memory."""
     if tensor.device == there.device:
-        return tensor[there]
+        return tensor.index_select(0, there)
     batch = torch.empty((len(rows), *tensor.shape[1:]), dtype=tensor.dtype, pin_memory=True)
     return torch.index_select(tensor, 0, rows, out=batch).to(there.device, non_blocking=True)
 
