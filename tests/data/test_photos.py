@@ -284,11 +284,11 @@ def test_on_a_gpu_a_step_waits_for_nothing(share: float, root: Path, monkeypatch
     assert trainer.training.inputs[0].device.type == ("cpu" if share == 0 else "cuda")
     step, calls = Trainer._step, []
 
-    def watched(self: Trainer, *arguments: Any) -> Any:  # from the second step on, to the end of the third
+    def watched(self: Trainer, *arguments: Any) -> Any:  # two steps, and the batches after them
         calls.append(torch.cuda.set_sync_debug_mode("error" if len(calls) < 2 else "default"))
         return step(self, *arguments)
 
     monkeypatch.setattr(Trainer, "_step", watched)
     on_gpu = [result.metrics["train_loss"] for result in trainer.epochs()]
     on_cpu = [result.metrics["train_loss"] for result in run_trial(config.replaced({"train.device": "cpu"}))]
-    assert on_gpu == pytest.approx(on_cpu, rel=1e-3)
+    assert on_gpu == pytest.approx(on_cpu, rel=1e-2)
