@@ -116,6 +116,10 @@ class TrainConfig(Strict):
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     amp: Literal["none", "bf16"] = Field("none", description="Autocast of encoder and heads; losses stay in float32.")
+    compile: bool = Field(False, description="Whether torch.compile is let loose on the encoder; takes minutes first.")
+    device_share: float = Field(
+        0.5, ge=0, le=1, description="Of a GPU's free memory that training inputs may take; else they stay on the host."
+    )
     threads: int = Field(
         1, ge=1, description="Of a CPU trial. Results are bit for bit the same only for the same number."
     )
@@ -260,11 +264,14 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
     return Document(document.name, data, document.lines)
 
 
+PATHS: tuple[Address, ...] = (("data", "root"), ("data", "cache"), ("encoder", "weights"))
+"""Addresses of files and folders."""
+
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def expand_paths(document: Document) -> tuple[dict[str, Any], list[Any]]:
-    """Replaces `${VAR}` in texts, and makes `data.root` absolute: Ray changes a worker's directory.
+    """Replaces `${VAR}` in texts, and makes `PATHS` absolute: Ray changes a worker's directory.
 
     Returns:
         The new content and the mistakes: a variable that is not set.
@@ -283,6 +290,6 @@ def expand_paths(document: Document) -> tuple[dict[str, Any], list[Any]]:
                 todo = f"export it, or give the value with --set {'.'.join(map(str, address))}=..."
                 mistakes.append(document.mistake(address, f"environment variable {variable} is not set: {todo}"))
         value = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
-        return str(Path(value).expanduser().absolute()) if address == ("data", "root") and value else value
+        return str(Path(value).expanduser().absolute()) if address in PATHS and value else value
 
     return expand(document.data, ()), mistakes

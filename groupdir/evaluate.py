@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from groupdir.data.base import Inputs
 from groupdir.methods.base import Method
 from groupdir.metrics import ShotSplit, shot_metrics
+from groupdir.transfer import on_device
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,13 @@ class Predictions:
     experts: np.ndarray | None
 
 
-def predict(method: Method, inputs: tuple[Tensor, ...], batch_size: int, amp: str = "none") -> Predictions:
+def predict(
+    method: Method,
+    inputs: Inputs,
+    batch_size: int,
+    amp: str = "none",
+    present: Callable[[Inputs], Inputs] = lambda inputs: inputs,
+) -> Predictions:
     """Predicts in evaluation mode; the method's mode is as before afterwards.
 
     Args:
@@ -35,6 +43,7 @@ def predict(method: Method, inputs: tuple[Tensor, ...], batch_size: int, amp: st
         inputs: Tensors of N rows each, on any device.
         batch_size: Rows at a time.
         amp: "bf16" for autocast, or "none".
+        present: What the encoder is given of a batch on its device; see `Dataset.present`.
     """
     device = next(method.parameters()).device
     was_training = {module: module.training for module in method.modules()}
@@ -42,8 +51,8 @@ def predict(method: Method, inputs: tuple[Tensor, ...], batch_size: int, amp: st
     parts = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=amp == "bf16"):
         for start in range(0, len(inputs[0]), batch_size):
-            rows = (tensor[start : start + batch_size].to(device) for tensor in inputs)
-            parts.append(method.predict(*rows))
+            rows = tuple(on_device(tensor[start : start + batch_size], device) for tensor in inputs)
+            parts.append(method.predict(*present(rows)))
     for module, mode in was_training.items():
         module.training = mode
     value = torch.cat([part.value for part in parts])

@@ -5,19 +5,19 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from groupdir.checkpoint import load_checkpoint
 from groupdir.config import TrialConfig
-from groupdir.data.base import InputSpec, Targets
+from groupdir.data.base import Dataset, InputSpec, Targets
 from groupdir.errors import ConfigError, DataError
 from groupdir.evaluate import errors, predict
 from groupdir.methods.base import Method
 from groupdir.registry import resolve
 from groupdir.trainer import make_dataset
+from groupdir.transfer import as_tensor
 
 Row = dict[str, Any]
 
@@ -38,8 +38,8 @@ def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> dict
     dataset = make_dataset(config)
     method = _method(content, config)
     data = dataset.split("val" if split == "val" else "test")
-    inputs = tuple(torch.from_numpy(array) for array in data.inputs)
-    found = predict(method, inputs, 4 * config.train.batch_size, config.train.amp)
+    inputs, present = tuple(as_tensor(array) for array in data.inputs), partial(dataset.present, spec=dataset.inputs)
+    found = predict(method, inputs, 4 * config.train.batch_size, config.train.amp, present)
     return errors(method, found, data.y, dataset.shots, f"{split}_")
 
 
@@ -54,13 +54,13 @@ def predict_file(checkpoint: Path, inputs: Path) -> Iterator[Row]:
     content = load_checkpoint(checkpoint)
     config = _config(content, checkpoint)
     spec = _spec(content)
-    arrays, names = resolve("data", config.data.name).read_inputs(inputs, spec)  # type: ignore[attr-defined]
+    dataset: type[Dataset] = resolve("data", config.data.name)
+    arrays, names = dataset.read_inputs(inputs, spec)
     if not len(names):
         raise DataError(f"{inputs}: holds no input")
     method = _method(content, config)
-    found = predict(
-        method, tuple(torch.from_numpy(array) for array in arrays), 4 * config.train.batch_size, config.train.amp
-    )
+    tensors, present = tuple(as_tensor(array) for array in arrays), partial(dataset.present, spec=spec)
+    found = predict(method, tensors, 4 * config.train.batch_size, config.train.amp, present)
     for index, name in enumerate(names):
         row: Row = {"input": name, "prediction": float(found.value[index])}
         if found.group is not None:
@@ -112,7 +112,8 @@ def _spec(content: dict[str, Any]) -> InputSpec:
 
 
 def _method(content: dict[str, Any], config: TrialConfig) -> Method:
-    encoder = resolve("encoder", config.encoder.name)(config.encoder, _spec(content))
+    begun = config.encoder.model_copy(update={"weights": None} if hasattr(config.encoder, "weights") else {})
+    encoder = resolve("encoder", config.encoder.name)(begun, _spec(content))  # the checkpoint's own are loaded below
     targets, train_y = Targets(**content["targets"]), content["train_y"].numpy()
     found: Method = resolve("method", config.method.name)(config.method, encoder, targets, train_y)
     best = content["best"] if config.train.keep == "best" else None

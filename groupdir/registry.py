@@ -47,6 +47,7 @@ ENCODERS = {
     "convnet": "groupdir.models.convnet:ConvNet",
     "mlp": "groupdir.models.mlp:MLP",
     "bilstm": "groupdir.models.bilstm:BiLSTM",
+    "resnet": "groupdir.models.resnet:ResNet",
 }
 TABLES: dict[Kind, dict[str, str]] = {
     "method": METHODS,

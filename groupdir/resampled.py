@@ -34,6 +34,10 @@ def resampled(split: Split, dataset: Dataset, config: ResamplingConfig, seed: in
         raise ConfigError(
             "method.resampling: words cannot be resampled: take data.inputs: embeddings, or set it to null"
         )
+    if split.inputs[0].dtype == np.uint8:
+        raise ConfigError(
+            "method.resampling: photographs cannot be resampled, for what lies between two is none: set it to null"
+        )
     rare = _rare(split.y, dataset, config)
     rng = np.random.default_rng([seed, 77])
     make = partial(smogn, perturbation=config.perturbation) if config.name == "smogn" else smoter

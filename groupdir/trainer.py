@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from groupdir.checkpoint import load_checkpoint, save_checkpoint
 from groupdir.config import TrialConfig
-from groupdir.data.base import Dataset, SplitName
+from groupdir.data.base import Dataset, Inputs, SplitName
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.evaluate import errors, predict
 from groupdir.methods.base import Batch, Stage
@@ -25,7 +26,8 @@ from groupdir.part import Part
 from groupdir.registry import resolve
 from groupdir.resampled import resampled
 from groupdir.stages import SharedStage, StageFolder
-from groupdir.training_set import TrainingSet, as_tensor
+from groupdir.training_set import TrainingSet
+from groupdir.transfer import as_tensor, on_device
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,11 @@ class Trainer:
             encoder = resolve("encoder", config.encoder.name)(config.encoder, self.dataset.inputs)
             self.method = resolve("method", config.method.name)(config.method, encoder, self.dataset.targets, train.y)
         self.method.to(self.device, memory_format=_memory_format(self.dataset))
+        if config.train.compile:
+            self.method.encoder.compile()  # in place: the names in a checkpoint stay as they are
         self.stages: tuple[Stage, ...] = self.method.stages(config)
         self._check_views()
-        self.training = TrainingSet.of(train, self.dataset, self.method, config.method, self.device)
+        self.training = TrainingSet.of(train, self.dataset, self.method, config, self.device)
         self.epoch = 0
         self.best: dict[str, Any] | None = None
         self.optimizer: torch.optim.Optimizer | None = None
@@ -165,8 +169,11 @@ class Trainer:
         """Errors on a split, names with its prefix; "test" only after everything has been chosen."""
         data = self.dataset.split(split)
         inputs = tuple(as_tensor(array) for array in data.inputs)
-        found = predict(self.method, inputs, 4 * self.config.train.batch_size, self.config.train.amp)
+        found = predict(self.method, inputs, 4 * self.config.train.batch_size, self.config.train.amp, self._present)
         return errors(self.method, found, data.y, self.dataset.shots, f"{split}_")
+
+    def _present(self, inputs: Inputs) -> Inputs:
+        return self.dataset.present(inputs, self.dataset.inputs)
 
     def take_best(self) -> int:
         """Puts the weights of the epoch that `train.keep` means into the method, and says which it is."""
@@ -244,6 +251,9 @@ class Trainer:
         generator = torch.Generator().manual_seed(_mix(self.config.seed, self.epoch))
         order = torch.randperm(count, generator=generator)
         steps = math.ceil(count / size)
+        take = partial(
+            self.training.batch, stage=stage, dataset=self.dataset, generator=generator, draws=self._draws(stage)
+        )
         history: list[dict[str, Tensor]] = []
         parts = [module for module in self.method.modules() if isinstance(module, Part)]
         cuda = [self.device] if self.device.type == "cuda" else []
@@ -253,20 +263,19 @@ class Trainer:
                 part.begin_epoch(stage.name, done, stage.epochs)
             for step in range(steps):
                 set_lr(self.optimizer, lr_factor(stage.optim, done * steps + step, stage.epochs * steps))
-                batch = self._batch(order[step * size : (step + 1) * size], stage, generator)
-                history.append(self._step(batch, stage))
+                history.append(self._step(take(order[step * size : (step + 1) * size]), stage))
                 for part in parts:
                     part.end_step()
-            self._observe([part for part in parts if part.observes], stage, done, generator)
+            self._observe([part for part in parts if part.observes], stage, done, take)
         return self._means(history, stage)
 
-    def _observe(self, parts: list[Part], stage: Stage, done: int, generator: torch.Generator) -> None:
+    def _observe(self, parts: list[Part], stage: Stage, done: int, take: Callable[[Tensor], Batch]) -> None:
         """Shows the features of all training samples to the parts that want them, once the heads are in training."""
         if not parts or not stage.predicts:
             return
         with torch.no_grad():
             for rows in torch.split(torch.arange(len(self.training)), self.config.train.batch_size):
-                batch = self._batch(rows, stage, generator)
+                batch = take(rows)
                 with self._autocast():
                     features = self.method.observed(batch)
                 for part in parts:
@@ -274,8 +283,13 @@ class Trainer:
         for part in parts:
             part.end_epoch(done)
 
-    def _batch(self, rows: Tensor, stage: Stage, generator: torch.Generator) -> Batch:
-        return self.training.batch(rows.to(self.device), stage, self.dataset, generator)
+    def _draws(self, stage: Stage) -> Tensor | None:
+        """The epoch's random numbers of every sample and view, for a data set that takes such."""
+        if not self.dataset.draws or (stage.views == 1 and not self.dataset.augment_one_view):
+            return None
+        generator = torch.Generator().manual_seed(_mix(self.config.seed, self.epoch, 2))
+        numbers = torch.rand(stage.views, len(self.training), self.dataset.draws, generator=generator)
+        return on_device(numbers, self.device)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.train.amp == "bf16")

@@ -217,9 +217,10 @@ def unfinished_ablations(study: Study) -> bool:
 
 
 def size(dataset: Dataset) -> int:
-    """Bytes of the training and validation splits."""
+    """Bytes of the training and validation splits; files that are mapped are not sent to anyone."""
     splits = [dataset.split("train"), dataset.split("val")]
-    return sum(array.nbytes for split in splits for array in (*split.inputs, split.y))
+    arrays = [array for split in splits for array in (*split.inputs, split.y)]
+    return sum(array.nbytes for array in arrays if not isinstance(array, np.memmap))
 
 
 def shown(folder: Path) -> str:

@@ -52,7 +52,7 @@ def sharing(configs: Sequence[TrialConfig], dataset: Dataset) -> Sharing:
     trials = alone = 0
     for config in configs:
         method_class = resolve("method", config.method.name)
-        method = method_class(config.method, _Unbuilt(), dataset.targets, dataset.split("train").y)
+        method = method_class(config.method, _Unbuilt(), dataset.targets, dataset.labels("train"))
         stages = method.stages(config)
         if len(stages) < 2:
             continue

@@ -25,6 +25,7 @@ ORDER = (
     "table",
     "records",
     "bins",
+    "transfer",
     "labels",
     "metrics",
     "losses",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from groupdir.checkpoint import load_checkpoint
 from groupdir.config import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.trainer import EpochResult, Trainer, run_trial
@@ -156,6 +157,31 @@ def test_batches_of_one_and_two(size: int) -> None:
         )
     )
     assert results[-1].metrics["train_loss"] > 0
+
+
+@pytest.mark.slow
+def test_a_compiled_encoder_trains_alike_and_keeps_its_names(tmp_path: Path) -> None:
+    plain, compiled = (trial("vanilla").replaced({"train.compile": on, "encoder.dropout": 0}) for on in (False, True))
+    expected = [result.metrics["train_loss"] for result in run_trial(plain)]
+    results = []
+    for result in run_trial(compiled):
+        results.append(result.metrics["train_loss"])
+        result.save(tmp_path / "trial.pt")
+    assert results == pytest.approx(expected, rel=1e-4)
+    trainer = Trainer(plain)
+    trainer.method.load_state_dict(load_checkpoint(tmp_path / "trial.pt")["model"])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_a_gpu_has_fused_optimizers_that_train_alike(name: str) -> None:
+    config = trial("vanilla").replaced({"optim.name": name, "encoder.dropout": 0, "train.device": "cuda"})
+    trainer = Trainer(config)
+    on_gpu = [result.metrics["train_loss"] for result in trainer.epochs()]
+    assert trainer.optimizer is not None
+    assert trainer.optimizer.defaults["fused"]
+    on_cpu = [result.metrics["train_loss"] for result in run_trial(config.replaced({"train.device": "cpu"}))]
+    assert on_gpu == pytest.approx(on_cpu, rel=1e-3)
 
 
 def test_bf16_autocast_is_close() -> None:

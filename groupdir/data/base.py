@@ -52,10 +52,13 @@ class InputSpec:
         kind: "image": one array (N, C, H, W) float32; "vector": one array (N, D) float32; "embedding_pair": one array
             (N, 2, D) float32; "token_pair": two arrays, tokens (N, 2, L) int64 with 0 for padding, and lengths (N, 2)
             int64, at least 1.
-        shape: Shape of one sample of the first array.
+        shape: Shape of one sample of the first array, as the encoder is given it.
         vectors: Of "token_pair": (V, D) float32, the vector of each token; row 0, the padding, is zero.
         vocabulary: Of "token_pair": the V tokens, in the order of `vectors`; the first two are "<pad>" and "<unk>".
         columns: Of a "vector" made of a table: how, as plain mappings, lists and scalars; a checkpoint carries it.
+        mean: Of an "image" that splits hold as bytes (N, H, W, C): what is taken from each channel once 0..255 became
+            0..1. None where splits hold what the encoder is given.
+        std: And what it is then divided by.
     """
 
     kind: Literal["image", "vector", "embedding_pair", "token_pair"]
@@ -63,6 +66,8 @@ class InputSpec:
     vectors: np.ndarray | None = field(default=None, repr=False)
     vocabulary: tuple[str, ...] | None = field(default=None, repr=False)
     columns: dict[str, Any] | None = field(default=None, repr=False)
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Split:
     """One split, as arrays that processes of a node can share.
 
     Attributes:
-        inputs: Arrays of N rows each, as `InputSpec.kind` says.
+        inputs: Arrays of N rows each, as `InputSpec` says; they may be mapped files.
         y: (N,) float32, in label units.
     """
 
@@ -97,6 +102,7 @@ class Dataset(ABC):
     Config: ClassVar[type[DatasetConfig]]
     augments: ClassVar[bool] = False  # whether `augment` changes anything, so that two views differ
     augment_one_view: bool = False  # whether training on one view augments too
+    draws: ClassVar[int] = 0  # uniform numbers that `view` takes for a sample; 0: there is `augment` alone
 
     def __init__(self, config: DatasetConfig) -> None:
         self.config = config
@@ -159,5 +165,25 @@ class Dataset(ABC):
         Args:
             inputs: Tensors of B rows each.
             generator: The only source of randomness, a CPU generator.
+        """
+        return inputs
+
+    def view(self, inputs: Inputs, draws: torch.Tensor, views: int) -> Inputs:
+        """As `augment`, by numbers that belong to the samples: the same whatever the order and size of batches.
+
+        Args:
+            inputs: Tensors of B rows each.
+            draws: `(B, self.draws)` float32 in [0, 1), on the same device.
+            views: How many views the stage makes of each sample, of which this is one.
+        """
+        raise TypeError(f"{type(self).__name__} has draws, but defines no view")
+
+    @classmethod
+    def present(cls, inputs: Inputs, spec: InputSpec) -> Inputs:
+        """What an encoder is given of rows of a split where nothing is augmented; the default is the rows themselves.
+
+        Args:
+            inputs: Tensors of B rows each, as splits and `read_inputs` have them.
+            spec: The `inputs` that the encoder is trained on.
         """
         return inputs

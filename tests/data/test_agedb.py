@@ -20,7 +20,7 @@ SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 def agedb(root: Path, **options: Any) -> AgeDB:
-    return AgeDB(AgeDBConfig(name="agedb", root=str(root), **{"size": 8} | options))
+    return AgeDB(AgeDBConfig(name="agedb", root=str(root), **{"size": 32} | options))
 
 
 def refused(call: Any, *arguments: Any) -> list[str]:
@@ -112,7 +112,7 @@ def test_pictures_are_found_by_their_id(tree: Path) -> None:
         assert data.rows("val").numbers == (8, 9, 10)
     pictures = data.split("train").inputs[0]
     assert pictures.shape[0] == 6
-    assert pictures.shape[-2:] == (8, 8)
+    assert pictures.shape[1:] == (32, 32, 3)
 
 
 def test_labels_and_shots_need_no_pictures(tree: Path) -> None:

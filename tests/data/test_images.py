@@ -23,7 +23,7 @@ AGES = [20] * 12 + [35] * 9 + [61] * 3
 
 
 def images(root: Path, **options: Any) -> Images:
-    return Images(ImagesConfig(name="images", root=str(root), **{"size": 16} | options))
+    return Images(ImagesConfig(name="images", root=str(root), **{"size": 32} | options))
 
 
 @pytest.fixture

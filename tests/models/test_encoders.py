@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -12,11 +13,12 @@ from torch import Tensor, nn
 from groupdir.config import EncoderConfig, TrialConfig
 from groupdir.data.base import InputSpec
 from groupdir.data.text import PAD, UNKNOWN, encode
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, DataError
 from groupdir.models.base import Encoder
 from groupdir.models.bilstm import BiLSTM, BiLSTMConfig
 from groupdir.models.convnet import ConvNet, ConvNetConfig
 from groupdir.models.mlp import MLP, MLPConfig
+from groupdir.models.resnet import BUILDERS, ResNet, ResNetConfig
 from groupdir.registry import ENCODERS, resolve
 
 VOCABULARY = (PAD, UNKNOWN, "a", "dog", "runs", "home", ".")
@@ -24,6 +26,7 @@ VECTORS = np.random.default_rng(0).normal(size=(len(VOCABULARY), 5)).astype(np.f
 LENGTH = 6
 
 IMAGE = InputSpec("image", (1, 32, 32))
+PHOTO = InputSpec("image", (3, 64, 64))
 VECTOR = InputSpec("vector", (7,))
 PAIR = InputSpec("embedding_pair", (2, 7))
 TOKENS = InputSpec("token_pair", (2, LENGTH), VECTORS.astype(np.float32), VOCABULARY)
@@ -44,6 +47,14 @@ def mlp(spec: InputSpec, **options: Any) -> MLP:
 
 def bilstm(**options: Any) -> BiLSTM:
     return BiLSTM(BiLSTMConfig(name="bilstm", **{"width": 4} | options), TOKENS)
+
+
+def resnet(spec: InputSpec = PHOTO, **options: Any) -> ResNet:
+    return ResNet(ResNetConfig(name="resnet", **{"depth": 18} | options), spec)
+
+
+def photos(size: int) -> tuple[Tensor, ...]:
+    return (torch.randn(size, 3, 64, 64, generator=torch.Generator().manual_seed(0)),)
 
 
 def images(size: int) -> tuple[Tensor, ...]:
@@ -69,6 +80,7 @@ CASES: dict[str, Case] = {
     "mlp": (lambda: mlp(VECTOR), vectors, 256),
     "mlp of pairs": (lambda: mlp(PAIR, widths=(9, 3), dropout=0.2), pairs, 3),
     "bilstm": (bilstm, texts, 32),
+    "resnet": (resnet, photos, 512),
     "bilstm of one layer": (lambda: bilstm(layers=1, width=3), texts, 24),
 }
 
@@ -191,7 +203,8 @@ def test_other_inputs_are_refused(name: str, spec: InputSpec) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"name": "resnet"}, "unknown encoder 'resnet': "),
+        ({"name": "vit"}, "unknown encoder 'vit': "),
+        ({"name": "resnet", "depth": 101}, "encoder.depth: must be one of 18, 34 or 50, got 101"),
         ({"name": "convnett"}, "did you mean 'convnet'?"),
         ({"name": "convnet", "widths": [16, 0]}, "encoder.widths.1: must be > 0, got 0"),
         ({"name": "convnet", "widths": []}, "encoder.widths: tuple should have at least 1 item"),
@@ -240,6 +253,49 @@ def test_a_deep_convnet_can_be_trained_on_one_picture() -> None:
 def test_colours_and_other_sizes_are_read() -> None:
     encoder = ConvNet(ConvNetConfig(name="convnet", widths=(4, 8)), InputSpec("image", (3, 20, 28)))
     assert encoder(torch.randn(2, 3, 20, 28)).shape == (2, 8)
+
+
+# ResNet
+
+
+def tiny_photos(channels: int = 3) -> Tensor:
+    return torch.randn(2, channels, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("depth", "dim"), [(18, 512), (34, 512), (50, 2048)])
+def test_a_resnet_is_torchvisions_up_to_its_classifier(depth: int, dim: int, tmp_path: Path) -> None:
+    whole = BUILDERS[depth]().eval()
+    torch.save(whole.state_dict(), tmp_path / "weights.pt")
+    encoder = resnet(depth=depth, weights=str(tmp_path / "weights.pt")).eval()
+    assert encoder.dim == dim
+    assert not any("fc" in name for name, _ in encoder.named_parameters())
+    features = encoder(tiny_photos())
+    assert features.shape == (2, dim)
+    torch.testing.assert_close(whole.fc(features), whole(tiny_photos()))
+
+
+def test_grey_pictures_enter_as_three_equal_channels_would(tmp_path: Path) -> None:
+    whole = resnet()
+    torch.save(whole.network.state_dict(), tmp_path / "weights.pt")
+    grey = resnet(InputSpec("image", (1, 64, 64)), weights=str(tmp_path / "weights.pt")).eval()
+    given = tiny_photos(1)
+    torch.testing.assert_close(grey(given), whole.eval()(given.expand(-1, 3, -1, -1)), rtol=1e-4, atol=1e-4)
+    assert resnet(InputSpec("image", (4, 64, 64))).eval()(tiny_photos(4)).shape == (2, 512)
+
+
+def test_weights_that_cannot_be_taken_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    with pytest.raises(DataError, match=r"encoder\.weights: .*weights\.pt cannot be read"):
+        resnet(weights=str(path))
+    path.write_bytes(b"no weights")
+    with pytest.raises(DataError, match=r"encoder\.weights: .*weights\.pt cannot be read"):
+        resnet(weights=str(path))
+    torch.save({"model": {}}, path)
+    with pytest.raises(DataError, match="must hold a torchvision ResNet's state_dict, got no conv1"):
+        resnet(weights=str(path))
+    torch.save(resnet().network.state_dict(), path)
+    with pytest.raises(DataError, match=r"is of another network: .*: set encoder\.depth"):
+        resnet(weights=str(path), depth=34)
 
 
 # MLP
