@@ -103,8 +103,9 @@ class TrialState:
 
     def at(self, epoch: int) -> Mapping[str, Any] | None:
         """What it reported of an epoch, or None."""
-        if 0 < epoch <= len(self.rows) and self.rows[epoch - 1]["epoch"] == epoch:
-            return self.rows[epoch - 1]
+        place = epoch - int(self.rows[0]["epoch"]) if self.rows else -1  # the first is late where a stage was taken
+        if 0 <= place < len(self.rows) and self.rows[place]["epoch"] == epoch:
+            return self.rows[place]
         return next((row for row in self.rows if row["epoch"] == epoch), None)
 
 
