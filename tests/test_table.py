@@ -135,7 +135,7 @@ def test_ours_have_every_row_of_the_paper_with_one_budget(name: str, monkeypatch
         joint = getattr(config.method, "recipe", "two_stage") == "joint"
         first = 0 if pretrain is None or joint else pretrain.epochs
         budgets.add((row.study.search.trials, first + config.train.epochs, config.train.batch_size))
-    assert budgets == {(12, 30, 128)}
+    assert budgets == {(12, 20, 128)}
 
 
 def test_every_preset_is_a_row_and_has_its_own_range() -> None:
