@@ -47,7 +47,7 @@ def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
     """
     config = load_study(file, overrides)
     check_names(config)
-    folder = Path(out) if out is not None else Path("results") / config.name
+    folder = Path(out).expanduser() if out is not None else Path("results") / config.name
     refuse_existing(folder)
     refuse_taken(config)
     for earlier in config.search.warm_start:
@@ -93,7 +93,7 @@ def resume(folder: str | Path) -> int:
     Raises:
         GroupdirError: It is no study, or another driver is at work on it.
     """
-    study = Study.open(folder)
+    study = Study.open(Path(folder).expanduser())
     check_names(study.config)
     if not study.state.trials and not study.state.warm:
         warm_up(study)  # the first driver may have died before it came to this
