@@ -126,12 +126,15 @@ class Hosts:
         self._wait(name)
 
     def kill(self, name: str) -> None:
-        """Pulls the plug: all of a host's processes are gone at once, and nobody is told."""
+        """Pulls the plug: all of a host's processes are gone at once, and nobody is told.
+
+        Its network card goes first: the processes' end would still close their connections in good order.
+        """
         process = self._running.pop(name)
+        self._in_switch("ip", "link", "delete", f"to-{name}", check=False)
         with contextlib.suppress(ProcessLookupError):
             os.kill(_child_of(process), signal.SIGKILL)  # its PID 1: the kernel ends the rest
         process.wait(timeout=30)
-        self._in_switch("ip", "link", "delete", f"to-{name}", check=False)
 
     def run(
         self,
@@ -250,9 +253,10 @@ class Hosts:
 
     def _words(self, name: str, command: Sequence[str], cwd: str | Path | None, terminal: bool) -> list[str]:
         init = _child_of(self._running[name])
-        enter = ["nsenter", "-t", str(init), "-m", "-u", "-i", "-n", "-p", f"--wd={cwd or home()}"]
+        enter = ["nsenter", "-t", str(init), "-m", "-u", "-i", "-n", "-p"]
         line = shlex.join(command)
-        return [*enter, "bash", "-lc", shlex.join(["script", "-qec", line, "/dev/null"]) if terminal else line]
+        line = shlex.join(["script", "-qec", line, "/dev/null"]) if terminal else line
+        return [*enter, "bash", "-lc", f"cd {shlex.quote(str(cwd or home()))} && {line}"]
 
     @staticmethod
     def _env(more: Mapping[str, str] | None) -> dict[str, str]:

@@ -32,20 +32,20 @@ pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]
 
-TRIALS = 8
+TRIALS, EPOCHS = 9, 48
 SPACE = f"""
 name: NAME
 data: {{name: digits}}
 encoder: {{name: convnet}}
 method: {{name: group_dir, recipe: joint, groups: {{choice: [2, 5, 10]}}, beta: {{log_uniform: [0.25, 4]}}}}
-train: {{epochs: 24}}
+train: {{epochs: {EPOCHS}}}
 search:
   trials: {TRIALS}
   concurrency: 3
   checkpoint_every: 2
   max_failures: 3
   snapshot_minutes: 0.1
-  scheduler: {{name: pareto_asha, grace_period: 8, reduction_factor: 2}}
+  scheduler: {{name: pareto_asha, grace_period: 24, reduction_factor: 2}}
   resources: {{cpu: 2, gpu: 0}}
 """
 
@@ -66,7 +66,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 def nodes(hosts: Hosts) -> int:
     """How many nodes the head says are alive."""
     text = launch(hosts, "status", "--cluster", CLUSTER).stdout
-    return sum("node_" in line for line in text.partition("Active:")[2].partition("Pending:")[0].splitlines())
+    active = text.partition("Active:")[2].partition("Pending:")[0]
+    return sum(int(line.split()[0]) for line in active.splitlines() if line.strip()[:1].isdigit())
 
 
 def write_space(hosts: Hosts, name: str) -> str:
@@ -83,7 +84,7 @@ def check_whole(folder: Path) -> None:
     for trial in state.trials.values():
         assert trial.status in {"finished", "stopped"}, f"trial {trial.number}: {trial.status}: {trial.message}"
         assert [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)), f"trial {trial.number}"
-        assert (trial.epoch == 24) == (trial.status == "finished")
+        assert (trial.epoch == EPOCHS) == (trial.status == "finished")
     table, _ = read_parquet(folder / "epochs.parquet")
     keys = [(row["trial"], row["seed"], row["epoch"]) for row in table.to_pylist()]
     assert len(keys) == len(set(keys)) == state.epochs
