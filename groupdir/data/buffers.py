@@ -34,5 +34,6 @@ class Buffers:
             if free and len(self._arrays[place]) >= count:
                 return torch.from_numpy(self._arrays[place])[:count].view(shape)
         array = np.empty(count, dtype=np.float32)  # NumPy asks for huge pages
-        self._arrays = [kept for kept in self._arrays if len(kept) >= count][: self._most - 1] + [array]
+        large = [kept for kept in self._arrays if len(kept) >= count]
+        self._arrays = [*large[: self._most - 1], array]
         return torch.from_numpy(array).view(shape)
