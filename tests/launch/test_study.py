@@ -18,8 +18,8 @@ from launch.ablations import suggest_ablations
 from launch.checkpoints import keep
 from launch.director import Director
 from launch.export import write_records
-from launch.progress import Progress, best_text, render, status_text, total_trials
 from launch.failures import reason
+from launch.progress import Progress, best_text, render, status_text, total_trials
 from launch.schedulers import ASHA, NoStopping
 from launch.search import check_measured, check_names, refuse_taken
 from launch.simulation import with_search
