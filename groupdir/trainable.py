@@ -10,8 +10,10 @@ from ray import tune
 
 from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
+from groupdir.device_memory import told
+from groupdir.packing import trainer_on_share
 from groupdir.stages import StageFolder
-from groupdir.trainer import EpochResult, Trainer
+from groupdir.trainer import EpochResult
 
 CHECKPOINT = "trial.pt"
 
@@ -37,16 +39,24 @@ class TrialTrainable(tune.Trainable):
         self._trial = int(config["trial"])
         shared = config.get("stages")
         stages = StageFolder(Path(shared["path"]), tuple(shared["marks"])) if shared else None
-        self._trainer = Trainer(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), self._dataset, stages)
+        trial = TrialConfig.from_dict(config["config"], f"trial {self._trial}")
+        self._trainer = trainer_on_share(trial, self._dataset, stages, self.gpu_share)
         if config.get("resume"):
             self._trainer.load(Path(config["resume"]) / CHECKPOINT)
         self._epochs: Iterator[EpochResult] = self._trainer.epochs()
+
+    @property
+    def gpu_share(self) -> float:
+        """Of a GPU that this trial was given; 0 where it was given none, and more than 1 where several."""
+        asked = self.trial_resources
+        return float(asked.required_resources.get("GPU", 0.0)) if asked is not None else 0.0
 
     def step(self) -> dict[str, Any]:
         """One epoch, as flat numbers."""
         trainer = self._trainer
         row: dict[str, Any] = {"trial": self._trial, "seed": trainer.config.seed}
-        result = next(self._epochs, None)
+        with told(trainer.device, min(1.0, self.gpu_share)):
+            result = next(self._epochs, None)
         if result is None:  # its checkpoint was of the last epoch, whose row is there already
             return (
                 row | {"epoch": trainer.epoch, "stage": "end", "seconds": 0.0, "done": True} | trainer.evaluate("val")
@@ -65,5 +75,6 @@ class TrialTrainable(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Becomes another trial in the same process, which saves the imports and the loading of the data."""
+        del self._trainer, self._epochs  # or two trials would be in a GPU's memory
         self._begin(new_config)
         return True
