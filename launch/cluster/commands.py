@@ -12,6 +12,7 @@ from groupdir.table import is_table, load_table
 from groupdir.yamlfile import Document
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.jobs import UnknownJob, client, jobs_of, submit
+from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
@@ -32,6 +33,13 @@ STOP = (
 )
 
 
+def running(cluster: str | Path) -> ClusterFile:
+    """A cluster that `up` has made, from here or from elsewhere."""
+    file = ClusterFile.load(cluster)
+    remember_head(file)
+    return file
+
+
 def up(cluster: str | Path) -> int:
     """Makes a cluster, or brings it up to date."""
     file = ClusterFile.load(cluster)
@@ -43,7 +51,7 @@ def up(cluster: str | Path) -> int:
 
 def status(cluster: str | Path) -> int:
     """Shows the nodes, and the studies on the head."""
-    file = ClusterFile.load(cluster)
+    file = running(cluster)
     studies = f"cd ~/groupdir && if ls {RESULTS}/*/study.sqlite > /dev/null 2>&1; then "
     studies += f"python -m launch watch --once {RESULTS}/*/; else echo no study yet; fi"
     return run(["ray", "exec", str(file.path), f"ray status && {studies}"])
@@ -55,24 +63,24 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
     Raises:
         GroupdirError: A mistake in a file; results are there already; the cluster does not answer or take it.
     """
-    there = ClusterFile.load(cluster)
+    ClusterFile.load(cluster)
     inside = within_checkout(file)
     name = check_shared(file, changes)
     here = out or Path(RESULTS) / name
     refuse_existing(here)
     words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
-    return _submit(there, [*words, "--out", f"{THERE}/{here.name}"], here)
+    return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here)
 
 
 def resume(cluster: str | Path, folder: Path) -> int:
     """Goes on with a study that lies on the head, under the name of a folder here."""
     words = ["python", "-m", "launch", "resume", f"{THERE}/{folder.name}"]
-    return _submit(ClusterFile.load(cluster), words, folder)
+    return _submit(running(cluster), words, folder)
 
 
 def attach(cluster: str | Path, name: str, out: Path | None) -> int:
     """Follows a search that runs, or has ended, and brings its results back."""
-    file = ClusterFile.load(cluster)
+    file = running(cluster)
     here = out or Path(RESULTS) / name
     with Tunnel(file) as address:
         server = client(address)
@@ -88,7 +96,7 @@ def attach(cluster: str | Path, name: str, out: Path | None) -> int:
 
 def down(cluster: str | Path) -> int:
     """Ends a cluster; of one's own machines, every Ray process on them."""
-    file = ClusterFile.load(cluster)
+    file = running(cluster)
     code = run(["ray", "down", str(file.path), "--yes"])
     if not file.is_local:
         return code

@@ -7,6 +7,7 @@ in, and a pip that asks no index: what `ray up` installs on them is groupdir its
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,6 @@ from tests.cluster.hosts import CHECKOUT, Hosts, home
 
 LAPTOP, HEAD, WORKERS = "laptop", "head", ("w1", "w2")
 CLUSTER = "launch/cluster/on_premise.yaml"
-STORAGE = "/mnt/shared/groupdir"
 PARTS = ("groupdir", "launch", "analysis", "search_spaces", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 PROGRAMS = {"ray": "from ray.scripts.scripts import main", "pip": "from pip._internal.cli.main import main"}
 # "false" is how pip is told that there is no build isolation.
@@ -60,14 +60,27 @@ def edited(text: str, hosts: Hosts) -> str:
     return text
 
 
-def command(*words: str) -> list[str]:
-    """A line of the handbook, as typed in the checkout."""
-    return ["python", "-m", "launch", *words]
+def handbook(begins: str, study: str) -> list[str]:
+    """A command of docs/cluster.md, section "Machines of your own", with another study than the digits in it.
+
+    Args:
+        begins: How the line begins, such as `python -m launch up`.
+        study: Name of the study, and of its file in search_spaces/.
+    """
+    text = (CHECKOUT / "docs/cluster.md").read_text(encoding="utf-8")
+    section = text.partition("\n## Machines of your own\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```bash\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    found = [line for block in blocks for line in block.splitlines() if line.startswith(begins)]
+    assert found, f"docs/cluster.md has no line that begins with `{begins}`"
+    assert len(set(found)) == 1, found
+    return shlex.split(re.sub(r"\bdigits\b", study, found[0]))
 
 
-def launch(hosts: Hosts, *words: str, timeout: float = 200, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Types `python -m launch ...` on the laptop, in the checkout."""
-    return hosts.run(LAPTOP, command(*words), cwd=home() / "groupdir", timeout=timeout, check=check)
+def type_in(
+    hosts: Hosts, begins: str, study: str = "digits", timeout: float = 300, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Types a command of the handbook on the laptop, in the checkout."""
+    return hosts.run(LAPTOP, handbook(begins, study), cwd=home() / "groupdir", timeout=timeout, check=check)
 
 
 def study_on_head(hosts: Hosts, name: str) -> Path:

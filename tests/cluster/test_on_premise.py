@@ -1,4 +1,4 @@
-"""The cluster for real: `ray up` over SSH on hosts, a search from one that is no node, and machines that die in it."""
+"""docs/cluster.md, machines of one's own, typed line by line on hosts, and machines that die meanwhile."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from tests.cluster.site import (
     CLUSTER,
     HEAD,
     LAPTOP,
-    STORAGE,
     WORKERS,
-    command,
     furnish,
-    launch,
+    handbook,
     state_of,
     study_on_head,
     training,
+    type_in,
     wait_for,
 )
 
@@ -56,7 +55,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     with Hosts([LAPTOP, HEAD, *WORKERS], tmp_path_factory.mktemp("site")) as made:
         furnish(made)
         begun = time.monotonic()
-        said = launch(made, "up", "--cluster", CLUSTER).stdout
+        said = type_in(made, "python -m launch up").stdout
         print(f"up: {time.monotonic() - begun:.1f} s")
         assert f"$ ray up {CLUSTER} --yes" in said
         wait_for("all nodes are there", lambda: nodes(made) == 3, 90)
@@ -65,7 +64,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 def nodes(hosts: Hosts) -> int:
     """How many nodes the head says are alive."""
-    text = launch(hosts, "status", "--cluster", CLUSTER).stdout
+    text = type_in(hosts, "python -m launch status").stdout
     active = text.partition("Active:")[2].partition("Pending:")[0]
     return sum(int(line.split()[0]) for line in active.splitlines() if line.strip()[:1].isdigit())
 
@@ -77,8 +76,7 @@ def begin_search(hosts: Hosts, name: str, trials: int, epochs: int, log: Path) -
     for word, value in (("NAME", name), ("TRIALS", trials), ("EPOCHS", epochs), ("GRACE", epochs // 2)):
         text = text.replace(word, str(value))
     hosts.home(LAPTOP, "groupdir", file).write_text(text)
-    words = ["search", file, "--cluster", CLUSTER, "--set", f"search.storage_path={STORAGE}"]
-    return hosts.begin(LAPTOP, command(*words), log, cwd=home() / "groupdir")
+    return hosts.begin(LAPTOP, handbook("python -m launch search", name), log, cwd=home() / "groupdir")
 
 
 def check_whole(folder: Path, trials: int, epochs: int) -> None:
@@ -122,21 +120,26 @@ def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_pa
     before = starts(folder)
     hosts.kill("w1")
     time.sleep(5)
+    hosts.kill(LAPTOP)  # the search is none of its business any more
+    search.wait(timeout=10)
+    hosts.start(LAPTOP)
+    attached = hosts.begin(LAPTOP, handbook("python -m launch attach", "small"), log, cwd=home() / "groupdir")
     hosts.start("w1")  # the machine alone: Ray comes back to it when the head has missed it
     again = "the lost trial is begun anew"
     wait_for(again, lambda: any(n > before.get(t, 1) for t, n in starts(folder).items()), 150, [log])
     wait_for("the host that came back trains", lambda: training(hosts, "w1"), 150, [log])
-    wait_for("the search ends", lambda: search.poll() is not None, 200, [log])
-    said = log.read_text()
-    assert search.returncode == 0, said
+    wait_for("the search ends", lambda: attached.poll() is not None, 200, [log])
+    assert attached.returncode == 0, log.read_text()
     lost = [trial for trial, count in starts(folder).items() if count > 1]
     assert lost
     assert restored(hosts), "a trial was begun anew from its start, not from its checkpoint"
     here = hosts.home(LAPTOP, "groupdir/results/small")
     check_whole(here, 7, 48)
-    for words in (["launch", "audit", "results/small"], ["analysis", "select", "results/small", "--shot", "few"]):
-        hosts.run(LAPTOP, ["python", "-m", *words], cwd=home() / "groupdir")
+    type_in(hosts, "python -m launch audit", "small")
+    type_in(hosts, "python -m analysis select", "small")
+    type_in(hosts, "python -m analysis report", "small")
     assert (here / "best_few.yaml").is_file()
+    assert (here / "report.html").is_file()
 
 
 def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, tmp_path: Path) -> None:
@@ -144,24 +147,22 @@ def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, t
     search = begin_search(hosts, "later", 5, 16, log)
     wait_for("a trial has finished", lambda: state_of(folder).count("finished") > 0, 120, [log])
     hosts.kill(HEAD)
-    search.terminate()
-    search.wait(timeout=30)
     seen = {trial.number: trial.epoch for trial in state_of(folder).trials.values() if trial.status == "finished"}
     before = starts(folder)
     hosts.start(HEAD)
-    launch(hosts, "up", "--cluster", CLUSTER)
-    unknown = launch(hosts, "attach", "later", "--cluster", CLUSTER, check=False)
-    assert unknown.returncode == 2
-    assert "python -m launch resume results/later" in unknown.stderr
-    launch(hosts, "resume", "results/later", "--cluster", CLUSTER)
+    type_in(hosts, "python -m launch up")
+    wait_for("the laptop, which looks on, says what to do", lambda: search.poll() is not None, 60, [log])
+    assert search.returncode == 2
+    assert "python -m launch resume results/later" in log.read_text()
+    type_in(hosts, "python -m launch resume", "later")
     here = hosts.home(LAPTOP, "groupdir/results/later")
     check_whole(here, 5, 16)
     assert {number: starts(here)[number] for number in seen} == {number: before[number] for number in seen}
-    hosts.run(LAPTOP, ["python", "-m", "launch", "audit", "results/later"], cwd=home() / "groupdir")
+    type_in(hosts, "python -m launch audit", "later")
 
 
 def test_down_leaves_no_process(hosts: Hosts) -> None:
     assert any("raylet" in line for line in hosts.processes("w1"))
-    launch(hosts, "down", "--cluster", CLUSTER)
+    type_in(hosts, "python -m launch down")
     left = {name: hosts.processes(name) for name in (HEAD, *WORKERS)}
     assert left == {HEAD: [], **{name: [] for name in WORKERS}}

@@ -1,0 +1,108 @@
+"""A log that is followed over connections that break: each line once, and an end in any case."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from groupdir.errors import DataError
+from launch.cluster import jobs
+from launch.cluster.cluster_file import ClusterFile
+from launch.cluster.jobs import Follower, UnknownJob, jobs_of
+
+pytest.importorskip("aiohttp", reason="the extra [cluster] is not installed")
+
+LOG = ["start\n", "trial 0 fini", "shed\ntrial 1", " stopped\n", "end\n"]
+CLUSTER = ClusterFile(Path("cluster.yaml"), {"provider": {"type": "aws"}})
+
+
+class Server:
+    """A job server that breaks off after so many chunks, each time it is asked; None: it does not."""
+
+    def __init__(self, breaks: list[int | None]) -> None:
+        self.breaks = breaks
+        self.ended = False
+        self.known = True
+
+    def get_job_info(self, job: str) -> object:
+        if not self.known:
+            raise RuntimeError("Request failed with status code 404: no such job")
+        return SimpleNamespace(status=SimpleNamespace(is_terminal=lambda: self.ended))
+
+    async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+        after = self.breaks.pop(0) if self.breaks else None
+        for chunk in LOG[:after]:
+            yield chunk
+        if after is not None:
+            raise RuntimeError("WebSocket connection closed unexpectedly with close code 1006")
+        self.ended = True
+
+
+class Tunnel:
+    """Opens, or not."""
+
+    refuses = 0
+
+    def __init__(self, cluster: ClusterFile) -> None:
+        pass
+
+    def __enter__(self) -> str:
+        if Tunnel.refuses:
+            Tunnel.refuses -= 1
+            raise DataError("nobody answers")
+        return "http://127.0.0.1:1"
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+@pytest.fixture
+def follow(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Follows a job of a server; what was said."""
+    monkeypatch.setattr(jobs, "Tunnel", Tunnel)
+    monkeypatch.setattr(jobs.time, "sleep", lambda seconds: None)
+
+    def run(server: Server, refuses: int = 0) -> str:
+        said: list[str] = []
+        Tunnel.refuses = refuses
+        monkeypatch.setattr(jobs, "client", lambda address: server)
+        Follower(CLUSTER, "digits-1", said.append).follow("http://127.0.0.1:1")
+        return "".join(said)
+
+    return run
+
+
+@pytest.mark.parametrize("breaks", [[], [0], [1, 2, 3], [3, 1, 4], [5]])
+def test_each_line_comes_once_however_often_the_connection_breaks(follow, breaks: list[int | None]) -> None:  # type: ignore[no-untyped-def]
+    assert follow(Server(breaks), refuses=len(breaks)) == "".join(LOG)
+
+
+def test_a_head_that_was_started_anew_ends_it(follow) -> None:  # type: ignore[no-untyped-def]
+    server = Server([])
+    server.known = False
+    with pytest.raises(UnknownJob, match="was the head started anew"):
+        follow(server)
+
+
+def test_a_cluster_that_is_gone_ends_it(follow, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(jobs, "PATIENCE", -1.0)
+    with pytest.raises(DataError, match="has not answered for"):
+        follow(Server([1]))
+
+
+def test_searches_are_found_by_their_study_the_latest_last() -> None:
+    def job(name: str, start: int, metadata: dict[str, str] | None) -> object:
+        return SimpleNamespace(submission_id=name, start_time=start, metadata=metadata)
+
+    listed = [
+        job("b", 2, {"study": "digits"}),
+        job("a", 1, {"study": "digits"}),
+        job("c", 3, None),
+        job("d", 4, {"study": "x"}),
+    ]
+    server = SimpleNamespace(list_jobs=lambda: listed)
+    assert [found.submission_id for found in jobs_of(server, "digits")] == ["a", "b"]  # type: ignore[arg-type]
+    assert [found.submission_id for found in jobs_of(server)] == ["a", "b", "d"]  # type: ignore[arg-type]
