@@ -100,11 +100,14 @@ def watch(
 
 
 @app.command()
-def up(cluster: ClusterOption) -> None:
+def up(
+    cluster: ClusterOption,
+    restart: Annotated[bool, typer.Option(help="Whether to start Ray anew where it runs, which ends searches.")] = True,
+) -> None:
     """Make a cluster, or bring it up to date: Ray on machines of your own or of a cloud."""
     from launch.cluster.commands import up as run
 
-    finish(lambda: run(cluster))
+    finish(lambda: run(cluster, restart))
 
 
 @app.command()

@@ -40,10 +40,15 @@ def running(cluster: str | Path) -> ClusterFile:
     return file
 
 
-def up(cluster: str | Path) -> int:
-    """Makes a cluster, or brings it up to date."""
+def up(cluster: str | Path, restart: bool = True) -> int:
+    """Makes a cluster, or brings it up to date.
+
+    Args:
+        cluster: Its file.
+        restart: Whether Ray is started anew where it runs, which ends all searches.
+    """
     file = ClusterFile.load(cluster)
-    code = run(["ray", "up", str(file.path), "--yes"])
+    code = run(["ray", "up", str(file.path), "--yes", *([] if restart else ["--no-restart"])])
     if code == 0:
         print(f"\nnext: python -m launch search SPACE.yaml --cluster {file.path}")
     return code
