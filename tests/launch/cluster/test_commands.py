@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, DataError
+from launch.cluster import commands
 from launch.cluster.commands import STOP, _escaped, check_shared, search, within_checkout
 from launch.cluster.live import Screen, StudyBegins
 
@@ -44,6 +47,79 @@ def test_a_file_outside_of_what_is_sent_is_refused(tmp_path: Path, monkeypatch: 
 def test_results_that_are_there_are_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exists already"):
         search("launch/cluster/on_premise.yaml", Path(SPACE), ["search.storage_path=/mnt/shared"], tmp_path)
+
+
+class Through:
+    """A tunnel to a cluster of the tests."""
+
+    def __init__(self, cluster: object) -> None:
+        pass
+
+    def __enter__(self) -> str:
+        return "http://127.0.0.1:1"
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+@pytest.fixture
+def knows(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
+    """A cluster with jobs; gives the commands that are run."""
+
+    def begin(*jobs: SimpleNamespace) -> list[list[str]]:
+        ran: list[list[str]] = []
+        by_name = {known.submission_id: known for known in jobs}
+        monkeypatch.setattr(commands, "Tunnel", Through)
+        monkeypatch.setattr(commands, "remember_head", lambda file: None)
+        monkeypatch.setattr(commands, "client", lambda address: SimpleNamespace(list_jobs=lambda: list(jobs)))
+        monkeypatch.setattr(
+            commands, "show_job", lambda file, job, address: next(j for j in jobs if j.submission_id == job)
+        )
+        monkeypatch.setattr(commands, "run", lambda words: ran.append(words) or 0)
+        return ran
+
+    return begin
+
+
+def job(name: str, status: str, code: int | None = None) -> SimpleNamespace:
+    ends = type("Status", (str,), {"is_terminal": lambda self: self != "RUNNING"})
+    return SimpleNamespace(
+        submission_id=name, status=ends(status), start_time=1, metadata={"study": "digits"}, driver_exit_code=code
+    )
+
+
+CLUSTER = "launch/cluster/on_premise.yaml"
+
+
+def test_a_search_that_runs_is_not_begun_twice(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
+    knows(job("digits-1", "RUNNING"))
+    with pytest.raises(DataError, match=r"runs already \(digits-1\): python -m launch attach digits"):
+        commands.resume(CLUSTER, tmp_path / "digits")
+
+
+def test_a_search_that_nobody_knows(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
+    knows(job("digits-1", "SUCCEEDED"))
+    with pytest.raises(DataError, match="but it knows digits; where the head was started anew: python"):
+        commands.attach(CLUSTER, "faces", tmp_path / "faces")
+
+
+@pytest.mark.parametrize(("status", "code", "expected"), [("SUCCEEDED", 0, 0), ("FAILED", 2, 2), ("STOPPED", None, 1)])
+def test_results_come_back_however_it_ended(
+    knows: Callable[..., list[list[str]]], tmp_path: Path, status: str, code: int | None, expected: int
+) -> None:
+    ran = knows(job("digits-1", status, code))
+    here = tmp_path / "digits"
+    assert commands.attach(CLUSTER, "digits", here) == expected
+    assert ran == [["ray", "rsync-down", CLUSTER, "~/groupdir/results/digits/", f"{here}/"]]
+
+
+def test_a_worker_that_down_does_not_reach_is_named(
+    knows: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    knows()
+    monkeypatch.setattr(commands, "run", lambda words: 255 if "me@192.168.0.12" in words else 0)
+    assert commands.down(CLUSTER) == 1
+    assert "not ended, or not reached: me@192.168.0.12:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", [STOP, "echo \"a $HOME\" '$HOME' `id -u` \\$x"])
