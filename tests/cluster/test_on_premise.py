@@ -144,7 +144,7 @@ def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_pa
 
 def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, tmp_path: Path) -> None:
     folder, log = study_on_head(hosts, "later"), tmp_path / "search.log"
-    search = begin_search(hosts, "later", 5, 16, log)
+    search = begin_search(hosts, "later", 4, 16, log)
     wait_for("a trial has finished", lambda: state_of(folder).count("finished") > 0, 120, [log])
     hosts.kill(HEAD)
     seen = {trial.number: trial.epoch for trial in state_of(folder).trials.values() if trial.status == "finished"}
@@ -156,7 +156,7 @@ def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, t
     assert "python -m launch resume results/later" in log.read_text()
     type_in(hosts, "python -m launch resume", "later")
     here = hosts.home(LAPTOP, "groupdir/results/later")
-    check_whole(here, 5, 16)
+    check_whole(here, 4, 16)
     assert {number: starts(here)[number] for number in seen} == {number: before[number] for number in seen}
     type_in(hosts, "python -m launch audit", "later")
 

@@ -72,9 +72,7 @@ def knows(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
         monkeypatch.setattr(commands, "Tunnel", Through)
         monkeypatch.setattr(commands, "remember_head", lambda file: None)
         monkeypatch.setattr(commands, "client", lambda address: SimpleNamespace(list_jobs=lambda: list(jobs)))
-        monkeypatch.setattr(
-            commands, "show_job", lambda file, job, address: next(j for j in jobs if j.submission_id == job)
-        )
+        monkeypatch.setattr(commands, "show_job", lambda file, name, address: by_name[name])
         monkeypatch.setattr(commands, "run", lambda words: ran.append(words) or 0)
         return ran
 
