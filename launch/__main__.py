@@ -18,6 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+SkipDoctor = Annotated[
+    bool, typer.Option("--skip-doctor", help="Trust a cluster of several nodes, instead of examining it first.")
+]
+
 
 @app.command()
 def search(
@@ -25,6 +29,7 @@ def search(
     changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    skip_doctor: SkipDoctor = False,
 ) -> None:
     """Run a search from the beginning; of a table of methods, one search for each row."""
 
@@ -37,11 +42,13 @@ def search(
                 raise ConfigError(f"{file}: is a table, and --dry-run is for one search: see `groupdir check {file}`")
             from launch.table import run_table
 
-            return run_table(file, changes or (), out)
+            return run_table(file, changes or (), out, skip_doctor=skip_doctor)
         from launch.search import describe
         from launch.search import search as run_search
 
-        return (describe if dry_run else run_search)(file, changes or (), out)
+        if dry_run:
+            return describe(file, changes or (), out)
+        return run_search(file, changes or (), out, skip_doctor)
 
     finish(run)
 
@@ -53,19 +60,35 @@ def table(
     out: Annotated[Path | None, typer.Option(help="Folder of the table [default: results/<its name>].")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Label of a row; may be repeated [default: all].")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trainings at once on the chosen trials.")] = None,
+    skip_doctor: SkipDoctor = False,
 ) -> None:
     """Search every row of a table with the same budget, then measure its best trial on several seeds; or go on."""
     from launch.table import run_table
 
-    finish(lambda: run_table(file, changes or (), out, only or (), jobs))
+    finish(lambda: run_table(file, changes or (), out, only or (), jobs, skip_doctor))
 
 
 @app.command()
-def resume(folder: Annotated[Path, typer.Argument(help="Folder of a study, such as results/digits.")]) -> None:
+def resume(
+    folder: Annotated[Path, typer.Argument(help="Folder of a study, such as results/digits.")],
+    skip_doctor: SkipDoctor = False,
+) -> None:
     """Go on with a search that was interrupted or killed."""
     from launch.search import resume as run
 
-    finish(lambda: run(folder))
+    finish(lambda: run(folder, skip_doctor))
+
+
+@app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(help="A search space, such as search_spaces/digits.yaml.")],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
+) -> None:
+    """Say whether every node of the cluster could run a search: its code, GPUs, data, storage, disks and clock."""
+    from launch.doctor import doctor as run
+
+    finish(lambda: run(file, changes or (), out))
 
 
 @app.command()

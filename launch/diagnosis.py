@@ -95,6 +95,8 @@ def judge(reports: Sequence[NodeReport], here: Mapping[str, Any], need: Need) ->
         need: What the search asks for.
     """
     found: list[Finding] = []
+    if "digest" not in here["data"]:
+        found.append(Finding("driver", f"the data cannot be read: {here['data']['message']}", "name it in data"))
     for report in reports:
         if report.said is None:
             todo = "install the driver's groupdir there (pip install -e . -c constraints.txt), and start Ray again"
@@ -105,7 +107,7 @@ def judge(reports: Sequence[NodeReport], here: Mapping[str, Any], need: Need) ->
         found += _differs(report, report.said, here)
         found += _data(report, report.said, here, need)
         found += _clock(report)
-    return found + [*_storage(reports, need), *_pending(reports, need)]
+    return [*found, *_storage(reports, need), *_pending(reports, need)]
 
 
 def _differs(report: NodeReport, said: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[Finding]:
@@ -139,7 +141,7 @@ def _gpus(report: NodeReport, said: Mapping[str, Any]) -> Iterator[Finding]:
     if not found and message:
         yield Finding(report.name, f"nvidia-smi fails: {message.splitlines()[0]}", "mend the NVIDIA driver there")
     if found and use < len(found):
-        why = f" ({message.splitlines()[-1]})" if message else ""
+        why = f" ({message.splitlines()[-1].strip()})" if message else ""
         text = f"torch must be able to use the {len(found)} GPUs, got {use}{why}"
         cpu_only = said["versions"]["cuda"] is None
         yield Finding(

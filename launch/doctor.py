@@ -59,7 +59,8 @@ def refuse_sick(config: StudyConfig, folder: Path) -> None:
     health.show()
     if health.fatal:
         raise DataError(
-            f"{config.file or config.name}: the cluster cannot run it, see above: mend that, or go on with --skip-doctor"
+            f"{config.file or config.name}: the cluster must be able to run it, got the errors above: mend them, or "
+            "give --skip-doctor"
         )
 
 
@@ -122,8 +123,8 @@ def _ask(trial: dict[str, Any], meeting: str) -> list[NodeReport]:
     there = [name for name in names if not isinstance(said[name], str)]
     wrote = [name for name in there if not said[name]["storage"]]
     met = _on_each(there, probe.meet, lambda name: (meeting, wrote))
-    gone = _on_each(there, probe.part, lambda name: (meeting,))
-    free = available_resources_per_node()
+    _on_each(there, probe.part, lambda name: (meeting,))
+    free = available_resources_per_node()  # type: ignore[no-untyped-call]
     reports = []
     for node, name in zip(nodes, names, strict=True):
         about = {"resources": node["Resources"], "free": free.get(name, {})}
@@ -162,7 +163,7 @@ def _task(node: str, function: Callable[..., Any]) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(function)
+    return ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
 
 
 def _skew(node: str) -> float:
@@ -170,7 +171,7 @@ def _skew(node: str) -> float:
     found = []
     for _ in range(2):  # the first may wait for a process to start
         before = time.time()
-        answer = _on_each([node], time.time, lambda _: ())[node]
+        answer = _on_each([node], probe.clock, lambda _: ())[node]
         after = time.time()
         if not isinstance(answer, str):
             found.append(max(0.0, answer - after) + min(0.0, answer - before))

@@ -17,6 +17,7 @@ from groupdir.trainer import make_dataset
 from launch.ablations import suggest_ablations
 from launch.checkpoints import sweep
 from launch.director import Director, error_metric
+from launch.doctor import refuse_sick
 from launch.engine import Interrupt, Screen, quiet_ray, run_trials
 from launch.export import write_tensorboard
 from launch.plan import epochs_of_a_trial, plan
@@ -31,13 +32,16 @@ from launch.warm_start import known
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
-def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
+def search(
+    file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None, skip_doctor: bool = False
+) -> int:
     """Runs a search from the beginning.
 
     Args:
         file: A search space.
         overrides: `address=value` texts, as of `--set`.
         out: The study's folder, which must not exist; by default `results/<name of the study>`.
+        skip_doctor: Whether a cluster is trusted, not examined.
 
     Returns:
         The exit code: 0, 1 when no trial finished, 130 when it was interrupted.
@@ -53,6 +57,8 @@ def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
     for earlier in config.search.warm_start:
         known(earlier, config)  # where one is none, no study begins
     dataset = prepared(config)
+    if not skip_doctor:
+        refuse_sick(config, folder)
     study = Study.create(folder, config)
     warm_up(study)
     return drive(study, dataset, "start")
@@ -81,11 +87,12 @@ def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | 
     return 0
 
 
-def resume(folder: str | Path) -> int:
+def resume(folder: str | Path, skip_doctor: bool = False) -> int:
     """Goes on with a search that was interrupted, killed, or has ended already.
 
     Args:
         folder: The study's.
+        skip_doctor: Whether a cluster is trusted, not examined.
 
     Returns:
         As `search`.
@@ -97,7 +104,10 @@ def resume(folder: str | Path) -> int:
     check_names(study.config)
     if not study.state.trials and not study.state.warm:
         warm_up(study)  # the first driver may have died before it came to this
-    return drive(study, prepared(study.config), "resume")
+    dataset = prepared(study.config)
+    if not skip_doctor:
+        refuse_sick(study.config, study.folder)
+    return drive(study, dataset, "resume")
 
 
 def warm_up(study: Study) -> None:
