@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,13 +68,17 @@ class Place:
         files, root = self._open()
         return bool(files.get_file_info(root).is_file)
 
-    def size(self) -> int:
-        """Bytes of all files in it, at any depth; 0 where it is not there."""
+    def sizes(self) -> dict[str, int]:
+        """What is in it -> bytes of all files in that, at any depth; nothing where it is not there."""
         from pyarrow import fs
 
         files, root = self._open()
-        found = files.get_file_info(fs.FileSelector(root, allow_not_found=True, recursive=True))
-        return sum(info.size for info in found if info.is_file)
+        found: dict[str, int] = {}
+        for info in files.get_file_info(fs.FileSelector(root, allow_not_found=True, recursive=True)):
+            if info.is_file:
+                name = info.path[len(root) :].lstrip("/").partition("/")[0]
+                found[name] = found.get(name, 0) + info.size
+        return found
 
     def write(self, content: bytes) -> None:
         """Makes it a file with this content, whole or not at all in an object store, and the folders above it."""
@@ -109,6 +114,16 @@ class Place:
         folder = root if theirs.get_file_info(there).type == fs.FileType.Directory else root.rpartition("/")[0]
         files.create_dir(folder, recursive=True)
         fs.copy_files(there, root, source_filesystem=theirs, destination_filesystem=files, use_threads=False)
+
+    def replace(self, source: Path) -> None:
+        """Makes it a copy of a file: whoever reads it meanwhile sees the old one or the new one."""
+        if self.path is None:
+            self.put(source)
+            return
+        beside = self.path.with_name(f"{self.path.name}.part")
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, beside)
+        beside.replace(self.path)
 
     def remove(self) -> None:
         """Deletes it, a file or a folder with all that is in it; nothing happens where it is not there."""

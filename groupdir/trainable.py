@@ -11,6 +11,7 @@ from ray import tune
 from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
 from groupdir.stages import StageFolder
+from groupdir.storage import Place, local_copy
 from groupdir.trainer import EpochResult, Trainer
 
 CHECKPOINT = "trial.pt"
@@ -20,7 +21,7 @@ class TrialTrainable(tune.Trainable):
     """Trains one epoch a step.
 
     Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `resume`: a checkpoint folder of an
-    earlier driver to go on from, or None, and `stages`: where first stages are shared (`path`, `marks`), or None.
+    earlier driver to go on from, or None, and `stages`: where first stages are shared (`place`, `marks`), or None.
     """
 
     def setup(self, config: dict[str, Any], dataset: Dataset | None = None) -> None:
@@ -35,12 +36,19 @@ class TrialTrainable(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial = int(config["trial"])
-        shared = config.get("stages")
-        stages = StageFolder(Path(shared["path"]), tuple(shared["marks"])) if shared else None
+        stages = self._stages(config["stages"]) if config.get("stages") else None
         self._trainer = Trainer(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), self._dataset, stages)
         if config.get("resume"):
-            self._trainer.load(Path(config["resume"]) / CHECKPOINT)
+            with local_copy(config["resume"]) as folder:
+                self._trainer.load(folder / CHECKPOINT)
         self._epochs: Iterator[EpochResult] = self._trainer.epochs()
+
+    def _stages(self, shared: dict[str, Any]) -> StageFolder:
+        """Where first stages are: nodes that share no folder have one each, in Ray's own of this experiment."""
+        place = Place.at(shared["place"])
+        if place.path is not None:
+            return StageFolder(place.path, tuple(shared["marks"]))
+        return StageFolder(Path(self.logdir).parent.parent / "stages", tuple(shared["marks"]), place)
 
     def step(self) -> dict[str, Any]:
         """One epoch, as flat numbers."""

@@ -162,8 +162,7 @@ def run_trials(
 
     search = study.config.search
     each, at_once = resources(search)
-    folder = study.ray_folder
-    taken = len(list(folder.glob("run-*")))
+    taken = len(study.runs())
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
     tuner = tune.Tuner(
         tune.with_resources(shared, each),
@@ -178,7 +177,7 @@ def run_trials(
         ),
         run_config=tune.RunConfig(
             name=f"run-{taken + 1}",
-            storage_path=str(folder),
+            storage_path=str(study.storage),
             callbacks=[Recorder(study, director, screen.refresh, screen.say)],
             stop=WhenAsked(),
             verbose=0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ray.exceptions import RayTaskError
@@ -62,7 +63,10 @@ class Recorder(Callback):
     ) -> None:
         """Where a resume goes on from."""
         epoch = int((trial.last_result or {}).get("epoch", 0))
-        self._study.append("checkpoint", trial=number(trial), epoch=epoch, payload={"path": str(checkpoint.path)})
+        path = checkpoint.path
+        if self._study.storage.path is None:  # Ray's path in an object store lacks what leads to it
+            path = str(self._study.storage / "/".join(PurePosixPath(path).parts[-3:]))
+        self._study.append("checkpoint", trial=number(trial), epoch=epoch, payload={"path": path})
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Finished, stopped or paused by the scheduler, or only interrupted: then it is still to be gone on with."""
@@ -75,7 +79,7 @@ class Recorder(Callback):
             self._watch_disk(keep(self._study, state.number))
         elif state.told_to_stop:
             self._study.append("stopped", trial=state.number)
-            remove(self._study, state.number)
+            self._tell(remove(self._study, state.number))
         elif state.told_to_pause:
             self._study.append("paused", trial=state.number)
 
@@ -84,14 +88,18 @@ class Recorder(Callback):
         state = self._study.state.trials[number(trial)]
         payload = {"message": reason(trial.get_pickled_error() or RuntimeError(trial.get_error() or "unknown"))}
         self._study.append("failed", trial=state.number, payload=payload)
-        remove(self._study, state.number)
+        self._tell(remove(self._study, state.number))
 
     def _watch_disk(self, of_copy: str) -> None:
-        """Keeps to the budget of checkpoints, and says each thing once."""
+        """Keeps to the budget of checkpoints."""
         for text in [of_copy, *fit_budget(self._study), free_space_warning(self._study)]:
-            if text and text not in self._said:
-                self._said.add(text)
-                self._say(text)
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        """Says a thing once."""
+        if text and text not in self._said:
+            self._said.add(text)
+            self._say(text)
 
 
 def number(trial: Trial) -> int:

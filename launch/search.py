@@ -13,6 +13,7 @@ from groupdir.errors import ConfigError
 from groupdir.metrics import SHOTS
 from groupdir.registry import did_you_mean
 from groupdir.space import StudyConfig, load_study
+from groupdir.storage import Place
 from groupdir.trainer import make_dataset
 from launch.ablations import suggest_ablations
 from launch.checkpoints import sweep
@@ -29,6 +30,7 @@ from launch.stop_rules import enough
 from launch.study import Study, refuse_existing
 from launch.warm_start import known
 
+CHECK = ".check"  # a file that is written to a storage and removed
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
@@ -65,18 +67,35 @@ def search(
 
 
 def refuse_taken(config: StudyConfig) -> None:
-    """Refuses a shared folder that another study writes to: each would delete the other's checkpoints.
+    """Refuses a storage that another study writes to: each would delete the other's checkpoints.
 
     Raises:
-        ConfigError: It is there.
+        ConfigError: It is there, or cannot be reached.
     """
-    path = config.search.storage_path
-    if path is None or "://" in path:
-        return
-    shared = Path(path).expanduser().absolute() / config.name
-    if shared.exists():
-        text = f"{shared} exists already, of another study: remove it, or take another path or name"
+    place = reached(config)
+    if place is not None and (place.names() if place.path is None else place.path.exists()):
+        text = f"{place} exists already, of another study: remove it, or take another path or name"
         raise ConfigError([config.mistake("search.storage_path", text)])
+
+
+def reached(config: StudyConfig) -> Place | None:
+    """Where in its storage a study is; None where it has none.
+
+    Raises:
+        ConfigError: It is an object store that cannot be written to.
+    """
+    if config.search.storage_path is None:
+        return None
+    place = Place.at(config.search.storage_path)
+    try:
+        if place.path is None:
+            (place / CHECK).write(b"")
+            (place / CHECK).remove()
+    except (OSError, ConfigError) as error:
+        why = str(error).splitlines()[0]
+        text = f"must be a storage that can be written to, got {config.search.storage_path}: {why}"
+        raise ConfigError([config.mistake("search.storage_path", text)]) from error
+    return place / config.name
 
 
 def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
@@ -105,6 +124,7 @@ def resume(folder: str | Path, skip_doctor: bool = False) -> int:
     if not study.state.trials and not study.state.warm:
         warm_up(study)  # the first driver may have died before it came to this
     dataset = prepared(study.config)
+    reached(study.config)
     if not skip_doctor:
         refuse_sick(study.config, study.folder)
     return drive(study, dataset, "resume")
@@ -183,7 +203,8 @@ def drive(study: Study, dataset: Dataset, action: str) -> int:
         interrupt.asked = True
     finally:
         study.append("driver", payload={"action": "end", "pid": os.getpid()})
-        sweep(study)
+        if left := sweep(study):
+            progress.say(left)
         try_snapshot(study, progress.say)
         write_tensorboard(study)
         study.close()

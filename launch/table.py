@@ -16,6 +16,7 @@ from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.records import read_parquet
 from groupdir.registry import did_you_mean
 from groupdir.rerun import rerun
+from groupdir.storage import Place
 from groupdir.table import Row, Table, TableConfig, load_table
 from launch.checkpoints import kept_checkpoint
 
@@ -127,7 +128,9 @@ def choose(study: Path, metric: str) -> Chosen:
     config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
     head = f"# trial {best['trial']} of {len(rows)} finished: the lowest {metric}, {best[metric]:.6g}\n"
     _write(study / CHOSEN, head + config.to_yaml())
-    return Chosen(config, kept_checkpoint(study, best["trial"]))
+    where = footer["study"].get("search", {}).get("storage_path")
+    storage = None if where is None else Place.at(where) / footer["study"]["name"]
+    return Chosen(config, kept_checkpoint(study, best["trial"], storage))
 
 
 def _finite(value: Any) -> bool:
