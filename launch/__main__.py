@@ -91,6 +91,27 @@ def doctor(
     finish(lambda: run(file, changes or (), out))
 
 
+@app.command("slurm-script")
+def slurm_script(
+    file: Annotated[Path, typer.Argument(help="A search space, such as search_spaces/digits.yaml.")],
+    nodes: Annotated[int, typer.Option(min=1, help="How many.")] = 2,
+    gpus_per_node: Annotated[int, typer.Option(min=0, help="Of each; 0: none is asked for.")] = 0,
+    cpus_per_node: Annotated[int, typer.Option(min=1, help="Of each.")] = 8,
+    time: Annotated[str, typer.Option(help="As Slurm reads it: 12:00:00, or 2-00:00:00.")] = "12:00:00",
+    partition: Annotated[str | None, typer.Option(help="The queue [default: the cluster's].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
+) -> None:
+    """Print a script for sbatch that searches on a Slurm cluster, and goes on after a preemption."""
+    from launch.slurm import Job
+    from launch.slurm import slurm_script as write
+
+    def run() -> int:
+        print(write(file, Job(nodes, gpus_per_node, cpus_per_node, time, partition), out), end="")
+        return 0
+
+    finish(run)
+
+
 @app.command()
 def audit(folder: Annotated[Path, typer.Argument(help="Folder of a study, such as results/digits.")]) -> None:
     """Make every suggestion and decision of a study again from its record, and compare."""
