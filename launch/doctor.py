@@ -82,11 +82,13 @@ class Health:
         table = Table(*titles)
         for report in self.reports:
             table.add_row(*_row(report))
-        Console().print(table)
+        shown = Console()
+        (shown if shown.is_terminal else Console(width=200)).print(table)
         for finding in self.findings:
             print(finding)
         if not self.findings:
-            print(f"{len(self.reports)} nodes: all is well")
+            count = len(self.reports)
+            print(f"{count} node{'' if count == 1 else 's'}: all is well")
 
 
 def examine(config: StudyConfig, folder: Path) -> Health:
