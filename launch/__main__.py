@@ -70,7 +70,7 @@ def table(
 
 @app.command()
 def resume(
-    folder: Annotated[Path, typer.Argument(help="Folder of a study, such as results/digits.")],
+    folder: Annotated[str, typer.Argument(help="Folder of a study, such as results/digits; or its place in S3.")],
     skip_doctor: SkipDoctor = False,
 ) -> None:
     """Go on with a search that was interrupted or killed."""

@@ -13,9 +13,10 @@ from groupdir.errors import ConfigError
 from groupdir.metrics import SHOTS
 from groupdir.registry import did_you_mean
 from groupdir.space import StudyConfig, load_study
-from groupdir.storage import Place
+from groupdir.storage import Place, is_uri
 from groupdir.trainer import make_dataset
 from launch.ablations import suggest_ablations
+from launch.bring_back import bring_back
 from launch.checkpoints import sweep
 from launch.director import Director, error_metric
 from launch.doctor import refuse_sick
@@ -110,7 +111,8 @@ def resume(folder: str | Path, skip_doctor: bool = False) -> int:
     """Goes on with a search that was interrupted, killed, or has ended already.
 
     Args:
-        folder: The study's.
+        folder: The study's; or, where that is gone, its place in its storage (s3://bucket/path/<name>), from which the
+            folder is made anew in `results`.
         skip_doctor: Whether a cluster is trusted, not examined.
 
     Returns:
@@ -119,6 +121,9 @@ def resume(folder: str | Path, skip_doctor: bool = False) -> int:
     Raises:
         GroupdirError: It is no study, or another driver is at work on it.
     """
+    if is_uri(folder):
+        folder = bring_back(Place.at(folder), Path("results"))
+        print(f"made {folder} from the copy in its storage")
     study = Study.open(folder)
     check_names(study.config)
     if not study.state.trials and not study.state.warm:

@@ -1,16 +1,20 @@
 """A search whose storage is S3: killed, resumed, and brought back where even its folder is gone."""
 
 import contextlib
+import os
+import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, DataError
 from groupdir.records import read_parquet
 from groupdir.space import load_study
 from groupdir.storage import Place
+from launch.bring_back import bring_back
 from launch.checkpoints import kept_checkpoint
 from launch.search import refuse_taken
 from launch.state import StudyState, replay
@@ -139,3 +143,42 @@ def test_a_storage_that_cannot_be_written_is_refused_before_the_study(server: S3
     assert "search.storage_path: must be a storage that can be written to, got s3://no-such-bucket/x" in run.stderr
     assert "Traceback" not in run.stderr
     assert not (results / "tiny").exists()
+
+
+def test_a_folder_that_is_gone_is_brought_back_from_s3(server: S3, results: Path, root: Path) -> None:
+    """The head's disk went with the head: the copy of the record and the checkpoints are all that is left."""
+    space, folder = space_on(server, results), results / "tiny"
+    driver = run_until(command("search", str(space), "--out", str(folder)), root, folder / "study.sqlite", 9)
+    place = Place.at(server.uri(results.parent.name)) / "tiny"
+    wait_for_snapshot(place)
+    children = descendants(driver.pid)
+    driver.kill()
+    driver.wait()
+    end(children)
+    shutil.rmtree(folder)
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    words = command("resume", str(place))
+    run = subprocess.run(words, cwd=results.parent, env=env, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "made results/tiny from the copy in its storage" in run.stdout
+    check_bucket(place, check_whole(folder))
+    refused = subprocess.run(words, cwd=results.parent, env=env, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "results/tiny: exists already" in refused.stderr
+
+
+def wait_for_snapshot(place: Place) -> None:
+    deadline = time.monotonic() + 60
+    while "study.sqlite" not in place.names():
+        assert time.monotonic() < deadline, "no snapshot came"
+        time.sleep(0.2)
+
+
+def test_what_is_no_study_is_not_brought_back(server: S3, tmp_path: Path) -> None:
+    place = Place.at(server.uri("empty")) / "study"
+    with pytest.raises(DataError, match=r"must hold the study\.sqlite of a study"):
+        bring_back(place, tmp_path)
+    (place / "study.sqlite").write(b"no database" * 1000)
+    with pytest.raises(DataError, match="is no study, or is broken"):
+        bring_back(place, tmp_path)
+    assert list(tmp_path.iterdir()) == []
