@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-fast lint bench clean
+.PHONY: help install quickstart test test-fast test-cluster lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,6 +57,9 @@ test: $(STAMP)  ## All tests but those that need a GPU (under 10 minutes)
 
 test-fast: $(STAMP)  ## The tests without Ray, wheel and golden runs (under a minute)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-cluster: $(STAMP)  ## A cluster of hosts on this machine (needs root on Linux, sshd, rsync), made and broken
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster -m slow --durations=10
 
 lint: $(STAMP)  ## Style, format and types
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""`python -m launch`: starts a search, goes on with one, checks one, or simulates many."""
+"""`python -m launch`: starts a search here or on a cluster, goes on with one, checks one, or simulates many."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Annotated
 import typer
 
 from groupdir.errors import ConfigError, GroupdirError
+
+ClusterOption = Annotated[Path, typer.Option("--cluster", help="A cluster's file, such as cluster.yaml.")]
+OnCluster = Annotated[Path | None, typer.Option("--cluster", help="Run on this cluster, and bring the results back.")]
 
 app = typer.Typer(
     help="Search for good trials with Ray Tune.",
@@ -29,11 +32,16 @@ def search(
     changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    cluster: OnCluster = None,
     skip_doctor: SkipDoctor = False,
 ) -> None:
     """Run a search from the beginning; of a table of methods, one search for each row."""
 
     def run() -> int:
+        if cluster is not None and not dry_run:
+            from launch.cluster.commands import search as run_there
+
+            return run_there(cluster, file, changes or (), out, skip_doctor)
         from groupdir.table import is_table
         from groupdir.yamlfile import Document
 
@@ -71,12 +79,69 @@ def table(
 @app.command()
 def resume(
     folder: Annotated[str, typer.Argument(help="Folder of a study, such as results/digits; or its place in S3.")],
+    cluster: OnCluster = None,
     skip_doctor: SkipDoctor = False,
 ) -> None:
     """Go on with a search that was interrupted or killed."""
-    from launch.search import resume as run
 
-    finish(lambda: run(folder, skip_doctor))
+    def run() -> int:
+        if cluster is not None:
+            from launch.cluster.commands import resume as run_there
+
+            return run_there(cluster, Path(folder), skip_doctor)
+        from launch.search import resume as run_here
+
+        return run_here(folder, skip_doctor)
+
+    finish(run)
+
+
+@app.command()
+def watch(
+    folders: Annotated[list[Path], typer.Argument(help="Folder of a study, such as results/digits.")],
+    once: Annotated[bool, typer.Option("--once", help="Say where they stand, and end.")] = False,
+) -> None:
+    """Look on while another process drives a search."""
+    from launch.watch import glance
+    from launch.watch import watch as run
+
+    finish(lambda: glance(folders) if once else run(folders[0]))
+
+
+@app.command()
+def up(cluster: ClusterOption) -> None:
+    """Make a cluster, or bring it up to date: Ray on machines of your own or of a cloud."""
+    from launch.cluster.commands import up as run
+
+    finish(lambda: run(cluster))
+
+
+@app.command()
+def status(cluster: ClusterOption) -> None:
+    """Show a cluster's nodes, what trials wait for, and where its studies stand."""
+    from launch.cluster.commands import status as run
+
+    finish(lambda: run(cluster))
+
+
+@app.command()
+def attach(
+    name: Annotated[str, typer.Argument(help="Name of a search that was sent to the cluster.")],
+    cluster: ClusterOption,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results [default: results/NAME].")] = None,
+) -> None:
+    """Come back to a search on a cluster: follow it, and bring its results."""
+    from launch.cluster.commands import attach as run
+
+    finish(lambda: run(cluster, name, out))
+
+
+@app.command()
+def down(cluster: ClusterOption) -> None:
+    """End a cluster. What is only on its machines goes with machines of a cloud."""
+    from launch.cluster.commands import down as run
+
+    finish(lambda: run(cluster))
 
 
 @app.command()

@@ -54,7 +54,7 @@ def search(
     """
     config = load_study(file, overrides)
     check_names(config)
-    folder = Path(out) if out is not None else Path("results") / config.name
+    folder = Path(out).expanduser() if out is not None else Path("results") / config.name
     refuse_existing(folder)
     refuse_taken(config)
     for earlier in config.search.warm_start:
@@ -124,7 +124,7 @@ def resume(folder: str | Path, skip_doctor: bool = False) -> int:
     if is_uri(folder):
         folder = bring_back(Place.at(folder), Path("results"))
         print(f"made {folder} from the copy in its storage")
-    study = Study.open(folder)
+    study = Study.open(Path(folder).expanduser())
     check_names(study.config)
     if not study.state.trials and not study.state.warm:
         warm_up(study)  # the first driver may have died before it came to this

@@ -55,7 +55,7 @@ def run_table(
     """
     table = load_table(file, overrides)
     rows = _wanted(table, only)
-    folder = Path(out) if out is not None else Path("results") / table.name
+    folder = Path(out).expanduser() if out is not None else Path("results") / table.name
     _record(table, folder)
     failed = []
     for number, row in enumerate(rows, 1):

@@ -42,7 +42,7 @@ UseDNS no
 PrintMotd no
 """
 SSH = """Host *
-    IdentityFile ~/.ssh/id_hosts
+    IdentityFile ~/.ssh/id_ed25519
     StrictHostKeyChecking no
     UserKnownHostsFile /dev/null
     LogLevel ERROR
@@ -211,7 +211,7 @@ class Hosts:
             (own / "hosts").write_text(f"127.0.0.1 localhost\n{names}")
             (own / "resolv.conf").write_text("")
             shutil.copy(key.with_suffix(".pub"), own / "authorized_keys")
-            shutil.copy(key, own / "home/.ssh/id_hosts")
+            shutil.copy(key, own / "home/.ssh/id_ed25519")
             (own / "home/.ssh/config").write_text(SSH)
             (own / "home/.profile").write_text('[ -f "$HOME/.bashrc" ] && . "$HOME/.bashrc"\n')
             (own / "home/.bashrc").write_text("")

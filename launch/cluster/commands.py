@@ -1,0 +1,189 @@
+"""What `python -m launch up | search | resume | status | attach | down --cluster FILE` do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groupdir.errors import ConfigError, DataError
+from groupdir.table import is_table, load_table
+from groupdir.yamlfile import Document
+from launch.cluster.cluster_file import ClusterFile
+from launch.cluster.jobs import UnknownJob, client, jobs_of, submit
+from launch.cluster.live import show_job
+from launch.cluster.shell import run
+from launch.cluster.tunnel import Tunnel
+from launch.study import refuse_existing
+
+if TYPE_CHECKING:
+    from groupdir.space import StudyConfig
+
+INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
+RESULTS = "results"
+THERE = f"~/groupdir/{RESULTS}"  # on the head, in the checkout that `up` copies
+# Ends Ray on a machine, and fails where some of it is left. The brackets: a pattern must not find its own command.
+OURS = "[r]aylet/raylet|[g]cs_server|[r]ay::|[r]ay/dashboard|[r]ay/autoscaler"
+STOP = (
+    "ray stop --force; for wait in 1 2 3 4 5 6 7 8 9 10; do "
+    f"pgrep -u $(id -u) -f '{OURS}' > /dev/null || exit 0; sleep 1; done; "
+    f"pgrep -u $(id -u) -af '{OURS}'; exit 1"
+)
+
+
+def up(cluster: str | Path) -> int:
+    """Makes a cluster, or brings it up to date."""
+    file = ClusterFile.load(cluster)
+    code = run(["ray", "up", str(file.path), "--yes"])
+    if code == 0:
+        print(f"\nnext: python -m launch search SPACE.yaml --cluster {file.path}")
+    return code
+
+
+def status(cluster: str | Path) -> int:
+    """Shows the nodes, and the studies on the head."""
+    file = ClusterFile.load(cluster)
+    studies = f"cd ~/groupdir && if ls {RESULTS}/*/study.sqlite > /dev/null 2>&1; then "
+    studies += f"python -m launch watch --once {RESULTS}/*/; else echo no study yet; fi"
+    return run(["ray", "exec", str(file.path), f"ray status && {studies}"])
+
+
+def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | None, skip_doctor: bool = False) -> int:
+    """Runs a search on a cluster and brings its results back.
+
+    Raises:
+        GroupdirError: A mistake in a file; results are there already; the cluster does not answer or take it.
+    """
+    there = ClusterFile.load(cluster)
+    inside = within_checkout(file)
+    name = check_shared(file, changes)
+    here = out or Path(RESULTS) / name
+    refuse_existing(here)
+    words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
+    words += ["--skip-doctor"] * skip_doctor
+    return _submit(there, [*words, "--out", f"{THERE}/{here.name}"], here)
+
+
+def resume(cluster: str | Path, folder: Path, skip_doctor: bool = False) -> int:
+    """Goes on with a study that lies on the head, under the name of a folder here."""
+    words = ["python", "-m", "launch", "resume", f"{THERE}/{folder.name}", *["--skip-doctor"] * skip_doctor]
+    return _submit(ClusterFile.load(cluster), words, folder)
+
+
+def attach(cluster: str | Path, name: str, out: Path | None) -> int:
+    """Follows a search that runs, or has ended, and brings its results back."""
+    file = ClusterFile.load(cluster)
+    here = out or Path(RESULTS) / name
+    with Tunnel(file) as address:
+        server = client(address)
+        jobs = jobs_of(server, name)
+        if not jobs:
+            known = sorted({job.metadata["study"] for job in jobs_of(server) if job.metadata})
+            raise DataError(
+                f"{name}: must be a search of this cluster, but it knows {', '.join(known) or 'none'}; where the head "
+                f"was started anew: python -m launch resume {here} --cluster {file.path}"
+            )
+        return _follow(file, str(jobs[-1].submission_id), here, address)
+
+
+def down(cluster: str | Path) -> int:
+    """Ends a cluster; of one's own machines, every Ray process on them."""
+    file = ClusterFile.load(cluster)
+    code = run(["ray", "down", str(file.path), "--yes"])
+    if not file.is_local:
+        return code
+    logins = [file.login(file.content["provider"]["head_ip"], head=True), *map(file.login, file.workers)]
+    left = [login[-1] for login in logins if run([*login, f'bash --login -i -c "{_escaped(STOP)}"']) != 0]
+    if left:
+        print(f"not ended, or not reached: {', '.join(left)}: see above, and run this again", file=sys.stderr)
+    return 1 if left else 0
+
+
+def within_checkout(file: Path) -> Path:
+    """A file's path from here: the folder in which this runs is what the cluster gets.
+
+    Raises:
+        ConfigError: It lies elsewhere.
+    """
+    here = Path.cwd()
+    if not (here / "launch").is_dir():
+        raise ConfigError(f"{here}: must be the checkout, which is sent to the cluster, but has no launch/: go there")
+    path = file.absolute()
+    if not path.is_relative_to(here):
+        raise ConfigError(f"{file}: must be in {here}, which is sent to the cluster: copy it into search_spaces/")
+    return path.relative_to(here)
+
+
+def check_shared(file: Path, changes: Sequence[str]) -> str:
+    """Refuses a search whose checkpoints no other node could read.
+
+    Returns:
+        The study's name, or the table's.
+
+    Raises:
+        ConfigError: A mistake in the file, or no shared place for checkpoints.
+    """
+    from groupdir.space import load_study
+    from launch.search import check_names
+
+    studies: list[StudyConfig]
+    if is_table(Document.read(file)):
+        table = load_table(file, changes)
+        name, studies = table.name, [row.study for row in table.rows if row.study is not None]
+    else:
+        studies = [load_study(file, changes)]
+        name = studies[0].name
+    for study in studies:
+        check_names(study)
+        if study.search.storage_path is None:
+            text = "must be a folder that all nodes share, such as /mnt/shared/groupdir, or s3://bucket/folder: a trial"
+            text += " whose node is lost goes on from there elsewhere; got null: --set search.storage_path=..."
+            raise ConfigError([study.mistake("search.storage_path", text)])
+    return name
+
+
+def _submit(file: ClusterFile, words: Sequence[str], here: Path) -> int:
+    """Sends a command there and follows it, where the study has no job that runs."""
+    name = here.name
+    with Tunnel(file) as address:
+        running = [job for job in jobs_of(client(address), name) if not job.status.is_terminal()]
+        if running:
+            again = f"python -m launch attach {name} --cluster {file.path}"
+            raise DataError(f"{name}: a search of this name runs already ({running[-1].submission_id}): {again}")
+        job = submit(address, name, words)
+        print(
+            f"{job} runs on the cluster, whatever becomes of this machine; come back to it with\n"
+            f"  python -m launch attach {name} --cluster {file.path}\n"
+            f"and end it early with\n  ray exec {file.path} 'ray job stop {job}'",
+            flush=True,
+        )
+        return _follow(file, job, here, address)
+
+
+def _follow(file: ClusterFile, job: str, here: Path, address: str) -> int:
+    """Follows a job to its end, then brings the results.
+
+    Returns:
+        The exit code of the search.
+    """
+    try:
+        ended = show_job(file, job, address)
+    except UnknownJob as error:
+        raise DataError(f"{error} Go on with: python -m launch resume {here} --cluster {file.path}") from error
+    except KeyboardInterrupt:
+        print(f"\nthe search goes on; come back with: python -m launch attach {here.name} --cluster {file.path}")
+        return INTERRUPTED
+    code = 0 if ended.status == "SUCCEEDED" else ended.driver_exit_code or 1
+    here.mkdir(parents=True, exist_ok=True)
+    brought = run(["ray", "rsync-down", str(file.path), f"{THERE}/{here.name}/", f"{here}/"])
+    if brought != 0:
+        print(f"the results are still on the head, in {THERE}/{here.name}", file=sys.stderr)
+        return code or brought
+    print(f"\nthe results are in {here}: python -m analysis select {here} --shot few")
+    return code
+
+
+def _escaped(line: str) -> str:
+    """A line as it stands between double quotes in another shell."""
+    return line.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")

@@ -1,0 +1,90 @@
+"""A job of the cluster on this screen: its log, and while a study runs, in a terminal, the study's live table."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections import deque
+from typing import TYPE_CHECKING
+
+from launch.cluster.cluster_file import ClusterFile
+from launch.cluster.jobs import Follower
+from launch.cluster.shell import run
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobDetails
+
+BEGINS = re.compile(r"^(?:start|resume) of .+ in (.+): \d+ trials$", re.MULTILINE)  # see launch/search.py, `drive`
+LAST = 20  # lines of a log that are worth reading after its study was seen as a table
+
+
+def show_job(cluster: ClusterFile, job: str, address: str) -> JobDetails:
+    """Follows a job to its end.
+
+    Args:
+        cluster: Where it runs.
+        job: Its name.
+        address: Of the job server.
+
+    Returns:
+        The job, which has ended.
+    """
+    screen = Screen(sys.stdout.isatty())
+    follower = Follower(cluster, job, screen.take)
+    through: str | None = address
+    while True:
+        try:
+            ended = follower.follow(through)
+        except StudyBegins as study:
+            look = f"cd ~/groupdir && python -m launch watch {shlex.quote(study.folder)}"
+            run(["ray", "exec", str(cluster.path), look])
+            through = None  # it may have broken meanwhile
+        else:
+            screen.flush()
+            return ended
+
+
+class StudyBegins(Exception):
+    """The log says that a study begins.
+
+    Args:
+        folder: Where, on the head.
+    """
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self.folder = folder
+
+
+class Screen:
+    """Prints a log; where there is a terminal, up to the first study, and then its last lines.
+
+    Args:
+        live: Whether there is a terminal.
+    """
+
+    def __init__(self, live: bool) -> None:
+        self._live = live
+        self._seen_table = False
+        self._lines: deque[str] = deque(maxlen=LAST)
+
+    def take(self, text: str) -> None:
+        """Takes what is new.
+
+        Raises:
+            StudyBegins: It says so, and there is a terminal for its table.
+        """
+        if self._seen_table:
+            self._lines.extend(text.splitlines())
+        else:
+            print(text, end="", flush=True)
+        begins = BEGINS.findall(text)
+        if begins and self._live:
+            self._seen_table = True
+            raise StudyBegins(begins[-1])
+
+    def flush(self) -> None:
+        """Prints what was held back."""
+        print("\n".join(self._lines), flush=True)
+        self._lines.clear()

@@ -1,0 +1,165 @@
+"""The cluster for real: `ray up` over SSH on hosts, a search from one that is no node, and machines that die in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from groupdir.records import read_parquet
+from launch.store import Store
+from tests.cluster.hosts import Hosts, home, missing
+from tests.cluster.site import (
+    CLUSTER,
+    HEAD,
+    LAPTOP,
+    STORAGE,
+    WORKERS,
+    command,
+    furnish,
+    launch,
+    state_of,
+    study_on_head,
+    training,
+    wait_for,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(420),
+    pytest.mark.skipif(missing() is not None, reason=str(missing())),
+]
+
+TRIALS = 8
+SPACE = f"""
+name: NAME
+data: {{name: digits}}
+encoder: {{name: convnet}}
+method: {{name: group_dir, recipe: joint, groups: {{choice: [2, 5, 10]}}, beta: {{log_uniform: [0.25, 4]}}}}
+train: {{epochs: 24}}
+search:
+  trials: {TRIALS}
+  concurrency: 3
+  checkpoint_every: 2
+  max_failures: 3
+  snapshot_minutes: 0.1
+  scheduler: {{name: pareto_asha, grace_period: 8, reduction_factor: 2}}
+  resources: {{cpu: 2, gpu: 0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """A cluster of a head and two workers that `launch up` has made, and a laptop beside it."""
+    with Hosts([LAPTOP, HEAD, *WORKERS], tmp_path_factory.mktemp("site")) as made:
+        furnish(made)
+        begun = time.monotonic()
+        said = launch(made, "up", "--cluster", CLUSTER).stdout
+        print(f"up: {time.monotonic() - begun:.1f} s")
+        assert f"$ ray up {CLUSTER} --yes" in said
+        wait_for("all nodes are there", lambda: nodes(made) == 3, 90)
+        yield made
+
+
+def nodes(hosts: Hosts) -> int:
+    """How many nodes the head says are alive."""
+    text = launch(hosts, "status", "--cluster", CLUSTER).stdout
+    return sum("node_" in line for line in text.partition("Active:")[2].partition("Pending:")[0].splitlines())
+
+
+def write_space(hosts: Hosts, name: str) -> str:
+    """A search of the checkout on the laptop."""
+    file = f"search_spaces/{name}.yaml"
+    hosts.home(LAPTOP, "groupdir", file).write_text(SPACE.replace("NAME", name))
+    return file
+
+
+def check_whole(folder: Path) -> None:
+    """Every trial is accounted for, and no row is missing or there twice."""
+    state = state_of(folder)
+    assert len(state.trials) == TRIALS
+    for trial in state.trials.values():
+        assert trial.status in {"finished", "stopped"}, f"trial {trial.number}: {trial.status}: {trial.message}"
+        assert [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)), f"trial {trial.number}"
+        assert (trial.epoch == 24) == (trial.status == "finished")
+    table, _ = read_parquet(folder / "epochs.parquet")
+    keys = [(row["trial"], row["seed"], row["epoch"]) for row in table.to_pylist()]
+    assert len(keys) == len(set(keys)) == state.epochs
+
+
+def starts(folder: Path) -> dict[int, int]:
+    """Trial -> how often a worker began with it."""
+    store = Store.open(folder / "study.sqlite", readonly=True)
+    begun = [event.trial for event in store.events() if event.kind == "started"]
+    store.close()
+    return {number: begun.count(number) for number in set(begun) if number is not None}
+
+
+def restored(hosts: Hosts) -> list[str]:
+    """What the workers of all nodes say about checkpoints that they went on from."""
+    logs = [path for name in (HEAD, *WORKERS) for path in hosts.folder(name, "tmp").glob("ray/session_*/logs/worker-*")]
+    return [line for log in logs for line in log.read_text(errors="replace").splitlines() if "Restored on" in line]
+
+
+def all_checkpointed(folder: Path, at_once: int = 3) -> bool:
+    """Whether so many trials run, and each has a checkpoint to go on from."""
+    running = [trial for trial in state_of(folder).trials.values() if trial.status == "running" and trial.started]
+    return len(running) >= at_once and all(trial.checkpoint_epoch >= 2 for trial in running)
+
+
+def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_path: Path) -> None:
+    folder, log = study_on_head(hosts, "small"), tmp_path / "search.log"
+    words = ["search", write_space(hosts, "small"), "--cluster", CLUSTER, "--set", f"search.storage_path={STORAGE}"]
+    search = hosts.begin(LAPTOP, command(*words), log, cwd=home() / "groupdir")
+    wait_for("three trials have checkpoints", lambda: all_checkpointed(folder), 120, [log])
+    assert training(hosts, "w1"), "no trial is on the host that is to die"
+    hosts.kill("w1")
+    before = starts(folder)
+    wait_for(
+        "the lost trial is begun anew", lambda: any(n > before.get(t, 1) for t, n in starts(folder).items()), 120, [log]
+    )
+    hosts.start("w1")
+    wait_for("the host has come back and trains", lambda: training(hosts, "w1"), 120, [log])
+    wait_for("the search ends", lambda: search.poll() is not None, 200, [log])
+    said = log.read_text()
+    assert search.returncode == 0, said
+    lost = [trial for trial, count in starts(folder).items() if count > 1]
+    assert lost
+    assert restored(hosts), "a trial was begun anew from its start, not from its checkpoint"
+    here = hosts.home(LAPTOP, "groupdir/results/small")
+    check_whole(here)
+    for words in (["launch", "audit", "results/small"], ["analysis", "select", "results/small", "--shot", "few"]):
+        hosts.run(LAPTOP, ["python", "-m", *words], cwd=home() / "groupdir")
+    assert (here / "best_few.yaml").is_file()
+
+
+def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, tmp_path: Path) -> None:
+    folder, log = study_on_head(hosts, "later"), tmp_path / "search.log"
+    words = ["search", write_space(hosts, "later"), "--cluster", CLUSTER, "--set", f"search.storage_path={STORAGE}"]
+    search = hosts.begin(LAPTOP, command(*words), log, cwd=home() / "groupdir")
+    wait_for("a trial has finished", lambda: state_of(folder).count("finished") > 0, 120, [log])
+    hosts.kill(HEAD)
+    search.terminate()
+    search.wait(timeout=30)
+    seen = {trial.number: trial.epoch for trial in state_of(folder).trials.values() if trial.status == "finished"}
+    before = starts(folder)
+    hosts.start(HEAD)
+    launch(hosts, "up", "--cluster", CLUSTER)
+    wait_for("all nodes are there again", lambda: nodes(hosts) == 3, 120)
+    unknown = launch(hosts, "attach", "later", "--cluster", CLUSTER, check=False)
+    assert unknown.returncode == 2
+    assert "python -m launch resume results/later" in unknown.stderr
+    launch(hosts, "resume", "results/later", "--cluster", CLUSTER)
+    here = hosts.home(LAPTOP, "groupdir/results/later")
+    check_whole(here)
+    assert {number: starts(here)[number] for number in seen} == {number: before[number] for number in seen}
+    hosts.run(LAPTOP, ["python", "-m", "launch", "audit", "results/later"], cwd=home() / "groupdir")
+
+
+def test_down_leaves_no_process(hosts: Hosts) -> None:
+    assert any("raylet" in line for line in hosts.processes("w1"))
+    launch(hosts, "down", "--cluster", CLUSTER)
+    left = {name: hosts.processes(name) for name in (HEAD, *WORKERS)}
+    assert left == {HEAD: [], **{name: [] for name in WORKERS}}

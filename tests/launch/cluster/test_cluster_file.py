@@ -1,0 +1,80 @@
+"""Mistakes in a cluster's file are named, with their line, before a machine is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from groupdir.errors import ConfigError
+from launch.cluster.cluster_file import ClusterFile
+
+FILES = ("cluster.yaml", "launch/cluster/on_premise.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _in_the_checkout(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_files_of_the_checkout_are_right(name: str) -> None:
+    file = ClusterFile.load(name)
+    assert file.is_local == ("on_premise" in name)
+    assert bool(file.workers) == file.is_local
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        (FILES[0], "idle_timeout_minutes:", "idle_timeout_minute:", "idle_timeout_minute: unknown field: did you mean"),
+        (FILES[0], "cluster_name: groupdir", "cluster_name:", "cluster_name: must be a text, got None"),
+        (FILES[0], "\nmax_workers: 4", "\nmax_workers: four", ":17: max_workers: must be a whole number, got 'four'"),
+        (FILES[0], "head_node_type: head", "head_node_type: haed", "head_node_type: .*must be one of"),
+        (FILES[0], "  gpu:\n    resources: {}\n", "  gpu:\n", "available_node_types.gpu.resources: must be there"),
+        (FILES[0], "  gpu:\n", "  gpu:\n    InstanceType: x\n", "available_node_types.gpu.InstanceType: unknown field"),
+        (
+            FILES[0],
+            "min_workers: 0\n    max_workers: 4",
+            "min_workers: 9\n    max_workers: 9",
+            "max_workers: .*smaller",
+        ),
+        (FILES[0], "  type: aws", "  kind: aws", "provider.type: must say"),
+        (FILES[1], "  head_ip: 192.168.0.10\n", "", "provider.head_ip: must be the address"),
+        (FILES[1], "worker_ips: [192.168.0.11, 192.168.0.12]", "worker_ips: 7", "provider.worker_ips: must be a list"),
+        (FILES[1], "  ssh_user: me", "  ssh_usr: me", "auth.ssh_usr: unknown field: did you mean 'ssh_user'"),
+        (FILES[1], "\nupscaling_speed: 100.0", "\nhead_node: {}", "head_node: is not for machines of one's own"),
+        (
+            FILES[1],
+            ": search_spaces",
+            ": search_space",
+            "file_mounts.~/groupdir/search_spaces: .*run this in the checkout",
+        ),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, name: str, old: str, new: str, message: str) -> None:
+    text = Path(name).read_text(encoding="utf-8")
+    assert old in text
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as caught:
+        ClusterFile.load(wrong)
+    assert all(str(mistake).startswith(f"{wrong}:") for mistake in caught.value.mistakes)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
+        ClusterFile.load(tmp_path / "none.yaml")
+
+
+def test_workers_behind_the_head_are_reached_through_it(tmp_path: Path) -> None:
+    text = Path(FILES[1]).read_text(encoding="utf-8")
+    outside = tmp_path / "outside.yaml"
+    outside.write_text(text.replace("  head_ip:", "  external_head_ip: gate.example.org\n  head_ip:"), encoding="utf-8")
+    file = ClusterFile.load(outside)
+    assert file.login("192.168.0.10", head=True)[-1] == "me@gate.example.org"
+    worker = file.login("192.168.0.11")
+    assert worker[-1] == "me@192.168.0.11"
+    assert any(
+        word.startswith("ProxyCommand=ssh ") and word.endswith("-W %h:%p me@gate.example.org") for word in worker
+    )
