@@ -38,13 +38,14 @@ _WRITES = 2**20  # bytes: a disk without so much room is full
 _COUNT = "import torch; print(torch.cuda.device_count())"
 
 
-def probe(trial: Mapping[str, Any], meeting: str, node: str) -> dict[str, Any]:
+def probe(trial: Mapping[str, Any], meeting: str, node: str, folder: str) -> dict[str, Any]:
     """All about the node that this runs on.
 
     Args:
         trial: `TrialConfig.to_dict()` of a trial, for its data.
         meeting: A folder, path or URI, where each node leaves a file that the others look for.
         node: Its name there: hosts may share theirs.
+        folder: Where Ray writes on this node.
 
     Returns:
         Plain values: `name` (of the host), `versions`, `code` (digest of groupdir's source), `folder` (where that is),
@@ -58,7 +59,7 @@ def probe(trial: Mapping[str, Any], meeting: str, node: str) -> dict[str, Any]:
         "gpus": gpus(),
         "data": data(trial),
         "storage": leave(meeting, node),
-        "disks": disks(meeting),
+        "disks": disks(folder, meeting),
         "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
     }
 
@@ -188,14 +189,16 @@ def clock() -> float:
     return time.time()
 
 
-def disks(meeting: str) -> list[dict[str, Any]]:
-    """The disks that a search writes to: `use`, `path`, `free` and `total` bytes."""
-    folders = {"temporary files": Path(tempfile.gettempdir())}
+def disks(folder: str, meeting: str) -> list[dict[str, Any]]:
+    """The disks that a search writes to, each once: `use`, `path`, `free` and `total` bytes."""
+    folders = {"Ray's files": Path(folder), "temporary files": Path(tempfile.gettempdir())}
     there = Place.at(meeting).path
     if there is not None:
-        folders["storage"] = next(parent for parent in there.parents if parent.is_dir())
-    found = []
+        folders["storage"] = there
+    found: dict[int, dict[str, Any]] = {}
     for use, path in folders.items():
-        usage = shutil.disk_usage(path)
-        found.append({"use": use, "path": str(path), "free": usage.free, "total": usage.total})
-    return found
+        known = next(parent for parent in (path, *path.parents) if parent.is_dir())
+        usage = shutil.disk_usage(known)
+        about = {"use": use, "path": str(known), "free": usage.free, "total": usage.total}
+        found.setdefault(known.stat().st_dev, about)
+    return list(found.values())

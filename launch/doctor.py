@@ -121,7 +121,9 @@ def _ask(trial: dict[str, Any], meeting: str) -> list[NodeReport]:
 
     nodes = _alive()
     names = [str(node["NodeID"]) for node in nodes]
-    said = _on_each(names, probe.probe, lambda name: (trial, meeting, name))
+    # A node's socket is in <session>/sockets.
+    folders = {str(node["NodeID"]): str(Path(node["RayletSocketName"]).parent.parent) for node in nodes}
+    said = _on_each(names, probe.probe, lambda name: (trial, meeting, name, folders[name]))
     there = [name for name in names if not isinstance(said[name], str)]
     wrote = [name for name in there if not said[name]["storage"]]
     met = _on_each(there, probe.meet, lambda name: (meeting, wrote))

@@ -39,7 +39,8 @@ def test_all_of_a_node_is_plain_and_needs_no_ray(tmp_path: Path) -> None:
 
     code = (
         "import json, sys\nfrom groupdir import probe\nfrom groupdir.config import TrialConfig\n"
-        f"print(json.dumps(probe.probe({trial()!r}, {str(tmp_path / 'meet')!r}, 'a')), 'ray' in sys.modules)"
+        f"found = probe.probe({trial()!r}, {str(tmp_path / 'meet')!r}, 'a', {str(tmp_path)!r})\n"
+        "print(json.dumps(found), 'ray' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     text, _, ray = run.stdout.strip().rpartition(" ")
@@ -48,7 +49,8 @@ def test_all_of_a_node_is_plain_and_needs_no_ray(tmp_path: Path) -> None:
     assert found["data"]["samples"]["train"] > 0
     assert found["storage"] == ""
     assert found["code"] == probe.code_digest()
-    assert [disk["use"] for disk in found["disks"]] == ["temporary files", "storage"]
+    assert found["disks"][0]["use"] == "Ray's files"
+    assert found["disks"][0]["total"] > found["disks"][0]["free"] > 0
     assert (tmp_path / "meet" / "a").is_file()
 
 

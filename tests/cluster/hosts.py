@@ -250,9 +250,10 @@ class Hosts:
 
     def _words(self, name: str, command: Sequence[str], cwd: str | Path | None, terminal: bool) -> list[str]:
         init = _child_of(self._running[name])
-        enter = ["nsenter", "-t", str(init), "-m", "-u", "-i", "-n", "-p", f"--wd={cwd or home()}"]
+        enter = ["nsenter", "-t", str(init), "-m", "-u", "-i", "-n", "-p"]
         line = shlex.join(command)
-        return [*enter, "bash", "-lc", shlex.join(["script", "-qec", line, "/dev/null"]) if terminal else line]
+        line = shlex.join(["script", "-qec", line, "/dev/null"]) if terminal else line
+        return [*enter, "bash", "-lc", f"cd {shlex.quote(str(cwd or home()))} && {line}"]
 
     @staticmethod
     def _env(more: Mapping[str, str] | None) -> dict[str, str]:
