@@ -99,7 +99,7 @@ def judge(reports: Sequence[NodeReport], here: Mapping[str, Any], need: Need) ->
         found.append(Finding("driver", f"the data cannot be read: {here['data']['message']}", "name it in data"))
     for report in reports:
         if report.said is None:
-            todo = "install the driver's groupdir there (pip install -e . -c constraints.txt), and start Ray again"
+            todo = "see `ray status`, and install the driver's groupdir there (pip install -e . -c constraints.txt)"
             found.append(Finding(report.name, report.message, todo))
             continue
         for check in (_cuda, _gpus, _disks, _limits):

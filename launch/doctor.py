@@ -146,7 +146,7 @@ def _on_each(
 ) -> dict[str, Any]:
     """What a function gives on each node, run there once with no CPU of its own; a text where it could not run."""
     import ray
-    from ray.exceptions import RayError
+    from ray.exceptions import RayError, RayTaskError
 
     refs = {_task(node, function).remote(*arguments(node)): node for node in nodes}
     done, late = ray.wait(list(refs), num_returns=len(refs), timeout=ANSWER) if refs else ([], [])
@@ -157,8 +157,10 @@ def _on_each(
     for ref in done:
         try:
             found[refs[ref]] = ray.get(ref)
-        except (RayError, ImportError, AttributeError) as error:  # its groupdir may lack the function
+        except (RayTaskError, ImportError, AttributeError) as error:  # its groupdir may lack the function
             found[refs[ref]] = f"it cannot run the driver's groupdir: {_last_line(error)}"
+        except RayError as error:
+            found[refs[ref]] = f"it takes no task: {_last_line(error)}"
     return found
 
 

@@ -39,8 +39,8 @@ def start_ray(
 
 
 def stop_ray(hosts: Hosts, name: str) -> None:
-    """Stops Ray on one host alone."""
-    hosts.run(name, [str(PROGRAMS / "ray"), "stop", "--force"], env=own(None))
+    """Stops Ray on one host alone, which tells the head: of one that is killed, the head learns later."""
+    hosts.run(name, [str(PROGRAMS / "ray"), "stop"], env=own(None))
 
 
 def launch(

@@ -163,22 +163,17 @@ def test_no_gpu_where_one_is_asked_for(hosts: Hosts) -> None:
 
 
 def test_a_skewed_clock_on_one_node(hosts: Hosts) -> None:
-    """The clock of the kernel is one for all hosts: libfaketime gives Ray on the worker another one."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-    if library is None:
-        pytest.skip("a clock that is wrong needs libfaketime (Debian: libfaketime)")
-    wrong = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME": "+2h",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DISABLE_SHM": "1",
-    }
+    """Ray on the worker, all of it, runs with a clock two hours ahead: see wrong_clock.c."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("a clock that is wrong needs a C compiler")
+    source, library = Path(__file__).with_name("wrong_clock.c"), hosts.home("worker", "wrong_clock.so")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
     stop_ray(hosts, "worker")
-    start_ray(hosts, "worker", "head", env=wrong)
+    start_ray(hosts, "worker", "head", env={"LD_PRELOAD": str(home() / library.name)})
     try:
         (line,) = errors(doctor(hosts))
-        assert line.startswith(of_worker(hosts) + "its clock must be the driver's within 5 s, got 7,")
-        assert "s ahead of it" in line
+        assert line.startswith(of_worker(hosts) + "its clock must be the driver's within 5 s, got 7,200 s ahead of it")
     finally:
         stop_ray(hosts, "worker")
         start_ray(hosts, "worker", "head")
