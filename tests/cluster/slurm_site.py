@@ -11,15 +11,15 @@ from tests.cluster.hosts import Hosts, home
 
 TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel", "sinfo")
 CONFIG = """ClusterName=hosts
-SlurmctldHost=HEAD
+SlurmctldHost={head}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=cred_expire=5
-StateSaveLocation=OWN/state
-SlurmdSpoolDir=OWN/spool
-SlurmctldLogFile=OWN/slurmctld.log
-SlurmdLogFile=OWN/slurmd.log
+StateSaveLocation={own}/state
+SlurmdSpoolDir={own}/spool
+SlurmctldLogFile={own}/slurmctld.log
+SlurmdLogFile={own}/slurmd.log
 SlurmctldPidFile=/run/slurmctld.pid
 SlurmdPidFile=/run/slurmd.pid
 ProctrackType=proctrack/linuxproc
@@ -30,7 +30,7 @@ SelectTypeParameters=CR_Core
 ReturnToService=2
 JobRequeue=1
 KillWait=30
-NodeName=NODES CPUs=2 State=UNKNOWN
+NodeName={nodes} CPUs=2 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES State=UP
 """
 
@@ -44,7 +44,7 @@ def missing_slurm() -> str | None:
 def start_slurm(hosts: Hosts) -> None:
     """Starts munge and slurmd on every host, and slurmctld on the first; `/etc/slurm` is each host's own."""
     names = list(hosts.address)
-    config = CONFIG.replace("OWN", str(home() / "slurm")).replace("HEAD", names[0]).replace("NODES", ",".join(names))
+    config = CONFIG.format(own=home() / "slurm", head=names[0], nodes=",".join(names))
     key = os.urandom(1024)
     for name in names:
         own = hosts.home(name, "slurm")
@@ -52,7 +52,7 @@ def start_slurm(hosts: Hosts) -> None:
         (own / "slurm.conf").write_text(config)
         (own / "munge.key").write_bytes(key)
         (own / "munge.key").chmod(0o400)
-        hosts.run(name, ["bash", "-c", START.replace("OWN", str(home() / "slurm"))])
+        hosts.run(name, ["bash", "-c", START.format(own=home() / "slurm")])
     hosts.run(names[0], ["slurmctld"])
     for name in names:
         hosts.run(name, ["slurmd"])
@@ -60,9 +60,9 @@ def start_slurm(hosts: Hosts) -> None:
 
 START = """set -e
 mount -t tmpfs tmpfs /etc/slurm
-cp OWN/slurm.conf /etc/slurm/
+cp {own}/slurm.conf /etc/slurm/
 mkdir -p -m 755 /run/munge
-munged --key-file OWN/munge.key --log-file OWN/munged.log --seed-file OWN/munge.seed --pid-file /run/munge/pid
+munged --key-file {own}/munge.key --log-file {own}/munged.log --seed-file {own}/munge.seed --pid-file /run/munge/pid
 """
 
 

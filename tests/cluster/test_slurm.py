@@ -17,18 +17,18 @@ from tests.cluster.site import state_of, training, wait_for
 from tests.cluster.slurm_site import idle, job_state, logs, missing_slurm, start_slurm, submit
 
 WHY = missing() or missing_slurm()
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500), pytest.mark.skipif(WHY is not None, reason=str(WHY))]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.skipif(WHY is not None, reason=str(WHY))]
 HOSTS = ("node1", "node2")
 SPACE = """
 name: small
 data: {name: digits}
 encoder: {name: convnet}
 method: {name: group_dir, recipe: joint, groups: {choice: [2, 5, 10]}, beta: {log_uniform: [0.25, 4]}}
-train: {epochs: 20}
+train: {epochs: 10}
 search:
   trials: 6
   checkpoint_every: 2
-  scheduler: {name: pareto_asha, grace_period: 8, reduction_factor: 2}
+  scheduler: {name: pareto_asha, grace_period: 4, reduction_factor: 2}
   resources: {cpu: 1, gpu: 0}
 """
 
@@ -55,7 +55,7 @@ def test_a_search_on_both_nodes_is_cancelled_and_requeued_and_ends_whole(hosts: 
     folder, log = checkout / "results/small", checkout / f"slurm-{job}.out"
     told = [log, *logs(hosts)]
     both = lambda: all(training(hosts, name) for name in HOSTS)  # noqa: E731
-    wait_for("trials on both nodes", both, 150, told)
+    wait_for("trials on both nodes", both, 240, told)
     saved = lambda: any(trial.checkpoint_epoch for trial in state_of(folder).trials.values())  # noqa: E731
     wait_for("a checkpoint", saved, 60, told)
     hosts.run("node1", ["scancel", str(job)])
@@ -64,7 +64,7 @@ def test_a_search_on_both_nodes_is_cancelled_and_requeued_and_ends_whole(hosts: 
         wait_for(f"no Ray is left on {name}", lambda name=name: not rays(hosts, name), 30, told)
     before = rows(folder)
     hosts.run("node1", ["scontrol", "requeue", str(job)])
-    wait_for("the job has ended again", lambda: job_state(hosts, job) in ("COMPLETED", "FAILED"), 240, told)
+    wait_for("the job has ended again", lambda: job_state(hosts, job) in ("COMPLETED", "FAILED"), 400, told)
     assert job_state(hosts, job) == "COMPLETED", log.read_text()
     assert "exit code of the search: 0" in log.read_text()
     after = rows(folder)

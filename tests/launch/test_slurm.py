@@ -12,14 +12,16 @@ from groupdir.errors import ConfigError
 from launch.slurm import TEMPLATE, Job, slurm_script
 
 JOB = Job(nodes=4, gpus_per_node=4, cpus_per_node=16, time="12:00:00")
-# What stands for Slurm and Ray: srun runs what follows its options here, once, without `ray symmetric-run`.
+# What stands for Slurm and Ray: srun runs its command here, once, and `ray symmetric-run` what follows its options.
 SRUN = """#!/bin/bash
 while [[ $1 == --no-kill || $1 == --kill-on-bad-exit* ]]; do shift; done
-echo "srun $*" >> "$CALLS"
-[ "$1" = ray ] || exit 0
+exec "$@"
+"""
+RAY = """#!/bin/bash
+echo "ray $*" >> "$CALLS"
 while [ "$1" != -- ]; do shift; done
 shift
-exec "$@"
+"$@"
 """
 SCONTROL = """#!/bin/bash
 echo "scontrol $*" >> "$CALLS"
@@ -95,7 +97,7 @@ class Run:
         self.calls, self.study, self.folder = folder / "calls", folder / "study", folder
         programs = folder / "programs"
         programs.mkdir()
-        for name, text in (("srun", SRUN), ("scontrol", SCONTROL), ("python", search)):
+        for name, text in (("srun", SRUN), ("ray", RAY), ("scontrol", SCONTROL), ("python", search)):
             (programs / name).write_text(text)
             (programs / name).chmod(0o755 | stat.S_IXUSR)
         script = folder / "job.sbatch"
