@@ -157,11 +157,16 @@ class TrialConfig(Strict):
     train: TrainConfig = TrainConfig()
 
     @property
-    def total_epochs(self) -> int:
-        """Epochs of all stages together."""
+    def first_epochs(self) -> int:
+        """Epochs before the last stage: of a pre-training; 0 where there is none."""
         pretrain = getattr(self.method, "pretrain", None)
         joint = getattr(self.method, "recipe", "two_stage") == "joint"
-        return self.train.epochs + (0 if pretrain is None or joint else int(pretrain.epochs))
+        return 0 if pretrain is None or joint else int(pretrain.epochs)
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of all stages together."""
+        return self.first_epochs + self.train.epochs
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:

@@ -1,4 +1,4 @@
-"""The three errors that a person can cause: each says where, what must hold, what came, and what to do."""
+"""The errors that a person can cause: each says where, what must hold, what came, and what to do."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ class DataError(GroupdirError):
 
 class MethodError(GroupdirError):
     """A training that went wrong: a loss that is not finite or that explodes. The trial is failed, never best."""
+
+
+class DeviceMemoryError(GroupdirError):
+    """A GPU's memory, or the part of it that a trial may take, does not suffice."""
 
 
 @dataclass(frozen=True)

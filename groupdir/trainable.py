@@ -10,9 +10,11 @@ from ray import tune
 
 from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
+from groupdir.device_memory import told
+from groupdir.packing import trainer_on_share
 from groupdir.stages import StageFolder
 from groupdir.storage import Place, local_copy
-from groupdir.trainer import EpochResult, Trainer
+from groupdir.trainer import EpochResult
 
 CHECKPOINT = "trial.pt"
 
@@ -37,7 +39,8 @@ class TrialTrainable(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial = int(config["trial"])
         stages = self._stages(config["stages"]) if config.get("stages") else None
-        self._trainer = Trainer(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), self._dataset, stages)
+        trial = TrialConfig.from_dict(config["config"], f"trial {self._trial}")
+        self._trainer = trainer_on_share(trial, self._dataset, stages, self.gpu_share)
         if config.get("resume"):
             with local_copy(config["resume"]) as folder:
                 self._trainer.load(folder / CHECKPOINT)
@@ -50,11 +53,18 @@ class TrialTrainable(tune.Trainable):
             return StageFolder(place.path, tuple(shared["marks"]))
         return StageFolder(Path(self.logdir).parent.parent / "stages", tuple(shared["marks"]), place)
 
+    @property
+    def gpu_share(self) -> float:
+        """Of a GPU that this trial was given; 0 where it was given none, and more than 1 where several."""
+        asked = self.trial_resources
+        return float(asked.required_resources.get("GPU", 0.0)) if asked is not None else 0.0
+
     def step(self) -> dict[str, Any]:
         """One epoch, as flat numbers."""
         trainer = self._trainer
         row: dict[str, Any] = {"trial": self._trial, "seed": trainer.config.seed}
-        result = next(self._epochs, None)
+        with told(trainer.device, min(1.0, self.gpu_share)):
+            result = next(self._epochs, None)
         if result is None:  # its checkpoint was of the last epoch, whose row is there already
             return (
                 row | {"epoch": trainer.epoch, "stage": "end", "seconds": 0.0, "done": True} | trainer.evaluate("val")
@@ -73,5 +83,6 @@ class TrialTrainable(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Becomes another trial in the same process, which saves the imports and the loading of the data."""
+        del self._trainer, self._epochs  # or two trials would be in a GPU's memory
         self._begin(new_config)
         return True

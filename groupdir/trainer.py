@@ -102,7 +102,7 @@ class Trainer:
     def __init__(self, config: TrialConfig, dataset: Dataset | None = None, stages: StageFolder | None = None) -> None:
         self.config = config
         self._stage_folder = stages
-        self.device = _device(config)
+        self.device = device_of(config)
         self.dataset = dataset if dataset is not None and dataset.config == config.data else make_dataset(config)
         train, resampling = self.dataset.split("train"), config.method.resampling
         if resampling is not None:
@@ -219,6 +219,30 @@ class Trainer:
             index, _ = self._position(self.epoch - 1)
             self.optimizer = build_optimizer(self.method, self.stages[index])
             self.optimizer.load_state_dict(content["optimizer"])
+
+    def dry_step(self) -> None:
+        """Takes one step of each stage and predicts one batch, then puts all back: for the peak of the memory it takes.
+
+        That the weights stand beside themselves meanwhile is as in training, which keeps those of the best epoch.
+        """
+        before = {name: tensor.detach().clone() for name, tensor in self.method.state_dict().items()}
+        size, rows = self.config.train.batch_size, torch.arange(len(self.training))
+        optimizer = self.optimizer
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):
+            for stage in self.stages:
+                self.optimizer = build_optimizer(self.method, stage)
+                self.method.train()
+                self.method.encoder.requires_grad_(stage.encoder_lr > 0)
+                draws = self._draws(stage)
+                self._step(self.training.batch(rows[:size], stage, self.dataset, torch.Generator(), draws), stage)
+            self.optimizer = None
+            data = self.dataset.split("val")
+            inputs = tuple(as_tensor(array[: 4 * size]) for array in data.inputs)
+            predict(self.method, inputs, 4 * size, self.config.train.amp, self._present)
+        self.method.zero_grad(set_to_none=True)
+        self.method.load_state_dict(before)
+        self.optimizer = optimizer
 
     def _position(self, epoch: int) -> tuple[int, int]:
         """The stage of an epoch (counted from 0), and how many of the stage's epochs came before."""
@@ -337,7 +361,12 @@ def _memory_format(dataset: Dataset) -> torch.memory_format:
     return torch.channels_last if dataset.inputs.kind == "image" else torch.preserve_format
 
 
-def _device(config: TrialConfig) -> torch.device:
+def device_of(config: TrialConfig) -> torch.device:
+    """Where a trial trains.
+
+    Raises:
+        ConfigError: It asks for a GPU, and there is none.
+    """
     name = config.train.device
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

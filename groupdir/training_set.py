@@ -11,6 +11,7 @@ from torch import Tensor
 from groupdir.bins import bin_index, bins_between
 from groupdir.config import MethodConfig, TrialConfig
 from groupdir.data.base import Dataset, Split
+from groupdir.device_memory import free_bytes
 from groupdir.labels import LDS, sample_weights
 from groupdir.methods.base import Batch, Method, Stage
 from groupdir.transfer import as_tensor, on_device
@@ -85,12 +86,12 @@ class TrainingSet:
 
 
 def _placed(arrays: tuple[np.ndarray, ...], device: torch.device, share: float) -> tuple[Tensor, ...]:
-    """The arrays as tensors on the device, if they take at most a share of a GPU's free memory; else on the host.
+    """The arrays as tensors on the device, if they take at most a share of what is left of a GPU; else on the host.
 
     What is mapped from a file stays mapped on a CPU: nothing of it is read here.
     """
     tensors = tuple(as_tensor(array) for array in arrays)
-    if device.type == "cuda" and sum(tensor.nbytes for tensor in tensors) > share * torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cuda" and sum(tensor.nbytes for tensor in tensors) > share * free_bytes(device):
         return tensors
     return tuple(tensor.to(device) for tensor in tensors)
 

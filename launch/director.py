@@ -117,8 +117,9 @@ class Director:
         found = propose(space, search, state.of("search"), levels, state.warm)
         return record_trial(study, space.build(found.params), found.params, "search", "", self._metric, found.notes)
 
-    def _promote(self, trial: Any, epoch: int) -> int:
-        self._scheduler.promote(trial, epoch)
+    def _promote(self, trial: Any, rung: int) -> int:
+        self._scheduler.promote(trial, rung)
+        epoch = rung + self._study.state.trials[trial].first_epochs
         self._study.append("promoted", trial=trial, epoch=epoch)
         return int(trial)
 
@@ -127,7 +128,7 @@ class Director:
 
     def _decide(self, trial: TrialState, epoch: int, row: Mapping[str, Any], spent: int) -> Action:
         """Asks the scheduler and writes what it says, once for each epoch."""
-        decision = self._scheduler.decide(trial.number, epoch, row)
+        decision = self._scheduler.decide(trial.number, trial.rung_epoch(epoch), row)
         if trial.decisions.get(epoch) == "stop":
             return "stop"
         action, reason = decision.action, decision.reason
@@ -152,7 +153,7 @@ class Director:
             if trial is None or event.epoch is None or trial.role != self._role:
                 spent += event.kind == "epoch"
             elif event.kind == "promoted":
-                self._scheduler.promote(trial.number, event.epoch)
+                self._scheduler.promote(trial.number, trial.rung_epoch(event.epoch))
             elif event.kind == "epoch":
                 spent += 1
                 row = trial.at(event.epoch)

@@ -25,16 +25,18 @@ def plan(config: StudyConfig, folder: Path) -> str:
         folder: Where it would go; epochs of a study that is there, or of one to start warm from, give the seconds.
     """
     search = config.search
-    total = epochs_of_a_trial(config)
+    first, last = epochs_of_a_trial(config)
+    total = first + last
     scheduler = SCHEDULERS[search.scheduler.name].from_config(search)
-    rungs = list(scheduler.levels(total))
-    spent = expected_epochs(search.trials, rungs, total, search.scheduler.reduction_factor)
+    rungs = list(scheduler.levels(last))
+    spent = search.trials * first + expected_epochs(search.trials, rungs, last, search.scheduler.reduction_factor)
     lines = [f"study {config.name}: {search.trials} trials of up to {total} epochs, into {folder}", "space:"]
     lines += [f"  {name}: {domain_text(domain)}" for name, domain in config.space.leaves.items()]
     lines.append("objectives: " + ", ".join(f"{name} ({mode})" for name, mode in search.objectives.items()))
     lines += [f"  constraint: {name} {text}" for name, text in search.constraints.items()]
     lines.append(f"sampler: {search.sampler.name}, after {search.sampler.startup} trials of a quasi-random design")
-    lines.append(f"scheduler: {search.scheduler.name}, rungs at epochs {', '.join(map(str, rungs)) or 'none'}")
+    after = f" of the last stage, after up to {first} of the first" if first else ""
+    lines.append(f"scheduler: {search.scheduler.name}, rungs at epochs {', '.join(map(str, rungs)) or 'none'}{after}")
     most = search.trials * total
     if_one_in_eta = "if one in eta goes on at each rung (more while rungs are small)"
     lines.append(f"budget: {spent:,} epochs {if_one_in_eta}, {most:,} at most")
@@ -50,9 +52,10 @@ def plan(config: StudyConfig, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def epochs_of_a_trial(config: StudyConfig) -> int:
-    """The most epochs that a trial at a corner of the space has, over all its stages."""
-    return max(config.space.build(params).total_epochs for params in config.space.corners())
+def epochs_of_a_trial(config: StudyConfig) -> tuple[int, int]:
+    """The most epochs that a trial at a corner of the space has before its last stage, and in it."""
+    corners = [config.space.build(params) for params in config.space.corners()]
+    return max(corner.first_epochs for corner in corners), max(corner.train.epochs for corner in corners)
 
 
 def expected_epochs(trials: int, rungs: Sequence[int], total: int, factor: float) -> int:

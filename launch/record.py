@@ -38,6 +38,7 @@ def record_trial(
         "params": dict(params),
         "config": config.to_dict(),
         "digest": config.digest,
+        "first_epochs": config.first_epochs,
         "role": role,
         "label": label,
         "metric": metric,

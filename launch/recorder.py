@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ray.exceptions import RayTaskError
 from ray.tune import Callback
 
-from groupdir.errors import GroupdirError
+from groupdir.errors import DeviceMemoryError
 from launch.checkpoints import fit_budget, free_space_warning, keep, remove
+from launch.failures import cause_of, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,10 +83,16 @@ class Recorder(Callback):
         elif state.told_to_pause:
             self._study.append("paused", trial=state.number)
 
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """It failed, and is tried again."""
+        cause = cause_of(trial)
+        if isinstance(cause, DeviceMemoryError):
+            self._say(f"trial {number(trial)}: {cause}; it is tried again on a whole GPU, when one is free")
+
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It is lost, after all its tries."""
         state = self._study.state.trials[number(trial)]
-        payload = {"message": reason(trial.get_pickled_error() or RuntimeError(trial.get_error() or "unknown"))}
+        payload = {"message": reason(cause_of(trial) or RuntimeError("unknown"))}
         self._study.append("failed", trial=state.number, payload=payload)
         self._tell(remove(self._study, state.number))
 
@@ -105,12 +111,3 @@ class Recorder(Callback):
 def number(trial: Trial) -> int:
     """Our number of Ray's trial."""
     return int(trial.config["trial"])
-
-
-def reason(error: BaseException) -> str:
-    """One line that says why a trial failed."""
-    cause = getattr(error, "cause", None) if isinstance(error, RayTaskError) else None
-    found = cause or error
-    lines = [line for line in str(found).strip().splitlines() if line.strip()] or ["no message"]
-    text = lines[0] if isinstance(found, GroupdirError) else f"{type(found).__name__}: {lines[-1]}"
-    return text.strip()

@@ -154,10 +154,11 @@ def check_names(config: StudyConfig) -> None:
         )
         if name not in known
     ]
-    max_t, epochs = config.search.scheduler.max_t, epochs_of_a_trial(config)
+    max_t, (_, epochs) = config.search.scheduler.max_t, epochs_of_a_trial(config)
     if max_t is not None and max_t < epochs:
         text = (
-            f"must not be below a trial's {epochs} epochs, or none would finish, got {max_t}: set train.epochs instead"
+            f"must not be below the {epochs} epochs of a trial's last stage, or none would finish, got {max_t}: set "
+            "train.epochs instead"
         )
         mistakes.append(config.mistake("search.scheduler.max_t", text))
     if mistakes:

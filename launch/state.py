@@ -40,6 +40,7 @@ class TrialState:
         decisions: Epoch -> what the scheduler said.
         checkpoint: Folder of the last checkpoint, or None.
         checkpoint_epoch: The epoch that it is of.
+        first_epochs: Epochs before its last stage; rungs count from there.
         notes: What the sampler wants to remember of it.
         key: Equal for equal parameters.
     """
@@ -59,6 +60,7 @@ class TrialState:
     decisions: dict[int, str] = field(default_factory=dict)
     checkpoint: str | None = None
     checkpoint_epoch: int = 0
+    first_epochs: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
     key: str = field(init=False, repr=False)
 
@@ -101,6 +103,14 @@ class TrialState:
         row = self.selected
         return float(row.get(name, math.nan)) if row else math.nan
 
+    def rung_epoch(self, epoch: int) -> int:
+        """An epoch as rungs count it, in the last stage: a pre-training predicts nothing that could be compared."""
+        return epoch - self.first_epochs
+
+    def at_rung(self, rung: int) -> Mapping[str, Any] | None:
+        """What it reported at a rung, or None."""
+        return self.at(rung + self.first_epochs)
+
     def at(self, epoch: int) -> Mapping[str, Any] | None:
         """What it reported of an epoch, or None."""
         place = epoch - int(self.rows[0]["epoch"]) if self.rows else -1  # the first is late where a stage was taken
@@ -120,7 +130,7 @@ class StudyState:
         last_time: When the last event was written.
         runs: How many drivers have begun.
         epochs: Of all trials together.
-        longest: The last epoch that any trial has come to.
+        longest: The last epoch that any trial has come to, counted as rungs are.
         warm: Trials of earlier studies that the sampler knows: `source`, `params`, `values`.
     """
 
@@ -177,7 +187,7 @@ def fold(state: StudyState, event: Event) -> StudyState:
         _change(state.trials[event.trial], event)
         if event.kind == "epoch":
             state.epochs += 1
-            state.longest = max(state.longest, event.epoch or 0)
+            state.longest = max(state.longest, state.trials[event.trial].rung_epoch(event.epoch or 0))
     state.last_time = event.time
     return state
 
@@ -204,7 +214,8 @@ def _suggested(event: Event) -> TrialState:
     assert event.seed is not None
     names = ("role", "label", "params", "config", "digest", "metric")
     about = {name: event.payload[name] for name in names}
-    return TrialState(event.trial, event.seed, **about, notes=event.payload.get("notes", {}))
+    first = int(event.payload.get("first_epochs", 0))
+    return TrialState(event.trial, event.seed, **about, first_epochs=first, notes=event.payload.get("notes", {}))
 
 
 def _change(trial: TrialState, event: Event) -> None:

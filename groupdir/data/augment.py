@@ -16,16 +16,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from groupdir.data.buffers import Buffers
 from groupdir.data.colors import COLOR_DRAWS, jitter, to_grey
 from groupdir.transfer import constant
 
 Augmentation = Literal["crop_flip", "crop_flip_color", "resized_crop_color"]
 
 PADDING = 16  # pixels of crop_flip
+AT_ONCE = 8  # pictures between two steps on a CPU: they stay in its cache, which makes colours 3 times faster
 TRIES = 5  # of resized_crop
 _AREA, _RATIO = (0.2, 1.0), (3 / 4, 4 / 3)
 _CORNER, _SHAPES, _FLIP = slice(0, 2), slice(2, 2 + 2 * TRIES), 2 + 2 * TRIES  # columns of a row of numbers
 _COLOR = slice(_FLIP + 1, _FLIP + 1 + COLOR_DRAWS)
+
+_BUFFERS = Buffers()
 
 DRAWS = _COLOR.stop
 """Numbers in [0, 1) that a view of one picture takes, whatever the augmentation."""
@@ -56,6 +60,18 @@ def augmented(
     Differences from the source: parts are cut from the picture that is resized already, not from the file's; no value
     is rounded between the steps; a part that does not fit is drawn again 5 times, not 10, before the whole is taken.
     """
+    if pictures.device.type != "cpu":
+        return _views(pictures, draws, kind, mean, std)
+    views = _BUFFERS.empty(tuple(pictures.shape)).movedim(-1, 1)
+    for begin in range(0, len(pictures), AT_ONCE):
+        rows = slice(begin, begin + AT_ONCE)
+        views[rows] = _views(pictures[rows], draws[rows], kind, mean, std)
+    return views
+
+
+def _views(
+    pictures: Tensor, draws: Tensor, kind: Augmentation, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Tensor:
     if kind == "crop_flip":
         return standardized(crop_flip(pictures, draws), mean, std)
     if kind == "crop_flip_color":

@@ -159,7 +159,8 @@ def _whole(document: Document) -> Iterator[Mistake]:
     """What shows once Ray has put its defaults in."""
     from ray.autoscaler._private.util import prepare_config, validate_config
 
-    with contextlib.redirect_stderr(io.StringIO()):  # it warns of every file among the mounts; `ray up` says it again
+    # It warns of every file among the mounts, and `ray up` does so again.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         full = prepare_config(copy.deepcopy(document.data))
     found = list(_schema(document, full, parts=False))
     yield from found

@@ -26,7 +26,7 @@ THERE = f"~/groupdir/{RESULTS}"  # on the head, in the checkout that `up` copies
 # Ends Ray on a machine, and fails where some of it is left. The brackets: a pattern must not find its own command.
 OURS = "[r]aylet/raylet|[g]cs_server|[r]ay::|[r]ay/dashboard|[r]ay/autoscaler"
 STOP = (
-    "ray stop --force; for wait in 1 2 3 4 5 6 7 8 9 10; do "
+    "ray stop --force > /dev/null; for wait in 1 2 3 4 5 6 7 8 9 10; do "
     f"pgrep -u $(id -u) -f '{OURS}' > /dev/null || exit 0; sleep 1; done; "
     f"pgrep -u $(id -u) -af '{OURS}'; exit 1"
 )
@@ -94,7 +94,11 @@ def down(cluster: str | Path) -> int:
     if not file.is_local:
         return code
     logins = [file.login(file.content["provider"]["head_ip"], head=True), *map(file.login, file.workers)]
-    left = [login[-1] for login in logins if run([*login, f'bash --login -i -c "{_escaped(STOP)}"']) != 0]
+    left = [
+        login[-1]
+        for login in logins
+        if run([*login[:-1], "-tt", login[-1], f'bash --login -i -c "{_escaped(STOP)}"']) != 0
+    ]
     if left:
         print(f"not ended, or not reached: {', '.join(left)}: see above, and run this again", file=sys.stderr)
     return 1 if left else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ def client(address: str) -> JobSubmissionClient:
     """Talks to a job server."""
     from ray.job_submission import JobSubmissionClient
 
+    logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)  # it tells of every connection's end
     return JobSubmissionClient(address)
 
 

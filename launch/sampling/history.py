@@ -59,7 +59,7 @@ def told(
 
 def measured(trial: state.TrialState, level: float, search: SearchConfig) -> Mapping[str, Any] | None:
     """A trial's row at a level, or None where it did not come to it or an objective is no finite number."""
-    row = (trial.selected if trial.complete else None) if level == END else trial.at(int(level))
+    row = (trial.selected if trial.complete else None) if level == END else trial.at_rung(int(level))
     if row is None or (level != END and row.get("stage") == "pretrain"):
         return None
     if not all(math.isfinite(row.get(name, math.nan)) for name in search.objectives):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ray.tune import PlacementGroupFactory
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from groupdir.errors import DeviceMemoryError
+from launch.failures import cause_of
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
@@ -34,3 +38,14 @@ class RecordingScheduler(FIFOScheduler):
         """Ray does not call it for a trial's last epoch: that one is written by `launch.recorder.Recorder`."""
         action = self._director.report(int(result["trial"]), result)
         return str(TrialScheduler.CONTINUE if action == "continue" else TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
+        """What failed because a part of a GPU is too small for it waits for a whole one, if it is tried again.
+
+        Ray asks this before it queues a trial anew, by what the trial asks for; in a callback it would be too late.
+        """
+        ray_trial: Any = trial
+        asked = ray_trial.placement_group_factory.required_resources
+        if 0 < asked.get("GPU", 0) < 1 and isinstance(cause_of(trial), DeviceMemoryError):
+            ray_trial.placement_group_factory = PlacementGroupFactory([{**asked, "GPU": 1.0}])
+            ray_trial.invalidate_json_state()

@@ -119,8 +119,9 @@ class Rung:
         index[place] = level
         moved = np.array([place])
         while True:
-            members = np.flatnonzero(finite & (index == level))
-            members = np.setdiff1d(members, moved, assume_unique=True)
+            there = finite & (index == level)
+            there[moved] = False
+            members = np.flatnonzero(there)
             pushed = members[dominates(costs[moved][:, None], costs[members][None]).any(axis=0)]
             if not len(pushed):
                 break

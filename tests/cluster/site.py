@@ -41,6 +41,7 @@ def furnish(hosts: Hosts) -> None:
         shutil.copytree(image, hosts.home(name, "venv"), symlinks=True)
         (hosts.home(name) / ".config/pip").mkdir(parents=True)
         (hosts.home(name) / ".config/pip/pip.conf").write_text(PIP)
+    hosts.home(HEAD, ".bashrc").write_text("export AUTOSCALER_HEARTBEAT_TIMEOUT_S=10\n")  # not 30, so as to wait less
     hosts.home(LAPTOP, ".bashrc").write_text('export PATH="$HOME/venv/bin:$PATH"\n')
     there = hosts.home(LAPTOP, "groupdir")
     there.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,21 +33,20 @@ pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]
 
-TRIALS = 8
-SPACE = f"""
+SPACE = """
 name: NAME
-data: {{name: digits}}
-encoder: {{name: convnet}}
-method: {{name: group_dir, recipe: joint, groups: {{choice: [2, 5, 10]}}, beta: {{log_uniform: [0.25, 4]}}}}
-train: {{epochs: 24}}
+data: {name: digits}
+encoder: {name: convnet}
+method: {name: group_dir, recipe: joint, groups: {choice: [2, 5, 10]}, beta: {log_uniform: [0.25, 4]}}
+train: {epochs: EPOCHS}
 search:
-  trials: {TRIALS}
+  trials: TRIALS
   concurrency: 3
   checkpoint_every: 2
   max_failures: 3
   snapshot_minutes: 0.1
-  scheduler: {{name: pareto_asha, grace_period: 8, reduction_factor: 2}}
-  resources: {{cpu: 2, gpu: 0}}
+  scheduler: {name: pareto_asha, grace_period: GRACE, reduction_factor: 2}
+  resources: {cpu: 2, gpu: 0}
 """
 
 
@@ -66,24 +66,29 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 def nodes(hosts: Hosts) -> int:
     """How many nodes the head says are alive."""
     text = launch(hosts, "status", "--cluster", CLUSTER).stdout
-    return sum("node_" in line for line in text.partition("Active:")[2].partition("Pending:")[0].splitlines())
+    active = text.partition("Active:")[2].partition("Pending:")[0]
+    return sum(int(line.split()[0]) for line in active.splitlines() if line.strip()[:1].isdigit())
 
 
-def write_space(hosts: Hosts, name: str) -> str:
-    """A search of the checkout on the laptop."""
+def begin_search(hosts: Hosts, name: str, trials: int, epochs: int, log: Path) -> subprocess.Popen[bytes]:
+    """Writes a search space into the checkout on the laptop, and begins to search it, in one line."""
     file = f"search_spaces/{name}.yaml"
-    hosts.home(LAPTOP, "groupdir", file).write_text(SPACE.replace("NAME", name))
-    return file
+    text = SPACE
+    for word, value in (("NAME", name), ("TRIALS", trials), ("EPOCHS", epochs), ("GRACE", epochs // 2)):
+        text = text.replace(word, str(value))
+    hosts.home(LAPTOP, "groupdir", file).write_text(text)
+    words = ["search", file, "--cluster", CLUSTER, "--set", f"search.storage_path={STORAGE}"]
+    return hosts.begin(LAPTOP, command(*words), log, cwd=home() / "groupdir")
 
 
-def check_whole(folder: Path) -> None:
+def check_whole(folder: Path, trials: int, epochs: int) -> None:
     """Every trial is accounted for, and no row is missing or there twice."""
     state = state_of(folder)
-    assert len(state.trials) == TRIALS
+    assert len(state.trials) == trials
     for trial in state.trials.values():
         assert trial.status in {"finished", "stopped"}, f"trial {trial.number}: {trial.status}: {trial.message}"
         assert [row["epoch"] for row in trial.rows] == list(range(1, trial.epoch + 1)), f"trial {trial.number}"
-        assert (trial.epoch == 24) == (trial.status == "finished")
+        assert (trial.epoch == epochs) == (trial.status == "finished")
     table, _ = read_parquet(folder / "epochs.parquet")
     keys = [(row["trial"], row["seed"], row["epoch"]) for row in table.to_pylist()]
     assert len(keys) == len(set(keys)) == state.epochs
@@ -111,17 +116,16 @@ def all_checkpointed(folder: Path, at_once: int = 3) -> bool:
 
 def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_path: Path) -> None:
     folder, log = study_on_head(hosts, "small"), tmp_path / "search.log"
-    words = ["search", write_space(hosts, "small"), "--cluster", CLUSTER, "--set", f"search.storage_path={STORAGE}"]
-    search = hosts.begin(LAPTOP, command(*words), log, cwd=home() / "groupdir")
+    search = begin_search(hosts, "small", 7, 48, log)
     wait_for("three trials have checkpoints", lambda: all_checkpointed(folder), 120, [log])
     assert training(hosts, "w1"), "no trial is on the host that is to die"
-    hosts.kill("w1")
     before = starts(folder)
-    wait_for(
-        "the lost trial is begun anew", lambda: any(n > before.get(t, 1) for t, n in starts(folder).items()), 120, [log]
-    )
-    hosts.start("w1")
-    wait_for("the host has come back and trains", lambda: training(hosts, "w1"), 120, [log])
+    hosts.kill("w1")
+    time.sleep(5)
+    hosts.start("w1")  # the machine alone: Ray comes back to it when the head has missed it
+    again = "the lost trial is begun anew"
+    wait_for(again, lambda: any(n > before.get(t, 1) for t, n in starts(folder).items()), 150, [log])
+    wait_for("the host that came back trains", lambda: training(hosts, "w1"), 150, [log])
     wait_for("the search ends", lambda: search.poll() is not None, 200, [log])
     said = log.read_text()
     assert search.returncode == 0, said
@@ -129,7 +133,7 @@ def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_pa
     assert lost
     assert restored(hosts), "a trial was begun anew from its start, not from its checkpoint"
     here = hosts.home(LAPTOP, "groupdir/results/small")
-    check_whole(here)
+    check_whole(here, 7, 48)
     for words in (["launch", "audit", "results/small"], ["analysis", "select", "results/small", "--shot", "few"]):
         hosts.run(LAPTOP, ["python", "-m", *words], cwd=home() / "groupdir")
     assert (here / "best_few.yaml").is_file()
@@ -137,8 +141,7 @@ def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_pa
 
 def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, tmp_path: Path) -> None:
     folder, log = study_on_head(hosts, "later"), tmp_path / "search.log"
-    words = ["search", write_space(hosts, "later"), "--cluster", CLUSTER, "--set", f"search.storage_path={STORAGE}"]
-    search = hosts.begin(LAPTOP, command(*words), log, cwd=home() / "groupdir")
+    search = begin_search(hosts, "later", 5, 16, log)
     wait_for("a trial has finished", lambda: state_of(folder).count("finished") > 0, 120, [log])
     hosts.kill(HEAD)
     search.terminate()
@@ -147,13 +150,12 @@ def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, t
     before = starts(folder)
     hosts.start(HEAD)
     launch(hosts, "up", "--cluster", CLUSTER)
-    wait_for("all nodes are there again", lambda: nodes(hosts) == 3, 120)
     unknown = launch(hosts, "attach", "later", "--cluster", CLUSTER, check=False)
     assert unknown.returncode == 2
     assert "python -m launch resume results/later" in unknown.stderr
     launch(hosts, "resume", "results/later", "--cluster", CLUSTER)
     here = hosts.home(LAPTOP, "groupdir/results/later")
-    check_whole(here)
+    check_whole(here, 5, 16)
     assert {number: starts(here)[number] for number in seen} == {number: before[number] for number in seen}
     hosts.run(LAPTOP, ["python", "-m", "launch", "audit", "results/later"], cwd=home() / "groupdir")
 

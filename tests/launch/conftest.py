@@ -17,6 +17,7 @@ CONTENT: dict[str, Any] = {
     "encoder": {"name": "convnet"},
     "method": {
         "name": "group_dir",
+        "recipe": "joint",
         "groups": {"choice": [2, 5, 10]},
         "beta": {"log_uniform": [0.25, 4]},
         "similarity": {"choice": ["cosine", "negative_l2"]},

@@ -15,12 +15,14 @@ from groupdir.metrics import ShotSplit
 from groupdir.records import read_parquet
 from groupdir.space import StudyConfig, load_study
 from launch.ablations import suggest_ablations
+from launch.audit import audit
 from launch.checkpoints import keep
 from launch.director import Director
 from launch.export import write_records
+from launch.failures import reason
 from launch.progress import Progress, best_text, render, status_text, total_trials
-from launch.recorder import reason
-from launch.schedulers import ASHA, NoStopping
+from launch.sampling.history import measured
+from launch.schedulers import ASHA, SCHEDULERS, NoStopping
 from launch.search import check_measured, check_names, refuse_taken
 from launch.simulation import with_search
 from launch.stop_rules import converged
@@ -261,7 +263,10 @@ def test_a_failure_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("scheduler", "message"),
     [
-        ({"name": "pareto_asha", "grace_period": 1, "max_t": 3}, "must not be below a trial's 104 epochs"),
+        (
+            {"name": "pareto_asha", "grace_period": 1, "max_t": 3},
+            "below the 4 epochs of a trial's last stage",
+        ),
         ({"name": "asha", "min_peers": 5}, "min_peers is an option of pareto_asha"),
         ({"name": "none", "mode": "promote"}, "mode is an option of pareto_asha"),
     ],
@@ -269,3 +274,43 @@ def test_a_failure_is_one_line() -> None:
 def test_a_scheduler_that_would_not_do_what_is_asked_is_refused(scheduler: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_names(StudyConfig.from_dict({**CONTENT, "search": {"scheduler": scheduler}}))
+
+
+@pytest.mark.parametrize("mode", ["stop", "promote"])
+def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> None:
+    """Pre-trainings of 3 and of 5 epochs: trials are compared after the same epochs of what comes then."""
+    scheduler = {"name": "pareto_asha", "grace_period": 2, "reduction_factor": 2, "min_peers": 6, "mode": mode}
+    method = {"name": "group_dir", "pretrain": {"epochs": {"choice": [3, 5]}}}
+    search = {**CONTENT["search"], "scheduler": scheduler, "objectives": {"val_mae_all": "min"}, "ablations": {}}
+    search["sampler"] = {"name": "random"}
+    config = StudyConfig.from_dict({**CONTENT, "method": method, "search": search})
+    study = Study.create(results / "two", config)
+    director = Director(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    for trial in range(6):
+        assert director.following() == trial
+        first = study.state.trials[trial].first_epochs
+        assert first in (3, 5)
+        for epoch in range(1, first + 3):
+            error = float("nan") if epoch <= first else 10.0 + trial
+            row = result(study, trial, epoch, error) | {"stage": "fit" if epoch > first else "pretrain"}
+            action = director.report(trial, row)
+        study.append("paused" if action == "pause" else "stopped" if action == "stop" else "started", trial=trial)
+    trials = study.state.of("search")
+    assert {trial.first_epochs for trial in trials} == {3, 5}
+    assert all(list(trial.decisions) == [trial.first_epochs + 2] for trial in trials)
+    rows = [measured(trial, 2, config.search) for trial in trials]
+    assert [row["val_mae_all"] for row in rows if row is not None] == [10.0 + trial for trial in range(6)]
+    if mode == "promote":
+        assert director.following() == 0, "the best of the rung, whose other members stand at other epochs"
+        promoted = next(event for event in study.events() if event.kind == "promoted")
+        assert promoted.epoch == trials[0].first_epochs + 2
+    else:
+        assert [trial.told_to_stop for trial in trials] == [False] * 5 + [True]
+    events = list(study.events())
+    found = audit(events, config, lambda: SCHEDULERS["pareto_asha"].from_config(config.search))
+    assert not found.wrong
+    study.close()
+    again = Study.open(results / "two")
+    Director(again, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    assert list(again.events()) == events, "a new driver comes to the same decisions"
+    again.close()

@@ -94,6 +94,18 @@ def test_state_dict_round_trip_and_resume(case: str, tmp_path: Path) -> None:
 
 
 @every_case
+def test_a_dry_step_leaves_no_trace(case: str) -> None:
+    config = trial(CASES[case], encoder__dropout=0.2, train__epochs=2)
+    tried = Trainer(config)
+    tried.dry_step()
+    untouched = Trainer(config)
+    for name, tensor in untouched.method.state_dict().items():
+        assert torch.equal(tensor, tried.method.state_dict()[name]), name
+    rows = [[repr(result.metrics) for result in trainer.epochs()] for trainer in (tried, untouched)]
+    assert rows[0] == rows[1]
+
+
+@every_case
 @pytest.mark.parametrize("size", [1, 2])
 def test_batches_of_one_and_two(case: str, size: int) -> None:
     config = trial(CASES[case], train__batch_size=size, train__epochs=2)
