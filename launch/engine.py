@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.data.base import Dataset
 from groupdir.search_config import SearchConfig
+from launch.capacity import capacity
 from launch.director import Director
 from launch.study import Study
 
@@ -103,10 +104,12 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
 
 
 def resources(search: SearchConfig) -> tuple[dict[str, float], int]:
-    """What one trial takes of the cluster that runs, and how many run at once."""
+    """What one trial takes of the cluster that runs, and how many run at once, if it grows as far as it may."""
     import ray
 
     there = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    if os.environ.get("RAY_ADDRESS"):
+        there = capacity(there)
     asked = search.resources
     gpu = (1.0 if there.get("GPU", 0) else 0.0) if asked.gpu == "auto" else float(asked.gpu)
     fits = there.get("CPU", 1) / asked.cpu

@@ -1,0 +1,39 @@
+"""What a cluster that grows when it is asked could hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+HEADS_COPY = "~/ray_bootstrap_config.yaml"  # of the cluster's file, where `ray up` puts it
+
+
+def capacity(there: Mapping[str, float], file: str | Path = HEADS_COPY) -> dict[str, float]:
+    """CPUs and GPUs of a cluster once its autoscaler has made all the nodes that it may.
+
+    A search begins while a cluster of a cloud has no worker yet: what is there then says neither that it has GPUs nor
+    how many trials can run at once.
+
+    Args:
+        there: What the nodes that run have.
+        file: The cluster's file as the head has it; a head that `ray up` did not make has none.
+
+    Returns:
+        The larger of what is there and what may be.
+    """
+    path, found = Path(file).expanduser(), dict(there)
+    if not path.is_file():
+        return found
+    cluster = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name in ("CPU", "GPU"):
+        each = [
+            float(kind.get("resources", {}).get(name, 0))
+            for kind in cluster["available_node_types"].values()
+            for _ in range(int(kind.get("max_workers", 0)))
+        ]
+        may_be = sum(sorted(each, reverse=True)[: int(cluster["max_workers"])])
+        if may_be > found.get(name, 0):
+            found[name] = may_be
+    return found
