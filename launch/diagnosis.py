@@ -28,12 +28,14 @@ class Need:
         gpu: Of one trial.
         data_on_nodes: Whether workers read the data themselves: the driver sends small data sets to them.
         storage: Where checkpoints go, for messages.
+        may_come: What one node has of each kind that the autoscaler may add.
     """
 
     cpu: float
     gpu: float
     data_on_nodes: bool
     storage: str
+    may_come: Sequence[Mapping[str, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -223,14 +225,19 @@ def _storage(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
 def _pending(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
     """Why a trial would wait: for ever, or until others end."""
     asked = _amounts(need.cpu, need.gpu)
-    if not any(_fits(report.resources, need) for report in reports):
-        most = ", ".join(f"{report.name}: {_of(report.resources)}" for report in reports)
-        text = f"a trial asks for {asked}, which no node has ({most}), and would be PENDING for ever"
-        yield Finding("cluster", text, "lower search.resources, add nodes, or start Ray with more")
-    elif not any(_fits(report.free, need) for report in reports):
+    if any(_fits(report.free, need) for report in reports):
+        return
+    if any(_fits(report.resources, need) for report in reports):
         most = ", ".join(f"{report.name}: {_of(report.free)}" for report in reports)
         text = f"a trial asks for {asked}, which no node has free ({most}), and is PENDING until others end"
         yield Finding("cluster", text, "wait, or see `ray status` for who has them", fatal=False)
+    elif any(_fits(kind, need) for kind in need.may_come):
+        text = f"a trial asks for {asked}, which no node has yet, and is PENDING until the autoscaler has added one"
+        yield Finding("cluster", text, "wait, or see `ray status`", fatal=False)
+    else:
+        most = ", ".join(f"{report.name}: {_of(report.resources)}" for report in reports)
+        text = f"a trial asks for {asked}, which no node has ({most}), and would be PENDING for ever"
+        yield Finding("cluster", text, "lower search.resources, add nodes, or start Ray with more")
 
 
 def _fits(there: Mapping[str, float], need: Need) -> bool:

@@ -18,6 +18,7 @@ from groupdir.errors import DataError
 from groupdir.registry import resolve
 from groupdir.space import StudyConfig, load_study
 from groupdir.storage import Place
+from launch.capacity import kinds
 from launch.diagnosis import GIB, Finding, Need, NodeReport, judge
 from launch.engine import quiet_ray, resources
 
@@ -104,7 +105,7 @@ def examine(config: StudyConfig, folder: Path) -> Health:
         probe.part(meeting)
     open_data = any(name.partition(".")[0] == "data" for name in config.space.leaves)
     on_nodes = open_data or bool(resolve("data", trial.data.name).on_each_node)  # type: ignore[attr-defined]
-    need = Need(each["cpu"], each["gpu"], on_nodes, str(storage))
+    need = Need(each["cpu"], each["gpu"], on_nodes, str(storage), kinds() if os.environ.get("RAY_ADDRESS") else ())
     return Health(reports, judge(reports, here, need))
 
 

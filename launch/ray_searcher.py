@@ -9,6 +9,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from groupdir.domains import Choice
+from groupdir.probe import code_digest
 from groupdir.storage import Place
 from launch.checkpoints import FILE
 from launch.director import OVER, Next
@@ -54,6 +55,7 @@ class StudySearcher(Searcher):
         return {
             "trial": number,
             "config": dict(trial.config),
+            "code": code_digest(),
             "resume": trial.checkpoint if there else None,
             "stages": stages_of(self._study),
         }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune import Callback
 
-from groupdir.errors import DeviceMemoryError
+from groupdir.errors import DeviceMemoryError, OtherCodeError
 from launch.checkpoints import fit_budget, free_space_warning, keep, remove
 from launch.failures import cause_of, reason
 
@@ -29,6 +29,9 @@ class Recorder(Callback):
         director: Who decides.
         every_step: Called several times a second, for the screen.
         say: Tells the person something.
+
+    Attributes:
+        refused: Why the search must end: a node that runs another groupdir would fail one trial after the other.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Recorder(Callback):
         self._every_step = every_step
         self._say = say
         self._said: set[str] = set()
+        self.refused: OtherCodeError | None = None
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
         """Ray pickles its callbacks into a file that nothing here reads; a screen cannot be pickled."""
@@ -86,13 +90,18 @@ class Recorder(Callback):
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It failed, and is tried again."""
         cause = cause_of(trial)
+        if isinstance(cause, OtherCodeError):
+            self.refused = cause
         if isinstance(cause, DeviceMemoryError):
             self._say(f"trial {number(trial)}: {cause}; it is tried again on a whole GPU, when one is free")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """It is lost, after all its tries."""
-        state = self._study.state.trials[number(trial)]
-        payload = {"message": reason(cause_of(trial) or RuntimeError("unknown"))}
+        """It is lost, after all its tries; or its node is refused, and it is still to be gone on with."""
+        state, cause = self._study.state.trials[number(trial)], cause_of(trial)
+        if isinstance(cause, OtherCodeError):
+            self.refused = cause
+            return
+        payload = {"message": reason(cause or RuntimeError("unknown"))}
         self._study.append("failed", trial=state.number, payload=payload)
         self._tell(remove(self._study, state.number))
 

@@ -190,6 +190,13 @@ def test_a_trial_that_no_node_can_take() -> None:
     assert "PENDING for ever" in finding.text
 
 
+def test_a_trial_that_the_autoscaler_has_a_node_for_is_a_note() -> None:
+    kinds = ({"CPU": 4.0}, {"CPU": 8.0, "GPU": 2.0})
+    (finding,) = judged(need=Need(4, 2, data_on_nodes=True, storage="/mnt", may_come=kinds))
+    assert not finding.fatal
+    assert "PENDING until the autoscaler has added one" in finding.text
+
+
 def test_cpus_of_one_node_and_gpus_of_another_are_no_node() -> None:
     reports = [
         node("w1", SAID, resources={"CPU": 64.0}, met={"names": ["w1", "w2"]}),
