@@ -25,7 +25,7 @@ CHECKPOINT = "trial.pt"
 class TrialTrainable(tune.Trainable):
     """Trains one epoch a step.
 
-    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `code`: the driver's digest of groupdir,
+    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `code`: digest of the driver's,
     `resume`: a checkpoint folder of an earlier driver to go on from, or None, and `stages`: where first stages are
     shared (`place`, `marks`), or None.
     """

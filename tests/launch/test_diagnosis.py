@@ -198,10 +198,8 @@ def test_a_trial_that_the_autoscaler_has_a_node_for_is_a_note() -> None:
 
 
 def test_cpus_of_one_node_and_gpus_of_another_are_no_node() -> None:
-    reports = [
-        node("w1", SAID, resources={"CPU": 64.0}, met={"names": ["w1", "w2"]}),
-        node("w2", SAID, resources={"CPU": 2.0, "GPU": 8.0}),
-    ]
+    cpus, gpus = {"CPU": 64.0}, {"CPU": 2.0, "GPU": 8.0}
+    reports = [node("w1", SAID, resources=cpus, free=cpus), node("w2", SAID, resources=gpus, free=gpus)]
     assert any("PENDING for ever" in finding.text for finding in judge(reports, HERE, NEED))
 
 

@@ -16,7 +16,7 @@ data: {name: digits, train: 256}
 encoder: {name: convnet}
 method: {name: vanilla, loss: {choice: [mse, l1]}}
 train: {epochs: 1}
-search: {trials: 2, max_failures: FAILURES, concurrency: 1, resources: {cpu: 1, gpu: 0}}
+search: {trials: 2, objectives: {val_mae_all: min}, max_failures: FAILURES, concurrency: 1, resources: {cpu: 1, gpu: 0}}
 """
 
 
