@@ -22,6 +22,10 @@ class DeviceMemoryError(GroupdirError):
     """A GPU's memory, or the part of it that a trial may take, does not suffice."""
 
 
+class OtherCodeError(GroupdirError):
+    """A node runs another groupdir than the driver: what it trained would be of another program."""
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One mistake in a configuration.

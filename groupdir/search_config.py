@@ -183,8 +183,8 @@ class SearchConfig(Strict):
     ablation_seeds: int = Field(3, ge=1)
     storage_path: str | None = Field(
         None,
-        description="Folder that all nodes share, for checkpoints and snapshots; null: the study's. "
-        "A URI (s3://bucket/folder) takes the snapshots alone.",
+        description="Where all nodes can write checkpoints, first stages and snapshots: a folder that they share, or a "
+        "URI such as s3://bucket/folder; null: the study's folder.",
     )
 
     def keeps(self, value: Callable[[str], float]) -> bool:

@@ -22,6 +22,7 @@ from groupdir.config import TrialConfig
 from groupdir.errors import DataError
 from groupdir.lease import Claim
 from groupdir.methods.base import Method, Stage
+from groupdir.storage import Place
 
 CODE = 1
 """To be raised with every change of code that changes what a first stage leaves."""
@@ -37,12 +38,15 @@ class StageFolder:
     """Where shared stages are, and of which epochs a constant-rate stage leaves its state as it passes them.
 
     Attributes:
-        path: A folder that all who share can write to.
+        path: A folder that all who share can write to; or those of this node, where there is a `store`.
         marks: Numbers of epochs.
+        store: Where nodes that share no folder leave finished stages for one another. Each node trains a stage once at
+            most; two that begin with it at the same time both train it, to the same end.
     """
 
     path: Path
     marks: tuple[int, ...] = ()
+    store: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,10 @@ class SharedStage:
 
     def __init__(self, where: StageFolder, config: TrialConfig, method: Method, stage: Stage) -> None:
         self.key = address(config, method, stage)
-        self.folder = where.path / hashlib.sha256(self.key.encode()).hexdigest()[:24]
+        name = hashlib.sha256(self.key.encode()).hexdigest()[:24]
+        self.folder = where.path / name
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._store = None if where.store is None else where.store / name
         self._epochs = stage.epochs
         constant = stage.optim.schedule == "constant"
         self._keep = {stage.epochs, *(mark for mark in where.marks if constant and mark < stage.epochs)}
@@ -94,6 +100,7 @@ class SharedStage:
         while (found := self._read(self._file(self._epochs))) is None and not self._claim.take():
             time.sleep(POLL)
         if found is None:
+            self._fetch()
             found = self._read(self._file(self._epochs))  # its owner may have ended between the two looks
         if found is not None:
             self._claim.release()
@@ -153,8 +160,24 @@ class SharedStage:
         }
         try:
             save_checkpoint(path, content)
+            if self._store is not None and path.name != LATEST:
+                (self._store / path.name).put(path)
         except OSError as error:
-            warnings.warn(f"{path}: cannot be written: {error.strerror}: others train this stage anew", stacklevel=2)
+            why = str(error).splitlines()[0]
+            warnings.warn(f"{path}: cannot be written: {why}: others train this stage anew", stacklevel=2)
+
+    def _fetch(self) -> None:
+        """Takes over what other nodes have finished; only under the claim."""
+        if self._store is None:
+            return
+        wanted = {self._file(epoch).name for epoch in self._keep}
+        try:
+            for name in wanted.intersection(self._store.names()):
+                beside = self.folder / f"{name}.part"
+                beside.write_bytes((self._store / name).read())
+                beside.replace(self.folder / name)
+        except OSError as error:
+            warnings.warn(f"{self._store}: cannot be read: {str(error).splitlines()[0]}: trained here", stacklevel=2)
 
     def _read(self, path: Path) -> StageState | None:
         """The state in a file, or None where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from ray import tune
 from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
 from groupdir.device_memory import told
+from groupdir.errors import OtherCodeError
 from groupdir.packing import trainer_on_share
+from groupdir.probe import code_digest
 from groupdir.stages import StageFolder
+from groupdir.storage import Place, local_copy
 from groupdir.trainer import EpochResult
 
 CHECKPOINT = "trial.pt"
@@ -21,8 +25,9 @@ CHECKPOINT = "trial.pt"
 class TrialTrainable(tune.Trainable):
     """Trains one epoch a step.
 
-    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `resume`: a checkpoint folder of an
-    earlier driver to go on from, or None, and `stages`: where first stages are shared (`path`, `marks`), or None.
+    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `code`: digest of the driver's,
+    `resume`: a checkpoint folder of an earlier driver to go on from, or None, and `stages`: where first stages are
+    shared (`place`, `marks`), or None.
     """
 
     def setup(self, config: dict[str, Any], dataset: Dataset | None = None) -> None:
@@ -37,13 +42,23 @@ class TrialTrainable(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial = int(config["trial"])
-        shared = config.get("stages")
-        stages = StageFolder(Path(shared["path"]), tuple(shared["marks"])) if shared else None
+        self._refused = config.get("code", code_digest()) != code_digest()
+        if self._refused:
+            return  # `step` says so: what Ray tells of an error while a trial is set up is its text alone
+        stages = self._stages(config["stages"]) if config.get("stages") else None
         trial = TrialConfig.from_dict(config["config"], f"trial {self._trial}")
         self._trainer = trainer_on_share(trial, self._dataset, stages, self.gpu_share)
         if config.get("resume"):
-            self._trainer.load(Path(config["resume"]) / CHECKPOINT)
+            with local_copy(config["resume"]) as folder:
+                self._trainer.load(folder / CHECKPOINT)
         self._epochs: Iterator[EpochResult] = self._trainer.epochs()
+
+    def _stages(self, shared: dict[str, Any]) -> StageFolder:
+        """Where first stages are: nodes that share no folder have one each, in Ray's own of this experiment."""
+        place = Place.at(shared["place"])
+        if place.path is not None:
+            return StageFolder(place.path, tuple(shared["marks"]))
+        return StageFolder(Path(self.logdir).parent.parent / "stages", tuple(shared["marks"]), place)
 
     @property
     def gpu_share(self) -> float:
@@ -53,6 +68,11 @@ class TrialTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """One epoch, as flat numbers."""
+        if self._refused:
+            raise OtherCodeError(
+                f"node {socket.gethostname()}: groupdir must be the driver's, got code {code_digest()}: bring the "
+                "checkout there up to date, start Ray again on that node, and resume the search"
+            )
         trainer = self._trainer
         row: dict[str, Any] = {"trial": self._trial, "seed": trainer.config.seed}
         with told(trainer.device, min(1.0, self.gpu_share)):

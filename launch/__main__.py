@@ -21,6 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+SkipDoctor = Annotated[
+    bool, typer.Option("--skip-doctor", help="Trust a cluster of several nodes, instead of examining it first.")
+]
+
 
 @app.command()
 def search(
@@ -29,6 +33,7 @@ def search(
     out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
     cluster: OnCluster = None,
+    skip_doctor: SkipDoctor = False,
 ) -> None:
     """Run a search from the beginning; of a table of methods, one search for each row."""
 
@@ -36,7 +41,7 @@ def search(
         if cluster is not None and not dry_run:
             from launch.cluster.commands import search as run_there
 
-            return run_there(cluster, file, changes or (), out)
+            return run_there(cluster, file, changes or (), out, skip_doctor)
         from groupdir.table import is_table
         from groupdir.yamlfile import Document
 
@@ -45,11 +50,13 @@ def search(
                 raise ConfigError(f"{file}: is a table, and --dry-run is for one search: see `groupdir check {file}`")
             from launch.table import run_table
 
-            return run_table(file, changes or (), out)
+            return run_table(file, changes or (), out, skip_doctor=skip_doctor)
         from launch.search import describe
         from launch.search import search as run_search
 
-        return (describe if dry_run else run_search)(file, changes or (), out)
+        if dry_run:
+            return describe(file, changes or (), out)
+        return run_search(file, changes or (), out, skip_doctor)
 
     finish(run)
 
@@ -61,17 +68,19 @@ def table(
     out: Annotated[Path | None, typer.Option(help="Folder of the table [default: results/<its name>].")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Label of a row; may be repeated [default: all].")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trainings at once on the chosen trials.")] = None,
+    skip_doctor: SkipDoctor = False,
 ) -> None:
     """Search every row of a table with the same budget, then measure its best trial on several seeds; or go on."""
     from launch.table import run_table
 
-    finish(lambda: run_table(file, changes or (), out, only or (), jobs))
+    finish(lambda: run_table(file, changes or (), out, only or (), jobs, skip_doctor))
 
 
 @app.command()
 def resume(
-    folder: Annotated[Path, typer.Argument(help="Folder of a study, such as results/digits.")],
+    folder: Annotated[str, typer.Argument(help="Folder of a study, such as results/digits; or its place in S3.")],
     cluster: OnCluster = None,
+    skip_doctor: SkipDoctor = False,
 ) -> None:
     """Go on with a search that was interrupted or killed."""
 
@@ -79,10 +88,10 @@ def resume(
         if cluster is not None:
             from launch.cluster.commands import resume as run_there
 
-            return run_there(cluster, folder)
+            return run_there(cluster, Path(folder), skip_doctor)
         from launch.search import resume as run_here
 
-        return run_here(folder)
+        return run_here(folder, skip_doctor)
 
     finish(run)
 
@@ -136,6 +145,39 @@ def down(cluster: ClusterOption) -> None:
     from launch.cluster.commands import down as run
 
     finish(lambda: run(cluster))
+
+
+@app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(help="A search space, such as search_spaces/digits.yaml.")],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
+) -> None:
+    """Say whether every node of the cluster could run a search: its code, GPUs, data, storage, disks and clock."""
+    from launch.doctor import doctor as run
+
+    finish(lambda: run(file, changes or (), out))
+
+
+@app.command("slurm-script")
+def slurm_script(
+    file: Annotated[Path, typer.Argument(help="A search space, such as search_spaces/digits.yaml.")],
+    nodes: Annotated[int, typer.Option(min=1, help="How many.")] = 2,
+    gpus_per_node: Annotated[int, typer.Option(min=0, help="Of each; 0: none is asked for.")] = 0,
+    cpus_per_node: Annotated[int, typer.Option(min=1, help="Of each.")] = 8,
+    time: Annotated[str, typer.Option(help="As Slurm reads it: 12:00:00, or 2-00:00:00.")] = "12:00:00",
+    partition: Annotated[str | None, typer.Option(help="The queue [default: the cluster's].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
+) -> None:
+    """Print a script for sbatch that searches on a Slurm cluster, and goes on after a preemption."""
+    from launch.slurm import Job
+    from launch.slurm import slurm_script as write
+
+    def run() -> int:
+        print(write(file, Job(nodes, gpus_per_node, cpus_per_node, time, partition), out), end="")
+        return 0
+
+    finish(run)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,10 +24,9 @@ def capacity(there: Mapping[str, float], file: str | Path = HEADS_COPY) -> dict[
     Returns:
         The larger of what is there and what may be.
     """
-    path, found = Path(file).expanduser(), dict(there)
-    if not path.is_file():
+    cluster, found = _cluster(file), dict(there)
+    if cluster is None:
         return found
-    cluster = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name in ("CPU", "GPU"):
         each = [
             float(kind.get("resources", {}).get(name, 0))
@@ -36,4 +36,17 @@ def capacity(there: Mapping[str, float], file: str | Path = HEADS_COPY) -> dict[
         may_be = sum(sorted(each, reverse=True)[: int(cluster["max_workers"])])
         if may_be > found.get(name, 0):
             found[name] = may_be
+    return found
+
+
+def kinds(file: str | Path = HEADS_COPY) -> list[dict[str, float]]:
+    """What one node has of each kind that the autoscaler may add; none where no autoscaler is known."""
+    cluster = _cluster(file) or {"available_node_types": {}}
+    may_come = [kind for kind in cluster["available_node_types"].values() if int(kind.get("max_workers", 0))]
+    return [{name: float(value) for name, value in kind.get("resources", {}).items()} for kind in may_come]
+
+
+def _cluster(file: str | Path) -> dict[str, Any] | None:
+    path = Path(file).expanduser()
+    found: dict[str, Any] | None = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
     return found

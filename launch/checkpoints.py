@@ -1,16 +1,15 @@
-"""Which checkpoints stay on the disk: those of running trials and of the front; all others under a byte budget."""
+"""Which checkpoints stay: those of running trials and of the front; all others under a byte budget."""
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from groupdir.storage import Place
 from launch.schedulers.ranking import as_costs, fronts
-from launch.state import TrialState
 from launch.study import Study
 
 KEPT = "checkpoints"
@@ -22,58 +21,109 @@ def trial_name(trial: int) -> str:
     return f"trial-{trial:04d}"
 
 
-def kept_checkpoint(study: Path, trial: int) -> Path | None:
-    """The file that is kept of a finished trial of the study in a folder, or None where there is none (any more)."""
+def kept_place(study: Study) -> Place:
+    """Where checkpoints of finished trials are kept: in the study's folder, or in its object store."""
+    return Place(str(study.folder)) / KEPT if study.storage.path is not None else study.storage / KEPT
+
+
+def kept_checkpoint(study: Path, trial: int, storage: Place | None = None) -> Path | None:
+    """The file that is kept of a finished trial, or None where there is none (any more).
+
+    Args:
+        study: The study's folder.
+        trial: The trial's number.
+        storage: The study's place in an object store, if it has one: the file is fetched from there.
+    """
     file = study / KEPT / f"{trial:04d}" / FILE
+    if storage is not None and storage.path is None and not file.is_file():
+        there = storage / KEPT / f"{trial:04d}"
+        if (there / FILE).is_file():
+            there.fetch(file.parent)
     return file if file.is_file() else None
 
 
 def keep(study: Study, trial: int) -> str:
-    """Copies the last checkpoint of a trial into the study's folder, then calls the trial finished.
+    """Copies the last checkpoint of a trial to where they are kept, then calls the trial finished.
 
-    The copy is made beside and renamed, and the source goes last: whenever a driver dies in between, a resume does it
-    again.
+    The copy is whole before it is recorded, and the source goes last: whenever a driver dies in between, a resume does
+    it again.
 
     Returns:
         What a person should know, or an empty text: where there is no room for the copy, the source stays instead.
     """
     source = study.state.trials[trial].checkpoint
-    if source is None or not Path(source).is_dir():
-        study.append("finished", trial=trial)
-        return ""
-    kept = study.folder / KEPT / f"{trial:04d}"
-    beside = kept.with_name(f".{kept.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
+    kept = kept_place(study) / f"{trial:04d}"
     try:
-        shutil.copytree(source, beside)
-        shutil.rmtree(kept, ignore_errors=True)
-        beside.rename(kept)
+        if source is None or not (Place.at(source) / FILE).is_file():
+            study.append("finished", trial=trial)
+            return ""
+        _copy(Place.at(source), kept)
     except OSError as error:  # shutil.Error too
-        shutil.rmtree(beside, ignore_errors=True)
         study.append("finished", trial=trial, payload={"checkpoint": source})
         return f"checkpoint of trial {trial} left in {source}: {str(error).splitlines()[0]}"
     study.append("finished", trial=trial, payload={"checkpoint": str(kept)})
-    remove(study, trial)
-    return ""
+    return remove(study, trial)
 
 
-def remove(study: Study, trial: int) -> None:
+def _copy(source: Place, target: Place) -> None:
+    """Copies a folder; on a disk it is made beside and renamed."""
+    if target.path is None or source.path is None:
+        target.put(source)
+        return
+    beside = target.path.with_name(f".{target.path.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        shutil.copytree(source.path, beside)
+        shutil.rmtree(target.path, ignore_errors=True)
+        beside.rename(target.path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def remove(study: Study, trial: int) -> str:
     """Deletes the checkpoints of a trial that nobody goes on with: Ray keeps one of each trial and driver.
 
     Not before the trial has ended: when its worker dies, Ray sets it up anew from the checkpoint it was resumed from.
+
+    Returns:
+        What a person should know, or an empty text.
     """
-    for name in (trial_name(trial), f"{trial_name(trial)}_*"):  # one that was promoted gets a folder with a suffix
-        for folder in study.ray_folder.glob(f"run-*/{name}/checkpoint_*"):
-            shutil.rmtree(folder, ignore_errors=True)
+    return _delete(folder for _, folder in _of_ray(study, {trial}))
 
 
-def sweep(study: Study) -> None:
-    """Deletes what is left of trials that have ended: those that were paused for good, or whose driver died first."""
-    for folder in study.ray_folder.glob("run-*/trial-*/checkpoint_*"):
-        trial = study.state.trials.get(int(folder.parent.name.removeprefix("trial-").partition("_")[0]))
-        ended = trial is not None and trial.status in ("finished", "stopped", "failed")
-        if trial is not None and ended and trial.checkpoint != str(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+def sweep(study: Study) -> str:
+    """Deletes what is left of trials that have ended: those that were paused for good, or whose driver died first.
+
+    Returns:
+        What a person should know, or an empty text.
+    """
+    ended = {
+        trial.number: trial.checkpoint
+        for trial in study.state.trials.values()
+        if trial.status in ("finished", "stopped", "failed")
+    }
+    return _delete(folder for number, folder in _of_ray(study, set(ended)) if str(folder) != ended[number])
+
+
+def _of_ray(study: Study, trials: Collection[int]) -> Iterator[tuple[int, Place]]:
+    """The checkpoints that Ray has written of some trials; one that was promoted has folders with a suffix too."""
+    for run in study.runs():
+        for name in run.names():
+            digits = name.removeprefix("trial-").partition("_")[0]
+            if name.startswith("trial-") and digits.isdigit() and int(digits) in trials:
+                checkpoints = run / name
+                for inner in checkpoints.names():
+                    if inner.startswith("checkpoint_"):
+                        yield int(digits), checkpoints / inner
+
+
+def _delete(folders: Iterable[Place]) -> str:
+    try:
+        for folder in folders:
+            folder.remove()
+    except OSError as error:
+        return f"checkpoints of trials that have ended are left: {str(error).splitlines()[0]}"
+    return ""
 
 
 def fit_budget(study: Study) -> list[str]:
@@ -86,21 +136,27 @@ def fit_budget(study: Study) -> list[str]:
         What a person should know: what was deleted, and that even the front does not fit.
     """
     budget = study.config.search.checkpoint_budget
-    if budget is None:
-        return []
+    try:
+        return [] if budget is None else _fit(study, int(budget))
+    except OSError as error:
+        return [f"checkpoints could not be brought under the budget: {str(error).splitlines()[0]}"]
+
+
+def _fit(study: Study, budget: int) -> list[str]:
     said = []
-    sizes = {trial.number: size for trial in study.state.trials.values() if (size := kept_bytes(study, trial))}
+    kept = kept_place(study)
+    sizes = kept_bytes(study)
     total = sum(sizes.values())
     for number in _expendable(study):
-        if total <= int(budget):
+        if total <= budget:
             break
         if number in sizes:
-            shutil.rmtree(study.folder / KEPT / f"{number:04d}", ignore_errors=True)
+            (kept / f"{number:04d}").remove()
             total -= sizes[number]
             said.append(
                 f"checkpoint of trial {number} deleted: it is not on the front, and the budget is {budget:,} bytes"
             )
-    if total > int(budget):
+    if total > budget:
         said.append(
             f"the checkpoints of the front take {total:,} bytes, more than the budget of {budget:,}: kept all the same"
         )
@@ -109,23 +165,21 @@ def fit_budget(study: Study) -> list[str]:
 
 def free_space_warning(study: Study) -> str:
     """What to say where the disk could not take two more checkpoints, or an empty text."""
-    largest = max((kept_bytes(study, trial) for trial in study.state.trials.values()), default=0)
-    folder = study.ray_folder if study.ray_folder.is_dir() else study.folder
+    folder = study.storage.path
+    if folder is None:
+        return ""
+    largest = max(kept_bytes(study).values(), default=0)
+    folder = folder if folder.is_dir() else study.folder
     free = shutil.disk_usage(folder).free
     if not largest or free >= 2 * largest:
         return ""
     return f"{folder}: {free:,} bytes are free, a checkpoint takes {largest:,}: make room, or set checkpoint_budget"
 
 
-def kept_bytes(study: Study, trial: TrialState) -> int:
-    """What a trial's kept checkpoint takes, 0 where there is none."""
-    folder = study.folder / KEPT / f"{trial.number:04d}"
-    return sum(path.stat().st_size for path in _files(folder)) if folder.is_dir() else 0
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        yield from (Path(parent) / name for name in names)
+def kept_bytes(study: Study) -> dict[int, int]:
+    """What the kept checkpoint of each trial takes, of those that have one."""
+    sizes = kept_place(study).sizes()
+    return {int(name): size for name, size in sizes.items() if name.isdigit()}
 
 
 def _expendable(study: Study) -> list[int]:

@@ -147,6 +147,9 @@ def run_trials(
         screen: Where it is watched.
         trainable: What a trial does, where it is not `TrialTrainable`: it takes the same configuration and data set,
             and gives the same rows.
+
+    Raises:
+        OtherCodeError: A node runs another groupdir. Nothing is lost: a resume goes on.
     """
     from ray import tune
 
@@ -161,12 +164,12 @@ def run_trials(
             return False
 
         def stop_all(self) -> bool:
-            return interrupt()
+            return interrupt() or recorder.refused is not None
 
+    recorder = Recorder(study, director, screen.refresh, screen.say)
     search = study.config.search
     each, at_once = resources(search)
-    folder = study.ray_folder
-    taken = len(list(folder.glob("run-*")))
+    taken = len(study.runs())
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
     tuner = tune.Tuner(
         tune.with_resources(shared, each),
@@ -181,8 +184,8 @@ def run_trials(
         ),
         run_config=tune.RunConfig(
             name=f"run-{taken + 1}",
-            storage_path=str(folder),
-            callbacks=[Recorder(study, director, screen.refresh, screen.say)],
+            storage_path=str(study.storage),
+            callbacks=[recorder],
             stop=WhenAsked(),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=search.max_failures),
@@ -195,3 +198,5 @@ def run_trials(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tuner.fit()
+    if recorder.refused is not None:
+        raise recorder.refused

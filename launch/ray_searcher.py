@@ -9,13 +9,16 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from groupdir.domains import Choice
+from groupdir.probe import code_digest
+from groupdir.storage import Place
+from launch.checkpoints import FILE
 from launch.director import OVER, Next
 from launch.study import Study
 
 
 def stages_of(study: Study) -> dict[str, Any] | None:
     """Where the study's trials share first stages, for the trainable, or None where they do not."""
-    folder = study.stage_folder
+    folder = study.stages
     if folder is None:
         return None
     lengths = [
@@ -24,7 +27,7 @@ def stages_of(study: Study) -> dict[str, Any] | None:
         if isinstance(domain, Choice) and name.partition("|")[0] == "method.pretrain.epochs"
     ]
     marks = sorted({value for values in lengths for value in values if isinstance(value, int)})
-    return {"path": str(folder), "marks": marks}
+    return {"place": str(folder), "marks": marks}
 
 
 class StudySearcher(Searcher):
@@ -48,10 +51,11 @@ class StudySearcher(Searcher):
         if not isinstance(number, int):
             return None
         trial = self._study.state.trials[number]
-        there = trial.checkpoint is not None and (Path(trial.checkpoint) / "trial.pt").is_file()
+        there = trial.checkpoint is not None and (Place.at(trial.checkpoint) / FILE).is_file()
         return {
             "trial": number,
             "config": dict(trial.config),
+            "code": code_digest(),
             "resume": trial.checkpoint if there else None,
             "stages": stages_of(self._study),
         }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ray.tune import Callback
 
-from groupdir.errors import DeviceMemoryError
+from groupdir.errors import DeviceMemoryError, OtherCodeError
 from launch.checkpoints import fit_budget, free_space_warning, keep, remove
 from launch.failures import cause_of, reason
 
@@ -28,6 +29,9 @@ class Recorder(Callback):
         director: Who decides.
         every_step: Called several times a second, for the screen.
         say: Tells the person something.
+
+    Attributes:
+        refused: Why the search must end: a node that runs another groupdir would fail one trial after the other.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Recorder(Callback):
         self._every_step = every_step
         self._say = say
         self._said: set[str] = set()
+        self.refused: OtherCodeError | None = None
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
         """Ray pickles its callbacks into a file that nothing here reads; a screen cannot be pickled."""
@@ -62,7 +67,10 @@ class Recorder(Callback):
     ) -> None:
         """Where a resume goes on from."""
         epoch = int((trial.last_result or {}).get("epoch", 0))
-        self._study.append("checkpoint", trial=number(trial), epoch=epoch, payload={"path": str(checkpoint.path)})
+        path = checkpoint.path
+        if self._study.storage.path is None:  # Ray's path in an object store lacks what leads to it
+            path = str(self._study.storage / "/".join(PurePosixPath(path).parts[-3:]))
+        self._study.append("checkpoint", trial=number(trial), epoch=epoch, payload={"path": path})
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Finished, stopped or paused by the scheduler, or only interrupted: then it is still to be gone on with."""
@@ -75,29 +83,38 @@ class Recorder(Callback):
             self._watch_disk(keep(self._study, state.number))
         elif state.told_to_stop:
             self._study.append("stopped", trial=state.number)
-            remove(self._study, state.number)
+            self._tell(remove(self._study, state.number))
         elif state.told_to_pause:
             self._study.append("paused", trial=state.number)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It failed, and is tried again."""
         cause = cause_of(trial)
+        if isinstance(cause, OtherCodeError):
+            self.refused = cause
         if isinstance(cause, DeviceMemoryError):
             self._say(f"trial {number(trial)}: {cause}; it is tried again on a whole GPU, when one is free")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """It is lost, after all its tries."""
-        state = self._study.state.trials[number(trial)]
-        payload = {"message": reason(cause_of(trial) or RuntimeError("unknown"))}
+        """It is lost, after all its tries; or its node is refused, and it is still to be gone on with."""
+        state, cause = self._study.state.trials[number(trial)], cause_of(trial)
+        if isinstance(cause, OtherCodeError):
+            self.refused = cause
+            return
+        payload = {"message": reason(cause or RuntimeError("unknown"))}
         self._study.append("failed", trial=state.number, payload=payload)
-        remove(self._study, state.number)
+        self._tell(remove(self._study, state.number))
 
     def _watch_disk(self, of_copy: str) -> None:
-        """Keeps to the budget of checkpoints, and says each thing once."""
+        """Keeps to the budget of checkpoints."""
         for text in [of_copy, *fit_budget(self._study), free_space_warning(self._study)]:
-            if text and text not in self._said:
-                self._said.add(text)
-                self._say(text)
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        """Says a thing once."""
+        if text and text not in self._said:
+            self._said.add(text)
+            self._say(text)
 
 
 def number(trial: Trial) -> int:

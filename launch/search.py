@@ -13,10 +13,13 @@ from groupdir.errors import ConfigError
 from groupdir.metrics import SHOTS
 from groupdir.registry import did_you_mean
 from groupdir.space import StudyConfig, load_study
+from groupdir.storage import Place, is_uri
 from groupdir.trainer import make_dataset
 from launch.ablations import suggest_ablations
+from launch.bring_back import bring_back
 from launch.checkpoints import sweep
 from launch.director import Director, error_metric
+from launch.doctor import refuse_sick
 from launch.engine import Interrupt, Screen, quiet_ray, run_trials
 from launch.export import write_tensorboard
 from launch.plan import epochs_of_a_trial, plan
@@ -28,16 +31,20 @@ from launch.stop_rules import enough
 from launch.study import Study, refuse_existing
 from launch.warm_start import known
 
+CHECK = ".check"  # a file that is written to a storage and removed
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
-def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
+def search(
+    file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None, skip_doctor: bool = False
+) -> int:
     """Runs a search from the beginning.
 
     Args:
         file: A search space.
         overrides: `address=value` texts, as of `--set`.
         out: The study's folder, which must not exist; by default `results/<name of the study>`.
+        skip_doctor: Whether a cluster is trusted, not examined.
 
     Returns:
         The exit code: 0, 1 when no trial finished, 130 when it was interrupted.
@@ -53,24 +60,43 @@ def search(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
     for earlier in config.search.warm_start:
         known(earlier, config)  # where one is none, no study begins
     dataset = prepared(config)
+    if not skip_doctor:
+        refuse_sick(config, folder)
     study = Study.create(folder, config)
     warm_up(study)
     return drive(study, dataset, "start")
 
 
 def refuse_taken(config: StudyConfig) -> None:
-    """Refuses a shared folder that another study writes to: each would delete the other's checkpoints.
+    """Refuses a storage that another study writes to: each would delete the other's checkpoints.
 
     Raises:
-        ConfigError: It is there.
+        ConfigError: It is there, or cannot be reached.
     """
-    path = config.search.storage_path
-    if path is None or "://" in path:
-        return
-    shared = Path(path).expanduser().absolute() / config.name
-    if shared.exists():
-        text = f"{shared} exists already, of another study: remove it, or take another path or name"
+    place = reached(config)
+    if place is not None and (place.names() if place.path is None else place.path.exists()):
+        text = f"{place} exists already, of another study: remove it, or take another path or name"
         raise ConfigError([config.mistake("search.storage_path", text)])
+
+
+def reached(config: StudyConfig) -> Place | None:
+    """Where in its storage a study is; None where it has none.
+
+    Raises:
+        ConfigError: It is an object store that cannot be written to.
+    """
+    if config.search.storage_path is None:
+        return None
+    place = Place.at(config.search.storage_path)
+    try:
+        if place.path is None:
+            (place / CHECK).write(b"")
+            (place / CHECK).remove()
+    except (OSError, ConfigError) as error:
+        why = str(error).splitlines()[0]
+        text = f"must be a storage that can be written to, got {config.search.storage_path}: {why}"
+        raise ConfigError([config.mistake("search.storage_path", text)]) from error
+    return place / config.name
 
 
 def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
@@ -81,11 +107,13 @@ def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | 
     return 0
 
 
-def resume(folder: str | Path) -> int:
+def resume(folder: str | Path, skip_doctor: bool = False) -> int:
     """Goes on with a search that was interrupted, killed, or has ended already.
 
     Args:
-        folder: The study's.
+        folder: The study's; or, where that is gone, its place in its storage (s3://bucket/path/<name>), from which the
+            folder is made anew in `results`.
+        skip_doctor: Whether a cluster is trusted, not examined.
 
     Returns:
         As `search`.
@@ -93,11 +121,18 @@ def resume(folder: str | Path) -> int:
     Raises:
         GroupdirError: It is no study, or another driver is at work on it.
     """
+    if is_uri(folder):
+        folder = bring_back(Place.at(folder), Path("results"))
+        print(f"made {folder} from the copy in its storage")
     study = Study.open(Path(folder).expanduser())
     check_names(study.config)
     if not study.state.trials and not study.state.warm:
         warm_up(study)  # the first driver may have died before it came to this
-    return drive(study, prepared(study.config), "resume")
+    dataset = prepared(study.config)
+    reached(study.config)
+    if not skip_doctor:
+        refuse_sick(study.config, study.folder)
+    return drive(study, dataset, "resume")
 
 
 def warm_up(study: Study) -> None:
@@ -174,7 +209,8 @@ def drive(study: Study, dataset: Dataset, action: str) -> int:
         interrupt.asked = True
     finally:
         study.append("driver", payload={"action": "end", "pid": os.getpid()})
-        sweep(study)
+        if left := sweep(study):
+            progress.say(left)
         try_snapshot(study, progress.say)
         write_tensorboard(study)
         study.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pyarrow import ArrowException
 
+from groupdir.errors import ConfigError
 from launch.export import EPOCHS, TRIALS, write_records
 from launch.study import STORE, Study
 
@@ -42,7 +43,7 @@ def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
     """Writes a snapshot, or says why it could not: a full disk, or a storage that does not answer."""
     try:
         write_snapshot(study)
-    except (OSError, ArrowException) as error:
+    except (OSError, ArrowException, ConfigError) as error:
         where = study.config.search.storage_path or study.folder
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         say(f"no snapshot in {where}: {reason}; the record in {study.folder / STORE} is whole")
@@ -53,13 +54,8 @@ def write_snapshot(study: Study) -> None:
     write_records(study)
     if study.config.search.storage_path is None:
         return
-    from pyarrow import fs
-
     local = study.folder / f".{STORE}.copy"
     study.copy_store(local)
-    target, root = fs.FileSystem.from_uri(study.storage_uri)
-    target.create_dir(root, recursive=True)
     for name, source in ((STORE, local), (EPOCHS, study.folder / EPOCHS), (TRIALS, study.folder / TRIALS)):
-        fs.copy_files(str(source), f"{root}/{name}.part", destination_filesystem=target)
-        target.move(f"{root}/{name}.part", f"{root}/{name}")
+        (study.storage / name).replace(source)
     local.unlink()

@@ -11,6 +11,7 @@ from typing import IO, Any, Protocol
 
 from groupdir.errors import ConfigError, DataError
 from groupdir.space import StudyConfig
+from groupdir.storage import Place
 from launch.state import StudyState, fold, replay
 from launch.store import Event, Kind, Store
 
@@ -113,28 +114,22 @@ class Study:
         return cls(folder, config, store, lock)
 
     @property
-    def ray_folder(self) -> Path:
+    def storage(self) -> Place:
         """Where Ray writes: in this folder, or where all nodes can."""
         path = self.config.search.storage_path
-        return (
-            self.folder / "ray"
-            if path is None or "://" in path
-            else Path(path).expanduser().absolute() / self.config.name
-        )
+        return Place(str(self.folder)) / "ray" if path is None else Place.at(path) / self.config.name
+
+    def runs(self) -> list[Place]:
+        """The folders of the experiments that Ray has made for this study."""
+        return [self.storage / name for name in self.storage.names() if name.startswith("run-")]
 
     @property
-    def stage_folder(self) -> Path | None:
-        """Where trials share first stages; None where the study does not, or has no folder that all nodes can write."""
+    def stages(self) -> Place | None:
+        """Where trials share first stages; None where the study does not."""
         search = self.config.search
-        if not search.share_stages or "://" in (search.storage_path or ""):
+        if not search.share_stages:
             return None
-        return (self.folder if search.storage_path is None else self.ray_folder) / "stages"
-
-    @property
-    def storage_uri(self) -> str:
-        """`ray_folder` as a URI."""
-        path = self.config.search.storage_path or ""
-        return f"{path.rstrip('/')}/{self.config.name}" if "://" in path else self.ray_folder.as_uri()
+        return (Place(str(self.folder)) if search.storage_path is None else self.storage) / "stages"
 
     def append(
         self,

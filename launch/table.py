@@ -16,6 +16,7 @@ from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.records import read_parquet
 from groupdir.registry import did_you_mean
 from groupdir.rerun import rerun
+from groupdir.storage import Place
 from groupdir.table import Row, Table, TableConfig, load_table
 from launch.checkpoints import kept_checkpoint
 
@@ -32,6 +33,7 @@ def run_table(
     out: str | Path | None = None,
     only: Sequence[str] = (),
     jobs: int | None = None,
+    skip_doctor: bool = False,
 ) -> int:
     """Searches every row of a table, and trains its chosen trial on several seeds; or trains every trial of a grid.
 
@@ -43,6 +45,7 @@ def run_table(
         out: The table's folder; by default `results/<its name>`.
         only: Labels of the rows to run; all if empty.
         jobs: Trainings at once on the chosen trials; None: one per core, or one on a GPU.
+        skip_doctor: Whether a cluster is trusted, not examined before each search.
 
     Returns:
         The exit code: 0, 1 where a row failed (the others are run), 130 when it was interrupted.
@@ -58,7 +61,7 @@ def run_table(
     for number, row in enumerate(rows, 1):
         print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
         try:
-            code = _run_row(row, table.config, folder, jobs)
+            code = _run_row(row, table.config, folder, jobs, skip_doctor)
         except (DataError, MethodError) as error:  # no trial that finished, or a method that does not fit
             print(f"{row.label}: {error}", file=sys.stderr)
             code = 1
@@ -72,11 +75,11 @@ def run_table(
     return 1 if failed else 0
 
 
-def _run_row(row: Row, config: TableConfig, folder: Path, jobs: int | None) -> int:
+def _run_row(row: Row, config: TableConfig, folder: Path, jobs: int | None, skip_doctor: bool) -> int:
     """The exit code of a row's search; the chosen trial is measured only if that is 0."""
     chosen = None if row.config is None else Chosen(row.config)
     if row.study is not None:
-        code = _search(row, folder)
+        code = _search(row, folder, skip_doctor)
         if code != 0:
             return code
         chosen = choose(folder / row.folder, config.select)
@@ -125,7 +128,9 @@ def choose(study: Path, metric: str) -> Chosen:
     config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
     head = f"# trial {best['trial']} of {len(rows)} finished: the lowest {metric}, {best[metric]:.6g}\n"
     _write(study / CHOSEN, head + config.to_yaml())
-    return Chosen(config, kept_checkpoint(study, best["trial"]))
+    where = footer["study"].get("search", {}).get("storage_path")
+    storage = None if where is None else Place.at(where) / footer["study"]["name"]
+    return Chosen(config, kept_checkpoint(study, best["trial"], storage))
 
 
 def _finite(value: Any) -> bool:
@@ -159,13 +164,15 @@ def _record(table: Table, folder: Path) -> None:
         _write(folder / name, text)
 
 
-def _search(row: Row, folder: Path) -> int:
+def _search(row: Row, folder: Path, skip_doctor: bool) -> int:
     from launch.search import resume, search
 
     study = folder / row.folder
     if (study / CHOSEN).is_file():
         return 0
-    return resume(study) if study.exists() else search(folder / SPACE.format(row.folder), (), study)
+    if study.exists():
+        return resume(study, skip_doctor)
+    return search(folder / SPACE.format(row.folder), (), study, skip_doctor)
 
 
 def _read(path: Path) -> str:

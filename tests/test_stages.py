@@ -15,6 +15,7 @@ from groupdir import stages
 from groupdir.config import TrialConfig
 from groupdir.errors import DataError
 from groupdir.stages import SharedStage, StageFolder, address
+from groupdir.storage import Place
 from groupdir.trainer import Trainer, run_trial
 from tests.methods.cases import CASES, trial
 
@@ -99,6 +100,28 @@ def test_a_longer_stage_goes_on_from_a_shorter_one_and_leaves_marks(tmp_path: Pa
     taken = rows(middle, where)
     assert not pretrained(taken), "the longer one left it as it passed"
     assert taken == rows(middle)[4:]
+
+
+def test_nodes_that_share_no_folder_share_through_a_store(tmp_path: Path) -> None:
+    first = trial(CASES["two_stage"], encoder__dropout=0.2)
+    second = first.replaced({"method.encoder_lr": 0.5})
+    store = Place.at(tmp_path / "store")
+    one, two = (StageFolder(tmp_path / node, store=store) for node in ("one", "two"))
+    rows(first, one)
+    taken = rows(second, two)
+    assert not pretrained(taken)
+    assert taken == rows(second)[-len(taken) :]
+    (name,) = store.names()
+    assert all(file.startswith("epoch-") for file in (store / name).names()), "neither claims nor unfinished ones"
+
+
+def test_a_store_that_fails_is_told_of_and_the_stage_is_trained(tmp_path: Path) -> None:
+    config = trial(CASES["two_stage"])
+    (tmp_path / "file").touch()
+    where = StageFolder(tmp_path / "one", store=Place.at(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="others train this stage anew"):
+        assert rows(config, where) == rows(config)
+    assert not pretrained(rows(config, where)), "this node has it all the same"
 
 
 def train_slowly(config: TrialConfig, folder: Path) -> None:

@@ -102,6 +102,7 @@ class Dataset(ABC):
     Config: ClassVar[type[DatasetConfig]]
     augments: ClassVar[bool] = False  # whether `augment` changes anything, so that two views differ
     augment_one_view: bool = False  # whether training on one view augments too
+    on_each_node: ClassVar[bool] = False  # whether workers read its files themselves, instead of being sent the splits
     draws: ClassVar[int] = 0  # uniform numbers that `view` takes for a sample; 0: there is `augment` alone
 
     def __init__(self, config: DatasetConfig) -> None:
@@ -152,6 +153,10 @@ class Dataset(ABC):
     def labels(self, name: SplitName) -> np.ndarray:
         """The labels (N,) float32 of a split; a data set that knows them without its inputs gives them so."""
         return self.split(name).y
+
+    def files(self) -> Sequence[Path]:
+        """The files that training and validation are read from, by which nodes are compared; the default is none."""
+        return ()
 
     def prepare(self, names: Iterable[SplitName] = ("train", "val")) -> Dataset:
         """Builds splits now and gives the data set itself; a search never names "test"."""

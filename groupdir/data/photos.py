@@ -65,6 +65,7 @@ class Photos(Dataset):
 
     config: PhotosConfig
     augments = True
+    on_each_node = True
     draws: ClassVar[int] = DRAWS
 
     def __init__(self, config: PhotosConfig) -> None:
@@ -87,6 +88,11 @@ class Photos(Dataset):
         """Where decoded pictures are; a disk of the node's own is best."""
         named = self.config.cache or os.environ.get(VARIABLE)
         return Path(named).expanduser() if named else Path(self.config.root) / FOLDER
+
+    def files(self) -> Sequence[Path]:
+        """The manifest and the pictures."""
+        splits = [self.rows("train"), self.rows("val")]
+        return [splits[0].manifest, *(file for rows in splits for file in rows.files)]
 
     def build(self, split: SplitName) -> Split:
         """Reads one split's rows, and decodes its pictures where no process of this node has done so."""

@@ -94,6 +94,15 @@ class STSB(Dataset):
         """The published lists."""
         return ShotSplit.fixed(STSB_SHOTS)
 
+    def files(self) -> Sequence[Path]:
+        """The pairs, and what their inputs are made from."""
+        names = [FILES["train"], FILES["val"]]
+        if self.config.inputs == "embeddings":
+            names += [self.config.embeddings.replace("{split}", split) for split in ("train", "val")]
+        else:
+            names.append(self.config.vectors)
+        return [self.folder / name for name in names]
+
     def build(self, split: SplitName) -> Split:
         """Reads one split's TSV, and its embeddings if they are the inputs."""
         path = self.folder / FILES[split]

@@ -74,6 +74,10 @@ class Tabular(Dataset):
         """The labels of a split."""
         return self.y[self.own.where(name)]
 
+    def files(self) -> Sequence[Path]:
+        """The table."""
+        return [self.config.manifest_path]
+
     def build(self, split: SplitName) -> Split:
         """The rows of a split, in the table's order."""
         where = self.own.where(split)

@@ -62,7 +62,7 @@ def status(cluster: str | Path) -> int:
     return run(["ray", "exec", str(file.path), f"ray status && {studies}"])
 
 
-def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | None) -> int:
+def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | None, skip_doctor: bool = False) -> int:
     """Runs a search on a cluster and brings its results back.
 
     Raises:
@@ -74,12 +74,13 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
     here = out or Path(RESULTS) / name
     refuse_existing(here)
     words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
+    words += ["--skip-doctor"] * skip_doctor
     return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here)
 
 
-def resume(cluster: str | Path, folder: Path) -> int:
+def resume(cluster: str | Path, folder: Path, skip_doctor: bool = False) -> int:
     """Goes on with a study that lies on the head, under the name of a folder here."""
-    words = ["python", "-m", "launch", "resume", f"{THERE}/{folder.name}"]
+    words = ["python", "-m", "launch", "resume", f"{THERE}/{folder.name}", *["--skip-doctor"] * skip_doctor]
     return _submit(running(cluster), words, folder)
 
 

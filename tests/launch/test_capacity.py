@@ -9,7 +9,7 @@ import yaml
 
 from groupdir.search_config import SearchConfig
 from launch import engine
-from launch.capacity import capacity
+from launch.capacity import capacity, kinds
 
 AWS = {
     "max_workers": 4,
@@ -48,3 +48,10 @@ def test_trials_ask_for_gpus_before_the_first_worker_is_there(tmp_path: Path, mo
     assert engine.resources(SearchConfig()) == ({"cpu": 1.0, "gpu": 1.0}, 4)
     monkeypatch.delenv("RAY_ADDRESS")
     assert engine.resources(SearchConfig()) == ({"cpu": 1.0, "gpu": 0.0}, 1)
+
+
+def test_what_one_node_of_each_kind_has(tmp_path: Path) -> None:
+    file = tmp_path / "ray_bootstrap_config.yaml"
+    file.write_text(yaml.safe_dump(AWS))
+    assert kinds(file) == [{"CPU": 4.0, "GPU": 1.0}] * 2
+    assert kinds(tmp_path / "none.yaml") == []

@@ -13,7 +13,7 @@ Suggest = Callable[[Study], int]
 
 
 def written(study: Study, name: str) -> Path:
-    folder = study.ray_folder / "run-1" / name / "checkpoint_000000"
+    folder = Path(str(study.storage)) / "run-1" / name / "checkpoint_000000"
     folder.mkdir(parents=True)
     (folder / "trial.pt").write_bytes(b"weights")
     return folder

@@ -1,6 +1,7 @@
 """What Ray's calls do to the record."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ def test_an_interrupt_on_the_way_back_to_the_last_epoch_finishes_nothing(
 ) -> None:
     """Its driver died between the last row and the last checkpoint: all rows are there, and its weights are not."""
     train(study, suggest(study), [3.0, 2.0, 1.0, 0.5])
-    source = study.ray_folder / "run-1" / "trial-0000" / "checkpoint_000000"
+    source = Path(str(study.storage)) / "run-1" / "trial-0000" / "checkpoint_000000"
     source.mkdir(parents=True)
     study.append("checkpoint", trial=0, epoch=2, payload={"path": str(source)})
     last = {"stage": "joint", "seconds": 1.0, "last": True, "metrics": {}}

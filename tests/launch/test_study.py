@@ -232,7 +232,7 @@ def test_a_shared_folder_of_another_study_is_refused(results: Path, tmp_path: Pa
     config = StudyConfig.from_dict(content)
     refuse_taken(config)
     first = Study.create(results / "first", config)
-    first.ray_folder.mkdir(parents=True)
+    Path(str(first.storage)).mkdir(parents=True)
     with pytest.raises(ConfigError, match=r"search.storage_path: .*small exists already, of another study"):
         refuse_taken(config)
     first.close()
