@@ -58,8 +58,8 @@ test: $(STAMP)  ## All tests but those that need a GPU (under 10 minutes)
 test-fast: $(STAMP)  ## The tests without Ray, wheel and golden runs (under a minute)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-test-cluster: $(STAMP)  ## A cluster of hosts on this machine (needs root on Linux, sshd, rsync), made and broken
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster -m slow --durations=10
+test-cluster: $(STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_hosts.py tests/cluster/test_on_premise.py -m slow --durations=10
 
 lint: $(STAMP)  ## Style, format and types
 	$(BIN)/ruff check .
