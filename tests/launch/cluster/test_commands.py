@@ -111,6 +111,13 @@ def test_results_come_back_however_it_ended(
     assert ran == [["ray", "rsync-down", CLUSTER, "~/groupdir/results/digits/", f"{here}/"]]
 
 
+@pytest.mark.parametrize(("restart", "more"), [(True, []), (False, ["--no-restart"])])
+def test_up_is_ray_up(knows: Callable[..., list[list[str]]], restart: bool, more: list[str]) -> None:
+    ran = knows()
+    assert commands.up(CLUSTER, restart) == 0
+    assert ran == [["ray", "up", CLUSTER, "--yes", *more]]
+
+
 def test_a_worker_that_down_does_not_reach_is_named(
     knows: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
