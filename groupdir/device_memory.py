@@ -47,7 +47,7 @@ def told(device: torch.device, share: float) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        asked = str(error).partition(". ")[0]
+        asked = (*str(error).split(". "), "")[1] or str(error)  # after "CUDA out of memory"
         had = torch.cuda.max_memory_reserved(device) / GIB
         todo = f"search.resources.gpu larger than {share:g}" if share < 1 else "set train.amp to bf16"
         raise DeviceMemoryError(

@@ -147,6 +147,11 @@ class ResourcesConfig(Strict):
             raise ValueError(f"must be >= 0 or auto, got {value}")
         return value
 
+    @property
+    def is_part(self) -> bool:
+        """Whether a trial gets less than a whole GPU."""
+        return not isinstance(self.gpu, str) and 0 < self.gpu < 1
+
 
 class SearchConfig(Strict):
     """How to search: for what, how long, on what."""

@@ -12,12 +12,12 @@ from ray import tune
 from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
 from groupdir.device_memory import told
-from groupdir.errors import OtherCodeError
+from groupdir.errors import DeviceMemoryError, GroupdirError, OtherCodeError
 from groupdir.packing import trainer_on_share
 from groupdir.probe import code_digest
 from groupdir.stages import StageFolder
 from groupdir.storage import Place, local_copy
-from groupdir.trainer import EpochResult
+from groupdir.trainer import EpochResult, Trainer
 
 CHECKPOINT = "trial.pt"
 
@@ -42,16 +42,27 @@ class TrialTrainable(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial = int(config["trial"])
-        self._refused = config.get("code", code_digest()) != code_digest()
-        if self._refused:
-            return  # `step` says so: what Ray tells of an error while a trial is set up is its text alone
+        # `step` raises it: of an error while a trial is set up Ray tells the text alone, or does not try it again.
+        self._refusal: GroupdirError | None = None
+        if config.get("code", code_digest()) != code_digest():
+            self._refusal = OtherCodeError(
+                f"node {socket.gethostname()}: groupdir must be the driver's, got code {code_digest()}: bring the "
+                "checkout there up to date, start Ray again on that node, and resume the search"
+            )
+            return
         stages = self._stages(config["stages"]) if config.get("stages") else None
-        trial = TrialConfig.from_dict(config["config"], f"trial {self._trial}")
-        self._trainer = trainer_on_share(trial, self._dataset, stages, self.gpu_share)
+        try:
+            self._trainer = self._build(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), stages)
+        except DeviceMemoryError as error:
+            self._refusal = DeviceMemoryError(str(error))  # a new one: the traceback holds the tensors
+            return
         if config.get("resume"):
             with local_copy(config["resume"]) as folder:
                 self._trainer.load(folder / CHECKPOINT)
         self._epochs: Iterator[EpochResult] = self._trainer.epochs()
+
+    def _build(self, trial: TrialConfig, stages: StageFolder | None) -> Trainer:
+        return trainer_on_share(trial, self._dataset, stages, self.gpu_share)
 
     def _stages(self, shared: dict[str, Any]) -> StageFolder:
         """Where first stages are: nodes that share no folder have one each, in Ray's own of this experiment."""
@@ -68,14 +79,11 @@ class TrialTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """One epoch, as flat numbers."""
-        if self._refused:
-            raise OtherCodeError(
-                f"node {socket.gethostname()}: groupdir must be the driver's, got code {code_digest()}: bring the "
-                "checkout there up to date, start Ray again on that node, and resume the search"
-            )
+        if self._refusal is not None:
+            raise self._refusal
         trainer = self._trainer
         row: dict[str, Any] = {"trial": self._trial, "seed": trainer.config.seed}
-        with told(trainer.device, min(1.0, self.gpu_share)):
+        with told(trainer.device, min(1.0, self.gpu_share) or 1.0):
             result = next(self._epochs, None)
         if result is None:  # its checkpoint was of the last epoch, whose row is there already
             return (
@@ -90,11 +98,14 @@ class TrialTrainable(tune.Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Goes on from a folder that `save_checkpoint` wrote."""
+        if self._refusal is not None:
+            return
         self._trainer.load(Path(checkpoint) / CHECKPOINT)
         self._epochs = self._trainer.epochs()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Becomes another trial in the same process, which saves the imports and the loading of the data."""
-        del self._trainer, self._epochs  # or two trials would be in a GPU's memory
+        for name in ("_trainer", "_epochs"):  # or two trials would be in a GPU's memory; one that was refused has none
+            self.__dict__.pop(name, None)
         self._begin(new_config)
         return True

@@ -97,12 +97,19 @@ class Trainer:
         config: The trial.
         dataset: Its data set, where someone has loaded it already.
         stages: Where first stages are shared; None: not at all.
+        device: Where it trains; None: where the configuration says.
     """
 
-    def __init__(self, config: TrialConfig, dataset: Dataset | None = None, stages: StageFolder | None = None) -> None:
+    def __init__(
+        self,
+        config: TrialConfig,
+        dataset: Dataset | None = None,
+        stages: StageFolder | None = None,
+        device: torch.device | None = None,
+    ) -> None:
         self.config = config
         self._stage_folder = stages
-        self.device = device_of(config)
+        self.device = device or device_of(config)
         self.dataset = dataset if dataset is not None and dataset.config == config.data else make_dataset(config)
         train, resampling = self.dataset.split("train"), config.method.resampling
         if resampling is not None:
@@ -236,10 +243,10 @@ class Trainer:
                 self.method.encoder.requires_grad_(stage.encoder_lr > 0)
                 draws = self._draws(stage)
                 self._step(self.training.batch(rows[:size], stage, self.dataset, torch.Generator(), draws), stage)
-            self.optimizer = None
             data = self.dataset.split("val")
             inputs = tuple(as_tensor(array[: 4 * size]) for array in data.inputs)
             predict(self.method, inputs, 4 * size, self.config.train.amp, self._present)
+            self.optimizer = None
         self.method.zero_grad(set_to_none=True)
         self.method.load_state_dict(before)
         self.optimizer = optimizer
@@ -322,7 +329,7 @@ class Trainer:
         assert self.optimizer is not None
         with self._autocast():
             terms = self.method.losses(batch, stage.name)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.method.zero_grad(set_to_none=True)  # of all: a frozen encoder would keep those of the stage before
         terms["loss"].backward()
         if stage.optim.grad_clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.method.parameters(), stage.optim.grad_clip_norm)

@@ -26,7 +26,7 @@ class Curve:
 
     Attributes:
         seed: The trial's.
-        rows: Its epochs in order: `stage`, `seconds` and the metrics.
+        rows: The epochs of its last stage in order: `stage`, `seconds` and the metrics.
     """
 
     seed: int
@@ -132,4 +132,9 @@ def _from_store(folder: Path) -> tuple[Mapping[str, Any], list[tuple[Mapping[str
     study, state = store.study, replay(store.events())
     store.close()
     done: list[TrialState] = [trial for trial in state.of("search") if trial.complete]
-    return study, [(trial.params, Curve(trial.seed, tuple(trial.rows))) for trial in done]
+    return study, [(trial.params, Curve(trial.seed, _last_stage(trial))) for trial in done]
+
+
+def _last_stage(trial: TrialState) -> tuple[Mapping[str, Any], ...]:
+    """A pre-training predicts nothing, and a trial that took another's has no rows of it."""
+    return tuple(row for row in trial.rows if trial.rung_epoch(row["epoch"]) > 0)

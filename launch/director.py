@@ -29,6 +29,7 @@ class Director:
         metric: The one whose lowest value selects a trial's epoch.
         role: The phase: new trials are suggested in "search" alone.
         running: Trials that workers are still at, and that need not be handed out again.
+        last_stage_only: Trials report the epochs of their last stage alone, counted from 1, as recorded curves do.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Director:
         metric: str,
         role: Role = "search",
         running: Collection[int] = (),
+        last_stage_only: bool = False,
     ) -> None:
         self._study = study
+        self._last_stage_only = last_stage_only
         self._scheduler = scheduler
         self._metric = metric
         self._role: Role = role
@@ -115,7 +118,9 @@ class Director:
         space, search, state = study.config.space, study.config.search, study.state
         levels = tuple(self._scheduler.levels(state.longest + 1))
         found = propose(space, search, state.of("search"), levels, state.warm)
-        return record_trial(study, space.build(found.params), found.params, "search", "", self._metric, found.notes)
+        config = space.build(found.params)
+        first = 0 if self._last_stage_only else config.first_epochs
+        return record_trial(study, config, found.params, "search", "", self._metric, first, found.notes)
 
     def _promote(self, trial: Any, rung: int) -> int:
         self._scheduler.promote(trial, rung)

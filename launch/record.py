@@ -17,6 +17,7 @@ def record_trial(
     role: Role,
     label: str,
     metric: str,
+    first_epochs: int,
     notes: Mapping[str, Any] | None = None,
 ) -> int:
     """Writes a new trial into the store.
@@ -28,6 +29,7 @@ def record_trial(
         role: What it is for.
         label: Name of the ablation, else empty.
         metric: The one whose lowest value selects the trial's epoch.
+        first_epochs: That it reports before those of its last stage.
         notes: What the sampler wants to be told again with it.
 
     Returns:
@@ -38,7 +40,7 @@ def record_trial(
         "params": dict(params),
         "config": config.to_dict(),
         "digest": config.digest,
-        "first_epochs": config.first_epochs,
+        "first_epochs": first_epochs,
         "role": role,
         "label": label,
         "metric": metric,

@@ -42,6 +42,7 @@ class Recorder(Callback):
         self._every_step = every_step
         self._say = say
         self._said: set[str] = set()
+        self._had_part: set[int] = set()
         self.refused: OtherCodeError | None = None
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
@@ -93,7 +94,10 @@ class Recorder(Callback):
         if isinstance(cause, OtherCodeError):
             self.refused = cause
         if isinstance(cause, DeviceMemoryError):
-            self._say(f"trial {number(trial)}: {cause}; it is tried again on a whole GPU, when one is free")
+            had_part = number(trial) not in self._had_part and self._study.config.search.resources.is_part
+            self._had_part.add(number(trial))
+            where = " on a whole GPU, when one is free" if had_part else ""
+            self._say(f"trial {number(trial)}: {cause}; it is tried again{where}")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It is lost, after all its tries; or its node is refused, and it is still to be gone on with."""

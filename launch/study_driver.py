@@ -45,7 +45,7 @@ class StudyDriver:
     def restart(self, running: Collection[int]) -> None:
         """Takes over from what is in the store alone; trials that workers go on with are not handed out again."""
         self.study = Study(Path("simulated"), self._config, self._store, None)
-        self.director = Director(self.study, self._make(), self._metric, running=running)
+        self.director = Director(self.study, self._make(), self._metric, running=running, last_stage_only=True)
 
     def following(self) -> Next:
         """See `Director.following`."""

@@ -105,6 +105,18 @@ def test_frozen_encoder_does_not_move() -> None:
     assert torch.equal(before, weight)
 
 
+def test_a_frozen_encoder_keeps_no_gradients_of_the_stage_before(tmp_path: Path) -> None:
+    """They would count in the norm that is clipped, unless a checkpoint came between."""
+    config = trial("frozen").replaced({"optim.grad_clip_norm": 0.05})
+    whole = []
+    for result in run_trial(config):
+        whole.append(*rows([result]))
+        if result.epoch == 2:  # the last of the pre-training
+            assert result.stage == "pretrain"
+            result.save(tmp_path / "trial.pt")
+    assert rows(run_trial(config, resume=tmp_path / "trial.pt")) == whole[2:]
+
+
 def test_seed_and_process_generator_are_left_alone() -> None:
     torch.manual_seed(1)
     expected = torch.rand(4)

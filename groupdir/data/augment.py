@@ -63,8 +63,9 @@ def augmented(
     if pictures.device.type != "cpu":
         return _views(pictures, draws, kind, mean, std)
     views = _BUFFERS.empty(tuple(pictures.shape)).movedim(-1, 1)
-    for begin in range(0, len(pictures), AT_ONCE):
-        rows = slice(begin, begin + AT_ONCE)
+    chunks = max(1, len(pictures) // AT_ONCE)  # a rest goes with the last: torch rounds a single picture otherwise
+    for chunk in range(chunks):
+        rows = slice(chunk * AT_ONCE, len(pictures) if chunk == chunks - 1 else (chunk + 1) * AT_ONCE)
         views[rows] = _views(pictures[rows], draws[rows], kind, mean, std)
     return views
 

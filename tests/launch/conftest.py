@@ -53,7 +53,8 @@ def suggest() -> Callable[[Study], int]:
     def one(study: Study) -> int:
         space = study.config.space
         params = propose(space, study.config.search, study.state.of("search")).params
-        return record_trial(study, space.build(params), params, "search", "", "val_mae_all")
+        config = space.build(params)
+        return record_trial(study, config, params, "search", "", "val_mae_all", config.first_epochs)
 
     return one
 

@@ -11,9 +11,12 @@ from groupdir.errors import DataError
 from groupdir.space import StudyConfig
 from launch.curves import Curve, Curves, load_curves, write_curves
 from launch.quality import FrontQuality
+from launch.record import record_trial
 from launch.sampling.design import design_point
+from launch.simulate import Clock
 from launch.simulation import simulate
 from launch.study import Study
+from launch.study_driver import StudyDriver
 from launch.surrogate import Interpolated, Nearest
 from tests.launch.conftest import CONTENT
 
@@ -62,6 +65,33 @@ def test_curves_come_from_studies(study: Study, suggest: Callable[..., int], tra
     found = load_curves([study.folder])
     assert len(found.params) == 1
     assert [row["val_mae_few"] for row in found.curves[0][0].rows] == [6.0, 5.0]
+
+
+def test_a_pre_training_is_no_part_of_a_curve(results: Path, train: Callable[..., None]) -> None:
+    """Of three trials one trained the first stage, one took it; simulated, all meet the rungs of the last stage."""
+    method = {**CONTENT["method"], "recipe": "two_stage", "pretrain": {"epochs": {"choice": [2, 3]}}}
+    search = {**CONTENT["search"], "ablations": {}}
+    made = Study.create(results / "staged", StudyConfig.from_dict({**CONTENT, "method": method, "search": search}))
+    for number in range(3):
+        params = design_point(made.config.space, 0, number)
+        config = made.config.space.build(params)
+        record_trial(made, config, params, "search", "", "val_mae_all", config.first_epochs)
+        made.append("started", trial=number)
+        first = config.first_epochs
+        for epoch in range(1 + (first if number else 0), first + 5):
+            metrics = dict.fromkeys(NAMES, float("nan") if epoch <= first else 9.0 - (epoch - first))
+            payload = {"stage": "s", "seconds": 1.0, "last": epoch == first + 4, "metrics": metrics}
+            made.append("epoch", trial=number, seed=0, epoch=epoch, payload=payload)
+        made.append("finished", trial=number)
+    made.close()
+    curves = load_curves([made.folder])
+    assert [[row["val_mae_all"] for row in seeds[0].rows] for seeds in curves.curves] == [[8.0, 7.0, 6.0, 5.0]] * 3
+    driver = StudyDriver(curves.config)
+    ticks = list(Clock(driver, Nearest(curves), 2).run())
+    assert {trial.first_epochs for trial in driver.study.state.trials.values()} == {0}
+    asked = {epoch for trial in driver.study.state.trials.values() for epoch in trial.decisions}
+    assert asked == {1, 2}, "rungs"
+    assert len(ticks) == driver.study.state.epochs
 
 
 def test_mistakes_are_said(study: Study, tmp_path: Path) -> None:

@@ -12,10 +12,15 @@ from typing import Any
 
 import pytest
 import ray
+import torch
 
-from groupdir.errors import DeviceMemoryError
+from groupdir.config import TrialConfig
+from groupdir.errors import DeviceMemoryError, OtherCodeError
+from groupdir.packing import trainer_on_share
 from groupdir.space import StudyConfig
+from groupdir.stages import StageFolder
 from groupdir.trainable import TrialTrainable
+from groupdir.trainer import Trainer
 from launch.director import Director
 from launch.engine import Interrupt, Screen, run_trials
 from launch.schedulers import SCHEDULERS
@@ -28,18 +33,29 @@ CONTENT: dict[str, Any] = {
     "method": {"name": "vanilla"},
     "optim": {"lr": {"log_uniform": [0.0005, 0.01]}},
     "train": {"epochs": 2, "device": "cpu"},
-    "search": {"trials": 4, "resources": {"cpu": 0.5, "gpu": 0.5}, "objectives": {"val_mae_all": "min"}},
+    "search": {"trials": 7, "resources": {"cpu": 0.5, "gpu": 0.5}, "objectives": {"val_mae_all": "min"}},
 }
 
 
 class Large(TrialTrainable):
-    """Trial 1 takes more than half a card, and trial 2 more than a whole one; both say so in their second epoch."""
+    """Trials 1, 3 and 5 take more than half a card, and trial 2 more than a whole one.
+
+    Trials 2 and 3 say so in their second epoch, the others when they are built: 1 in a new process, 5 in one that had
+    another trial.
+    """
+
+    def _build(self, trial: TrialConfig, stages: StageFolder | None) -> Trainer:
+        self._must_fit((1, 5))
+        return super()._build(trial, stages)
 
     def step(self) -> dict[str, Any]:
-        least = {1: 1.0, 2: 2.0}.get(self._trial, 0.0)
-        if self._trainer.epoch == 1 and self.gpu_share < least:
-            raise DeviceMemoryError(f"the trial must fit into {self.gpu_share:g} of a card")
+        if self._refusal is None and self._trainer.epoch == 1:
+            self._must_fit((2, 3))
         return super().step()
+
+    def _must_fit(self, trials: tuple[int, ...]) -> None:
+        if self._trial in trials and self.gpu_share < (2.0 if self._trial == 2 else 1.0):
+            raise DeviceMemoryError(f"the trial must fit into {self.gpu_share:g} of a card")
 
 
 @pytest.fixture
@@ -71,15 +87,33 @@ def test_what_is_too_large_for_a_part_of_a_card_gets_a_whole_one(cluster: None, 
     director = Director(study, SCHEDULERS["none"].from_config(study.config.search), "val_mae_all")
     run_trials(study, director, None, Interrupt(None), Screen(lambda: None, said.append), Large)
     trials = study.state.trials
-    assert {number: trial.status for number, trial in trials.items()} == {
-        0: "finished",
-        1: "finished",
-        2: "failed",
-        3: "finished",
-    }
+    ends = {number: trial.status for number, trial in trials.items()}
+    assert ends == dict.fromkeys(range(7), "finished") | {2: "failed"}, (trials[1].message, said)
     starts = [event.trial for event in study.events() if event.kind == "started"]
-    assert starts.count(1) == 2, (starts, said)
+    assert [starts.count(number) for number in range(7)] == [1, 2, 3, 2, 1, 2, 1], said
     assert "must fit into 1 of a card" in trials[2].message
-    assert [text.partition(":")[0] for text in said] == ["trial 1", "trial 2", "trial 2"]
-    assert all("of a card; it is tried again on a whole GPU" in text for text in said)
+    assert sorted(text.partition(":")[0] for text in said) == [f"trial {number}" for number in (1, 2, 2, 3, 5)]
+    whole = [
+        text for text in said if text.endswith("into 0.5 of a card; it is tried again on a whole GPU, when one is free")
+    ]
+    again = [text for text in said if text.endswith("into 1 of a card; it is tried again")]
+    assert (len(whole), len(again)) == (4, 1), said
     study.close()
+
+
+def test_a_trial_that_was_given_no_gpu_leaves_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    trial = {name: CONTENT[name] for name in ("data", "encoder", "method")}
+    assert trainer_on_share(TrialConfig.from_dict(trial), None, None, 0.0).device.type == "cpu"
+
+
+def test_what_is_refused_says_so_also_where_it_would_go_on(tmp_path: Path) -> None:
+    """Ray restores a trial before its first step."""
+    trial = {name: CONTENT[name] for name in ("data", "encoder", "method")}
+    config = {"trial": 4, "config": TrialConfig.from_dict(trial).to_dict()}
+    refused = TrialTrainable({**config, "code": "another"})
+    refused.load_checkpoint(tmp_path)
+    with pytest.raises(OtherCodeError, match="groupdir must be the driver's"):
+        refused.step()
+    assert refused.reset_config(config)
+    assert refused.step()["epoch"] == 1

@@ -255,6 +255,18 @@ def test_improvements_are_measured_from_what_runs_too(study: Study, suggest: Sug
     assert view.failures.tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 
 
+def test_who_has_come_to_the_last_rung_is_told_by_its_last_stage(study: Study, suggest: Suggest, train: Train) -> None:
+    """Six epochs of pre-training are not six on the way to a rung."""
+    content = study.config.to_dict()
+    scheduler = {"name": "pareto_asha", "grace_period": 1, "max_t": 3}
+    search = StudyConfig.from_dict(content | {"search": content["search"] | {"scheduler": scheduler}}).search
+    train(study, suggest(study), [4.0] * 8, "stopped")
+    train(study, suggest(study), [4.0] * 9, "stopped")
+    for trial in study.state.of("search"):
+        trial.first_epochs = 6
+    assert hypervolume._Study(study.config.space, search, study.state.of("search"), [1], ()).alive == [1]
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_space_with_nothing_open_has_one_point(study: Study, suggest: Suggest, train: Train, sampler: str) -> None:
     content = study.config.to_dict()

@@ -48,7 +48,7 @@ def test_every_sampler_keeps_to_the_outer_leaves(sampler: str, tmp_path: Any) ->
         found = propose(made.space, made.search, trials)
         made.space.build(found.params)
         number = record_trial(
-            study, made.space.build(found.params), found.params, "search", "", "val_mae_all", found.notes
+            study, made.space.build(found.params), found.params, "search", "", "val_mae_all", 0, found.notes
         )
         row = {"stage": "fit", "seconds": 1.0, "last": True, "metrics": {"val_mae_all": 5.0 + (number * 7) % 11}}
         study.append("epoch", trial=number, seed=0, epoch=1, payload=row)
