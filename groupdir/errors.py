@@ -22,8 +22,16 @@ class DeviceMemoryError(GroupdirError):
     """A GPU's memory, or the part of it that a trial may take, does not suffice."""
 
 
-class OtherCodeError(GroupdirError):
+class NodeError(GroupdirError):
+    """A node on which no trial can go on: it would fail them one after the other."""
+
+
+class OtherCodeError(NodeError):
     """A node runs another groupdir than the driver: what it trained would be of another program."""
+
+
+class DiskFullError(NodeError):
+    """A node cannot write a checkpoint, for a disk is full."""
 
 
 @dataclass(frozen=True)

@@ -138,19 +138,21 @@ class ResourcesConfig(Strict):
     """What one trial takes."""
 
     cpu: float = Field(1.0, gt=0)
-    gpu: float | Literal["auto"] = Field("auto", description="auto: one where the cluster has GPUs, none elsewhere.")
+    gpu: float | Literal["auto"] | dict[str, float] = Field(
+        "auto",
+        description="auto: one where the cluster has GPUs, none elsewhere. 0.5: half of one. {A100: 0.5, T4: 1}: by "
+        "the kind of GPU, as Ray names it.",
+    )
 
     @field_validator("gpu")
     @classmethod
-    def _not_negative(cls, value: float | str) -> float | str:
-        if not isinstance(value, str) and value < 0:
+    def _not_negative(cls, value: float | str | dict[str, float]) -> float | str | dict[str, float]:
+        if isinstance(value, dict):
+            if not value or any(not share > 0 for share in value.values()):
+                raise ValueError(f"must name kinds of GPU and the part above 0 that a trial takes of each, got {value}")
+        elif not isinstance(value, str) and value < 0:
             raise ValueError(f"must be >= 0 or auto, got {value}")
         return value
-
-    @property
-    def is_part(self) -> bool:
-        """Whether a trial gets less than a whole GPU."""
-        return not isinstance(self.gpu, str) and 0 < self.gpu < 1
 
 
 class SearchConfig(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from ray import tune
 from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
 from groupdir.device_memory import told
-from groupdir.errors import DeviceMemoryError, GroupdirError, OtherCodeError
+from groupdir.errors import DeviceMemoryError, DiskFullError, GroupdirError, OtherCodeError
 from groupdir.packing import trainer_on_share
 from groupdir.probe import code_digest
 from groupdir.stages import StageFolder
@@ -26,9 +27,14 @@ class TrialTrainable(tune.Trainable):
     """Trains one epoch a step.
 
     Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `code`: digest of the driver's,
-    `resume`: a checkpoint folder of an earlier driver to go on from, or None, and `stages`: where first stages are
-    shared (`place`, `marks`), or None.
+    `resume`: a checkpoint folder of an earlier driver to go on from, or None, `stages`: where first stages are shared
+    (`place`, `marks`), or None, and `resources`: what it takes of a node, by Ray's names.
     """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """What Ray has to find for it."""
+        return tune.PlacementGroupFactory([config["resources"]])
 
     def setup(self, config: dict[str, Any], dataset: Dataset | None = None) -> None:
         """Builds the trial.
@@ -91,6 +97,22 @@ class TrialTrainable(tune.Trainable):
             )
         row |= {"epoch": result.epoch, "stage": result.stage, "seconds": result.seconds, "done": result.last}
         return row | {name: float(value) for name, value in result.metrics.items()}
+
+    def save(self, checkpoint_dir: str | None = None) -> Any:
+        """Writes a checkpoint, and brings it to where all nodes read it.
+
+        Raises:
+            DiskFullError: A disk is full, here or there.
+        """
+        try:
+            return super().save(checkpoint_dir)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DiskFullError(
+                f"node {socket.gethostname()}: there must be room for a checkpoint, got: {error}: free some there, and "
+                "resume the search, which lost nothing"
+            ) from error
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Writes the trial into a folder."""

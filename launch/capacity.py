@@ -1,8 +1,9 @@
-"""What a cluster that grows when it is asked could hold."""
+"""What nodes may come to a cluster that grows when it is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +12,49 @@ import yaml
 HEADS_COPY = "~/ray_bootstrap_config.yaml"  # of the cluster's file, where `ray up` puts it
 
 
-def capacity(there: Mapping[str, float], file: str | Path = HEADS_COPY) -> dict[str, float]:
-    """CPUs and GPUs of a cluster once its autoscaler has made all the nodes that it may.
+@dataclass(frozen=True)
+class Coming:
+    """What an autoscaler may add. A search begins while a cluster of a cloud has no worker yet.
 
-    A search begins while a cluster of a cloud has no worker yet: what is there then says neither that it has GPUs nor
-    how many trials can run at once.
-
-    Args:
-        there: What the nodes that run have.
-        file: The cluster's file as the head has it; a head that `ray up` did not make has none.
-
-    Returns:
-        The larger of what is there and what may be.
+    Attributes:
+        nodes: What each has, all that its kind allows.
+        most: How many of them at once.
     """
-    cluster, found = _cluster(file), dict(there)
+
+    nodes: Sequence[Mapping[str, float]] = ()
+    most: int = 0
+
+    def holds(self, fits: Callable[[Mapping[str, float]], int]) -> int:
+        """How many trials fit on the best choice of nodes.
+
+        Args:
+            fits: How many fit on one.
+        """
+        return sum(sorted((fits(node) for node in self.nodes), reverse=True)[: self.most])
+
+
+def coming(file: str | Path = HEADS_COPY) -> Coming:
+    """What may come to the cluster of a file, as the head has it; nothing to one that `ray up` did not make."""
+    cluster = _cluster(file)
     if cluster is None:
-        return found
-    for name in ("CPU", "GPU"):
-        each = [
-            float(kind.get("resources", {}).get(name, 0))
-            for kind in cluster["available_node_types"].values()
-            for _ in range(int(kind.get("max_workers", 0)))
-        ]
-        may_be = sum(sorted(each, reverse=True)[: int(cluster["max_workers"])])
-        if may_be > found.get(name, 0):
-            found[name] = may_be
-    return found
+        return Coming()
+    each = [
+        _resources(kind)
+        for kind in cluster["available_node_types"].values()
+        for _ in range(int(kind.get("max_workers", 0)))
+    ]
+    return Coming(each, int(cluster["max_workers"]))
 
 
 def kinds(file: str | Path = HEADS_COPY) -> list[dict[str, float]]:
     """What one node has of each kind that the autoscaler may add; none where no autoscaler is known."""
     cluster = _cluster(file) or {"available_node_types": {}}
     may_come = [kind for kind in cluster["available_node_types"].values() if int(kind.get("max_workers", 0))]
-    return [{name: float(value) for name, value in kind.get("resources", {}).items()} for kind in may_come]
+    return [_resources(kind) for kind in may_come]
+
+
+def _resources(kind: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in kind.get("resources", {}).items()}
 
 
 def _cluster(file: str | Path) -> dict[str, Any] | None:

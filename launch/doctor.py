@@ -18,9 +18,10 @@ from groupdir.errors import DataError
 from groupdir.registry import resolve
 from groupdir.space import StudyConfig, load_study
 from groupdir.storage import Place
-from launch.capacity import kinds
+from launch.capacity import coming, kinds
 from launch.diagnosis import GIB, Finding, Need, NodeReport, judge
-from launch.engine import quiet_ray, resources
+from launch.engine import quiet_ray
+from launch.slots import alive_nodes, requests
 
 ANSWER = 300.0
 """Seconds in which a node must answer: it imports torch, and looks at every file of the data."""
@@ -97,7 +98,8 @@ def examine(config: StudyConfig, folder: Path) -> Health:
     trial = config.space.build(next(iter(config.space.corners())))
     storage = Place.at(config.search.storage_path or folder.absolute().parent)
     meeting = str(storage / f".doctor-{uuid.uuid4().hex[:8]}")
-    each, _ = resources(config.search)
+    to_come = coming().nodes if os.environ.get("RAY_ADDRESS") else ()
+    each = requests(config.search.resources, [*alive_nodes(), *to_come])[0]
     here = {"versions": probe.versions(), "code": probe.code_digest(), "data": probe.data(trial.to_dict())}
     try:
         reports = _ask(trial.to_dict(), meeting)
@@ -105,7 +107,7 @@ def examine(config: StudyConfig, folder: Path) -> Health:
         probe.part(meeting)
     open_data = any(name.partition(".")[0] == "data" for name in config.space.leaves)
     on_nodes = open_data or bool(resolve("data", trial.data.name).on_each_node)  # type: ignore[attr-defined]
-    need = Need(each["cpu"], each["gpu"], on_nodes, str(storage), kinds() if os.environ.get("RAY_ADDRESS") else ())
+    need = Need(each.cpu, each.gpu, on_nodes, str(storage), kinds() if os.environ.get("RAY_ADDRESS") else ())
     return Health(reports, judge(reports, here, need))
 
 

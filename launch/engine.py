@@ -16,9 +16,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from groupdir.data.base import Dataset
-from groupdir.search_config import SearchConfig
-from launch.capacity import capacity
 from launch.director import Director
+from launch.slots import Slots
 from launch.study import Study
 
 if TYPE_CHECKING:
@@ -103,21 +102,6 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def resources(search: SearchConfig) -> tuple[dict[str, float], int]:
-    """What one trial takes of the cluster that runs, and how many run at once, if it grows as far as it may."""
-    import ray
-
-    there = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    if os.environ.get("RAY_ADDRESS"):
-        there = capacity(there)
-    asked = search.resources
-    gpu = (1.0 if there.get("GPU", 0) else 0.0) if asked.gpu == "auto" else float(asked.gpu)
-    fits = there.get("CPU", 1) / asked.cpu
-    if gpu:
-        fits = min(fits, there.get("GPU", 0) / gpu)
-    return {"cpu": asked.cpu, "gpu": gpu}, search.concurrency or max(1, int(fits))
-
-
 @dataclass(frozen=True)
 class Screen:
     """Where a run is watched: what is called several times a second, and what says a line."""
@@ -149,7 +133,7 @@ def run_trials(
             and gives the same rows.
 
     Raises:
-        OtherCodeError: A node runs another groupdir. Nothing is lost: a resume goes on.
+        NodeError: A node runs another groupdir, or its disk is full. Nothing is lost: a resume goes on.
     """
     from ray import tune
 
@@ -167,17 +151,16 @@ def run_trials(
             return interrupt() or recorder.refused is not None
 
     recorder = Recorder(study, director, screen.refresh, screen.say)
-    search = study.config.search
-    each, at_once = resources(search)
+    search, slots = study.config.search, Slots.of_cluster(study.config.search)
     taken = len(study.runs())
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
     tuner = tune.Tuner(
-        tune.with_resources(shared, each),
+        shared,
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, director.following),
-            scheduler=RecordingScheduler(director),
+            search_alg=StudySearcher(study, director.following, slots),
+            scheduler=RecordingScheduler(director, slots, screen.say),
             num_samples=-1,  # until the searcher says that it is over
-            max_concurrent_trials=at_once,
+            max_concurrent_trials=1,  # makes Ray ask the searcher, which counts itself
             reuse_actors=True,
             trial_name_creator=lambda trial: trial_name(number(trial)),
             trial_dirname_creator=lambda trial: trial_name(number(trial)),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray import cloudpickle
-from ray.exceptions import RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError, RayTaskError
 
 from groupdir.errors import GroupdirError
 
@@ -24,6 +24,13 @@ def cause_of(trial: Trial) -> BaseException | None:
         return None
     error: BaseException = cloudpickle.loads(Path(path).read_bytes())
     return (error.cause or error) if isinstance(error, RayTaskError) else error
+
+
+def lost_with_its_node(error: BaseException | None) -> bool:
+    """Whether a trial failed because its machine did: where one vanishes, Ray says that the trial does not answer."""
+    if isinstance(error, ActorUnavailableError | NodeDiedError):
+        return True
+    return isinstance(error, ActorDiedError) and "its node has died" in str(error)
 
 
 def reason(error: BaseException) -> str:

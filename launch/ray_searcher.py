@@ -13,6 +13,7 @@ from groupdir.probe import code_digest
 from groupdir.storage import Place
 from launch.checkpoints import FILE
 from launch.director import OVER, Next
+from launch.slots import Slots
 from launch.study import Study
 
 
@@ -36,20 +37,28 @@ class StudySearcher(Searcher):
     Args:
         study: Where trials are recorded.
         following: Gives the number of the next trial, `WAIT` or `OVER`.
+        slots: Who may run now, and on what.
     """
 
-    def __init__(self, study: Study, following: Callable[[], Next]) -> None:
+    def __init__(self, study: Study, following: Callable[[], Next], slots: Slots) -> None:
         super().__init__(metric=None, mode=None)
         self._study = study
         self._following = following
+        self._slots = slots
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Whether Ray need not count: the cluster grows and shrinks."""
+        return True
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's configuration for the trainable, that there is none now (None), or no more."""
-        number = self._following()
-        if number == OVER:
-            return Searcher.FINISHED
-        if not isinstance(number, int):
+        request = self._slots.take(trial_id)
+        if request is None:
             return None
+        number = self._following()
+        if not isinstance(number, int):
+            self._slots.give_back(trial_id)
+            return Searcher.FINISHED if number == OVER else None
         trial = self._study.state.trials[number]
         there = trial.checkpoint is not None and (Place.at(trial.checkpoint) / FILE).is_file()
         return {
@@ -58,10 +67,12 @@ class StudySearcher(Searcher):
             "code": code_digest(),
             "resume": trial.checkpoint if there else None,
             "stages": stages_of(self._study),
+            "resources": request.bundle,
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing to remember: the store knows."""
+        """Another may run; all else is in the store."""
+        self._slots.give_back(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Ray wants a file; a new driver reads the store instead."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune import Callback
 
-from groupdir.errors import DeviceMemoryError, OtherCodeError
+from groupdir.errors import NodeError
 from launch.checkpoints import fit_budget, free_space_warning, keep, remove
 from launch.failures import cause_of, reason
 
@@ -31,7 +31,8 @@ class Recorder(Callback):
         say: Tells the person something.
 
     Attributes:
-        refused: Why the search must end: a node that runs another groupdir would fail one trial after the other.
+        refused: Why the search must end: a node with another groupdir, or with a full disk, would fail one trial after
+            the other.
     """
 
     def __init__(
@@ -42,8 +43,7 @@ class Recorder(Callback):
         self._every_step = every_step
         self._say = say
         self._said: set[str] = set()
-        self._had_part: set[int] = set()
-        self.refused: OtherCodeError | None = None
+        self.refused: NodeError | None = None
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
         """Ray pickles its callbacks into a file that nothing here reads; a screen cannot be pickled."""
@@ -91,18 +91,13 @@ class Recorder(Callback):
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It failed, and is tried again."""
         cause = cause_of(trial)
-        if isinstance(cause, OtherCodeError):
+        if isinstance(cause, NodeError):
             self.refused = cause
-        if isinstance(cause, DeviceMemoryError):
-            had_part = number(trial) not in self._had_part and self._study.config.search.resources.is_part
-            self._had_part.add(number(trial))
-            where = " on a whole GPU, when one is free" if had_part else ""
-            self._say(f"trial {number(trial)}: {cause}; it is tried again{where}")
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It is lost, after all its tries; or its node is refused, and it is still to be gone on with."""
         state, cause = self._study.state.trials[number(trial)], cause_of(trial)
-        if isinstance(cause, OtherCodeError):
+        if isinstance(cause, NodeError):
             self.refused = cause
             return
         payload = {"message": reason(cause or RuntimeError("unknown"))}

@@ -88,10 +88,10 @@ def _check(config: StudyConfig, job: Job) -> None:
     if job.partition is not None and not re.fullmatch(r"[\w.,-]+", job.partition):
         mistakes.append(Mistake("", f"--partition: must be a name, got {job.partition!r}"))
     asked = config.search.resources
-    gpu = 0.0 if asked.gpu == "auto" else asked.gpu
+    gpus = asked.gpu.values() if isinstance(asked.gpu, dict) else [0.0 if asked.gpu == "auto" else asked.gpu]
     for address, want, there, option in (
         ("search.resources.cpu", asked.cpu, job.cpus_per_node, "--cpus-per-node"),
-        ("search.resources.gpu", gpu, job.gpus_per_node, "--gpus-per-node"),
+        ("search.resources.gpu", min(gpus), job.gpus_per_node, "--gpus-per-node"),
     ):
         if want > there:
             text = f"must not be above what a node of the job has, {there}, got {want:g}: raise {option}, or lower it"

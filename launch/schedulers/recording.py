@@ -5,16 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ray.tune import PlacementGroupFactory
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from groupdir.errors import DeviceMemoryError
-from launch.failures import cause_of
+from launch.failures import cause_of, lost_with_its_node
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ray.tune.execution.tune_controller import TuneController
-    from ray.tune.experiment import Trial
 
     from launch.director import Director
+    from launch.slots import Slots
+
+LOST_NODES = 20  # that a trial outlives; after that it may be what ends them
+
+
+class PatientTrial(Trial):
+    """A trial of Ray's that the loss of a node costs none of its `search.max_failures` tries."""
+
+    lost_nodes = 0
+
+    def handle_error(self, exc: Any = None) -> None:
+        """Counts a failure, if it is the trial's own."""
+        before = self.run_metadata.num_failures
+        super().handle_error(exc)
+        if lost_with_its_node(exc) and self.lost_nodes < LOST_NODES:
+            self.lost_nodes += 1
+            self.run_metadata.num_failures = before
 
 
 class RecordingScheduler(FIFOScheduler):
@@ -22,17 +41,23 @@ class RecordingScheduler(FIFOScheduler):
 
     Args:
         director: Who decides.
+        slots: Where trials run.
+        say: Tells the person something.
     """
 
     _supports_buffered_results = False  # buffered rows would reach the store late, and the rungs with them
 
-    def __init__(self, director: Director) -> None:
+    def __init__(self, director: Director, slots: Slots, say: Callable[[str], None]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._director = director
+        self._director, self._slots, self._say = director, slots, say
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
         """Ray pickles its scheduler into a file that nothing here reads: the store is the truth, not that."""
         return FIFOScheduler, ()
+
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
+        """Ray makes its trials itself, and counts a dead node as a failure of each of them."""
+        trial.__class__ = PatientTrial
 
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
         """Ray does not call it for a trial's last epoch: that one is written by `launch.recorder.Recorder`."""
@@ -40,12 +65,23 @@ class RecordingScheduler(FIFOScheduler):
         return str(TrialScheduler.CONTINUE if action == "continue" else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
-        """What failed because a part of a GPU is too small for it waits for a whole one, if it is tried again.
+        """Sees to it that what is tried again asks for a place that may be there.
 
-        Ray asks this before it queues a trial anew, by what the trial asks for; in a callback it would be too late.
+        What failed because a part of a GPU is too small for it waits for a whole one; what lost its node takes the kind
+        of GPU of which most is free. Ray asks this before it queues a trial anew, by what the trial asks for; in a
+        callback it would be too late.
         """
         ray_trial: Any = trial
-        asked = ray_trial.placement_group_factory.required_resources
-        if 0 < asked.get("GPU", 0) < 1 and isinstance(cause_of(trial), DeviceMemoryError):
-            ray_trial.placement_group_factory = PlacementGroupFactory([{**asked, "GPU": 1.0}])
-            ray_trial.invalidate_json_state()
+        if not ray_trial.should_recover():
+            return
+        cause, asked = cause_of(trial), ray_trial.placement_group_factory.required_resources
+        if isinstance(cause, DeviceMemoryError):
+            is_part = 0 < asked.get("GPU", 0) < 1
+            where = " on a whole GPU, when one is free" if is_part else ""
+            self._say(f"trial {ray_trial.config['trial']}: {cause}; it is tried again{where}")
+            if is_part:
+                asked = {**asked, "GPU": 1.0}
+        elif lost_with_its_node(cause):
+            asked = self._slots.move(ray_trial.trial_id).bundle
+        ray_trial.placement_group_factory = PlacementGroupFactory([asked])
+        ray_trial.invalidate_json_state()
