@@ -13,7 +13,7 @@ from ray import tune
 from groupdir.config import TrialConfig
 from groupdir.data.base import Dataset
 from groupdir.device_memory import told
-from groupdir.errors import DeviceMemoryError, DiskFullError, GroupdirError, OtherCodeError
+from groupdir.errors import DataError, DeviceMemoryError, DiskFullError, GroupdirError, NodeError, OtherCodeError
 from groupdir.packing import trainer_on_share
 from groupdir.probe import code_digest
 from groupdir.stages import StageFolder
@@ -28,7 +28,8 @@ class TrialTrainable(tune.Trainable):
 
     Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `code`: digest of the driver's,
     `resume`: a checkpoint folder of an earlier driver to go on from, or None, `stages`: where first stages are shared
-    (`place`, `marks`), or None, and `resources`: what it takes of a node, by Ray's names.
+    (`place`, `marks`), or None, `resources`: what it takes of a node, by Ray's names, and `data_read`: whether the
+    driver has read just these data, so that it is the node's fault where they cannot be read.
     """
 
     @classmethod
@@ -61,6 +62,14 @@ class TrialTrainable(tune.Trainable):
             self._trainer = self._build(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), stages)
         except DeviceMemoryError as error:
             self._refusal = DeviceMemoryError(str(error))  # a new one: the traceback holds the tensors
+            return
+        except DataError as error:
+            if not config.get("data_read"):
+                raise
+            self._refusal = NodeError(
+                f"node {socket.gethostname()}: the data must be there as they are for the driver, got: {error}: put "
+                "them there, and resume the search, which lost nothing"
+            )
             return
         if config.get("resume"):
             with local_copy(config["resume"]) as folder:

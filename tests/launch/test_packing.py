@@ -15,7 +15,7 @@ import ray
 import torch
 
 from groupdir.config import TrialConfig
-from groupdir.errors import DeviceMemoryError, OtherCodeError
+from groupdir.errors import DeviceMemoryError
 from groupdir.packing import trainer_on_share
 from groupdir.space import StudyConfig
 from groupdir.stages import StageFolder
@@ -105,15 +105,3 @@ def test_a_trial_that_was_given_no_gpu_leaves_it_alone(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     trial = {name: CONTENT[name] for name in ("data", "encoder", "method")}
     assert trainer_on_share(TrialConfig.from_dict(trial), None, None, 0.0).device.type == "cpu"
-
-
-def test_what_is_refused_says_so_also_where_it_would_go_on(tmp_path: Path) -> None:
-    """Ray restores a trial before its first step."""
-    trial = {name: CONTENT[name] for name in ("data", "encoder", "method")}
-    config = {"trial": 4, "config": TrialConfig.from_dict(trial).to_dict()}
-    refused = TrialTrainable({**config, "code": "another"})
-    refused.load_checkpoint(tmp_path)
-    with pytest.raises(OtherCodeError, match="groupdir must be the driver's"):
-        refused.step()
-    assert refused.reset_config(config)
-    assert refused.step()["epoch"] == 1
