@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from groupdir.config import TrialConfig
 from groupdir.trainer import Trainer
 from launch.state import TrialState
 from launch.store import Event, Store
-from tests.cluster.hosts import SHARED, Hosts, home, missing
+from tests.cluster.hosts import CHECKOUT, SHARED, Hosts, home, missing
 from tests.cluster.plain_ray import PORT, PROGRAMS, give_checkouts, own, start_ray
 from tests.cluster.site import state_of, training, wait_for
 
@@ -69,11 +71,10 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 
 
 def test_trials_leave_a_spot_machine_before_it_goes(hosts: Hosts, tmp_path: Path) -> None:
-    python, log, told = str(PROGRAMS / "python"), tmp_path / "search.log", tmp_path / "spot.log"
+    python, log, told = str(PROGRAMS / "python"), tmp_path / "search.log", hosts.home("w1", "spot.log")
     notice = SHARED / "notice"
     hosts.begin("w1", [python, "-c", EC2, str(notice)], tmp_path / "ec2.log")
-    endpoint = own({"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:8169"})
-    watcher = hosts.begin("w1", [python, "-m", "launch.cluster.spot"], told, cwd=home() / "groupdir", env=endpoint)
+    begin_watcher(hosts)
     words = [python, "-m", "launch", "search", "search_spaces/small.yaml"]
     env = own({"RAY_ADDRESS": f"{hosts.address['head']}:{PORT}"})
     search = hosts.begin("head", words, log, cwd=home() / "groupdir", env=env)
@@ -82,13 +83,33 @@ def test_trials_leave_a_spot_machine_before_it_goes(hosts: Hosts, tmp_path: Path
     wait_for("three trials are under way", lambda: len(under_way()) == 3 and training(hosts, "w1"), 120, said)
     (hosts.shared / notice.name).touch()
     wait_for("the trial leaves the machine", lambda: not training(hosts, "w1"), 60, said)
-    wait_for("Ray ends there, and the watcher with it", lambda: watcher.poll() is not None, 60, said)
-    assert not [line for line in hosts.processes("w1") if "raylet" in line]
-    assert watcher.returncode == 0
+    assert watchers(hosts), "it must watch until Ray ends"
+    left = lambda: [line for line in hosts.processes("w1") if "/raylet" in line] + watchers(hosts)  # noqa: E731
+    wait_for("Ray ends there, and the watcher with it", lambda: not left(), 60, said)
+    assert "EC2 takes this machine back" in told.read_text()
     hosts.kill("w1")
     wait_for("the search ends", lambda: search.poll() is not None, 240, said)
     assert search.returncode == 0, log.read_text()
     check_whole(folder)
+
+
+def begin_watcher(hosts: Hosts) -> None:
+    """Starts it as `ray up` does: the line of cluster.yaml, by SSH from the head, in a shell that ends then."""
+    line = yaml.safe_load((CHECKOUT / "cluster.yaml").read_text(encoding="utf-8"))["worker_start_ray_commands"][-1]
+    environment = own({"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:8169"})
+    exports = "".join(f"export {name}={value}\n" for name, value in environment.items())
+    hosts.home("w1", ".bashrc").write_text(exports)
+    program = hosts.home("w1", "venv/bin/python")
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {PROGRAMS / "python"} "$@"\n')
+    program.chmod(0o755)
+    shell = shlex.join(["bash", "--login", "-c", "-i", f"true && source ~/.bashrc && ({line})"])
+    hosts.run("head", ["ssh", "-tt", "w1", shell])
+    wait_for("the machine is watched", lambda: watchers(hosts), 20, [hosts.home("w1", "spot.log")])
+
+
+def watchers(hosts: Hosts) -> list[str]:
+    return [line for line in hosts.processes("w1") if line.endswith("-m launch.cluster.spot")]
 
 
 def check_whole(folder: Path) -> None:
