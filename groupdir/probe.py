@@ -34,6 +34,8 @@ WHOLE_FILES, WHOLE_BYTES = 16, 2**28
 
 PATIENCE = 5.0
 SHOWN = 3
+NETWORK = ("nfs", "lustre", "ceph", "gluster", "beegfs", "gpfs", "cifs", "smb", "afs", "wekafs", "fuse.")
+"""How the names of file systems begin that many machines can mount."""
 _WRITES = 2**20  # bytes: a disk without so much room is full
 _COUNT = "import torch; print(torch.cuda.device_count())"
 
@@ -101,7 +103,10 @@ def driver_cuda() -> str | None:
 
 
 def gpus() -> dict[str, Any]:
-    """The node's GPUs: `found` by the driver (name, bytes, bytes that are free), and how many torch can `use`."""
+    """The node's GPUs: `found` by the driver (name, bytes, bytes that are free), and how many torch can `use`.
+
+    A GPU that shares the machine's memory tells no bytes: they are None.
+    """
     program = shutil.which("nvidia-smi")
     if program is None:
         return {"found": [], "use": 0, "message": ""}
@@ -110,12 +115,21 @@ def gpus() -> dict[str, Any]:
     if asked.returncode != 0:
         return {"found": [], "use": 0, "message": (asked.stdout + asked.stderr).strip()}
     rows = csv.reader(asked.stdout.splitlines(), skipinitialspace=True)
-    found = [{"name": name, "bytes": int(total) * 2**20, "free": int(free) * 2**20} for name, total, free in rows]
+    found = [{"name": name, "bytes": _mebibytes(total), "free": _mebibytes(free)} for name, total, free in rows]
     # In a process of its own: Ray hides the GPUs from a worker that asked for none.
     visible = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     used = subprocess.run([sys.executable, "-c", _COUNT], capture_output=True, text=True, check=False, env=visible)
     count = used.stdout.strip()
     return {"found": found, "use": int(count) if count.isdigit() else 0, "message": used.stderr.strip()}
+
+
+def _mebibytes(text: str) -> int | None:
+    """Bytes, of what nvidia-smi says in MiB.
+
+    >>> _mebibytes("2"), _mebibytes("[N/A]")
+    (2097152, None)
+    """
+    return int(text) * 2**20 if text.isdigit() else None
 
 
 def data(trial: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,6 +201,18 @@ def part(meeting: str) -> str:
 def clock() -> float:
     """What the node's clock says, in unix seconds."""
     return time.time()
+
+
+def on_network(path: Path, mounts: str = "/proc/mounts") -> bool:
+    """Whether a folder, which need not be there yet, lies on a file system that many machines can mount."""
+    try:
+        lines = Path(mounts).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    kinds = {fields[1].replace("\\040", " "): fields[2] for line in lines if len(fields := line.split()) > 2}
+    there = path.expanduser().resolve()
+    kind = next((kinds[str(parent)] for parent in (there, *there.parents) if str(parent) in kinds), "")
+    return kind.startswith(NETWORK)
 
 
 def disks(folder: str, meeting: str) -> list[dict[str, Any]]:

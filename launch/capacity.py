@@ -57,6 +57,12 @@ def _resources(kind: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in kind.get("resources", {}).items()}
 
 
+def own_machines(file: str | Path = HEADS_COPY) -> list[str]:
+    """The workers of a cluster of one's own machines, as its file lists them; none where they come from a cloud."""
+    provider = (_cluster(file) or {}).get("provider", {})
+    return [str(worker) for worker in provider.get("worker_ips") or ()] if provider.get("type") == "local" else []
+
+
 def _cluster(file: str | Path) -> dict[str, Any] | None:
     path = Path(file).expanduser()
     found: dict[str, Any] | None = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None

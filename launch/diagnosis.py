@@ -29,6 +29,8 @@ class Need:
         data_on_nodes: Whether workers read the data themselves: the driver sends small data sets to them.
         storage: Where checkpoints go, for messages.
         may_come: What one node has of each kind that the autoscaler may add.
+        missing: The cluster's own machines that are not there.
+        private: Whether nodes will come that no one can ask yet, and the storage seems to be the driver's own disk.
     """
 
     cpu: float
@@ -36,6 +38,8 @@ class Need:
     data_on_nodes: bool
     storage: str
     may_come: Sequence[Mapping[str, float]] = ()
+    missing: Sequence[str] = ()
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def judge(reports: Sequence[NodeReport], here: Mapping[str, Any], need: Need) ->
         found += _differs(report, report.said, here)
         found += _data(report, report.said, here, need)
         found += _clock(report)
-    return [*found, *_storage(reports, need), *_pending(reports, need)]
+    return [*found, *_missing(need), *_storage(reports, need), *_pending(reports, need)]
 
 
 def _differs(report: NodeReport, said: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[Finding]:
@@ -141,7 +145,9 @@ def _gpus(report: NodeReport, said: Mapping[str, Any]) -> Iterator[Finding]:
     found, use, message = said["gpus"]["found"], said["gpus"]["use"], said["gpus"]["message"]
     known = report.resources.get("GPU", 0)
     if not found and message:
-        yield Finding(report.name, f"nvidia-smi fails: {message.splitlines()[0]}", "mend the NVIDIA driver there")
+        # An image with the program on a machine without a GPU, such as a cloud's head, is none of a search's business.
+        text, todo = f"nvidia-smi fails: {message.splitlines()[0]}", "mend the NVIDIA driver, if there is a GPU"
+        yield Finding(report.name, text, todo, fatal=known > 0)
     if found and use < len(found):
         why = f" ({message.splitlines()[-1].strip()})" if message else ""
         text = f"torch must be able to use the {len(found)} GPUs, got {use}{why}"
@@ -203,6 +209,12 @@ def _clock(report: NodeReport) -> Iterator[Finding]:
         yield Finding(report.name, text, "turn on time synchronisation there (systemd-timesyncd or chrony)")
 
 
+def _missing(need: Need) -> Iterator[Finding]:
+    if need.missing:
+        text = f"{', '.join(need.missing)} of its machines did not come, so that they are not examined"
+        yield Finding("cluster", text, "nothing, or see `python -m launch status`: they may join later", fatal=False)
+
+
 def _storage(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
     """Each node must be able to write, and to read what each other wrote."""
     answered = [report for report in reports if report.said is not None]
@@ -220,6 +232,13 @@ def _storage(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
             whose = ", ".join(unseen[:SHOWN]) + (f" and {len(unseen) - SHOWN} more" if len(unseen) > SHOWN else "")
             text = f"{need.storage} must be the same folder on all nodes, but what {whose} wrote is not there"
             yield Finding(report.name, text, "set search.storage_path to a folder that all nodes share, or to s3://...")
+    if need.private and len(wrote) < 2:
+        text = (
+            "search.storage_path must be where workers that are still to come can write, got a folder on the disk of "
+            f"the driver's node, {need.storage}"
+        )
+        todo = "set it to s3://... or to a folder that all nodes mount, or give --skip-doctor if it is one"
+        yield Finding("cluster", text, todo)
 
 
 def _pending(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,13 +19,15 @@ from groupdir.errors import DataError
 from groupdir.registry import resolve
 from groupdir.space import StudyConfig, load_study
 from groupdir.storage import Place
-from launch.capacity import coming, kinds
+from launch.capacity import coming, kinds, own_machines
 from launch.diagnosis import GIB, Finding, Need, NodeReport, judge
 from launch.engine import quiet_ray
 from launch.slots import alive_nodes, requests
 
 ANSWER = 300.0
 """Seconds in which a node must answer: it imports torch, and looks at every file of the data."""
+ARRIVAL = 90.0
+"""Seconds in which one's own machines join a head that has just started."""
 
 
 def doctor(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
@@ -47,7 +50,9 @@ def doctor(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
 
 
 def refuse_sick(config: StudyConfig, folder: Path) -> None:
-    """Refuses to search on a cluster of several nodes on which it would fail; one machine is not asked.
+    """Refuses to search on a cluster on which it would fail; one machine that stays alone is not asked.
+
+    A cluster begins as a head alone: one's own machines are waited for, those of a cloud come when trials do.
 
     Raises:
         DataError: With every finding that is fatal.
@@ -55,7 +60,8 @@ def refuse_sick(config: StudyConfig, folder: Path) -> None:
     if not os.environ.get("RAY_ADDRESS"):
         return
     with quiet_ray(0):
-        health = examine(config, folder) if len(_alive()) > 1 else None
+        await_machines(own_machines())
+        health = examine(config, folder) if kinds() or len(_alive()) > 1 else None
     if health is None:
         return
     health.show()
@@ -107,8 +113,45 @@ def examine(config: StudyConfig, folder: Path) -> Health:
         probe.part(meeting)
     open_data = any(name.partition(".")[0] == "data" for name in config.space.leaves)
     on_nodes = open_data or bool(resolve("data", trial.data.name).on_each_node)  # type: ignore[attr-defined]
-    need = Need(each.cpu, each.gpu, on_nodes, str(storage), kinds() if os.environ.get("RAY_ADDRESS") else ())
+    need = Need(each.cpu, each.gpu, on_nodes, str(storage), *_to_come(storage))
     return Health(reports, judge(reports, here, need))
+
+
+def _to_come(storage: Place) -> tuple[Sequence[dict[str, float]], Sequence[str], bool]:
+    """Of `Need`: what may come, who has not, and whether a cloud's nodes would come to a folder that is not theirs."""
+    if not os.environ.get("RAY_ADDRESS"):
+        return (), (), False
+    own = own_machines()
+    private = storage.path is not None and not probe.on_network(storage.path)
+    return kinds(), missing(own), bool(kinds()) and not own and private
+
+
+def await_machines(listed: Sequence[str], patience: float = ARRIVAL) -> None:
+    """Waits for one's own machines, and says so; once in a process for those that do not come."""
+    expected = [name for name in missing(listed) if name not in _gone]
+    if not expected:
+        return
+    print(f"waiting up to {patience:g} s for {', '.join(expected)}", flush=True)
+    end = time.monotonic() + patience
+    while set(expected) & set(missing(listed)) and time.monotonic() < end:
+        time.sleep(1)
+    _gone.update(missing(listed))
+
+
+_gone: set[str] = set()  # a table has many searches, which need not all wait
+
+
+def missing(listed: Sequence[str]) -> list[str]:
+    """Which of one's own machines Ray does not have."""
+    there = {str(node["NodeManagerAddress"]) for node in _alive()}
+    return [name for name in listed if name not in there and _address(name) not in there]
+
+
+def _address(name: str) -> str:
+    try:
+        return socket.gethostbyname(name)
+    except OSError:
+        return name
 
 
 def _alive() -> list[dict[str, Any]]:
@@ -197,7 +240,7 @@ def _row(report: NodeReport) -> list[str]:
         return [report.name, "-", "-", "-", "-", "-", "-", "-"]
     said = report.said
     versions, gpus = said["versions"], said["gpus"]["found"]
-    cards = ", ".join(f"{gpu['name']} {gpu['bytes'] / GIB:.0f} GiB" for gpu in gpus)
+    cards = ", ".join(f"{gpu['name']} {_memory(gpu['bytes'])}" for gpu in gpus)
     return [
         report.name,
         f"{versions['groupdir']} {said['code']}",
@@ -208,3 +251,7 @@ def _row(report: NodeReport) -> list[str]:
         ", ".join(f"{disk['free'] / GIB:.1f} GiB" for disk in said["disks"]),
         f"{report.skew:+.0f} s" if report.skew else "same",
     ]
+
+
+def _memory(size: int | None) -> str:
+    return "memory unknown" if size is None else f"{size / GIB:.0f} GiB"

@@ -162,9 +162,10 @@ class Study:
         self._store.copy_to(path)
 
     def close(self) -> None:
-        """Closes the store and lets another driver in."""
+        """Closes the store and lets another driver in; the lock then names no process that is gone."""
         self._store.close()
-        if self._lock is not None:
+        if self._lock is not None and not self._lock.closed:
+            self._lock.truncate(0)
             self._lock.close()
 
     def __reduce__(self) -> tuple[Callable[[Path], Path], tuple[Path]]:

@@ -2,6 +2,8 @@
 
 import copy
 import fnmatch
+import importlib.util
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,16 @@ def test_nothing_of_rays_defaults_is_left_in_the_commands(cluster: Cluster) -> N
     assert not [line for line in commands if "anaconda" in line or "ray-wheels" in line]
     assert any("-c ~/groupdir/constraints.txt" in line for line in full["worker_setup_commands"])
     assert any("--autoscaling-config=~/ray_bootstrap_config.yaml" in line for line in full["head_start_ray_commands"])
+
+
+def test_workers_watch_for_the_notice_of_a_spot_machine_after_ray_has_started(cluster: Cluster) -> None:
+    full = prepared(cluster)
+    last = full["worker_start_ray_commands"][-1]
+    (module,) = re.findall(r"python -m (\S+) ", last)
+    assert importlib.util.find_spec(module) is not None
+    assert last.endswith("< /dev/null &"), "`ray up` would wait for it"
+    assert "ray start" in full["worker_start_ray_commands"][-2]
+    assert not [line for line in full["head_start_ray_commands"] if module in line], "the head is no spot machine"
 
 
 def unknown_field(cluster: Cluster) -> None:

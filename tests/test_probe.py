@@ -122,3 +122,21 @@ def test_gpus_as_the_driver_names_them(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_driver_that_fails_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_smi(tmp_path, monkeypatch, 'echo "NVIDIA-SMI has failed"; exit 9')
     assert probe.gpus() == {"found": [], "use": 0, "message": "NVIDIA-SMI has failed"}
+
+
+@pytest.mark.slow
+def test_a_gpu_that_shares_the_machines_memory_tells_no_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_smi(tmp_path, monkeypatch, 'echo "NVIDIA GB10, [N/A], [N/A]"')
+    assert probe.gpus()["found"] == [{"name": "NVIDIA GB10", "bytes": None, "free": None}]
+
+
+@pytest.mark.parametrize(
+    ("path", "shared"),
+    [("/mnt/efs/groupdir/new", True), ("/mnt/efsother", False), ("/home/me", False), ("/mnt/a b/c", True)],
+)
+def test_a_folder_that_many_machines_can_mount(tmp_path: Path, path: str, shared: bool) -> None:
+    mounts = tmp_path / "mounts"
+    lines = ["/dev/root / ext4 rw 0 0", "fs-1.efs:/ /mnt/efs nfs4 rw 0 0", "s3fs /mnt/a\\040b fuse.s3fs rw 0 0"]
+    mounts.write_text("\n".join(lines) + "\n")
+    assert probe.on_network(Path(path), str(mounts)) is shared
+    assert not probe.on_network(Path(path), str(tmp_path / "none"))

@@ -10,6 +10,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from groupdir.errors import DeviceMemoryError
 from launch.failures import cause_of, lost_with_its_node
+from launch.schedulers.draining import Draining
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,17 +40,24 @@ class PatientTrial(Trial):
 class RecordingScheduler(FIFOScheduler):
     """Trials run in their order. One that pauses ends for Ray, with a checkpoint: it comes back as a new one.
 
+    One whose node is given up moves: Ray's own pause writes a checkpoint, and the trial goes on from it elsewhere. To
+    the study it runs all the while, and it is no failure.
+
     Args:
         director: Who decides.
         slots: Where trials run.
         say: Tells the person something.
+        draining: Knows which nodes are given up.
     """
 
     _supports_buffered_results = False  # buffered rows would reach the store late, and the rungs with them
 
-    def __init__(self, director: Director, slots: Slots, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, director: Director, slots: Slots, say: Callable[[str], None], draining: Draining | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._director, self._slots, self._say = director, slots, say
+        self._draining = draining or Draining()
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
         """Ray pickles its scheduler into a file that nothing here reads: the store is the truth, not that."""
@@ -62,7 +70,30 @@ class RecordingScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
         """Ray does not call it for a trial's last epoch: that one is written by `launch.recorder.Recorder`."""
         action = self._director.report(int(result["trial"]), result)
-        return str(TrialScheduler.CONTINUE if action == "continue" else TrialScheduler.STOP)
+        if action != "continue":
+            return str(TrialScheduler.STOP)
+        return str(TrialScheduler.PAUSE if self._leaves(tune_controller, trial) else TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> None:
+        """The process of a trial that ends on a node that is given up takes no other one either."""
+        self._leaves(tune_controller, trial)
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """Those that move come before those that have not begun; Ray itself asks them last, and one after the other."""
+        trials: list[Trial] = tune_controller.get_trials()  # type: ignore[no-untyped-call]
+        moving = (trial for trial in trials if trial.status == trial.PAUSED)
+        return next(moving, None) or super().choose_trial_to_run(tune_controller)
+
+    def _leaves(self, tune_controller: Any, trial: Trial) -> bool:
+        """Whether a trial's node is given up; then Ray must not keep its process, there, for the next trial.
+
+        Ray keeps processes that it knows as started. Nothing else asks whether one is.
+        """
+        if not self._draining.holds(trial):
+            return False
+        controller = getattr(tune_controller, "_tune_controller", tune_controller)  # a wrapper warns of what is private
+        controller._started_actors.discard(controller._trial_to_actor.get(trial))
+        return True
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         """Sees to it that what is tried again asks for a place that may be there.

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.cluster.hosts import Hosts, home, missing
-from tests.cluster.plain_ray import give_checkouts, launch, start_ray, stop_ray
+from tests.cluster.plain_ray import PORT, PROGRAMS, give_checkouts, launch, start_ray, stop_ray
+from tests.cluster.plain_ray import own as own_environment
+from tests.cluster.site import wait_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -175,5 +177,40 @@ def test_a_skewed_clock_on_one_node(hosts: Hosts) -> None:
         (line,) = errors(doctor(hosts))
         assert line.startswith(of_worker(hosts) + "its clock must be the driver's within 5 s, got 7,200 s ahead of it")
     finally:
+        stop_ray(hosts, "worker")
+        start_ray(hosts, "worker", "head")
+
+
+CLOUD = "{provider: {type: aws}, max_workers: 2, available_node_types: {gpu: {resources: {CPU: 1}, max_workers: 2}}}"
+OWN = """
+provider: {type: local, head_ip: HEAD, worker_ips: [WORKER]}
+max_workers: 1
+available_node_types: {local.cluster.node: {resources: {}, max_workers: 1}}
+"""
+
+
+def test_a_head_that_is_still_alone(hosts: Hosts, tmp_path: Path) -> None:
+    """Where a cloud's workers are to come, its own disk is no storage; machines of one's own are waited for."""
+    file, own = hosts.home("head", "ray_bootstrap_config.yaml"), f"search.storage_path={home()}/own"
+    search = ["search", "search_spaces/pictures.yaml", "--set", own]
+    stop_ray(hosts, "worker")
+    try:
+        file.write_text(CLOUD)
+        (line,) = errors(doctor(hosts, own))
+        assert line.startswith("error: cluster: search.storage_path must be where workers that are still to come can")
+        assert launch(hosts, "head", search).returncode == 2
+        file.write_text(OWN.replace("HEAD", hosts.address["head"]).replace("WORKER", hosts.address["worker"]))
+        log = tmp_path / "search.log"
+        words = [str(PROGRAMS / "python"), "-m", "launch", *search]
+        env = own_environment({"RAY_ADDRESS": f"{hosts.address['head']}:{PORT}"})
+        waits = hosts.begin("head", words, log, cwd=home() / "groupdir", env=env)
+        said = f"waiting up to 90 s for {hosts.address['worker']}"
+        wait_for("the head waits", lambda: said in log.read_text(), 60, [log])
+        start_ray(hosts, "worker", "head")
+        assert waits.wait(timeout=120) == 2
+        assert f"{home()}/own must be the same folder on all nodes" in log.read_text()
+        assert not hosts.home("head", "groupdir/results/pictures").exists()
+    finally:
+        file.unlink()
         stop_ray(hosts, "worker")
         start_ray(hosts, "worker", "head")

@@ -130,6 +130,15 @@ def test_a_driver_that_fails_is_told_of_beside_what_ray_believes() -> None:
     assert texts == ["nvidia-smi fails: NVIDIA-SMI has failed", "Ray gives out 1 GPUs, and 0 are there"]
 
 
+def test_a_driver_that_fails_where_ray_knows_no_gpu_is_a_note() -> None:
+    """The head of cluster.yaml runs an image with nvidia-smi on a machine without a GPU."""
+    said = copy.deepcopy(SAID)
+    broken_driver(said)
+    (finding,) = judged(said, resources={"CPU": 0.0}, free={"CPU": 0.0})
+    assert not finding.fatal
+    assert "nvidia-smi fails: NVIDIA-SMI has failed" in finding.text
+
+
 def test_a_minor_version_of_cuda_that_is_newer_than_the_drivers_is_served() -> None:
     said = copy.deepcopy(SAID)
     said["versions"]["driver"] = "12.0"
@@ -227,3 +236,25 @@ def test_gpus_that_ray_was_not_told_of_are_a_note() -> None:
     (finding,) = judged(resources={"CPU": 8.0}, free={"CPU": 8.0})
     assert not finding.fatal
     assert "Ray must give out the 1 GPUs that are there, got 0" in finding.text
+
+
+PRIVATE = Need(4, 1, data_on_nodes=True, storage="/home/me/results", private=True)
+
+
+def test_a_head_alone_whose_workers_could_not_write_where_it_does() -> None:
+    (finding,) = judge([node("w1", SAID, met={"names": ["w1"]})], HERE, PRIVATE)
+    assert finding.fatal
+    assert "search.storage_path must be where workers that are still to come can write" in finding.text
+    assert "/home/me/results" in finding.text
+    assert "s3://" in finding.todo
+    assert "--skip-doctor" in finding.todo
+
+
+def test_a_folder_that_a_worker_shares_is_taken_for_one_that_all_will() -> None:
+    assert judged(need=PRIVATE) == []
+
+
+def test_machines_that_did_not_come_are_named() -> None:
+    (finding,) = judged(need=Need(4, 1, data_on_nodes=True, storage="/mnt", missing=["10.0.0.3", "10.0.0.4"]))
+    assert not finding.fatal
+    assert "10.0.0.3, 10.0.0.4 of its machines did not come" in finding.text

@@ -14,6 +14,7 @@ from launch.slurm import TEMPLATE, Job, slurm_script
 JOB = Job(nodes=4, gpus_per_node=4, cpus_per_node=16, time="12:00:00")
 # What stands for Slurm and Ray: srun runs its command here, once, and `ray symmetric-run` what follows its options.
 SRUN = """#!/bin/bash
+echo "srun with $SRUN_CPUS_PER_TASK CPUs" >> "$CALLS"
 while [[ $1 == --no-kill || $1 == --kill-on-bad-exit* ]]; do shift; done
 exec "$@"
 """
@@ -93,11 +94,13 @@ def test_what_slurm_would_refuse_is_refused(root: Path, tmp_path: Path, job: Job
 class Run:
     """The script, run with programs that stand for Slurm, a search and Ray."""
 
-    def __init__(self, folder: Path, space: Path, search: str, state: str = "RUNNING", restarts: int = 0) -> None:
+    def __init__(
+        self, folder: Path, space: Path, search: str, state: str = "RUNNING", restarts: int = 0, srun: str = SRUN
+    ) -> None:
         self.calls, self.study, self.folder = folder / "calls", folder / "study", folder
         programs = folder / "programs"
-        programs.mkdir()
-        for name, text in (("srun", SRUN), ("ray", RAY), ("scontrol", SCONTROL), ("python", search)):
+        programs.mkdir(exist_ok=True)
+        for name, text in (("srun", srun), ("ray", RAY), ("scontrol", SCONTROL), ("python", search)):
             (programs / name).write_text(text)
             (programs / name).chmod(0o755 | stat.S_IXUSR)
         script = folder / "job.sbatch"
@@ -105,7 +108,9 @@ class Run:
         text = re.sub(r"^checkout=.*$", f"checkout={folder}", text, flags=re.MULTILINE)
         script.write_text(re.sub(r"^environment=.*$", f"environment={programs}", text, flags=re.MULTILINE))
         job = {"SLURM_JOB_ID": "41", "SLURM_JOB_NUM_NODES": "2", "SLURM_SUBMIT_DIR": str(folder), "STATE": state}
+        job["SLURM_CPUS_PER_TASK"] = "8"
         env = {**os.environ, **job, "CALLS": str(self.calls), "SLURM_RESTART_COUNT": str(restarts)}
+        self.calls.write_text("")
         self.process = subprocess.Popen(["bash", str(script)], env=env, stdout=subprocess.PIPE, text=True)
 
     def end(self) -> tuple[int, str]:
@@ -119,12 +124,12 @@ class Run:
 
 SUCCESS = '#!/bin/bash\necho "python $*" >> "$CALLS"\n'
 DIES = "#!/bin/bash\nkill -KILL $PPID\n"
-# As a driver: leaves its number in the lock, ends with 130 when asked to.
+NO_RAY = "#!/bin/bash\nexit 1\n"
+# As a driver: ends with 130 when asked to. What an earlier one left in the lock is the number of another process.
 DRIVER = """#!/bin/bash
 echo "python $*" >> "$CALLS"
-mkdir -p study; echo $$ > study/study.lock
-trap 'exit 130' TERM
-touch study/ready
+trap 'exit ${CODE:-130}' TERM
+mkdir -p study; touch study/ready
 for _ in $(seq 300); do sleep 0.1; done
 """
 
@@ -140,7 +145,8 @@ def test_a_search_that_ends_well_ends_the_job(tmp_path: Path, space: Path) -> No
     assert (code, run.requeued) == (0, False), said
     calls = run.calls.read_text()
     assert f"python -m launch search {space} --out {run.study}" in calls
-    assert re.search(r"ray symmetric-run --address [\d.]+:20041 --min-nodes 2 --num-cpus 1", calls)
+    assert re.search(r"ray symmetric-run --address [\d.]+:20041 --min-nodes 2 --num-cpus 8", calls)
+    assert "srun with 8 CPUs" in calls, "Slurm 22.05 and newer would give the step one"
     assert not list(tmp_path.glob(".slurm-*")), "what it was told is removed"
 
 
@@ -165,6 +171,16 @@ def test_a_driver_that_was_killed_is_started_again(tmp_path: Path, space: Path) 
     assert run.requeued
 
 
+def test_what_never_begins_is_tried_three_times(tmp_path: Path, space: Path) -> None:
+    """A port that is taken, no Ray: srun ends at once, again and again."""
+    for requeued in (True, True, False):
+        run = Run(tmp_path, space, SUCCESS, srun=NO_RAY)
+        code, said = run.end()
+        assert (code, run.requeued) == (1, requeued), said
+    assert "3 times in a row it ended within 120 s" in said
+    assert not list(tmp_path.glob(".slurm-*")), "the next submission begins anew"
+
+
 def test_but_not_for_ever(tmp_path: Path, space: Path) -> None:
     run = Run(tmp_path, space, DIES, restarts=50)
     code, said = run.end()
@@ -181,6 +197,33 @@ def test_the_driver_is_asked_to_end(tmp_path: Path, space: Path, signal: str, re
     code, said = run.end()
     assert (code, run.requeued) == (130, requeued), said
     assert "asked to end" in said
+
+
+def test_a_search_that_is_whole_when_its_time_is_up_is_not_queued_again(
+    tmp_path: Path, space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODE", "0")
+    run = Run(tmp_path, space, DRIVER)
+    wait_for(run.study / "ready")
+    subprocess.run(["kill", "-USR1", str(run.process.pid)], check=True)
+    assert run.end()[0] == 0
+    assert not run.requeued
+
+
+def test_a_driver_that_is_not_there_yet_is_asked_when_it_is_and_nobody_else(tmp_path: Path, space: Path) -> None:
+    """The lock of a study names a process of an earlier driver's number; the number may be another process's now."""
+    (tmp_path / "study").mkdir()
+    with subprocess.Popen(["sleep", "60"]) as other:
+        (tmp_path / "study/study.lock").write_text(str(other.pid))
+        slow = SRUN.replace('exec "$@"', 'touch study/begun; sleep 2; exec "$@"')
+        run = Run(tmp_path, space, DRIVER, srun=slow)
+        wait_for(run.study / "begun")
+        subprocess.run(["kill", "-USR1", str(run.process.pid)], check=True)
+        code, said = run.end()
+        assert other.poll() is None, "a stranger was ended"
+        other.kill()
+    assert code in (130, 143), said
+    assert run.requeued
 
 
 def test_a_job_that_was_cancelled_meanwhile_stays_cancelled(tmp_path: Path, space: Path) -> None:

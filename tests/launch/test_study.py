@@ -1,5 +1,6 @@
 """A study's folder, its state over a crash, and the scheduler's state rebuilt from it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -314,3 +315,12 @@ def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> N
     Director(again, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
     assert list(again.events()) == events, "a new driver comes to the same decisions"
     again.close()
+
+
+def test_a_study_that_is_closed_names_no_driver(study: Study) -> None:
+    """Its number may be another process's soon, and whoever reads it might end that."""
+    lock = study.folder / "study.lock"
+    assert lock.read_text() == str(os.getpid())
+    study.close()
+    assert lock.read_text() == ""
+    study.close()

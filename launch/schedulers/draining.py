@@ -1,0 +1,61 @@
+"""Which trials are on a node that Ray is told to give up, such as a spot machine that is taken back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ray.tune.experiment import Trial
+
+EVERY = 2.0
+"""Seconds between two questions to Ray: two minutes is all that a spot machine has."""
+
+
+def draining_nodes() -> Collection[str]:
+    """The nodes that run, and that `ray drain-node` or an autoscaler has given up."""
+    from ray._private.state import state
+
+    nodes: Collection[str] = state.get_draining_nodes()
+    return nodes
+
+
+def node_of(trial: Trial) -> str:
+    """Ray's name of the node that a trial runs on; empty where it runs on none."""
+    from ray._private.state import actors
+
+    actor: Any = trial.temporary_state.ray_actor
+    if actor is None:
+        return ""
+    about: dict[str, Any] = actors(actor._ray_actor_id.hex())
+    return str(about.get("Address", {}).get("NodeID", ""))
+
+
+class Draining:
+    """Asks Ray now and then.
+
+    Args:
+        nodes: Gives the nodes that are given up.
+        node_of: Gives the node of a trial; asked only while there are any.
+        now: A clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        nodes: Callable[[], Collection[str]] = draining_nodes,
+        node_of: Callable[[Trial], str] = node_of,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask = nodes
+        self._node_of = node_of
+        self._now = now
+        self._nodes: Collection[str] = ()
+        self._next = 0.0
+
+    def holds(self, trial: Trial) -> bool:
+        """Whether a trial is on such a node."""
+        if self._now() >= self._next:
+            self._nodes = self._ask()
+            self._next = self._now() + EVERY
+        return bool(self._nodes) and self._node_of(trial) in self._nodes
