@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from launch.slots import KIND, Request
+
 CLOCK = 5.0
 """Seconds that two clocks may differ. Signed requests to S3 are refused above 15 minutes; logs are useless before."""
 FREE = 2**30
@@ -24,8 +26,7 @@ class Need:
     """What a search asks of nodes.
 
     Attributes:
-        cpu: Of one trial.
-        gpu: Of one trial.
+        asks: What one trial takes; it needs a place for one of them.
         data_on_nodes: Whether workers read the data themselves: the driver sends small data sets to them.
         storage: Where checkpoints go, for messages.
         may_come: What one node has of each kind that the autoscaler may add.
@@ -33,8 +34,7 @@ class Need:
         private: Whether nodes will come that no one can ask yet, and the storage seems to be the driver's own disk.
     """
 
-    cpu: float
-    gpu: float
+    asks: Sequence[Request]
     data_on_nodes: bool
     storage: str
     may_come: Sequence[Mapping[str, float]] = ()
@@ -243,7 +243,7 @@ def _storage(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
 
 def _pending(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
     """Why a trial would wait: for ever, or until others end."""
-    asked = _amounts(need.cpu, need.gpu)
+    asked = " or ".join(_amounts(ask.cpu, ask.gpu, ask.kind) for ask in need.asks)
     if any(_fits(report.free, need) for report in reports):
         return
     if any(_fits(report.resources, need) for report in reports):
@@ -260,17 +260,19 @@ def _pending(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
 
 
 def _fits(there: Mapping[str, float], need: Need) -> bool:
-    return there.get("CPU", 0) >= need.cpu and there.get("GPU", 0) >= need.gpu
+    return any(ask.fits(there) for ask in need.asks)
 
 
 def _of(there: Mapping[str, float]) -> str:
-    return _amounts(there.get("CPU", 0), there.get("GPU", 0))
+    kinds = [name.removeprefix(KIND) for name in there if name.startswith(KIND)]
+    return _amounts(there.get("CPU", 0), there.get("GPU", 0), ", ".join(kinds))
 
 
-def _amounts(cpu: float, gpu: float) -> str:
+def _amounts(cpu: float, gpu: float, kind: str = "") -> str:
     """Resources in words.
 
-    >>> _amounts(4, 0.5), _amounts(1, 0)
-    ('4 CPUs and 0.5 GPUs', '1 CPU and 0 GPUs')
+    >>> _amounts(4, 0.5), _amounts(1, 0), _amounts(1, 2, "T4")
+    ('4 CPUs and 0.5 GPUs', '1 CPU and 0 GPUs', '1 CPU and 2 GPUs (T4)')
     """
-    return f"{cpu:g} CPU{'' if cpu == 1 else 's'} and {gpu:g} GPU{'' if gpu == 1 else 's'}"
+    gpus = f"{gpu:g} GPU{'' if gpu == 1 else 's'}" + (f" ({kind})" if kind else "")
+    return f"{cpu:g} CPU{'' if cpu == 1 else 's'} and {gpus}"

@@ -105,7 +105,7 @@ def examine(config: StudyConfig, folder: Path) -> Health:
     storage = Place.at(config.search.storage_path or folder.absolute().parent)
     meeting = str(storage / f".doctor-{uuid.uuid4().hex[:8]}")
     to_come = coming().nodes if os.environ.get("RAY_ADDRESS") else ()
-    each = requests(config.search.resources, [*alive_nodes(), *to_come])[0]
+    asks = requests(config.search.resources, [*alive_nodes(), *to_come])
     here = {"versions": probe.versions(), "code": probe.code_digest(), "data": probe.data(trial.to_dict())}
     try:
         reports = _ask(trial.to_dict(), meeting)
@@ -113,7 +113,7 @@ def examine(config: StudyConfig, folder: Path) -> Health:
         probe.part(meeting)
     open_data = any(name.partition(".")[0] == "data" for name in config.space.leaves)
     on_nodes = open_data or bool(resolve("data", trial.data.name).on_each_node)  # type: ignore[attr-defined]
-    need = Need(each.cpu, each.gpu, on_nodes, str(storage), *_to_come(storage))
+    need = Need(asks, on_nodes, str(storage), *_to_come(storage))
     return Health(reports, judge(reports, here, need))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from launch.diagnosis import FREE, Finding, Need, NodeReport, judge
+from launch.slots import Request
 
 VERSIONS = {
     "groupdir": "0.1.0",
@@ -29,7 +30,7 @@ SAID: dict[str, Any] = {
     "open_files": 65536,
 }
 HERE = {"versions": VERSIONS, "code": "c1", "data": DATA}
-NEED = Need(cpu=4, gpu=1, data_on_nodes=True, storage="/mnt/shared")
+NEED = Need([Request(4, 1)], data_on_nodes=True, storage="/mnt/shared")
 HAS = {"CPU": 8.0, "GPU": 1.0}
 
 
@@ -148,7 +149,7 @@ def test_a_minor_version_of_cuda_that_is_newer_than_the_drivers_is_served() -> N
 def test_data_that_the_driver_sends_need_not_be_there() -> None:
     said = copy.deepcopy(SAID)
     missing_data(said)
-    (finding,) = judged(said, Need(4, 1, data_on_nodes=False, storage="/mnt"))
+    (finding,) = judged(said, Need([Request(4, 1)], data_on_nodes=False, storage="/mnt"))
     assert not finding.fatal
     assert "trials are sent the driver's" in finding.todo
 
@@ -194,14 +195,24 @@ def test_a_node_that_cannot_answer_is_an_error_and_the_others_are_judged() -> No
 
 
 def test_a_trial_that_no_node_can_take() -> None:
-    (finding,) = judged(need=Need(4, 2, data_on_nodes=True, storage="/mnt"))
+    (finding,) = judged(need=Need([Request(4, 2)], data_on_nodes=True, storage="/mnt"))
     assert "asks for 4 CPUs and 2 GPUs, which no node has (w1 (10.0.0.1): 8 CPUs and 1 GPU" in finding.text
     assert "PENDING for ever" in finding.text
 
 
+def test_kinds_of_gpu() -> None:
+    """One kind with room is enough."""
+    there = {"CPU": 8.0, "GPU": 1.0, "accelerator_type:T4": 1.0}
+    asks = [Request(4, 0.5, "A100"), Request(4, 1, "T4")]
+    report = [node("w1", SAID, resources=there, free=there)]
+    assert judge(report, HERE, Need(asks, data_on_nodes=True, storage="/mnt")) == []
+    (finding,) = judge(report, HERE, Need(asks[:1], data_on_nodes=True, storage="/mnt"))
+    assert "4 CPUs and 0.5 GPUs (A100), which no node has (w1 (10.0.0.1): 8 CPUs and 1 GPU (T4))" in finding.text
+
+
 def test_a_trial_that_the_autoscaler_has_a_node_for_is_a_note() -> None:
     kinds = ({"CPU": 4.0}, {"CPU": 8.0, "GPU": 2.0})
-    (finding,) = judged(need=Need(4, 2, data_on_nodes=True, storage="/mnt", may_come=kinds))
+    (finding,) = judged(need=Need([Request(4, 2)], data_on_nodes=True, storage="/mnt", may_come=kinds))
     assert not finding.fatal
     assert "PENDING until the autoscaler has added one" in finding.text
 
@@ -238,7 +249,7 @@ def test_gpus_that_ray_was_not_told_of_are_a_note() -> None:
     assert "Ray must give out the 1 GPUs that are there, got 0" in finding.text
 
 
-PRIVATE = Need(4, 1, data_on_nodes=True, storage="/home/me/results", private=True)
+PRIVATE = Need([Request(4, 1)], data_on_nodes=True, storage="/home/me/results", private=True)
 
 
 def test_a_head_alone_whose_workers_could_not_write_where_it_does() -> None:
@@ -255,6 +266,8 @@ def test_a_folder_that_a_worker_shares_is_taken_for_one_that_all_will() -> None:
 
 
 def test_machines_that_did_not_come_are_named() -> None:
-    (finding,) = judged(need=Need(4, 1, data_on_nodes=True, storage="/mnt", missing=["10.0.0.3", "10.0.0.4"]))
+    (finding,) = judged(
+        need=Need([Request(4, 1)], data_on_nodes=True, storage="/mnt", missing=["10.0.0.3", "10.0.0.4"])
+    )
     assert not finding.fatal
     assert "10.0.0.3, 10.0.0.4 of its machines did not come" in finding.text
