@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-fast test-cluster lint bench clean
+.PHONY: help install quickstart test test-fast test-cluster test-faults lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,14 +52,18 @@ quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the r
 	@echo "Next, train the chosen configuration with five seeds and read the test set:"
 	@echo "  $(BIN)/groupdir train $(STUDY)/best_few.yaml --seeds 5 --beside vanilla"
 
-test: $(STAMP)  ## All tests but those that need a GPU (under 10 minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" --durations=15
+test: test-fast  ## All tests but those that need a GPU or make hosts (12 minutes on 2 cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not gpu" --durations=15
 
-test-fast: $(STAMP)  ## The tests without Ray, wheel and golden runs (under a minute)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+test-fast: $(STAMP)  ## The tests without Ray, wheel and golden runs (a minute or two)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 test-cluster: $(STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_hosts.py tests/cluster/test_on_premise.py -m slow --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_hosts.py tests/cluster/test_on_premise.py -m hosts --durations=10
+
+test-faults: $(STAMP)  ## The same hosts: what the doctor finds, a spot notice, Slurm (also needs slurm; 8 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_doctor.py tests/cluster/test_spot.py tests/cluster/test_slurm.py \
+		-m hosts --durations=10
 
 lint: $(STAMP)  ## Style, format and types
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from tests.cluster.plain_ray import own as own_environment
 from tests.cluster.site import wait_for
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.hosts,
     pytest.mark.timeout(420),
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]

@@ -12,7 +12,7 @@ import pytest
 from tests.cluster.hosts import Hosts, home, missing
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.hosts,
     pytest.mark.timeout(120),
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]

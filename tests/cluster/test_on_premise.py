@@ -28,7 +28,7 @@ from tests.cluster.site import (
 )
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.hosts,
     pytest.mark.timeout(420),
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]

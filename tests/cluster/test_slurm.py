@@ -17,7 +17,7 @@ from tests.cluster.site import state_of, training, wait_for
 from tests.cluster.slurm_site import idle, job_state, logs, missing_slurm, start_slurm, submit
 
 WHY = missing() or missing_slurm()
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.skipif(WHY is not None, reason=str(WHY))]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900), pytest.mark.skipif(WHY is not None, reason=str(WHY))]
 HOSTS = ("node1", "node2")
 SPACE = """
 name: small

@@ -20,7 +20,7 @@ from tests.cluster.plain_ray import PORT, PROGRAMS, give_checkouts, own, start_r
 from tests.cluster.site import state_of, training, wait_for
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.hosts,
     pytest.mark.timeout(420),
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]

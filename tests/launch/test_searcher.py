@@ -9,11 +9,13 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
+from launch.capacity import Coming
 from launch.director import OVER, WAIT
 from launch.ray_searcher import StudySearcher
 from launch.sampling.design import design_point
 from launch.sampling.history import told
 from launch.searcher import SAMPLERS, propose
+from launch.slots import Slots
 from launch.state import TrialState as TrialStateOfOurs
 from launch.study import Study
 
@@ -106,12 +108,17 @@ def test_waiting_trials_come_first_and_go_on_from_their_checkpoint(
     (tmp_path / "trial.pt").touch()
     study.append("checkpoint", trial=first, epoch=1, payload={"path": str(tmp_path)})
     study.append("checkpoint", trial=second, epoch=1, payload={"path": str(tmp_path / "gone")})
-    searcher = StudySearcher(study, iter([first, second, suggest(study), WAIT, OVER]).__next__)
+    slots = Slots(study.config.search, lambda: [{"CPU": 4.0}], Coming())
+    searcher = StudySearcher(study, iter([first, second, suggest(study), WAIT, suggest(study), OVER]).__next__, slots)
     told_first, told_second, third = (searcher.suggest(name) for name in "abc")
     assert (told_first["trial"], told_first["resume"]) == (first, str(tmp_path))
     assert (told_second["trial"], told_second["resume"]) == (second, None), "its checkpoint is gone: from the start"
     assert third["config"] == study.state.trials[2].config
-    assert searcher.suggest("d") is None
+    assert third["resources"] == {"CPU": 1.0}
+    assert searcher.suggest("d") is None, "who waits takes no place"
+    assert searcher.suggest("d")["trial"] == 3
+    assert searcher.suggest("e") is None, "four are all that fit, and nobody was asked"
+    searcher.on_trial_complete("a")
     assert searcher.suggest("e") == Searcher.FINISHED
 
 
