@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from launch.slots import KIND, Request
+from launch.slots import Request, in_words
 
 CLOCK = 5.0
 """Seconds that two clocks may differ. Signed requests to S3 are refused above 15 minutes; logs are useless before."""
@@ -243,36 +243,21 @@ def _storage(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
 
 def _pending(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
     """Why a trial would wait: for ever, or until others end."""
-    asked = " or ".join(_amounts(ask.cpu, ask.gpu, ask.kind) for ask in need.asks)
+    asked = " or ".join(map(str, need.asks))
     if any(_fits(report.free, need) for report in reports):
         return
     if any(_fits(report.resources, need) for report in reports):
-        most = ", ".join(f"{report.name}: {_of(report.free)}" for report in reports)
+        most = ", ".join(f"{report.name}: {in_words(report.free)}" for report in reports)
         text = f"a trial asks for {asked}, which no node has free ({most}), and is PENDING until others end"
         yield Finding("cluster", text, "wait, or see `ray status` for who has them", fatal=False)
     elif any(_fits(kind, need) for kind in need.may_come):
         text = f"a trial asks for {asked}, which no node has yet, and is PENDING until the autoscaler has added one"
         yield Finding("cluster", text, "wait, or see `ray status`", fatal=False)
     else:
-        most = ", ".join(f"{report.name}: {_of(report.resources)}" for report in reports)
+        most = ", ".join(f"{report.name}: {in_words(report.resources)}" for report in reports)
         text = f"a trial asks for {asked}, which no node has ({most}), and would be PENDING for ever"
         yield Finding("cluster", text, "lower search.resources, add nodes, or start Ray with more")
 
 
 def _fits(there: Mapping[str, float], need: Need) -> bool:
     return any(ask.fits(there) for ask in need.asks)
-
-
-def _of(there: Mapping[str, float]) -> str:
-    kinds = [name.removeprefix(KIND) for name in there if name.startswith(KIND)]
-    return _amounts(there.get("CPU", 0), there.get("GPU", 0), ", ".join(kinds))
-
-
-def _amounts(cpu: float, gpu: float, kind: str = "") -> str:
-    """Resources in words.
-
-    >>> _amounts(4, 0.5), _amounts(1, 0), _amounts(1, 2, "T4")
-    ('4 CPUs and 0.5 GPUs', '1 CPU and 0 GPUs', '1 CPU and 2 GPUs (T4)')
-    """
-    gpus = f"{gpu:g} GPU{'' if gpu == 1 else 's'}" + (f" ({kind})" if kind else "")
-    return f"{cpu:g} CPU{'' if cpu == 1 else 's'} and {gpus}"

@@ -16,8 +16,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from groupdir.data.base import Dataset
+from groupdir.errors import ConfigError
 from launch.director import Director
-from launch.slots import Slots
+from launch.slots import Slots, alive_nodes, in_words
 from launch.study import Study
 
 if TYPE_CHECKING:
@@ -152,6 +153,10 @@ def run_trials(
 
     recorder = Recorder(study, director, screen.refresh, screen.say)
     search, slots = study.config.search, Slots.of_cluster(study.config.search)
+    if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # of a cluster the doctor says so
+        asked, there = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))
+        text = f"a trial must fit on this machine, which has {there}, but asks for {asked}: lower it, and begin anew"
+        raise ConfigError([study.config.mistake("search.resources", text)])
     taken = len(study.runs())
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
     tuner = tune.Tuner(

@@ -36,9 +36,24 @@ class Request:
         asked = {"CPU": self.cpu, "GPU": self.gpu} | ({KIND + self.kind: 0.001} if self.kind else {})
         return {name: amount for name, amount in asked.items() if amount}
 
+    def __str__(self) -> str:
+        return in_words(self.bundle)
+
     def fits(self, there: Amounts) -> int:
         """How many of them a node holds."""
         return min(math.floor(there.get(name, 0.0) / amount + 1e-9) for name, amount in self.bundle.items())
+
+
+def in_words(there: Amounts) -> str:
+    """CPUs and GPUs of a node or a trial.
+
+    >>> in_words({"CPU": 4, "GPU": 0.5}), in_words({"CPU": 1}), str(Request(1, 2, "T4"))
+    ('4 CPUs and 0.5 GPUs', '1 CPU and 0 GPUs', '1 CPU and 2 GPUs (T4)')
+    """
+    cpu, gpu = there.get("CPU", 0), there.get("GPU", 0)
+    kinds = ", ".join(name.removeprefix(KIND) for name in there if name.startswith(KIND))
+    gpus = f"{gpu:g} GPU{'' if gpu == 1 else 's'}" + (f" ({kinds})" if kinds else "")
+    return f"{cpu:g} CPU{'' if cpu == 1 else 's'} and {gpus}"
 
 
 def requests(asked: ResourcesConfig, nodes: Sequence[Amounts]) -> list[Request]:

@@ -7,10 +7,17 @@ from typing import Any
 import pytest
 import yaml
 
+from groupdir.errors import ConfigError
 from groupdir.search_config import SearchConfig
+from groupdir.space import StudyConfig
+from launch import engine
 from launch import slots as module
 from launch.capacity import Coming
+from launch.director import Director
+from launch.schedulers import NoStopping
 from launch.slots import Request, Slots
+from launch.study import Study
+from tests.launch.conftest import CONTENT
 
 WORKER = {"CPU": 4.0, "GPU": 1.0}
 
@@ -102,3 +109,16 @@ def test_how_many_at_once_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_parts_that_are_none(gpu: Any) -> None:
     with pytest.raises(ValueError, match=r"must|finite"):
         search(gpu=gpu)
+
+
+def test_a_machine_that_can_hold_no_trial_says_so(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray would wait for ever."""
+    search = {**CONTENT["search"], "resources": {"gpu": {"A100": 0.5, "T4": 1.0}}}
+    study = Study.create(tmp_path / "study", StudyConfig.from_dict({**CONTENT, "search": search}))
+    for place in (module, engine):
+        monkeypatch.setattr(place, "alive_nodes", lambda: [{"CPU": 2.0}])
+    director = Director(study, NoStopping(), "val_mae_all")
+    says = r"resources: .* has 2 CPUs and 0 GPUs, but asks for 1 CPU and 0.5 GPUs \(A100\) or 1 CPU and 1 GPU \(T4\)"
+    with pytest.raises(ConfigError, match=says):
+        engine.run_trials(study, director, None, engine.Interrupt(None), engine.Screen(lambda: None, print))
+    study.close()
