@@ -50,12 +50,24 @@ class Draining:
         self._ask = nodes
         self._node_of = node_of
         self._now = now
-        self._nodes: Collection[str] = ()
+        self._nodes: frozenset[str] = frozenset()
+        self._more = False
         self._next = 0.0
 
     def holds(self, trial: Trial) -> bool:
         """Whether a trial is on such a node."""
-        if self._now() >= self._next:
-            self._nodes = self._ask()
-            self._next = self._now() + EVERY
+        self._look()
         return bool(self._nodes) and self._node_of(trial) in self._nodes
+
+    def more(self) -> bool:
+        """Whether there are others since this was last asked."""
+        self._look()
+        more, self._more = self._more, False
+        return more
+
+    def _look(self) -> None:
+        if self._now() >= self._next:
+            found = frozenset(self._ask())
+            self._more = self._more or bool(found - self._nodes)
+            self._nodes = found
+            self._next = self._now() + EVERY

@@ -79,21 +79,15 @@ class RecordingScheduler(FIFOScheduler):
         self._leaves(tune_controller, trial)
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
-        """Those that move come before those that have not begun; Ray itself asks them last, and one after the other."""
+        """Those that move come before those that have not begun; Ray itself asks them last, and one after the other.
+
+        Ray asks before it gives a process that it has kept to a trial: those on a node that was given up meanwhile go.
+        """
+        if self._draining.more():
+            controller_of(tune_controller)._cleanup_cached_actors(force_all=True)
         trials: list[Trial] = tune_controller.get_trials()  # type: ignore[no-untyped-call]
         moving = (trial for trial in trials if trial.status == trial.PAUSED)
         return next(moving, None) or super().choose_trial_to_run(tune_controller)
-
-    def _leaves(self, tune_controller: Any, trial: Trial) -> bool:
-        """Whether a trial's node is given up; then Ray must not keep its process, there, for the next trial.
-
-        Ray keeps processes that it knows as started. Nothing else asks whether one is.
-        """
-        if not self._draining.holds(trial):
-            return False
-        controller = getattr(tune_controller, "_tune_controller", tune_controller)  # a wrapper warns of what is private
-        controller._started_actors.discard(controller._trial_to_actor.get(trial))
-        return True
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         """Sees to it that what is tried again asks for a place that may be there.
@@ -116,3 +110,19 @@ class RecordingScheduler(FIFOScheduler):
             asked = self._slots.move(ray_trial.trial_id).bundle
         ray_trial.placement_group_factory = PlacementGroupFactory([asked])
         ray_trial.invalidate_json_state()
+
+    def _leaves(self, tune_controller: Any, trial: Trial) -> bool:
+        """Whether a trial's node is given up; then Ray must not keep its process, there, for the next trial.
+
+        Ray keeps processes that it knows as started. Nothing else asks whether one is.
+        """
+        if not self._draining.holds(trial):
+            return False
+        controller = controller_of(tune_controller)
+        controller._started_actors.discard(controller._trial_to_actor.get(trial))
+        return True
+
+
+def controller_of(given: Any) -> Any:
+    """What Ray wraps, now and then, so that a scheduler is warned when it uses what is private."""
+    return getattr(given, "_tune_controller", given)

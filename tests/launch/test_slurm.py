@@ -95,7 +95,14 @@ class Run:
     """The script, run with programs that stand for Slurm, a search and Ray."""
 
     def __init__(
-        self, folder: Path, space: Path, search: str, state: str = "RUNNING", restarts: int = 0, srun: str = SRUN
+        self,
+        folder: Path,
+        space: Path,
+        search: str,
+        state: str = "RUNNING",
+        restarts: int = 0,
+        srun: str = SRUN,
+        soon: int = 120,
     ) -> None:
         self.calls, self.study, self.folder = folder / "calls", folder / "study", folder
         programs = folder / "programs"
@@ -106,6 +113,7 @@ class Run:
         script = folder / "job.sbatch"
         text = slurm_script(space, Job(2, 0, 8, "10"), self.study)
         text = re.sub(r"^checkout=.*$", f"checkout={folder}", text, flags=re.MULTILINE)
+        text = re.sub(r"^soon=.*$", f"soon={soon}", text, flags=re.MULTILINE)
         script.write_text(re.sub(r"^environment=.*$", f"environment={programs}", text, flags=re.MULTILINE))
         job = {"SLURM_JOB_ID": "41", "SLURM_JOB_NUM_NODES": "2", "SLURM_SUBMIT_DIR": str(folder), "STATE": state}
         job["SLURM_CPUS_PER_TASK"] = "8"
@@ -171,13 +179,20 @@ def test_a_driver_that_was_killed_is_started_again(tmp_path: Path, space: Path) 
     assert run.requeued
 
 
-def test_what_never_begins_is_tried_three_times(tmp_path: Path, space: Path) -> None:
-    """A port that is taken, no Ray: srun ends at once, again and again."""
+@pytest.mark.parametrize(
+    ("search", "srun", "soon"),
+    [(SUCCESS, NO_RAY, 120), (SUCCESS, NO_RAY, 0), (DIES, SRUN, 120)],
+    ids=["at once", "after long waiting for the other nodes", "with its driver"],
+)
+def test_what_ends_without_having_searched_is_tried_three_times(
+    tmp_path: Path, space: Path, search: str, srun: str, soon: int
+) -> None:
+    """A port that is taken, no Ray, no memory."""
     for requeued in (True, True, False):
-        run = Run(tmp_path, space, SUCCESS, srun=NO_RAY)
+        run = Run(tmp_path, space, search, srun=srun, soon=soon)
         code, said = run.end()
         assert (code, run.requeued) == (1, requeued), said
-    assert "3 times in a row it ended within 120 s" in said
+    assert "3 times in a row it ended before the search began, or within" in said
     assert not list(tmp_path.glob(".slurm-*")), "the next submission begins anew"
 
 

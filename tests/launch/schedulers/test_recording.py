@@ -25,6 +25,10 @@ class Tune:
         self.now = 100.0
         self._trial_to_actor = Actors((trial.name, f"process of {name}") for name, trial in self.trials.items())
         self._started_actors = set(self._trial_to_actor.values())
+        self.emptied = 0
+
+    def _cleanup_cached_actors(self, force_all: bool) -> None:
+        self.emptied += force_all
 
     def draining(self) -> Draining:
         return Draining(self.ask, lambda trial: self.nodes[trial.name], lambda: self.now)  # type: ignore[attr-defined]
@@ -94,3 +98,19 @@ def test_those_that_move_begin_first(tune: Any) -> None:
     assert tune.scheduler("continue").choose_trial_to_run(tune) is tune.trials["b"]
     tune.trials["b"].status = "RUNNING"
     assert tune.scheduler("continue").choose_trial_to_run(tune) is tune.trials["a"]
+
+
+def test_processes_that_ray_has_kept_go_when_a_node_is_given_up(tune: Any) -> None:
+    scheduler = tune.scheduler("continue")
+    wrapped = SimpleNamespace(_tune_controller=tune, get_trials=tune.get_trials)
+
+    def emptied(*given_up: str) -> int:
+        tune.given_up = set(given_up)
+        tune.now += EVERY
+        scheduler.on_trial_result(wrapped, tune.trials["b"], ROW)  # whoever asks Ray first
+        for _ in range(3):
+            scheduler.choose_trial_to_run(wrapped)
+        return int(tune.emptied)
+
+    steps: list[tuple[str, ...]] = [(), ("w1",), ("w1",), ("w1", "w3"), (), ("w1",)]
+    assert [emptied(*step) for step in steps] == [0, 1, 1, 2, 2, 3]
