@@ -96,18 +96,19 @@ class Follower:
             UnknownJob: The cluster does not know it (any more).
             DataError: It does not answer for a long time.
         """
-        answered = time.monotonic()
+        lost: float | None = None  # since when nobody answers
         while True:
             try:
                 if address is not None:
                     return self._until_end(address)
                 with Tunnel(self._cluster) as through:
-                    answered = time.monotonic()
+                    lost = None
                     return self._until_end(through)
             except UnknownJob:
                 raise
             except (OSError, DataError, _Lost) as error:
-                if time.monotonic() - answered > PATIENCE:
+                lost = time.monotonic() if lost is None else lost
+                if time.monotonic() - lost > PATIENCE:
                     raise DataError(f"{self._cluster.path}: has not answered for {PATIENCE:.0f} s: {error}") from error
                 print("the connection is lost, the search goes on: trying again", flush=True)
                 address = None

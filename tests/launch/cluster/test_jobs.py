@@ -93,6 +93,19 @@ def test_a_cluster_that_is_gone_ends_it(follow, monkeypatch: pytest.MonkeyPatch)
         follow(Server([1]))
 
 
+def test_a_break_after_hours_of_following_is_no_silence_of_hours(follow, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    now = [0.0]
+
+    class Late(Server):
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            async for chunk in super().tail_job_logs(job):
+                now[0] += 10 * jobs.PATIENCE
+                yield chunk
+
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: now[0])
+    assert follow(Late([2, 3, 4]), refuses=1) == "".join(LOG)
+
+
 def test_searches_are_found_by_their_study_the_latest_last() -> None:
     def job(name: str, start: int, metadata: dict[str, str] | None) -> object:
         return SimpleNamespace(submission_id=name, start_time=start, metadata=metadata)
