@@ -126,7 +126,7 @@ class Follower:
         try:
             return server.get_job_info(self._job)
         except RuntimeError as error:
-            if "404" in str(error):
+            if "status code 404:" in str(error):
                 raise UnknownJob(f"{self._job}: the cluster does not know it: was the head started anew?") from error
             raise _Lost(str(error)) from error
 

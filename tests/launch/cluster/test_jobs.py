@@ -26,10 +26,14 @@ class Server:
         self.breaks = breaks
         self.ended = False
         self.known = True
+        self.falters = False
 
     def get_job_info(self, job: str) -> object:
         if not self.known:
             raise RuntimeError("Request failed with status code 404: no such job")
+        if self.falters:
+            self.falters = False
+            raise RuntimeError(f"Request failed with status code 500: {job}: the head is busy.")
         return SimpleNamespace(status=SimpleNamespace(is_terminal=lambda: self.ended))
 
     async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
@@ -65,11 +69,11 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr(jobs, "Tunnel", Tunnel)
     monkeypatch.setattr(jobs.time, "sleep", lambda seconds: None)
 
-    def run(server: Server, refuses: int = 0) -> str:
+    def run(server: Server, refuses: int = 0, job: str = "digits-1") -> str:
         said: list[str] = []
         Tunnel.refuses = refuses
         monkeypatch.setattr(jobs, "client", lambda address: server)
-        Follower(CLUSTER, "digits-1", said.append).follow("http://127.0.0.1:1")
+        Follower(CLUSTER, job, said.append).follow("http://127.0.0.1:1")
         return "".join(said)
 
     return run
@@ -85,6 +89,19 @@ def test_a_head_that_was_started_anew_ends_it(follow) -> None:  # type: ignore[n
     server.known = False
     with pytest.raises(UnknownJob, match="was the head started anew"):
         follow(server)
+
+
+def test_a_job_begun_at_404_is_known_for_all_that(follow) -> None:  # type: ignore[no-untyped-def]
+    server = Server([])
+    server.falters = True
+    assert follow(server, job="digits-20260101-140404") == "".join(LOG)
+
+
+def test_ray_words_an_unknown_job_as_here() -> None:
+    from ray.dashboard.modules.dashboard_sdk import SubmissionClient
+
+    with pytest.raises(RuntimeError, match="status code 404:"):
+        SubmissionClient._raise_error(None, SimpleNamespace(status_code=404, text="Job x does not exist"))  # type: ignore[arg-type]
 
 
 def test_a_cluster_that_is_gone_ends_it(follow, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
