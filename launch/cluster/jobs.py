@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # What of the checkout a search does not need; what .gitignore names stays here too.
 LEFT_OUT = ("/.git", "/.venv", "/results", "/data", "/docs", "/tests")
+# Seconds between the two signals of `ray job stop`: a search that is ended early writes checkpoints and its files in
+# these. Ray's own 3 are too few. The process that begins a job there reads this name from the job's environment.
+ENDING = {"RAY_JOB_STOP_WAIT_TIME_S": "300"}
 PATIENCE = 600.0  # seconds without an answer of the cluster, after which to stop asking
 
 
@@ -38,7 +41,7 @@ def submit(address: str, study: str, words: Sequence[str]) -> str:
         DataError: It was not taken.
     """
     job = f"{study}-{time.strftime('%Y%m%d-%H%M%S')}"
-    environment = json.dumps({"excludes": list(LEFT_OUT)})
+    environment = json.dumps({"excludes": list(LEFT_OUT), "env_vars": ENDING})
     command = ["ray", "job", "submit", "--address", address, "--submission-id", job, "--working-dir", "."]
     command += ["--metadata-json", json.dumps({"study": study}), "--runtime-env-json", environment]
     command += ["--no-wait", "--", *words]

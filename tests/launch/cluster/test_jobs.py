@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +123,19 @@ def test_a_break_after_hours_of_following_is_no_silence_of_hours(follow, monkeyp
 
     monkeypatch.setattr(jobs.time, "monotonic", lambda: now[0])
     assert follow(Late([2, 3, 4]), refuses=1) == "".join(LOG)
+
+
+def test_a_search_that_is_ended_early_has_time_to_write_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.dashboard.modules.job import job_supervisor
+
+    sent: list[list[str]] = []
+    monkeypatch.setattr(jobs.subprocess, "run", lambda words, **how: sent.append(words) or SimpleNamespace(returncode=0))
+    jobs.submit("http://127.0.0.1:1", "digits", ["true"])
+    environment = json.loads(sent[0][sent[0].index("--runtime-env-json") + 1])
+    ((name, seconds),) = environment["env_vars"].items()
+    assert int(seconds) >= 60
+    supervisor = inspect.getsource(job_supervisor.JobSupervisor.run)
+    assert f'"{name}"' in supervisor, f"this Ray does not know {name}"
 
 
 def test_searches_are_found_by_their_study_the_latest_last() -> None:
