@@ -16,7 +16,7 @@ from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
-from launch.study import refuse_existing
+from launch.study import STORE, refuse_existing
 
 if TYPE_CHECKING:
     from groupdir.space import StudyConfig
@@ -193,12 +193,22 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str) -> int:
         return INTERRUPTED
     code = 0 if ended.status == "SUCCEEDED" else ended.driver_exit_code or 1
     here.mkdir(parents=True, exist_ok=True)
+    remove_logs(here)
     brought = run(["ray", "rsync-down", str(file.path), f"{THERE}/{here.name}/", f"{here}/"])
     if brought != 0:
         print(f"the results are still on the head, in {THERE}/{here.name}", file=sys.stderr)
         return code or brought
     print(f"\nthe results are in {here}: python -m analysis select {here} --shot few")
     return code
+
+
+def remove_logs(folder: Path) -> None:
+    """Removes what SQLite keeps beside the record of a driver that was killed: the record that comes may have none.
+
+    The old log would be read, and written, into the new record. Studies of a table are one level below.
+    """
+    for left in (*folder.glob(f"{STORE}-*"), *folder.glob(f"*/{STORE}-*")):
+        left.unlink()
 
 
 def _escaped(line: str) -> str:

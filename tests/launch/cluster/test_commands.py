@@ -111,6 +111,20 @@ def test_results_come_back_however_it_ended(
     assert ran == [["ray", "rsync-down", CLUSTER, "~/groupdir/results/digits/", f"{here}/"]]
 
 
+def test_a_log_of_a_killed_driver_is_not_read_with_the_record_that_comes_later(
+    knows: Callable[..., list[list[str]]], tmp_path: Path
+) -> None:
+    knows(job("digits-1", "SUCCEEDED", 0))
+    folders = (tmp_path, tmp_path / "row")
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        for name in ("study.sqlite", "study.sqlite-wal", "study.sqlite-shm", "epochs.parquet"):
+            (folder / name).touch()
+    assert commands.attach(CLUSTER, "digits", tmp_path) == 0
+    for folder in folders:
+        assert sorted(path.name for path in folder.glob("*.*")) == ["epochs.parquet", "study.sqlite"]
+
+
 @pytest.mark.parametrize(("restart", "more"), [(True, []), (False, ["--no-restart"])])
 def test_up_is_ray_up(knows: Callable[..., list[list[str]]], restart: bool, more: list[str]) -> None:
     ran = knows()
