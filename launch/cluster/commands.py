@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,7 +197,13 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str) -> int:
     remove_logs(here)
     brought = run(["ray", "rsync-down", str(file.path), f"{THERE}/{here.name}/", f"{here}/"])
     if brought != 0:
-        print(f"the results are still on the head, in {THERE}/{here.name}", file=sys.stderr)
+        with suppress(OSError):
+            here.rmdir()  # empty, it would be in the way of the next search
+        print(
+            f"nothing was brought: a search that was refused has no results, those of another are still on the head, "
+            f"in {THERE}/{here.name}: python -m launch attach {here.name} --cluster {file.path}",
+            file=sys.stderr,
+        )
         return code or brought
     print(f"\nthe results are in {here}: python -m analysis select {here} --shot few")
     return code

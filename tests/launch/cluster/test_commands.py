@@ -111,6 +111,24 @@ def test_results_come_back_however_it_ended(
     assert ran == [["ray", "rsync-down", CLUSTER, "~/groupdir/results/digits/", f"{here}/"]]
 
 
+def test_a_search_that_was_refused_leaves_nothing_in_the_way_of_the_next(
+    knows: Callable[..., list[list[str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    knows(job("digits-1", "FAILED", 2))
+    monkeypatch.setattr(commands, "run", lambda words: 23)  # as of rsync, which finds no folder there
+    here = tmp_path / "digits"
+    assert commands.attach(CLUSTER, "digits", here) == 2
+    assert not here.exists()
+    assert "a search that was refused has no results" in capsys.readouterr().err
+    here.mkdir()
+    (here / "study.sqlite").touch()
+    assert commands.attach(CLUSTER, "digits", here) == 2
+    assert (here / "study.sqlite").is_file(), "what is there stays"
+
+
 def test_a_log_of_a_killed_driver_is_not_read_with_the_record_that_comes_later(
     knows: Callable[..., list[list[str]]], tmp_path: Path
 ) -> None:
