@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What of the checkout a search does not need; what .gitignore names stays here too.
 LEFT_OUT = ("/.git", "/.venv", "/results", "/data", "/docs", "/tests")
-# Seconds between the two signals of `ray job stop`: a search that is ended early writes checkpoints and its files in
+# Seconds between the two signals of `ray job stop`: a search that is ended early ends its trials and writes its files in
 # these. Ray's own 3 are too few. The process that begins a job there reads this name from the job's environment.
 ENDING = {"RAY_JOB_STOP_WAIT_TIME_S": "300"}
 PATIENCE = 600.0  # seconds without an answer of the cluster, after which to stop asking
@@ -77,14 +77,15 @@ class Follower:
     Args:
         cluster: Where it runs.
         job: Its name.
-        say: Takes what is new.
+        say: Takes what is new, and whether there was more when the connection was made.
     """
 
-    def __init__(self, cluster: ClusterFile, job: str, say: Callable[[str], None]) -> None:
+    def __init__(self, cluster: ClusterFile, job: str, say: Callable[[str, bool], None]) -> None:
         self._cluster = cluster
         self._job = job
         self._say = say
         self._seen = 0
+        self._written = 0  # characters of the log when the connection was made
 
     def follow(self, address: str | None = None) -> JobDetails:
         """Follows it.
@@ -119,6 +120,11 @@ class Follower:
 
     def _until_end(self, address: str) -> JobDetails:
         server = client(address)
+        self._info(server)
+        try:
+            self._written = len(server.get_job_logs(self._job))
+        except RuntimeError as error:
+            raise _Lost(str(error)) from error
         while not self._info(server).status.is_terminal():
             self._read(server)  # until it ends, or nothing at all where it has not begun
             time.sleep(0.5)
@@ -144,7 +150,7 @@ class Follower:
                 place += len(text)
                 if place > self._seen:
                     new, self._seen = text[self._seen - place :], place
-                    self._say(new)
+                    self._say(new, place < self._written)
 
         try:
             asyncio.run(tail())

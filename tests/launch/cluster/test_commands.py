@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shlex
 import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -174,15 +179,57 @@ def test_a_log_is_printed_as_it_is_without_a_terminal(capsys: pytest.CaptureFixt
     assert "digits: 28 trials\ntrial 0 stopped\n" in capsys.readouterr().out
 
 
+BEGIN = "start of digits in /root/groupdir/results/digits: 28 trials\n"
+
+
 def test_in_a_terminal_a_study_is_shown_as_a_table_and_then_the_last_lines(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(live=True)
     screen.take("warm start from x\n")
     with pytest.raises(StudyBegins) as begins:
-        screen.take("start of digits in /root/groupdir/results/digits: 28 trials\n")
+        screen.take(BEGIN)
     assert begins.value.folder == "/root/groupdir/results/digits"
-    screen.take("".join(f"line {number}\n" for number in range(100)))
+    screen.after_table(0)
+    for number in range(100):
+        screen.take(f"line {number}\n", more=True)
     assert "line" not in capsys.readouterr().out
     screen.flush()
     said = capsys.readouterr().out
     assert "line 99" in said
     assert "line 79" not in said
+
+
+def test_after_a_table_that_ended_early_the_log_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(live=True)
+    with pytest.raises(StudyBegins):
+        screen.take(BEGIN)
+    screen.after_table(255)
+    assert "the table ended early (exit code 255)" in capsys.readouterr().out
+    screen.take("trial 0 stopped\n", more=True)
+    screen.take("trial 1 st", more=False)
+    assert capsys.readouterr().out == "trial 0 stopped\ntrial 1 st"
+    screen.take("opped\n")
+    assert capsys.readouterr().out == "opped\n"
+    with pytest.raises(StudyBegins):
+        screen.take(BEGIN.replace("digits", "next"))
+
+
+def test_a_first_ctrl_c_leaves_a_command_that_would_send_it_elsewhere(root: Path) -> None:
+    """SSH makes the terminal raw where it reads from it; a Ctrl-C is then a byte like any other."""
+    ssh = ["sh", "-c", "stty raw 2> /dev/null; echo ready; exec sleep 30"]
+    code = f"from launch.cluster.shell import run; run({ssh!r}, keyboard=False)"
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(root)
+        os.execv(sys.executable, [sys.executable, "-c", code])
+    seen = b""
+    begun = time.monotonic()
+    while b"\nready" not in seen:
+        seen += os.read(terminal, 1024)
+    os.write(terminal, b"\x03")
+    with suppress(OSError):  # what a terminal says whose last program has gone
+        while more := os.read(terminal, 1024):
+            seen += more
+    os.waitpid(child, 0)
+    os.close(terminal)
+    assert time.monotonic() - begun < 20
+    assert b"KeyboardInterrupt" in seen

@@ -38,6 +38,9 @@ class Server:
             raise RuntimeError(f"Request failed with status code 500: {job}: the head is busy.")
         return SimpleNamespace(status=SimpleNamespace(is_terminal=lambda: self.ended))
 
+    def get_job_logs(self, job: str) -> str:
+        return "".join(LOG[:2])
+
     async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
         after = self.breaks.pop(0) if self.breaks else None
         for chunk in LOG[:after]:
@@ -75,7 +78,7 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> object:
         said: list[str] = []
         Tunnel.refuses = refuses
         monkeypatch.setattr(jobs, "client", lambda address: server)
-        Follower(CLUSTER, job, said.append).follow("http://127.0.0.1:1")
+        Follower(CLUSTER, job, lambda text, more: said.append(text)).follow("http://127.0.0.1:1")
         return "".join(said)
 
     return run
@@ -84,6 +87,13 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> object:
 @pytest.mark.parametrize("breaks", [[], [0], [1, 2, 3], [3, 1, 4], [5]])
 def test_each_line_comes_once_however_often_the_connection_breaks(follow, breaks: list[int | None]) -> None:  # type: ignore[no-untyped-def]
     assert follow(Server(breaks), refuses=len(breaks)) == "".join(LOG)
+
+
+def test_what_was_written_before_the_connection_is_told_from_what_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, bool]] = []
+    monkeypatch.setattr(jobs, "client", lambda address: Server([]))
+    Follower(CLUSTER, "digits-1", lambda text, more: said.append((text, more))).follow("http://127.0.0.1:1")
+    assert [more for _, more in said] == [True, False, False, False, False]
 
 
 def test_a_head_that_was_started_anew_ends_it(follow) -> None:  # type: ignore[no-untyped-def]
