@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # What of the checkout a search does not need; what .gitignore names stays here too.
 LEFT_OUT = ("/.git", "/.venv", "/results", "/data", "/docs", "/tests")
-# Seconds between the two signals of `ray job stop`: a search that is ended early ends its trials and writes its files in
-# these. Ray's own 3 are too few. The process that begins a job there reads this name from the job's environment.
+# Seconds between the two signals of `ray job stop`, in which a search that is ended early writes its files: Ray's own 3
+# are too few. The process that begins a job there reads this name from the job's environment.
 ENDING = {"RAY_JOB_STOP_WAIT_TIME_S": "300"}
 PATIENCE = 600.0  # seconds without an answer of the cluster, after which to stop asking
 

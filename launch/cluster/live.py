@@ -39,8 +39,8 @@ def show_job(cluster: ClusterFile, job: str, address: str) -> JobDetails:
             ended = follower.follow(through)
         except StudyBegins as study:
             # With the size of this window: an SSH that gets nothing from the keyboard does not tell it.
-            columns, lines = shutil.get_terminal_size()
-            look = f"cd ~/groupdir && COLUMNS={columns} LINES={lines} python -m launch watch {shlex.quote(study.folder)}"
+            window = "COLUMNS={} LINES={}".format(*shutil.get_terminal_size())
+            look = f"cd ~/groupdir && {window} python -m launch watch {shlex.quote(study.folder)}"
             screen.after_table(run(["ray", "exec", str(cluster.path), look], keyboard=False))
             through = None  # it may have broken meanwhile
         else:
