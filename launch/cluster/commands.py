@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupdir.errors import ConfigError, DataError
+from groupdir.storage import Place, is_uri
 from groupdir.table import is_table, load_table
 from groupdir.yamlfile import Document
 from launch.cluster.cluster_file import ClusterFile
@@ -79,10 +81,27 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
     return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here)
 
 
-def resume(cluster: str | Path, folder: Path, skip_doctor: bool = False) -> int:
-    """Goes on with a study that lies on the head, under the name of a folder here."""
-    words = ["python", "-m", "launch", "resume", f"{THERE}/{folder.name}", *["--skip-doctor"] * skip_doctor]
-    return _submit(running(cluster), words, folder)
+def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_doctor: bool = False) -> int:
+    """Goes on with a study that lies on the head, under the name of a folder here; or in its storage, after a head.
+
+    Args:
+        cluster: The cluster's file.
+        folder: Where the results are, or will be; or the study's place in its storage, from which the head makes its
+            folder anew.
+        out: Folder for the results of a study that comes from its storage; by default `results/<its name>`.
+        skip_doctor: Whether the cluster is trusted, not examined.
+
+    Raises:
+        GroupdirError: The cluster does not answer or take it.
+    """
+    words = ["python", "-m", "launch", "resume"]
+    if is_uri(folder):
+        here = out or Path(RESULTS) / Place.at(folder).name
+        words += [shlex.quote(folder), "--out", f"{THERE}/{here.name}"]
+    else:
+        here = Path(folder)
+        words += [f"{THERE}/{here.name}"]
+    return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor], here)
 
 
 def attach(cluster: str | Path, name: str, out: Path | None) -> int:

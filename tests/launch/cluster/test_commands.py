@@ -14,8 +14,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from groupdir.errors import ConfigError, DataError
+from launch.__main__ import app
 from launch.cluster import commands
 from launch.cluster.commands import STOP, _escaped, check_shared, search, within_checkout
 from launch.cluster.live import Screen, StudyBegins
@@ -97,7 +99,42 @@ CLUSTER = "launch/cluster/on_premise.yaml"
 def test_a_search_that_runs_is_not_begun_twice(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
     knows(job("digits-1", "RUNNING"))
     with pytest.raises(DataError, match=r"runs already \(digits-1\): python -m launch attach digits"):
-        commands.resume(CLUSTER, tmp_path / "digits")
+        commands.resume(CLUSTER, str(tmp_path / "digits"))
+
+
+@pytest.mark.parametrize(
+    ("place", "out", "words", "here"),
+    [
+        ("results/digits", None, ["~/groupdir/results/digits"], "results/digits"),
+        (
+            "s3://bucket/groupdir/digits",
+            None,
+            ["s3://bucket/groupdir/digits", "--out", "~/groupdir/results/digits"],
+            "results/digits",
+        ),
+        (
+            "s3://bucket/digits?region=x&scheme=http",
+            "elsewhere/again",
+            ["'s3://bucket/digits?region=x&scheme=http'", "--out", "~/groupdir/results/again"],
+            "elsewhere/again",
+        ),
+    ],
+)
+def test_a_study_is_gone_on_with_on_the_head(
+    monkeypatch: pytest.MonkeyPatch, place: str, out: str | None, words: list[str], here: str
+) -> None:
+    sent: list[tuple[list[str], Path]] = []
+    monkeypatch.setattr(commands, "remember_head", lambda file: None)
+    monkeypatch.setattr(commands, "_submit", lambda file, words, here: sent.append((words, here)) or 0)
+    assert commands.resume(CLUSTER, place, None if out is None else Path(out), skip_doctor=True) == 0
+    assert sent == [(["python", "-m", "launch", "resume", *words, "--skip-doctor"], Path(here))]
+
+
+@pytest.mark.parametrize("where", [[], ["--cluster", CLUSTER]])
+def test_only_what_comes_from_its_storage_has_another_folder(where: list[str]) -> None:
+    run = CliRunner().invoke(app, ["resume", "results/digits", "--out", "elsewhere", *where])
+    assert run.exit_code == 2
+    assert "--out elsewhere: is for a study that comes from s3://..., but results/digits is a folder" in run.stderr
 
 
 def test_a_search_that_nobody_knows(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
