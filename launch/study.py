@@ -18,6 +18,7 @@ from launch.store import Event, Kind, Store
 CONFIG = "study.yaml"
 STORE = "study.sqlite"
 LOCK = "study.lock"
+TABLE = "table.yaml"  # in the folder of a table, see launch/table.py; its studies are in folders of that
 Watcher = Callable[[StudyState, Event], None]
 
 
@@ -89,9 +90,8 @@ class Study:
         """
         folder = Path(folder).absolute()
         if not (folder / STORE).is_file():
-            raise DataError(
-                f"{folder}: must be the folder of a study, but has no {STORE}: see `python -m launch search`"
-            )
+            todo = "it is a table, whose `search` goes on with it" if (folder / TABLE).is_file() else "see `search`"
+            raise DataError(f"{folder}: must be the folder of a study, but has no {STORE}: {todo}")
         lock = (folder / LOCK).open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
-from launch.study import STORE, refuse_existing
+from launch.study import STORE, TABLE, refuse_existing
 
 if TYPE_CHECKING:
     from groupdir.space import StudyConfig
@@ -66,7 +66,7 @@ def status(cluster: str | Path) -> int:
 
 
 def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | None, skip_doctor: bool = False) -> int:
-    """Runs a search on a cluster and brings its results back.
+    """Runs a search on a cluster and brings its results back; a table that is there already is gone on with.
 
     Raises:
         GroupdirError: A mistake in a file; results are there already; the cluster does not answer or take it.
@@ -75,10 +75,13 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
     inside = within_checkout(file)
     name = check_shared(file, changes)
     here = out or Path(RESULTS) / name
-    refuse_existing(here)
+    table = is_table(Document.read(file))
+    if not (table and (here / TABLE).is_file()):
+        refuse_existing(here)
     words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
     words += ["--skip-doctor"] * skip_doctor
-    return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here)
+    again = shlex.join([*words, "--cluster", str(cluster), *(["--out", str(out)] if out else [])]) if table else None
+    return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here, again)
 
 
 def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_doctor: bool = False) -> int:
@@ -100,6 +103,8 @@ def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_docto
         words += [shlex.quote(folder), "--out", f"{THERE}/{here.name}"]
     else:
         here = Path(folder)
+        if (here / TABLE).is_file():
+            raise ConfigError(f"{here}: is a table: go on with `python -m launch search` of its file, as you began it")
         words += [f"{THERE}/{here.name}"]
     return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor], here)
 
@@ -115,9 +120,10 @@ def attach(cluster: str | Path, name: str, out: Path | None) -> int:
             known = sorted({job.metadata["study"] for job in jobs_of(server) if job.metadata})
             raise DataError(
                 f"{name}: must be a search of this cluster, but it knows {', '.join(known) or 'none'}; where the head "
-                f"was started anew: python -m launch resume {here} --cluster {file.path}"
+                f"was started anew: {_resume(file, here)}, or of a table its `search` once more"
             )
-        return _follow(file, str(jobs[-1].submission_id), here, address)
+        again = (jobs[-1].metadata or {}).get("again")
+        return _follow(file, str(jobs[-1].submission_id), here, address, again)
 
 
 def down(cluster: str | Path) -> int:
@@ -180,25 +186,37 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
     return name
 
 
-def _submit(file: ClusterFile, words: Sequence[str], here: Path) -> int:
-    """Sends a command there and follows it, where the study has no job that runs."""
+def _resume(file: ClusterFile, here: Path) -> str:
+    """What goes on with a study."""
+    return f"python -m launch resume {here} --cluster {file.path}"
+
+
+def _submit(file: ClusterFile, words: Sequence[str], here: Path, again: str | None = None) -> int:
+    """Sends a command there and follows it, where the study has no job that runs.
+
+    Args:
+        file: The cluster.
+        words: The command.
+        here: Where the results go.
+        again: What goes on with it where `resume` does not.
+    """
     name = here.name
     with Tunnel(file) as address:
         running = [job for job in jobs_of(client(address), name) if not job.status.is_terminal()]
         if running:
             again = f"python -m launch attach {name} --cluster {file.path}"
             raise DataError(f"{name}: a search of this name runs already ({running[-1].submission_id}): {again}")
-        job = submit(address, name, words)
+        job = submit(address, name, words, again or _resume(file, here))
         print(
             f"{job} runs on the cluster, whatever becomes of this machine; come back to it with\n"
             f"  python -m launch attach {name} --cluster {file.path}\n"
             f"and end it early with\n  ray exec {file.path} 'ray job stop {job}'",
             flush=True,
         )
-        return _follow(file, job, here, address)
+        return _follow(file, job, here, address, again)
 
 
-def _follow(file: ClusterFile, job: str, here: Path, address: str) -> int:
+def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | None) -> int:
     """Follows a job to its end, then brings the results.
 
     Returns:
@@ -207,7 +225,7 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str) -> int:
     try:
         ended = show_job(file, job, address)
     except UnknownJob as error:
-        raise DataError(f"{error} Go on with: python -m launch resume {here} --cluster {file.path}") from error
+        raise DataError(f"{error} Go on with: {again or _resume(file, here)}") from error
     except KeyboardInterrupt:
         print(f"\nthe search goes on; come back with: python -m launch attach {here.name} --cluster {file.path}")
         return INTERRUPTED
@@ -224,7 +242,8 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str) -> int:
             file=sys.stderr,
         )
         return code or brought
-    print(f"\nthe results are in {here}: python -m analysis select {here} --shot few")
+    look = f"table {here}" if (here / TABLE).is_file() else f"select {here} --shot few"
+    print(f"\nthe results are in {here}: python -m analysis {look}")
     return code
 
 

@@ -26,13 +26,14 @@ ENDING = {"RAY_JOB_STOP_WAIT_TIME_S": "300"}
 PATIENCE = 600.0  # seconds without an answer of the cluster, after which to stop asking
 
 
-def submit(address: str, study: str, words: Sequence[str]) -> str:
+def submit(address: str, study: str, words: Sequence[str], again: str) -> str:
     """Sends the folder in which this runs to the cluster, where a command is begun in a copy of it.
 
     Args:
         address: Of the job server.
         study: Name by which the job is found again.
         words: The command.
+        again: What goes on with the study here, after a head that died: for messages.
 
     Returns:
         The job's name.
@@ -43,7 +44,7 @@ def submit(address: str, study: str, words: Sequence[str]) -> str:
     job = f"{study}-{time.strftime('%Y%m%d-%H%M%S')}"
     environment = json.dumps({"excludes": list(LEFT_OUT), "env_vars": ENDING})
     command = ["ray", "job", "submit", "--address", address, "--submission-id", job, "--working-dir", "."]
-    command += ["--metadata-json", json.dumps({"study": study}), "--runtime-env-json", environment]
+    command += ["--metadata-json", json.dumps({"study": study, "again": again}), "--runtime-env-json", environment]
     command += ["--no-wait", "--", *words]
     show(command)
     ran = subprocess.run(found(command), capture_output=True, text=True, check=False)

@@ -318,6 +318,12 @@ def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> N
     again.close()
 
 
+def test_a_table_is_no_study_to_resume(tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").touch()
+    with pytest.raises(DataError, match="it is a table, whose `search` goes on with it"):
+        Study.open(tmp_path)
+
+
 def test_a_study_comes_back_where_it_is_said(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job of a cluster works in a folder that goes with it."""
     far, folder = tmp_path / "far" / "small", tmp_path / "home" / "small"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,9 +21,11 @@ from groupdir.errors import ConfigError, DataError
 from launch.__main__ import app
 from launch.cluster import commands
 from launch.cluster.commands import STOP, _escaped, check_shared, search, within_checkout
+from launch.cluster.jobs import UnknownJob
 from launch.cluster.live import Screen, StudyBegins
 
 SPACE = "search_spaces/digits.yaml"
+TABLE1 = "search_spaces/baselines/table1_digits.yaml"
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +40,8 @@ def test_checkpoints_that_no_other_node_could_read_are_refused() -> None:
 
 
 def test_a_row_of_a_table_needs_them_too() -> None:
-    table = Path("search_spaces/baselines/table1_digits.yaml")
     with pytest.raises(ConfigError, match=r"search\.storage_path"):
-        check_shared(table, [])
+        check_shared(Path(TABLE1), [])
 
 
 def test_a_file_outside_of_what_is_sent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,7 @@ def test_a_study_is_gone_on_with_on_the_head(
 ) -> None:
     sent: list[tuple[list[str], Path]] = []
     monkeypatch.setattr(commands, "remember_head", lambda file: None)
-    monkeypatch.setattr(commands, "_submit", lambda file, words, here: sent.append((words, here)) or 0)
+    monkeypatch.setattr(commands, "_submit", lambda file, words, here, again=None: sent.append((words, here)) or 0)
     assert commands.resume(CLUSTER, place, None if out is None else Path(out), skip_doctor=True) == 0
     assert sent == [(["python", "-m", "launch", "resume", *words, "--skip-doctor"], Path(here))]
 
@@ -135,6 +137,46 @@ def test_only_what_comes_from_its_storage_has_another_folder(where: list[str]) -
     run = CliRunner().invoke(app, ["resume", "results/digits", "--out", "elsewhere", *where])
     assert run.exit_code == 2
     assert "--out elsewhere: is for a study that comes from s3://..., but results/digits is a folder" in run.stderr
+
+
+def test_a_table_is_gone_on_with_by_its_search(
+    knows: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(file: object, name: str, address: str) -> None:
+        raise UnknownJob("was the head started anew?")
+
+    knows()
+    sent: list[tuple[Sequence[str], str]] = []
+    monkeypatch.setattr(commands, "submit", lambda at, study, words, again: sent.append((words, again)) or "digits-1")
+    monkeypatch.setattr(commands, "show_job", gone)
+    monkeypatch.setattr(commands, "check_shared", lambda file, changes: "table1_digits")
+    here = tmp_path / "table1_digits"
+    here.mkdir()
+    (here / "table.yaml").touch()
+    words = ["python", "-m", "launch", "search", TABLE1, "--set=search.storage_path=/mnt/shared"]
+    again = [*words, "--cluster", CLUSTER, "--out", str(here)]
+    with pytest.raises(DataError, match=re.escape("Go on with: " + shlex.join(again))):
+        search(CLUSTER, Path(TABLE1), ["search.storage_path=/mnt/shared"], here)
+    assert sent == [([*words, "--out", "~/groupdir/results/table1_digits"], shlex.join(again))]
+    with pytest.raises(ConfigError, match="is a table: go on with `python -m launch search`"):
+        commands.resume(CLUSTER, str(here))
+    (here / "table.yaml").unlink()
+    with pytest.raises(ConfigError, match="exists already"):
+        search(CLUSTER, Path(TABLE1), ["search.storage_path=/mnt/shared"], here)
+
+
+def test_attach_knows_what_goes_on_with_a_table(
+    knows: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(file: object, name: str, address: str) -> None:
+        raise UnknownJob("was the head started anew?")
+
+    begun = job("digits-1", "RUNNING")
+    begun.metadata["again"] = "python -m launch search x.yaml"
+    knows(begun)
+    monkeypatch.setattr(commands, "show_job", gone)
+    with pytest.raises(DataError, match=r"Go on with: python -m launch search x\.yaml$"):
+        commands.attach(CLUSTER, "digits", tmp_path / "digits")
 
 
 def test_a_search_that_nobody_knows(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
@@ -151,6 +193,17 @@ def test_results_come_back_however_it_ended(
     here = tmp_path / "digits"
     assert commands.attach(CLUSTER, "digits", here) == expected
     assert ran == [["ray", "rsync-down", CLUSTER, "~/groupdir/results/digits/", f"{here}/"]]
+
+
+def test_what_to_look_at_next(
+    knows: Callable[..., list[list[str]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    knows(job("digits-1", "SUCCEEDED", 0))
+    commands.attach(CLUSTER, "digits", tmp_path)
+    assert f"python -m analysis select {tmp_path} --shot few" in capsys.readouterr().out
+    (tmp_path / "table.yaml").touch()
+    commands.attach(CLUSTER, "digits", tmp_path)
+    assert f"python -m analysis table {tmp_path}" in capsys.readouterr().out
 
 
 def test_a_search_that_was_refused_leaves_nothing_in_the_way_of_the_next(
