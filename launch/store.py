@@ -11,6 +11,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -150,9 +151,8 @@ class Store:
 
     def copy_to(self, path: Path) -> None:
         """Writes a consistent copy, while this one is in use."""
-        with sqlite3.connect(path) as copy:
+        with closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
-        copy.close()
 
     def close(self) -> None:
         """Closes the file, and folds its write-ahead log into it."""
