@@ -199,7 +199,7 @@ def drive(study: Study, dataset: Dataset, action: str) -> int:
     """Runs what is left of a study, and writes its files however that ends."""
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
-    study.append("driver", payload={"action": action, "pid": os.getpid()})
+    study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
     progress = Progress(study.config)
     study.watchers.append(progress.watch)
     try:
