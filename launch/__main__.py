@@ -127,11 +127,23 @@ def up(
 
 
 @app.command()
-def status(cluster: ClusterOption) -> None:
-    """Show a cluster's nodes, what trials wait for, and where its studies stand."""
-    from launch.cluster.commands import status as run
+def status(
+    cluster: Annotated[
+        Path | None, typer.Option("--cluster", help="A cluster's file [default: this machine is its head].")
+    ] = None,
+) -> None:
+    """Show a cluster's nodes, why trials wait, and where its studies stand."""
 
-    finish(lambda: run(cluster))
+    def run() -> int:
+        if cluster is not None:
+            from launch.cluster.commands import status as run_there
+
+            return run_there(cluster)
+        from launch.standing import status as run_here
+
+        return run_here(Path("results"))
+
+    finish(run)
 
 
 @app.command()

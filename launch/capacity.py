@@ -46,6 +46,12 @@ def kinds(file: str | Path = HEADS_COPY) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in kind.get("resources", {}).items()} for kind in may_come]
 
 
+def machines(file: str | Path = HEADS_COPY) -> int:
+    """How many machines a cluster of one's own has, the head included; 0 for a cloud's and where no file is known."""
+    provider = (_cluster(file) or {}).get("provider", {})
+    return 1 + len(provider["worker_ips"]) if provider.get("type") == "local" else 0
+
+
 def _cluster(file: str | Path) -> dict[str, Any] | None:
     path = Path(file).expanduser()
     found: dict[str, Any] | None = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None

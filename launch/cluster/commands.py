@@ -58,11 +58,9 @@ def up(cluster: str | Path, restart: bool = True) -> int:
 
 
 def status(cluster: str | Path) -> int:
-    """Shows the nodes, and the studies on the head."""
+    """Shows the nodes, why trials wait, and the studies on the head."""
     file = running(cluster)
-    studies = f"cd ~/groupdir && if ls {RESULTS}/*/study.sqlite > /dev/null 2>&1; then "
-    studies += f"python -m launch watch --once {RESULTS}/*/; else echo no study yet; fi"
-    return run(["ray", "exec", str(file.path), f"ray status && {studies}"])
+    return run(["ray", "exec", str(file.path), "ray status && cd ~/groupdir && python -m launch status"])
 
 
 def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | None, skip_doctor: bool = False) -> int:

@@ -9,7 +9,7 @@ import yaml
 
 from groupdir.search_config import SearchConfig
 from launch import engine
-from launch.capacity import capacity, kinds
+from launch.capacity import capacity, kinds, machines
 
 AWS = {
     "max_workers": 4,
@@ -34,6 +34,15 @@ def test_what_may_be(tmp_path: Path, cluster: object, there: dict[str, float], e
     file = tmp_path / "ray_bootstrap_config.yaml"
     file.write_text(yaml.safe_dump(cluster))
     assert capacity(there, file) == expected
+
+
+def test_how_many_machines_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "ray_bootstrap_config.yaml"
+    assert machines(file) == 0
+    file.write_text(yaml.safe_dump({**AWS, "provider": {"type": "aws"}}))
+    assert machines(file) == 0
+    file.write_text(yaml.safe_dump({**LOCAL, "provider": {"type": "local", "worker_ips": ["a", "b"]}}))
+    assert machines(file) == 3
 
 
 def test_a_head_that_ray_up_did_not_make(tmp_path: Path) -> None:

@@ -238,6 +238,12 @@ def test_a_log_of_a_killed_driver_is_not_read_with_the_record_that_comes_later(
         assert sorted(path.name for path in folder.glob("*.*")) == ["epochs.parquet", "study.sqlite"]
 
 
+def test_status_asks_ray_and_then_the_checkout_on_the_head(knows: Callable[..., list[list[str]]]) -> None:
+    ran = knows()
+    assert commands.status(CLUSTER) == 0
+    assert ran == [["ray", "exec", CLUSTER, "ray status && cd ~/groupdir && python -m launch status"]]
+
+
 @pytest.mark.parametrize(("restart", "more"), [(True, []), (False, ["--no-restart"])])
 def test_up_is_ray_up(knows: Callable[..., list[list[str]]], restart: bool, more: list[str]) -> None:
     ran = knows()
