@@ -49,6 +49,15 @@ class Place:
         """As a path of this machine; None for a URI."""
         return None if is_uri(self.base) else Path(self.base)
 
+    @property
+    def name(self) -> str:
+        """Its last part.
+
+        >>> Place.at("s3://bucket/groupdir/agedb/?region=eu-west-1").name
+        'agedb'
+        """
+        return self.base.rpartition("/")[2]
+
     def __truediv__(self, name: str) -> Place:
         return Place(f"{self.base}/{name}", self.query)
 

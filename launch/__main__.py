@@ -79,19 +79,26 @@ def table(
 @app.command()
 def resume(
     folder: Annotated[str, typer.Argument(help="Folder of a study, such as results/digits; or its place in S3.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of a study that comes from S3 [default: results/<its name>].")
+    ] = None,
     cluster: OnCluster = None,
     skip_doctor: SkipDoctor = False,
 ) -> None:
     """Go on with a search that was interrupted or killed."""
 
     def run() -> int:
+        from groupdir.storage import is_uri
+
+        if out is not None and not is_uri(folder):
+            raise ConfigError(f"--out {out}: is for a study that comes from s3://..., but {folder} is a folder")
         if cluster is not None:
             from launch.cluster.commands import resume as run_there
 
-            return run_there(cluster, Path(folder), skip_doctor)
+            return run_there(cluster, folder, out, skip_doctor)
         from launch.search import resume as run_here
 
-        return run_here(folder, skip_doctor)
+        return run_here(folder, skip_doctor, out)
 
     finish(run)
 
@@ -120,11 +127,23 @@ def up(
 
 
 @app.command()
-def status(cluster: ClusterOption) -> None:
-    """Show a cluster's nodes, what trials wait for, and where its studies stand."""
-    from launch.cluster.commands import status as run
+def status(
+    cluster: Annotated[
+        Path | None, typer.Option("--cluster", help="A cluster's file [default: this machine is its head].")
+    ] = None,
+) -> None:
+    """Show a cluster's nodes, why trials wait, and where its studies stand."""
 
-    finish(lambda: run(cluster))
+    def run() -> int:
+        if cluster is not None:
+            from launch.cluster.commands import status as run_there
+
+            return run_there(cluster)
+        from launch.standing import status as run_here
+
+        return run_here(Path("results"))
+
+    finish(run)
 
 
 @app.command()

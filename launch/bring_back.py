@@ -13,7 +13,7 @@ from launch.store import Store
 from launch.study import CONFIG, STORE, refuse_existing
 
 
-def bring_back(place: Place, parent: Path) -> Path:
+def bring_back(place: Place, folder: Path) -> None:
     """Makes a study's folder from its storage.
 
     The copy there is as old as `search.snapshot_minutes`: epochs after it are trained again, those of a trial whose
@@ -21,16 +21,12 @@ def bring_back(place: Place, parent: Path) -> Path:
 
     Args:
         place: The study's in its storage, such as s3://bucket/path/agedb.
-        parent: Where the folder goes, under the study's name.
-
-    Returns:
-        The folder.
+        folder: Where it goes.
 
     Raises:
         DataError: There is no copy, or it cannot be read.
         ConfigError: The folder is there already.
     """
-    folder = parent / place.base.rpartition("/")[2]
     refuse_existing(folder)
     try:
         content = (place / STORE).read()
@@ -50,4 +46,3 @@ def bring_back(place: Place, parent: Path) -> Path:
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    return folder

@@ -113,7 +113,7 @@ def judge(reports: Sequence[NodeReport], here: Mapping[str, Any], need: Need) ->
         found += _differs(report, report.said, here)
         found += _data(report, report.said, here, need)
         found += _clock(report)
-    return [*found, *_missing(need), *_storage(reports, need), *_pending(reports, need)]
+    return [*found, *_missing(need), *_storage(reports, need), *pending(reports, need)]
 
 
 def _differs(report: NodeReport, said: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[Finding]:
@@ -241,16 +241,18 @@ def _storage(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
         yield Finding("cluster", text, todo)
 
 
-def _pending(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
-    """Why a trial would wait: for ever, or until others end."""
+def pending(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:
+    """Why a trial would wait: for ever, or until others end; of the reports, what Ray says is enough."""
     asked = " or ".join(map(str, need.asks))
+    more = any(_fits(kind, need) for kind in need.may_come)
     if any(_fits(report.free, need) for report in reports):
         return
     if any(_fits(report.resources, need) for report in reports):
         most = ", ".join(f"{report.name}: {in_words(report.free)}" for report in reports)
         text = f"a trial asks for {asked}, which no node has free ({most}), and is PENDING until others end"
+        text += " or the autoscaler has added one" * more
         yield Finding("cluster", text, "wait, or see `ray status` for who has them", fatal=False)
-    elif any(_fits(kind, need) for kind in need.may_come):
+    elif more:
         text = f"a trial asks for {asked}, which no node has yet, and is PENDING until the autoscaler has added one"
         yield Finding("cluster", text, "wait, or see `ray status`", fatal=False)
     else:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -81,7 +82,8 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
     import ray
 
     if address := os.environ.get("RAY_ADDRESS"):
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        with _keeps_sigterm():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         try:
             yield
         finally:
@@ -90,17 +92,27 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
     parent = tempfile.gettempdir()
     temp = tempfile.mkdtemp(prefix="gd-", dir=parent if len(parent) <= LONGEST_TEMP else "/tmp")
     try:
-        ray.init(
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=max(128 * MIB, 2 * shared_bytes),
-            _temp_dir=temp,
-        )
+        with _keeps_sigterm():
+            ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=max(128 * MIB, 2 * shared_bytes),
+                _temp_dir=temp,
+            )
         yield
     finally:
         ray.shutdown()
         shutil.rmtree(temp, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _keeps_sigterm() -> Iterator[None]:
+    """Leaves SIGTERM to who has it: Ray's start takes it, and then ends the program at once, without checkpoints."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 @dataclass(frozen=True)

@@ -107,13 +107,14 @@ def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | 
     return 0
 
 
-def resume(folder: str | Path, skip_doctor: bool = False) -> int:
+def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None = None) -> int:
     """Goes on with a search that was interrupted, killed, or has ended already.
 
     Args:
         folder: The study's; or, where that is gone, its place in its storage (s3://bucket/path/<name>), from which the
-            folder is made anew in `results`.
+            folder is made anew.
         skip_doctor: Whether a cluster is trusted, not examined.
+        out: Where it is made anew; by default `results/<name of the study>`.
 
     Returns:
         As `search`.
@@ -122,7 +123,9 @@ def resume(folder: str | Path, skip_doctor: bool = False) -> int:
         GroupdirError: It is no study, or another driver is at work on it.
     """
     if is_uri(folder):
-        folder = bring_back(Place.at(folder), Path("results"))
+        place = Place.at(folder)
+        folder = Path(out).expanduser() if out is not None else Path("results") / place.name
+        bring_back(place, folder)
         print(f"made {folder} from the copy in its storage")
     study = Study.open(Path(folder).expanduser())
     check_names(study.config)
@@ -196,7 +199,7 @@ def drive(study: Study, dataset: Dataset, action: str) -> int:
     """Runs what is left of a study, and writes its files however that ends."""
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
-    study.append("driver", payload={"action": action, "pid": os.getpid()})
+    study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
     progress = Progress(study.config)
     study.watchers.append(progress.watch)
     try:

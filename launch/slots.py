@@ -36,6 +36,12 @@ class Request:
         asked = {"CPU": self.cpu, "GPU": self.gpu} | ({KIND + self.kind: 0.001} if self.kind else {})
         return {name: amount for name, amount in asked.items() if amount}
 
+    @classmethod
+    def of(cls, bundle: Amounts) -> Request:
+        """That which has this bundle."""
+        kinds = [name.removeprefix(KIND) for name in bundle if name.startswith(KIND)]
+        return cls(bundle.get("CPU", 0.0), bundle.get("GPU", 0.0), "".join(kinds))
+
     def __str__(self) -> str:
         return in_words(self.bundle)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 
@@ -43,7 +44,7 @@ def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
     """Writes a snapshot, or says why it could not: a full disk, or a storage that does not answer."""
     try:
         write_snapshot(study)
-    except (OSError, ArrowException, ConfigError) as error:
+    except (OSError, sqlite3.Error, ArrowException, ConfigError) as error:
         where = study.config.search.storage_path or study.folder
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         say(f"no snapshot in {where}: {reason}; the record in {study.folder / STORE} is whole")
@@ -55,7 +56,9 @@ def write_snapshot(study: Study) -> None:
     if study.config.search.storage_path is None:
         return
     local = study.folder / f".{STORE}.copy"
-    study.copy_store(local)
-    for name, source in ((STORE, local), (EPOCHS, study.folder / EPOCHS), (TRIALS, study.folder / TRIALS)):
-        (study.storage / name).replace(source)
-    local.unlink()
+    try:
+        study.copy_store(local)
+        for name, source in ((STORE, local), (EPOCHS, study.folder / EPOCHS), (TRIALS, study.folder / TRIALS)):
+            (study.storage / name).replace(source)
+    finally:
+        local.unlink(missing_ok=True)

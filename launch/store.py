@@ -11,6 +11,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -32,6 +33,8 @@ CREATE TABLE events (
 ) STRICT;
 CREATE UNIQUE INDEX one_row_per_epoch ON events (trial, seed, epoch) WHERE kind = 'epoch';
 """
+# What SQLite says where it cannot use the log and its memory that another machine has.
+ELSEWHERE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
 _ENCODER = json.JSONEncoder(allow_nan=False)
 
 
@@ -99,7 +102,7 @@ class Store:
             connection = _connect(path, readonly)
             meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
         except sqlite3.DatabaseError as error:
-            raise DataError(f"{path}: is no study, or is broken: {error}") from error
+            raise unreadable(path, error) from error
         if meta.get("schema") != str(SCHEMA):
             connection.close()
             found = meta.get("schema", "none")
@@ -143,20 +146,36 @@ class Store:
         return Event(cursor.lastrowid, now, kind, trial, seed, epoch, plain)
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """The events after a place in the order of arrival."""
+        """The events after a place in the order of arrival.
+
+        Raises:
+            DataError: They cannot be read (any more).
+        """
         query = "SELECT seq, time, kind, trial, seed, epoch, payload FROM events WHERE seq > ? ORDER BY seq"
-        for seq, when, kind, trial, seed, epoch, payload in self._connection.execute(query, (after,)):
-            yield Event(seq, when, kind, trial, seed, epoch, json.loads(payload))
+        try:
+            for seq, when, kind, trial, seed, epoch, payload in self._connection.execute(query, (after,)):
+                yield Event(seq, when, kind, trial, seed, epoch, json.loads(payload))
+        except sqlite3.DatabaseError as error:
+            raise unreadable(self.path, error) from error
 
     def copy_to(self, path: Path) -> None:
         """Writes a consistent copy, while this one is in use."""
-        with sqlite3.connect(path) as copy:
+        with closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
-        copy.close()
 
     def close(self) -> None:
         """Closes the file, and folds its write-ahead log into it."""
         self._connection.close()
+
+
+def unreadable(path: Path, error: sqlite3.DatabaseError) -> DataError:
+    """What to say where a study cannot be read."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in ELSEWHERE:
+        return DataError(
+            f"{path}: cannot be read: {error}: a study must be read on the machine of its driver while that runs; "
+            "SQLite's log cannot be shared over a network"
+        )
+    return DataError(f"{path}: is no study, or is broken: {error}")
 
 
 def without_nan(value: Any) -> Any:

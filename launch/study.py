@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -18,6 +20,7 @@ from launch.store import Event, Kind, Store
 CONFIG = "study.yaml"
 STORE = "study.sqlite"
 LOCK = "study.lock"
+TABLE = "table.yaml"  # in the folder of a table, see launch/table.py; its studies are in folders of that
 Watcher = Callable[[StudyState, Event], None]
 
 
@@ -89,19 +92,14 @@ class Study:
         """
         folder = Path(folder).absolute()
         if not (folder / STORE).is_file():
-            raise DataError(
-                f"{folder}: must be the folder of a study, but has no {STORE}: see `python -m launch search`"
-            )
+            todo = "it is a table, whose `search` goes on with it" if (folder / TABLE).is_file() else "see `search`"
+            raise DataError(f"{folder}: must be the folder of a study, but has no {STORE}: {todo}")
         lock = (folder / LOCK).open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(lock):
             lock.seek(0)
             pid = lock.read().strip() or "unknown"
             lock.close()
-            raise DataError(
-                f"{folder}: another driver (process {pid}) is at work on it: wait for it or end it"
-            ) from None
+            raise DataError(f"{folder}: another driver (process {pid}) is at work on it: wait for it or end it")
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -171,6 +169,16 @@ class Study:
     def __reduce__(self) -> tuple[Callable[[Path], Path], tuple[Path]]:
         """Ray pickles searcher and scheduler into a file that nothing here reads: the store is the truth, not that."""
         return Path, (self.folder,)
+
+
+def _lock(lock: IO[str]) -> bool:
+    """Whether the lock is this process's now; one who only looks whether it is free has it for a moment."""
+    for wait in (0.0, 0.01, 0.1):
+        time.sleep(wait)
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
 
 
 def refuse_existing(folder: Path) -> None:

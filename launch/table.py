@@ -19,8 +19,8 @@ from groupdir.rerun import rerun
 from groupdir.storage import Place
 from groupdir.table import Row, Table, TableConfig, load_table
 from launch.checkpoints import kept_checkpoint
+from launch.study import TABLE
 
-RECORD = "table.yaml"
 CHOSEN = "chosen.yaml"
 CONFIRMED = "confirmed"
 SPACE = "{}.space.yaml"
@@ -153,10 +153,10 @@ def _record(table: Table, folder: Path) -> None:
         "table": table.config.model_dump(),
         "rows": rows,
     }
-    files = {RECORD: yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}
+    files = {TABLE: yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}
     files |= {SPACE.format(row.folder): row.study.to_yaml() for row in table.rows if row.study is not None}
     different = [name for name, text in files.items() if (folder / name).is_file() and _read(folder / name) != text]
-    if different or (folder.exists() and not (folder / RECORD).is_file()):
+    if different or (folder.exists() and not (folder / TABLE).is_file()):
         what = f"holds another {different[0]}" if different else "is there and is no table"
         raise ConfigError(f"{folder}: {what}, and nothing is written over: take another --out, or remove it")
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,12 +29,14 @@ def watch(folder: Path) -> int:
     store = Store.open(folder / STORE, readonly=True)
     config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
     state, seen = StudyState(), 0
-    gone = False
+    gone, here = False, os.uname().nodename
     with Progress(config) as progress:
         while state.runs == 0 or state.session_start is not None:
             gone = not driven(folder)  # asked before the last look, so that an end is not missed
             for event in store.events(seen):
                 seen = event.seq
+                if not gone and (host := event.payload.get("host", here)) != here:
+                    progress.say(f"its driver is on {host}: look on there, from here it may be seen late or not at all")
                 progress.watch(fold(state, event), event)
             progress.refresh()
             if gone and state.session_start is not None:
@@ -59,7 +63,12 @@ def glance(folders: Sequence[Path]) -> int:
 
 
 def driven(folder: Path) -> bool:
-    """Whether the process that last opened a study lives, on this machine."""
-    lock = folder / LOCK
-    pid = lock.read_text(encoding="utf-8").strip() if lock.is_file() else ""
-    return bool(pid) and Path(f"/proc/{pid}").exists()
+    """Whether a process has a study open, on this machine or, where a network's file system has locks, on another."""
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once: a driver may be about to open it
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

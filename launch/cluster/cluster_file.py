@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,8 @@ class ClusterFile:
         if head and outside:
             address = outside
         elif outside:
-            options += ["-o", f"ProxyCommand=ssh {' '.join(options)} -W %h:%p {auth['ssh_user']}@{outside}"]
+            through = shlex.join(["ssh", *options, "-W", "%h:%p", f"{auth['ssh_user']}@{outside}"])  # a shell reads it
+            options += ["-o", f"ProxyCommand={through}"]
         elif proxy := auth.get("ssh_proxy_command"):
             options += ["-o", f"ProxyCommand={proxy}"]
         return ["ssh", *options, f"{auth['ssh_user']}@{address}"]

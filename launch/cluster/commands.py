@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupdir.errors import ConfigError, DataError
+from groupdir.storage import Place, is_uri
 from groupdir.table import is_table, load_table
 from groupdir.yamlfile import Document
 from launch.cluster.cluster_file import ClusterFile
@@ -16,7 +19,7 @@ from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
-from launch.study import refuse_existing
+from launch.study import STORE, TABLE, refuse_existing
 
 if TYPE_CHECKING:
     from groupdir.space import StudyConfig
@@ -55,15 +58,13 @@ def up(cluster: str | Path, restart: bool = True) -> int:
 
 
 def status(cluster: str | Path) -> int:
-    """Shows the nodes, and the studies on the head."""
+    """Shows the nodes, why trials wait, and the studies on the head."""
     file = running(cluster)
-    studies = f"cd ~/groupdir && if ls {RESULTS}/*/study.sqlite > /dev/null 2>&1; then "
-    studies += f"python -m launch watch --once {RESULTS}/*/; else echo no study yet; fi"
-    return run(["ray", "exec", str(file.path), f"ray status && {studies}"])
+    return run(["ray", "exec", str(file.path), "ray status && cd ~/groupdir && python -m launch status"])
 
 
 def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | None, skip_doctor: bool = False) -> int:
-    """Runs a search on a cluster and brings its results back.
+    """Runs a search on a cluster and brings its results back; a table that is there already is gone on with.
 
     Raises:
         GroupdirError: A mistake in a file; results are there already; the cluster does not answer or take it.
@@ -72,16 +73,38 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
     inside = within_checkout(file)
     name = check_shared(file, changes)
     here = out or Path(RESULTS) / name
-    refuse_existing(here)
+    table = is_table(Document.read(file))
+    if not (table and (here / TABLE).is_file()):
+        refuse_existing(here)
     words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
     words += ["--skip-doctor"] * skip_doctor
-    return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here)
+    again = shlex.join([*words, "--cluster", str(cluster), *(["--out", str(out)] if out else [])]) if table else None
+    return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here, again)
 
 
-def resume(cluster: str | Path, folder: Path, skip_doctor: bool = False) -> int:
-    """Goes on with a study that lies on the head, under the name of a folder here."""
-    words = ["python", "-m", "launch", "resume", f"{THERE}/{folder.name}", *["--skip-doctor"] * skip_doctor]
-    return _submit(running(cluster), words, folder)
+def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_doctor: bool = False) -> int:
+    """Goes on with a study that lies on the head, under the name of a folder here; or in its storage, after a head.
+
+    Args:
+        cluster: The cluster's file.
+        folder: Where the results are, or will be; or the study's place in its storage, from which the head makes its
+            folder anew.
+        out: Folder for the results of a study that comes from its storage; by default `results/<its name>`.
+        skip_doctor: Whether the cluster is trusted, not examined.
+
+    Raises:
+        GroupdirError: The cluster does not answer or take it.
+    """
+    words = ["python", "-m", "launch", "resume"]
+    if is_uri(folder):
+        here = out or Path(RESULTS) / Place.at(folder).name
+        words += [shlex.quote(folder), "--out", f"{THERE}/{here.name}"]
+    else:
+        here = Path(folder)
+        if (here / TABLE).is_file():
+            raise ConfigError(f"{here}: is a table: go on with `python -m launch search` of its file, as you began it")
+        words += [f"{THERE}/{here.name}"]
+    return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor], here)
 
 
 def attach(cluster: str | Path, name: str, out: Path | None) -> int:
@@ -95,9 +118,10 @@ def attach(cluster: str | Path, name: str, out: Path | None) -> int:
             known = sorted({job.metadata["study"] for job in jobs_of(server) if job.metadata})
             raise DataError(
                 f"{name}: must be a search of this cluster, but it knows {', '.join(known) or 'none'}; where the head "
-                f"was started anew: python -m launch resume {here} --cluster {file.path}"
+                f"was started anew: {_resume(file, here)}, or of a table its `search` once more"
             )
-        return _follow(file, str(jobs[-1].submission_id), here, address)
+        again = (jobs[-1].metadata or {}).get("again")
+        return _follow(file, str(jobs[-1].submission_id), here, address, again)
 
 
 def down(cluster: str | Path) -> int:
@@ -160,25 +184,37 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
     return name
 
 
-def _submit(file: ClusterFile, words: Sequence[str], here: Path) -> int:
-    """Sends a command there and follows it, where the study has no job that runs."""
+def _resume(file: ClusterFile, here: Path) -> str:
+    """What goes on with a study."""
+    return f"python -m launch resume {here} --cluster {file.path}"
+
+
+def _submit(file: ClusterFile, words: Sequence[str], here: Path, again: str | None = None) -> int:
+    """Sends a command there and follows it, where the study has no job that runs.
+
+    Args:
+        file: The cluster.
+        words: The command.
+        here: Where the results go.
+        again: What goes on with it where `resume` does not.
+    """
     name = here.name
     with Tunnel(file) as address:
         running = [job for job in jobs_of(client(address), name) if not job.status.is_terminal()]
         if running:
             again = f"python -m launch attach {name} --cluster {file.path}"
             raise DataError(f"{name}: a search of this name runs already ({running[-1].submission_id}): {again}")
-        job = submit(address, name, words)
+        job = submit(address, name, words, again or _resume(file, here))
         print(
             f"{job} runs on the cluster, whatever becomes of this machine; come back to it with\n"
             f"  python -m launch attach {name} --cluster {file.path}\n"
             f"and end it early with\n  ray exec {file.path} 'ray job stop {job}'",
             flush=True,
         )
-        return _follow(file, job, here, address)
+        return _follow(file, job, here, address, again)
 
 
-def _follow(file: ClusterFile, job: str, here: Path, address: str) -> int:
+def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | None) -> int:
     """Follows a job to its end, then brings the results.
 
     Returns:
@@ -187,18 +223,35 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str) -> int:
     try:
         ended = show_job(file, job, address)
     except UnknownJob as error:
-        raise DataError(f"{error} Go on with: python -m launch resume {here} --cluster {file.path}") from error
+        raise DataError(f"{error} Go on with: {again or _resume(file, here)}") from error
     except KeyboardInterrupt:
         print(f"\nthe search goes on; come back with: python -m launch attach {here.name} --cluster {file.path}")
         return INTERRUPTED
     code = 0 if ended.status == "SUCCEEDED" else ended.driver_exit_code or 1
     here.mkdir(parents=True, exist_ok=True)
+    remove_logs(here)
     brought = run(["ray", "rsync-down", str(file.path), f"{THERE}/{here.name}/", f"{here}/"])
     if brought != 0:
-        print(f"the results are still on the head, in {THERE}/{here.name}", file=sys.stderr)
+        with suppress(OSError):
+            here.rmdir()  # empty, it would be in the way of the next search
+        print(
+            f"nothing was brought: a search that was refused has no results, those of another are still on the head, "
+            f"in {THERE}/{here.name}: python -m launch attach {here.name} --cluster {file.path}",
+            file=sys.stderr,
+        )
         return code or brought
-    print(f"\nthe results are in {here}: python -m analysis select {here} --shot few")
+    look = f"table {here}" if (here / TABLE).is_file() else f"select {here} --shot few"
+    print(f"\nthe results are in {here}: python -m analysis {look}")
     return code
+
+
+def remove_logs(folder: Path) -> None:
+    """Removes what SQLite keeps beside the record of a driver that was killed: the record that comes may have none.
+
+    The old log would be read, and written, into the new record. Studies of a table are one level below.
+    """
+    for left in (*folder.glob(f"{STORE}-*"), *folder.glob(f"*/{STORE}-*")):
+        left.unlink()
 
 
 def _escaped(line: str) -> str:

@@ -20,16 +20,20 @@ if TYPE_CHECKING:
 
 # What of the checkout a search does not need; what .gitignore names stays here too.
 LEFT_OUT = ("/.git", "/.venv", "/results", "/data", "/docs", "/tests")
+# Seconds between the two signals of `ray job stop`, in which a search that is ended early writes its files: Ray's own 3
+# are too few. The process that begins a job there reads this name from the job's environment.
+ENDING = {"RAY_JOB_STOP_WAIT_TIME_S": "300"}
 PATIENCE = 600.0  # seconds without an answer of the cluster, after which to stop asking
 
 
-def submit(address: str, study: str, words: Sequence[str]) -> str:
+def submit(address: str, study: str, words: Sequence[str], again: str) -> str:
     """Sends the folder in which this runs to the cluster, where a command is begun in a copy of it.
 
     Args:
         address: Of the job server.
         study: Name by which the job is found again.
         words: The command.
+        again: What goes on with the study here, after a head that died: for messages.
 
     Returns:
         The job's name.
@@ -38,9 +42,9 @@ def submit(address: str, study: str, words: Sequence[str]) -> str:
         DataError: It was not taken.
     """
     job = f"{study}-{time.strftime('%Y%m%d-%H%M%S')}"
-    environment = json.dumps({"excludes": list(LEFT_OUT)})
+    environment = json.dumps({"excludes": list(LEFT_OUT), "env_vars": ENDING})
     command = ["ray", "job", "submit", "--address", address, "--submission-id", job, "--working-dir", "."]
-    command += ["--metadata-json", json.dumps({"study": study}), "--runtime-env-json", environment]
+    command += ["--metadata-json", json.dumps({"study": study, "again": again}), "--runtime-env-json", environment]
     command += ["--no-wait", "--", *words]
     show(command)
     ran = subprocess.run(found(command), capture_output=True, text=True, check=False)
@@ -74,14 +78,15 @@ class Follower:
     Args:
         cluster: Where it runs.
         job: Its name.
-        say: Takes what is new.
+        say: Takes what is new, and whether there was more when the connection was made.
     """
 
-    def __init__(self, cluster: ClusterFile, job: str, say: Callable[[str], None]) -> None:
+    def __init__(self, cluster: ClusterFile, job: str, say: Callable[[str, bool], None]) -> None:
         self._cluster = cluster
         self._job = job
         self._say = say
         self._seen = 0
+        self._written = 0  # characters of the log when the connection was made
 
     def follow(self, address: str | None = None) -> JobDetails:
         """Follows it.
@@ -96,18 +101,19 @@ class Follower:
             UnknownJob: The cluster does not know it (any more).
             DataError: It does not answer for a long time.
         """
-        answered = time.monotonic()
+        lost: float | None = None  # since when nobody answers
         while True:
             try:
                 if address is not None:
                     return self._until_end(address)
                 with Tunnel(self._cluster) as through:
-                    answered = time.monotonic()
+                    lost = None
                     return self._until_end(through)
             except UnknownJob:
                 raise
             except (OSError, DataError, _Lost) as error:
-                if time.monotonic() - answered > PATIENCE:
+                lost = time.monotonic() if lost is None else lost
+                if time.monotonic() - lost > PATIENCE:
                     raise DataError(f"{self._cluster.path}: has not answered for {PATIENCE:.0f} s: {error}") from error
                 print("the connection is lost, the search goes on: trying again", flush=True)
                 address = None
@@ -115,6 +121,11 @@ class Follower:
 
     def _until_end(self, address: str) -> JobDetails:
         server = client(address)
+        self._info(server)
+        try:
+            self._written = len(server.get_job_logs(self._job))
+        except RuntimeError as error:
+            raise _Lost(str(error)) from error
         while not self._info(server).status.is_terminal():
             self._read(server)  # until it ends, or nothing at all where it has not begun
             time.sleep(0.5)
@@ -125,7 +136,7 @@ class Follower:
         try:
             return server.get_job_info(self._job)
         except RuntimeError as error:
-            if "404" in str(error):
+            if "status code 404:" in str(error):
                 raise UnknownJob(f"{self._job}: the cluster does not know it: was the head started anew?") from error
             raise _Lost(str(error)) from error
 
@@ -140,7 +151,7 @@ class Follower:
                 place += len(text)
                 if place > self._seen:
                     new, self._seen = text[self._seen - place :], place
-                    self._say(new)
+                    self._say(new, place < self._written)
 
         try:
             asyncio.run(tail())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import sys
 from collections import deque
 from typing import TYPE_CHECKING
@@ -37,8 +38,10 @@ def show_job(cluster: ClusterFile, job: str, address: str) -> JobDetails:
         try:
             ended = follower.follow(through)
         except StudyBegins as study:
-            look = f"cd ~/groupdir && python -m launch watch {shlex.quote(study.folder)}"
-            run(["ray", "exec", str(cluster.path), look])
+            # With the size of this window: an SSH that gets nothing from the keyboard does not tell it.
+            window = "COLUMNS={} LINES={}".format(*shutil.get_terminal_size())
+            look = f"cd ~/groupdir && {window} python -m launch watch {shlex.quote(study.folder)}"
+            screen.after_table(run(["ray", "exec", str(cluster.path), look], keyboard=False))
             through = None  # it may have broken meanwhile
         else:
             screen.flush()
@@ -58,7 +61,7 @@ class StudyBegins(Exception):
 
 
 class Screen:
-    """Prints a log; where there is a terminal, up to the first study, and then its last lines.
+    """Prints a log; where there is a terminal, without the lines that a study's table has shown already, but the last.
 
     Args:
         live: Whether there is a terminal.
@@ -69,22 +72,39 @@ class Screen:
         self._seen_table = False
         self._lines: deque[str] = deque(maxlen=LAST)
 
-    def take(self, text: str) -> None:
+    def take(self, text: str, more: bool = False) -> None:
         """Takes what is new.
+
+        Args:
+            text: Whole lines, or a part of one.
+            more: Whether there is more already: after a table, what was written while it was shown.
 
         Raises:
             StudyBegins: It says so, and there is a terminal for its table.
         """
         if self._seen_table:
-            self._lines.extend(text.splitlines())
+            self._lines.extend(text.splitlines(keepends=True))
+            if not more:
+                self.flush()
         else:
             print(text, end="", flush=True)
         begins = BEGINS.findall(text)
         if begins and self._live:
+            self.flush()
             self._seen_table = True
             raise StudyBegins(begins[-1])
 
+    def after_table(self, code: int) -> None:
+        """Says what became of a table.
+
+        Args:
+            code: Its exit code.
+        """
+        if code != 0:
+            print(f"\nthe table ended early (exit code {code}); from here on, the log of the search:", flush=True)
+
     def flush(self) -> None:
-        """Prints what was held back."""
-        print("\n".join(self._lines), flush=True)
+        """Prints what was held back, and from now on everything."""
+        print("".join(self._lines), end="", flush=True)
         self._lines.clear()
+        self._seen_table = False

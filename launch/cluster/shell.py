@@ -14,14 +14,19 @@ def show(words: Sequence[str]) -> None:
     print(f"$ {shlex.join(words)}", flush=True)
 
 
-def run(words: Sequence[str]) -> int:
+def run(words: Sequence[str], keyboard: bool = True) -> int:
     """Prints a command and runs it; its output is the person's.
+
+    Args:
+        words: The command.
+        keyboard: Whether it gets what is typed. An SSH that does passes Ctrl-C on to the other machine; without, Ctrl-C
+            ends this program.
 
     Returns:
         Its exit code.
     """
     show(words)
-    return subprocess.run(found(words), check=False).returncode
+    return subprocess.run(found(words), check=False, stdin=None if keyboard else subprocess.DEVNULL).returncode
 
 
 def found(words: Sequence[str]) -> list[str]:

@@ -116,13 +116,14 @@ def test_killed_interrupted_and_resumed_nothing_is_lost_and_nothing_twice(result
     )
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
 
-    driver = run_until(words, root, store, len(seen) + 1)
-    driver.send_signal(signal.SIGINT)
-    said, _ = driver.communicate(timeout=120)
-    assert driver.returncode == 130
-    assert f"interrupted; go on with:\n  python -m launch resume {folder}" in said
-    assert (folder / "epochs.parquet").is_file(), "Parquet is written on interrupt too"
-    seen = rows_in(store)
+    for asks in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C; `ray job stop`, and Slurm before the time is up
+        driver = run_until(words, root, store, len(seen) + 1)
+        driver.send_signal(asks)
+        said, _ = driver.communicate(timeout=120)
+        assert driver.returncode == 130, said
+        assert f"interrupted; go on with:\n  python -m launch resume {folder}" in said
+        assert (folder / "epochs.parquet").is_file(), "Parquet is written on interrupt too"
+        seen = rows_in(store)
 
     again = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stdout + again.stderr

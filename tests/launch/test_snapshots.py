@@ -38,6 +38,19 @@ def test_a_full_disk_is_told_of(study: Study, monkeypatch: pytest.MonkeyPatch) -
     assert "No space left" in said[0]
 
 
+def test_a_disk_that_the_copy_of_the_store_fills_is_told_of(results: Path, tmp_path: Path) -> None:
+    """It ended the search."""
+    study = stored_at(results / "small", (tmp_path / "far").as_uri())
+    copy = study.folder / f".{STORE}.copy"
+    copy.symlink_to("/dev/full")
+    said: list[str] = []
+    try_snapshot(study, said.append)
+    assert len(said) == 1
+    assert "no snapshot in" in said[0]
+    assert not copy.is_symlink(), "what is left of it would keep the disk full"
+    study.close()
+
+
 def test_copies_go_to_the_storage(results: Path, tmp_path: Path) -> None:
     study = stored_at(results / "small", (tmp_path / "far").as_uri())
     said: list[str] = []

@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from groupdir.errors import ConfigError, DataError
 from groupdir.metrics import ShotSplit
 from groupdir.records import read_parquet
 from groupdir.space import StudyConfig, load_study
+from launch.__main__ import app
 from launch.ablations import suggest_ablations
 from launch.audit import audit
 from launch.checkpoints import keep
@@ -324,3 +326,22 @@ def test_a_study_that_is_closed_names_no_driver(study: Study) -> None:
     study.close()
     assert lock.read_text() == ""
     study.close()
+
+
+def test_a_table_is_no_study_to_resume(tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").touch()
+    with pytest.raises(DataError, match="it is a table, whose `search` goes on with it"):
+        Study.open(tmp_path)
+
+
+def test_a_study_comes_back_where_it_is_said(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of a cluster works in a folder that goes with it."""
+    far, folder = tmp_path / "far" / "small", tmp_path / "home" / "small"
+    far.mkdir(parents=True)
+    study.copy_store(far / "study.sqlite")
+    driven: list[Path] = []
+    monkeypatch.setattr("launch.search.drive", lambda study, dataset, action: driven.append(study.folder) or 0)
+    run = CliRunner().invoke(app, ["resume", far.as_uri(), "--out", str(folder)])
+    assert run.exit_code == 0, run.output
+    assert driven == [folder]
+    assert {"study.sqlite", "study.yaml"} <= {path.name for path in folder.iterdir()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from groupdir.errors import DataError
+from launch.store import Store
 from launch.study import Study
 from launch.watch import driven, glance, watch
 
@@ -34,11 +37,57 @@ def test_it_is_followed_to_its_end(
 
 
 def test_a_driver_that_is_gone_is_told(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    study.append("driver", payload={"action": "start", "pid": 1})
-    (study.folder / "study.lock").write_text("999999999")
+    study.append("driver", payload={"action": "start", "pid": os.getpid()})
+    study.close()
+    assert (study.folder / "study.lock").read_text() == str(os.getpid()), "a process of that number lives"
     assert not driven(study.folder)
     assert watch(study.folder) == 1
     assert "python -m launch resume" in capsys.readouterr().out
+
+
+def test_a_driver_on_another_machine_is_no_process_here(study: Study) -> None:
+    (study.folder / "study.lock").write_text("999999999")
+    assert driven(study.folder)
+
+
+def test_a_driver_on_another_machine_is_named(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    study.append("driver", payload={"action": "start", "pid": 1, "host": "node7"})
+    study.append("driver", payload={"action": "end", "pid": 1})
+    assert watch(study.folder) == 0
+    assert "its driver is on node7: look on there" in capsys.readouterr().out
+
+
+def test_a_look_at_the_lock_disturbs_no_driver_that_opens(study: Study) -> None:
+    study.close()
+    with (study.folder / "study.lock").open() as looks:
+        fcntl.flock(looks, fcntl.LOCK_SH)
+        threading.Timer(0.03, looks.close).start()
+        Study.open(study.folder).close()
+
+
+@pytest.mark.parametrize(
+    ("begins", "name", "said"),
+    [
+        (sqlite3.SQLITE_PROTOCOL, "locking protocol", "on the machine of its driver"),
+        (sqlite3.SQLITE_IOERR | 22 << 8, "disk I/O error", "on the machine of its driver"),
+        (sqlite3.SQLITE_CORRUPT, "database disk image is malformed", "is no study, or is broken"),
+    ],
+)
+def test_a_log_of_another_machine_is_told_from_a_broken_one(
+    study: Study, monkeypatch: pytest.MonkeyPatch, begins: int, name: str, said: str
+) -> None:
+    error = sqlite3.OperationalError(name)
+    error.sqlite_errorcode = begins
+
+    class Broken:
+        def execute(self, *query: object) -> None:
+            raise error
+
+    monkeypatch.setattr("launch.store._connect", lambda *where: Broken())
+    with pytest.raises(DataError, match=said):
+        watch(study.folder)
+    with pytest.raises(DataError, match=said):
+        list(Store(study.folder / "study.sqlite", Broken()).events())  # type: ignore[arg-type]
 
 
 def test_a_glance(study: Study, suggest: Callable[[Study], int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,14 @@ def test_workers_behind_the_head_are_reached_through_it(tmp_path: Path) -> None:
     assert any(
         word.startswith("ProxyCommand=ssh ") and word.endswith("-W %h:%p me@gate.example.org") for word in worker
     )
+
+
+def test_a_key_whose_path_has_spaces_comes_through_the_shell_of_the_proxy(tmp_path: Path) -> None:
+    text = Path(FILES[1]).read_text(encoding="utf-8")
+    outside = tmp_path / "outside.yaml"
+    text = text.replace("  head_ip:", "  external_head_ip: gate.example.org\n  head_ip:")
+    outside.write_text(text.replace("~/.ssh/id_ed25519", "/keys/of me/id"), "utf-8")
+    words = ClusterFile.load(outside).login("192.168.0.11")
+    (proxy,) = (word.partition("=")[2] for word in words if word.startswith("ProxyCommand="))
+    assert "/keys/of me/id" in words
+    assert "/keys/of me/id" in shlex.split(proxy)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import shlex
 import subprocess
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from groupdir.errors import ConfigError, DataError
+from launch.__main__ import app
 from launch.cluster import commands
 from launch.cluster.commands import STOP, _escaped, check_shared, search, within_checkout
+from launch.cluster.jobs import UnknownJob
 from launch.cluster.live import Screen, StudyBegins
 
 SPACE = "search_spaces/digits.yaml"
+TABLE1 = "search_spaces/baselines/table1_digits.yaml"
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +40,8 @@ def test_checkpoints_that_no_other_node_could_read_are_refused() -> None:
 
 
 def test_a_row_of_a_table_needs_them_too() -> None:
-    table = Path("search_spaces/baselines/table1_digits.yaml")
     with pytest.raises(ConfigError, match=r"search\.storage_path"):
-        check_shared(table, [])
+        check_shared(Path(TABLE1), [])
 
 
 def test_a_file_outside_of_what_is_sent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +101,82 @@ CLUSTER = "launch/cluster/on_premise.yaml"
 def test_a_search_that_runs_is_not_begun_twice(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
     knows(job("digits-1", "RUNNING"))
     with pytest.raises(DataError, match=r"runs already \(digits-1\): python -m launch attach digits"):
-        commands.resume(CLUSTER, tmp_path / "digits")
+        commands.resume(CLUSTER, str(tmp_path / "digits"))
+
+
+@pytest.mark.parametrize(
+    ("place", "out", "words", "here"),
+    [
+        ("results/digits", None, ["~/groupdir/results/digits"], "results/digits"),
+        (
+            "s3://bucket/groupdir/digits",
+            None,
+            ["s3://bucket/groupdir/digits", "--out", "~/groupdir/results/digits"],
+            "results/digits",
+        ),
+        (
+            "s3://bucket/digits?region=x&scheme=http",
+            "elsewhere/again",
+            ["'s3://bucket/digits?region=x&scheme=http'", "--out", "~/groupdir/results/again"],
+            "elsewhere/again",
+        ),
+    ],
+)
+def test_a_study_is_gone_on_with_on_the_head(
+    monkeypatch: pytest.MonkeyPatch, place: str, out: str | None, words: list[str], here: str
+) -> None:
+    sent: list[tuple[list[str], Path]] = []
+    monkeypatch.setattr(commands, "remember_head", lambda file: None)
+    monkeypatch.setattr(commands, "_submit", lambda file, words, here, again=None: sent.append((words, here)) or 0)
+    assert commands.resume(CLUSTER, place, None if out is None else Path(out), skip_doctor=True) == 0
+    assert sent == [(["python", "-m", "launch", "resume", *words, "--skip-doctor"], Path(here))]
+
+
+@pytest.mark.parametrize("where", [[], ["--cluster", CLUSTER]])
+def test_only_what_comes_from_its_storage_has_another_folder(where: list[str]) -> None:
+    run = CliRunner().invoke(app, ["resume", "results/digits", "--out", "elsewhere", *where])
+    assert run.exit_code == 2
+    assert "--out elsewhere: is for a study that comes from s3://..., but results/digits is a folder" in run.stderr
+
+
+def test_a_table_is_gone_on_with_by_its_search(
+    knows: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(file: object, name: str, address: str) -> None:
+        raise UnknownJob("was the head started anew?")
+
+    knows()
+    sent: list[tuple[Sequence[str], str]] = []
+    monkeypatch.setattr(commands, "submit", lambda at, study, words, again: sent.append((words, again)) or "digits-1")
+    monkeypatch.setattr(commands, "show_job", gone)
+    monkeypatch.setattr(commands, "check_shared", lambda file, changes: "table1_digits")
+    here = tmp_path / "table1_digits"
+    here.mkdir()
+    (here / "table.yaml").touch()
+    words = ["python", "-m", "launch", "search", TABLE1, "--set=search.storage_path=/mnt/shared"]
+    again = [*words, "--cluster", CLUSTER, "--out", str(here)]
+    with pytest.raises(DataError, match=re.escape("Go on with: " + shlex.join(again))):
+        search(CLUSTER, Path(TABLE1), ["search.storage_path=/mnt/shared"], here)
+    assert sent == [([*words, "--out", "~/groupdir/results/table1_digits"], shlex.join(again))]
+    with pytest.raises(ConfigError, match="is a table: go on with `python -m launch search`"):
+        commands.resume(CLUSTER, str(here))
+    (here / "table.yaml").unlink()
+    with pytest.raises(ConfigError, match="exists already"):
+        search(CLUSTER, Path(TABLE1), ["search.storage_path=/mnt/shared"], here)
+
+
+def test_attach_knows_what_goes_on_with_a_table(
+    knows: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(file: object, name: str, address: str) -> None:
+        raise UnknownJob("was the head started anew?")
+
+    begun = job("digits-1", "RUNNING")
+    begun.metadata["again"] = "python -m launch search x.yaml"
+    knows(begun)
+    monkeypatch.setattr(commands, "show_job", gone)
+    with pytest.raises(DataError, match=r"Go on with: python -m launch search x\.yaml$"):
+        commands.attach(CLUSTER, "digits", tmp_path / "digits")
 
 
 def test_a_search_that_nobody_knows(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
@@ -109,6 +193,55 @@ def test_results_come_back_however_it_ended(
     here = tmp_path / "digits"
     assert commands.attach(CLUSTER, "digits", here) == expected
     assert ran == [["ray", "rsync-down", CLUSTER, "~/groupdir/results/digits/", f"{here}/"]]
+
+
+def test_what_to_look_at_next(
+    knows: Callable[..., list[list[str]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    knows(job("digits-1", "SUCCEEDED", 0))
+    commands.attach(CLUSTER, "digits", tmp_path)
+    assert f"python -m analysis select {tmp_path} --shot few" in capsys.readouterr().out
+    (tmp_path / "table.yaml").touch()
+    commands.attach(CLUSTER, "digits", tmp_path)
+    assert f"python -m analysis table {tmp_path}" in capsys.readouterr().out
+
+
+def test_a_search_that_was_refused_leaves_nothing_in_the_way_of_the_next(
+    knows: Callable[..., list[list[str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    knows(job("digits-1", "FAILED", 2))
+    monkeypatch.setattr(commands, "run", lambda words: 23)  # as of rsync, which finds no folder there
+    here = tmp_path / "digits"
+    assert commands.attach(CLUSTER, "digits", here) == 2
+    assert not here.exists()
+    assert "a search that was refused has no results" in capsys.readouterr().err
+    here.mkdir()
+    (here / "study.sqlite").touch()
+    assert commands.attach(CLUSTER, "digits", here) == 2
+    assert (here / "study.sqlite").is_file(), "what is there stays"
+
+
+def test_a_log_of_a_killed_driver_is_not_read_with_the_record_that_comes_later(
+    knows: Callable[..., list[list[str]]], tmp_path: Path
+) -> None:
+    knows(job("digits-1", "SUCCEEDED", 0))
+    folders = (tmp_path, tmp_path / "row")
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        for name in ("study.sqlite", "study.sqlite-wal", "study.sqlite-shm", "epochs.parquet"):
+            (folder / name).touch()
+    assert commands.attach(CLUSTER, "digits", tmp_path) == 0
+    for folder in folders:
+        assert sorted(path.name for path in folder.glob("*.*")) == ["epochs.parquet", "study.sqlite"]
+
+
+def test_status_asks_ray_and_then_the_checkout_on_the_head(knows: Callable[..., list[list[str]]]) -> None:
+    ran = knows()
+    assert commands.status(CLUSTER) == 0
+    assert ran == [["ray", "exec", CLUSTER, "ray status && cd ~/groupdir && python -m launch status"]]
 
 
 @pytest.mark.parametrize(("restart", "more"), [(True, []), (False, ["--no-restart"])])
@@ -142,15 +275,57 @@ def test_a_log_is_printed_as_it_is_without_a_terminal(capsys: pytest.CaptureFixt
     assert "digits: 28 trials\ntrial 0 stopped\n" in capsys.readouterr().out
 
 
+BEGIN = "start of digits in /root/groupdir/results/digits: 28 trials\n"
+
+
 def test_in_a_terminal_a_study_is_shown_as_a_table_and_then_the_last_lines(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(live=True)
     screen.take("warm start from x\n")
     with pytest.raises(StudyBegins) as begins:
-        screen.take("start of digits in /root/groupdir/results/digits: 28 trials\n")
+        screen.take(BEGIN)
     assert begins.value.folder == "/root/groupdir/results/digits"
-    screen.take("".join(f"line {number}\n" for number in range(100)))
+    screen.after_table(0)
+    for number in range(100):
+        screen.take(f"line {number}\n", more=True)
     assert "line" not in capsys.readouterr().out
     screen.flush()
     said = capsys.readouterr().out
     assert "line 99" in said
     assert "line 79" not in said
+
+
+def test_after_a_table_that_ended_early_the_log_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(live=True)
+    with pytest.raises(StudyBegins):
+        screen.take(BEGIN)
+    screen.after_table(255)
+    assert "the table ended early (exit code 255)" in capsys.readouterr().out
+    screen.take("trial 0 stopped\n", more=True)
+    screen.take("trial 1 st", more=False)
+    assert capsys.readouterr().out == "trial 0 stopped\ntrial 1 st"
+    screen.take("opped\n")
+    assert capsys.readouterr().out == "opped\n"
+    with pytest.raises(StudyBegins):
+        screen.take(BEGIN.replace("digits", "next"))
+
+
+def test_a_first_ctrl_c_leaves_a_command_that_would_send_it_elsewhere(root: Path) -> None:
+    """SSH makes the terminal raw where it reads from it; a Ctrl-C is then a byte like any other."""
+    ssh = ["sh", "-c", "stty raw 2> /dev/null; echo ready; exec sleep 30"]
+    code = f"from launch.cluster.shell import run; run({ssh!r}, keyboard=False)"
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(root)
+        os.execv(sys.executable, [sys.executable, "-c", code])
+    seen = b""
+    begun = time.monotonic()
+    while b"\nready" not in seen:
+        seen += os.read(terminal, 1024)
+    os.write(terminal, b"\x03")
+    with suppress(OSError):  # what a terminal says whose last program has gone
+        while more := os.read(terminal, 1024):
+            seen += more
+    os.waitpid(child, 0)
+    os.close(terminal)
+    assert time.monotonic() - begun < 20
+    assert b"KeyboardInterrupt" in seen

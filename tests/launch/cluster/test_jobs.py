@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,11 +28,18 @@ class Server:
         self.breaks = breaks
         self.ended = False
         self.known = True
+        self.falters = False
 
     def get_job_info(self, job: str) -> object:
         if not self.known:
             raise RuntimeError("Request failed with status code 404: no such job")
+        if self.falters:
+            self.falters = False
+            raise RuntimeError(f"Request failed with status code 500: {job}: the head is busy.")
         return SimpleNamespace(status=SimpleNamespace(is_terminal=lambda: self.ended))
+
+    def get_job_logs(self, job: str) -> str:
+        return "".join(LOG[:2])
 
     async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
         after = self.breaks.pop(0) if self.breaks else None
@@ -65,11 +74,11 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr(jobs, "Tunnel", Tunnel)
     monkeypatch.setattr(jobs.time, "sleep", lambda seconds: None)
 
-    def run(server: Server, refuses: int = 0) -> str:
+    def run(server: Server, refuses: int = 0, job: str = "digits-1") -> str:
         said: list[str] = []
         Tunnel.refuses = refuses
         monkeypatch.setattr(jobs, "client", lambda address: server)
-        Follower(CLUSTER, "digits-1", said.append).follow("http://127.0.0.1:1")
+        Follower(CLUSTER, job, lambda text, more: said.append(text)).follow("http://127.0.0.1:1")
         return "".join(said)
 
     return run
@@ -80,6 +89,13 @@ def test_each_line_comes_once_however_often_the_connection_breaks(follow, breaks
     assert follow(Server(breaks), refuses=len(breaks)) == "".join(LOG)
 
 
+def test_what_was_written_before_the_connection_is_told_from_what_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, bool]] = []
+    monkeypatch.setattr(jobs, "client", lambda address: Server([]))
+    Follower(CLUSTER, "digits-1", lambda text, more: said.append((text, more))).follow("http://127.0.0.1:1")
+    assert [more for _, more in said] == [True, False, False, False, False]
+
+
 def test_a_head_that_was_started_anew_ends_it(follow) -> None:  # type: ignore[no-untyped-def]
     server = Server([])
     server.known = False
@@ -87,10 +103,50 @@ def test_a_head_that_was_started_anew_ends_it(follow) -> None:  # type: ignore[n
         follow(server)
 
 
+def test_a_job_begun_at_404_is_known_for_all_that(follow) -> None:  # type: ignore[no-untyped-def]
+    server = Server([])
+    server.falters = True
+    assert follow(server, job="digits-20260101-140404") == "".join(LOG)
+
+
+def test_ray_words_an_unknown_job_as_here() -> None:
+    from ray.dashboard.modules.dashboard_sdk import SubmissionClient
+
+    with pytest.raises(RuntimeError, match="status code 404:"):
+        SubmissionClient._raise_error(None, SimpleNamespace(status_code=404, text="Job x does not exist"))  # type: ignore[arg-type]
+
+
 def test_a_cluster_that_is_gone_ends_it(follow, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(jobs, "PATIENCE", -1.0)
     with pytest.raises(DataError, match="has not answered for"):
         follow(Server([1]))
+
+
+def test_a_break_after_hours_of_following_is_no_silence_of_hours(follow, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    now = [0.0]
+
+    class Late(Server):
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            async for chunk in super().tail_job_logs(job):
+                now[0] += 10 * jobs.PATIENCE
+                yield chunk
+
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: now[0])
+    assert follow(Late([2, 3, 4]), refuses=1) == "".join(LOG)
+
+
+def test_a_search_that_is_ended_early_has_time_to_write_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.dashboard.modules.job import job_supervisor
+
+    sent: list[list[str]] = []
+    taken = SimpleNamespace(returncode=0)
+    monkeypatch.setattr(jobs.subprocess, "run", lambda words, **how: sent.append(words) or taken)
+    jobs.submit("http://127.0.0.1:1", "digits", ["true"], "python -m launch resume x")
+    environment = json.loads(sent[0][sent[0].index("--runtime-env-json") + 1])
+    ((name, seconds),) = environment["env_vars"].items()
+    assert int(seconds) >= 60
+    supervisor = inspect.getsource(job_supervisor.JobSupervisor.run)
+    assert f'"{name}"' in supervisor, f"this Ray does not know {name}"
 
 
 def test_searches_are_found_by_their_study_the_latest_last() -> None:
