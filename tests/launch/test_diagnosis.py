@@ -232,7 +232,7 @@ def test_a_trial_that_must_wait_for_others_is_a_note() -> None:
 
 def test_a_trial_that_waits_for_others_or_for_a_node() -> None:
     busy = [node("w1", SAID, free={"CPU": 8.0}), node("w2", SAID, free={"CPU": 8.0})]
-    (finding,) = judge(busy, HERE, Need(4, 1, data_on_nodes=True, storage="/mnt", may_come=[HAS]))
+    (finding,) = judge(busy, HERE, Need([Request(4, 1)], data_on_nodes=True, storage="/mnt", may_come=[HAS]))
     assert "PENDING until others end or the autoscaler has added one" in finding.text
 
 

@@ -39,7 +39,7 @@ def test_it_is_followed_to_its_end(
 def test_a_driver_that_is_gone_is_told(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     study.append("driver", payload={"action": "start", "pid": os.getpid()})
     study.close()
-    assert (study.folder / "study.lock").read_text() == str(os.getpid()), "a process of that number lives"
+    (study.folder / "study.lock").write_text(str(os.getpid()))  # as one that was killed leaves it; that process lives
     assert not driven(study.folder)
     assert watch(study.folder) == 1
     assert "python -m launch resume" in capsys.readouterr().out
