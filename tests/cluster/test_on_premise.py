@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -72,7 +74,9 @@ def nodes(hosts: Hosts) -> int:
     return sum(int(line.split()[0]) for line in active.splitlines() if line.strip()[:1].isdigit())
 
 
-def begin_search(hosts: Hosts, name: str, trials: int, epochs: int, log: Path) -> subprocess.Popen[bytes]:
+def begin_search(
+    hosts: Hosts, name: str, trials: int, epochs: int, log: Path, terminal: bool = False
+) -> subprocess.Popen[bytes]:
     """Writes a search space into the checkout on the laptop, and begins to search it; a trial takes a whole host."""
     from ray._private.utils import get_num_cpus
 
@@ -81,7 +85,9 @@ def begin_search(hosts: Hosts, name: str, trials: int, epochs: int, log: Path) -
     for word, value in values.items():
         text = text.replace(word, str(value))
     hosts.home(LAPTOP, "groupdir", file).write_text(text)
-    return hosts.begin(LAPTOP, handbook("python -m launch search", name), log, cwd=home() / "groupdir")
+    words = handbook("python -m launch search", name)
+    words = ["script", "-qec", shlex.join(words), "/dev/null"] if terminal else words
+    return hosts.begin(LAPTOP, words, log, cwd=home() / "groupdir")
 
 
 def check_whole(folder: Path, trials: int, epochs: int) -> None:
@@ -146,6 +152,22 @@ def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_pa
     type_in(hosts, "python -m analysis report", "small")
     assert (here / "best_few.yaml").is_file()
     assert (here / "report.html").is_file()
+
+
+def test_a_search_is_seen_in_a_terminal_and_ended_early(hosts: Hosts, tmp_path: Path) -> None:
+    folder, log = study_on_head(hosts, "short"), tmp_path / "search.log"
+    search = begin_search(hosts, "short", 4, 400, log, terminal=True)
+    wait_for("three trials have checkpoints", lambda: all_checkpointed(folder), 120, [log])
+    wait_for("the table is shown", lambda: "best so far" in log.read_text(), 30, [log])
+    (line,) = re.findall(r"^  (ray exec \S+ 'ray job stop \S+')", log.read_text(), re.MULTILINE)
+    hosts.run(LAPTOP, shlex.split(line), cwd=home() / "groupdir")
+    wait_for("the search has ended", lambda: search.poll() is not None, 60, [log])
+    assert "interrupted; go on with" in log.read_text(), "what the log says after the table"
+    here = hosts.home(LAPTOP, "groupdir/results/short")
+    state = state_of(here)
+    assert state.session_start is None, "the driver was killed before it could write its end"
+    table, _ = read_parquet(here / "epochs.parquet")
+    assert table.num_rows == state.epochs > 0
 
 
 def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, tmp_path: Path) -> None:
