@@ -58,12 +58,12 @@ test: test-fast  ## All tests but those that need a GPU or make hosts (12 minute
 test-fast: $(STAMP)  ## The tests without Ray, wheel and golden runs (a minute or two)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
-test-cluster: $(STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_hosts.py tests/cluster/test_on_premise.py -m hosts --durations=10
+test-cluster: $(STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync; 5 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_hosts.py tests/cluster/test_on_premise.py \
+		-m hosts -k "not terminal" --durations=10
 
-test-faults: $(STAMP)  ## The same hosts: what the doctor finds, a spot notice, Slurm (also needs slurm; 8 minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_doctor.py tests/cluster/test_spot.py tests/cluster/test_slurm.py \
-		-m hosts --durations=10
+test-faults: $(STAMP)  ## The same hosts: what the doctor finds, a spot notice, a terminal, Slurm (also needs slurm; 12 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster -m hosts -k "doctor or spot or slurm or terminal" --durations=15
 
 lint: $(STAMP)  ## Style, format and types
 	$(BIN)/ruff check .

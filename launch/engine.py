@@ -171,6 +171,7 @@ def run_trials(
         raise ConfigError([study.config.mistake("search.resources", text)])
     taken = len(study.runs())
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
+    shared.__name__ = shared.__qualname__ = TrialTrainable.__name__  # what `ps` and Ray's dashboard show
     tuner = tune.Tuner(
         shared,
         tune_config=tune.TuneConfig(
