@@ -117,10 +117,10 @@ def test_another_version_on_one_node_which_a_search_refuses(hosts: Hosts) -> Non
 
 
 def test_a_groupdir_without_the_doctor_on_one_node(hosts: Hosts) -> None:
-    """As an older version is."""
+    """As an older version is. (A file that is gone would be found where the tests' own groupdir is installed from.)"""
     probe = hosts.home("worker", "groupdir/groupdir/probe.py")
     text = probe.read_text()
-    probe.unlink()
+    probe.write_text("raise ModuleNotFoundError(\"No module named 'groupdir.probe'\")\n")
     try:
         (line,) = errors(doctor(hosts))
         assert "it cannot run the driver's groupdir: ModuleNotFoundError: No module named 'groupdir.probe'" in line
