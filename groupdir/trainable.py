@@ -28,8 +28,7 @@ class TrialTrainable(tune.Trainable):
 
     Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `code`: digest of the driver's,
     `resume`: a checkpoint folder of an earlier driver to go on from, or None, `stages`: where first stages are shared
-    (`place`, `marks`), or None, `resources`: what it takes of a node, by Ray's names, and `data_read`: whether the
-    driver has read just these data, so that it is the node's fault where they cannot be read.
+    (`place`, `marks`), or None, and `resources`: what it takes of a node, by Ray's names.
     """
 
     @classmethod
@@ -57,19 +56,20 @@ class TrialTrainable(tune.Trainable):
                 "checkout there up to date, start Ray again on that node, and resume the search"
             )
             return
+        try:
+            if self._dataset is not None:
+                self._dataset.prepare()  # the driver could, so that it is this node's fault if that fails
+        except DataError as error:
+            self._refusal = NodeError(
+                f"node {socket.gethostname()}: the data must be there as they are for the driver, got: {error}: put "
+                "them there, and resume the search, which lost nothing"
+            )
+            return
         stages = self._stages(config["stages"]) if config.get("stages") else None
         try:
             self._trainer = self._build(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), stages)
         except DeviceMemoryError as error:
             self._refusal = DeviceMemoryError(str(error))  # a new one: the traceback holds the tensors
-            return
-        except DataError as error:
-            if not config.get("data_read"):
-                raise
-            self._refusal = NodeError(
-                f"node {socket.gethostname()}: the data must be there as they are for the driver, got: {error}: put "
-                "them there, and resume the search, which lost nothing"
-            )
             return
         if config.get("resume"):
             with local_copy(config["resume"]) as folder:

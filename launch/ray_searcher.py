@@ -68,7 +68,6 @@ class StudySearcher(Searcher):
             "resume": trial.checkpoint if there else None,
             "stages": stages_of(self._study),
             "resources": request.bundle,
-            "data_read": not any(name.partition(".")[0] == "data" for name in self._study.config.space.leaves),
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

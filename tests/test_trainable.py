@@ -7,6 +7,7 @@ import pytest
 from groupdir.config import TrialConfig
 from groupdir.errors import DataError, NodeError, OtherCodeError
 from groupdir.trainable import TrialTrainable
+from groupdir.trainer import make_dataset
 
 TRIAL = {"data": {"name": "digits", "train": 128}, "encoder": {"name": "convnet"}, "method": {"name": "vanilla"}}
 
@@ -22,13 +23,17 @@ def test_what_is_refused_says_so_also_where_it_would_go_on(tmp_path: Path) -> No
     assert refused.step()["epoch"] == 1
 
 
-def test_data_that_only_this_node_lacks_are_no_fault_of_the_trial(tmp_path: Path) -> None:
-    data = {"name": "table", "root": str(tmp_path), "manifest": "none.csv", "target": "y"}
-    config = {"trial": 4, "config": TrialConfig.from_dict(TRIAL | {"data": data}).to_dict()}
-    with pytest.raises(DataError):
-        TrialTrainable(config)
-    refused = TrialTrainable({**config, "data_read": True})
-    with pytest.raises(
-        NodeError, match=r"node \S+: the data must be there as they are for the driver, got: .*none.csv"
-    ):
+def test_data_that_only_this_node_lacks_are_no_fault_of_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures stay in files: what the driver sends of them is where they are."""
+    trial = TrialConfig.from_dict(TRIAL)
+    refused = TrialTrainable({"trial": 4, "config": trial.to_dict()})
+    sent = make_dataset(trial)
+
+    def gone(name: str) -> None:
+        raise DataError(f"pictures/{name}: cannot be read")
+
+    monkeypatch.setattr(sent, "split", gone)
+    refused.setup({"trial": 5, "config": trial.to_dict()}, sent)
+    says = r"node \S+: the data must be there as they are for the driver, got: pictures/train: cannot be read: put them"
+    with pytest.raises(NodeError, match=says):
         refused.step()
