@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -316,6 +317,7 @@ def test_a_first_ctrl_c_leaves_a_command_that_would_send_it_elsewhere(root: Path
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(root)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who runs in the background has it ignored
         os.execv(sys.executable, [sys.executable, "-c", code])
     seen = b""
     begun = time.monotonic()
