@@ -271,12 +271,12 @@ def test_a_line_comes_through_two_shells_as_it_is(line: str) -> None:
 
 def test_a_log_is_printed_as_it_is_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(live=False)
-    for text in ("start of digits in /root/groupdir/results/digits: 28 trials\ntri", "al 0 stopped\n"):
+    for text in ("start of digits in /home/me/groupdir/results/digits: 28 trials\ntri", "al 0 stopped\n"):
         screen.take(text)
     assert "digits: 28 trials\ntrial 0 stopped\n" in capsys.readouterr().out
 
 
-BEGIN = "start of digits in /root/groupdir/results/digits: 28 trials\n"
+BEGIN = "start of digits in /home/me/groupdir/results/digits: 28 trials\n"
 
 
 def test_in_a_terminal_a_study_is_shown_as_a_table_and_then_the_last_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -284,7 +284,7 @@ def test_in_a_terminal_a_study_is_shown_as_a_table_and_then_the_last_lines(capsy
     screen.take("warm start from x\n")
     with pytest.raises(StudyBegins) as begins:
         screen.take(BEGIN)
-    assert begins.value.folder == "/root/groupdir/results/digits"
+    assert begins.value.folder == "/home/me/groupdir/results/digits"
     screen.after_table(0)
     for number in range(100):
         screen.take(f"line {number}\n", more=True)
