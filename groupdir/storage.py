@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -154,7 +155,7 @@ class Place:
             return fs.LocalFileSystem(), self.base
         scheme, _, rest = self.base.partition("://")
         bucket, _, inside = rest.partition("/")
-        files, root = _file_system(f"{scheme}://{bucket}{self.query}")
+        files, root = _file_system(f"{scheme}://{bucket}{self.query}", _server())
         return files, f"{root.rstrip('/')}/{inside}".rstrip("/")
 
 
@@ -179,9 +180,14 @@ def local_copy(folder: str) -> Iterator[Path]:
         yield Path(temporary)
 
 
+def _server() -> tuple[str | None, ...]:
+    """What the environment says of whose S3 it is; a connection holds for that one alone."""
+    return tuple(map(os.environ.get, ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_PROFILE")))
+
+
 @lru_cache(maxsize=8)
-def _file_system(uri: str) -> tuple[FileSystem, str]:
-    """A connection for all places of a bucket.
+def _file_system(uri: str, server: tuple[str | None, ...]) -> tuple[FileSystem, str]:
+    """A connection for all places of a bucket on a server.
 
     Raises:
         ConfigError: It names no storage that pyarrow knows.

@@ -100,3 +100,13 @@ def test_a_storage_that_nobody_knows_is_a_mistake() -> None:
 def test_a_bucket_that_is_not_there_is_an_error_with_its_name(server: S3) -> None:
     with pytest.raises(OSError, match="other-bucket"):
         (Place.at("s3://other-bucket/x") / "file").write(b"")
+
+
+def test_another_server_is_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one may be gone."""
+    found = []
+    for port in (5001, 5002, 5001):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        found.append(Place.at("s3://bucket/folder")._open()[0])
+    assert found[0] is found[2]
+    assert found[0] is not found[1]
