@@ -53,7 +53,7 @@ quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the r
 	@echo "  $(BIN)/groupdir train $(STUDY)/best_few.yaml --seeds 5 --beside vanilla"
 
 test: test-fast  ## All tests but those that need a GPU or make hosts (12 minutes on 2 cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not gpu" --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not gpu" --numprocesses=2 --dist=worksteal --durations=15
 
 test-fast: $(STAMP)  ## The tests without Ray, wheel and golden runs (a minute or two)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
