@@ -146,7 +146,8 @@ def run_trials(
             and gives the same rows.
 
     Raises:
-        NodeError: A node runs another groupdir, or its disk is full. Nothing is lost: a resume goes on.
+        ConfigError: This machine can hold no trial.
+        NodeError: A node runs another groupdir, lacks the data, or its disk is full. Nothing is lost: a resume goes on.
     """
     from ray import tune
 

@@ -1,10 +1,13 @@
 """What all tests share: one thread, no surprises from the clock, the real data where it is."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.s3 import S3, s3_server
 
 # Before anything imports torch, and inherited by every subprocess: one thread is what a trial gets on a CPU, and sums
 # over several threads are not the same bit for bit.
@@ -30,6 +33,16 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data sets are not here: no folder ../shared/data beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3]:
+    """An S3 that stands on this machine, which the environment names."""
+    pytest.importorskip("moto", reason="moto, the local S3, is not installed")
+    with s3_server() as found, pytest.MonkeyPatch.context() as patch:
+        for name, value in found.env.items():
+            patch.setenv(name, value)
+        yield found
 
 
 @pytest.fixture

@@ -1,22 +1,12 @@
 """Places: a folder and a bucket behave the same."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from groupdir.errors import ConfigError
 from groupdir.storage import Place, local_copy
-from tests.s3 import S3, s3_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3]:
-    pytest.importorskip("moto", reason="moto, the local S3, is not installed")
-    with s3_server() as found, pytest.MonkeyPatch.context() as patch:
-        for name, value in found.env.items():
-            patch.setenv(name, value)
-        yield found
+from tests.s3 import S3
 
 
 @pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.slow)])

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,18 +20,9 @@ from launch.search import refuse_taken
 from launch.state import StudyState, replay
 from launch.store import Event, Store
 from tests.launch.test_search import SPACE, command, descendants, end, rows_in, run_until
-from tests.s3 import S3, s3_server
+from tests.s3 import S3
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3]:
-    pytest.importorskip("moto", reason="moto, the local S3, is not installed")
-    with s3_server() as found, pytest.MonkeyPatch.context() as patch:
-        for name, value in found.env.items():
-            patch.setenv(name, value)
-        yield found
 
 
 def space_on(server: S3, folder: Path, **search: str) -> Path:
