@@ -37,20 +37,20 @@ def select(
     ] = False,
 ) -> None:
     """Print the Pareto front and write the chosen configuration as best_<shot>.yaml."""
-    from analysis.load import load_study
+    from analysis.load import load_results
     from analysis.select import print_selection, select_config
 
-    study = load_study(folder)
+    study = load_results(folder)
     print_selection(study, select_config(study, shot.value, include_stopped=include_stopped))
 
 
 @app.command()
 def report(folder: Folder) -> None:
     """Write report.html, one page that needs no network, and front.png for print."""
-    from analysis.load import load_study
-    from analysis.report import write_report
+    from analysis.load import load_results
+    from analysis.page.report import write_report
 
-    typer.echo(f"wrote {write_report(load_study(folder))}")
+    typer.echo(f"wrote {write_report(load_results(folder))}")
 
 
 @app.command()
@@ -58,7 +58,7 @@ def simulation(
     folder: Annotated[Path, typer.Argument(help="What `python -m launch simulate` wrote: results/simulation.")],
 ) -> None:
     """Draw simulated searches: hypervolume by epochs spent and by wall time."""
-    from analysis.simulation import simulation_figure
+    from analysis.figures.simulation import simulation_figure
 
     typer.echo(f"wrote {simulation_figure(folder)}")
 
@@ -68,7 +68,7 @@ def labels(
     file: Annotated[Path, typer.Argument(help="What `groupdir data describe --out` wrote: labels.csv.")],
 ) -> None:
     """Draw how many training samples each label has, by shot."""
-    from analysis.labels import label_figure
+    from analysis.figures.labels import label_figure
 
     typer.echo(f"wrote {label_figure(file)}")
 
@@ -87,7 +87,7 @@ def table(
     form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.text,
 ) -> None:
     """Print a table of methods in the paper's shape: ours over seeds on the test set, the paper's numbers beside."""
-    from analysis.tables import load_results, tables
+    from analysis.benchmark import load_results, tables
 
     typer.echo("\n\n".join(made.render(form.value) for made in tables(load_results(folder))))
 

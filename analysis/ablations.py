@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.load import Study
+from analysis.load import StudyResults
 from analysis.select import metric_of, shot_metrics_of
 
 BASELINE = "as chosen"
@@ -33,7 +33,7 @@ class Spread:
         )
 
 
-def ablations(study: Study) -> dict[str, dict[str, Spread]]:
+def ablations(study: StudyResults) -> dict[str, dict[str, Spread]]:
     """Label -> metric -> its spread over the seeds that finished; the chosen configuration comes first."""
     rows = study.trials[(study.trials["role"] == "ablation") & (study.trials["status"] == "finished")]
     labels = sorted(rows["label"].unique().tolist(), key=lambda label: label != BASELINE)
@@ -47,7 +47,7 @@ def ablations(study: Study) -> dict[str, dict[str, Spread]]:
     return table
 
 
-def findings(study: Study, table: Mapping[str, Mapping[str, Spread]]) -> list[str]:
+def findings(study: StudyResults, table: Mapping[str, Mapping[str, Spread]]) -> list[str]:
     """One sentence for each ablation: the two errors over all samples, and what follows from them, no more.
 
     A difference counts as one only if it is larger than both standard deviations over seeds.

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.load import Study
+from analysis.load import StudyResults
 from groupdir.errors import DataError
-from groupdir.search_config import bound
+from groupdir.config.search import bound
 
 
-def keep_constraints(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+def keep_constraints(study: StudyResults, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that keep to all constraints of the search; a metric that was not measured keeps to none.
 
     Raises:

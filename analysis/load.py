@@ -11,14 +11,14 @@ from typing import Any
 import pandas as pd
 
 from groupdir.errors import DataError
-from groupdir.records import PARAM, read_parquet
+from groupdir.files.records import PARAM, read_parquet
 
 _TRIAL_COLUMNS = {"trial", "seed", "role", "label", "status", "digest", "epochs", "epoch", "seconds"}
 _EPOCH_COLUMNS = {"trial", "seed", "epoch"}
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyResults:
     """What a search left.
 
     Attributes:
@@ -58,7 +58,7 @@ class Study:
         return {str(status): int(number) for status, number in self.searched["status"].value_counts().items()}
 
 
-def load_study(folder: str | Path) -> Study:
+def load_results(folder: str | Path) -> StudyResults:
     """Reads trials.parquet and epochs.parquet of a study.
 
     Raises:
@@ -78,7 +78,7 @@ def load_study(folder: str | Path) -> Study:
     trials = trials.sort_values("trial", ignore_index=True)
     if trials["trial"].duplicated().any():
         raise DataError(f"{folder / 'trials.parquet'}: must hold one row per trial, got some twice")
-    return Study(
+    return StudyResults(
         folder=folder,
         name=str(study.get("name") or folder.resolve().name),
         footer=footer,

@@ -18,11 +18,11 @@ from rich.text import Text
 
 from analysis.constraints import keep_constraints
 from analysis.files import write_whole
-from analysis.load import Study, short_text
+from analysis.load import StudyResults, short_text
 from analysis.pareto import pareto_front
 from groupdir.errors import DataError
 from groupdir.metrics import SHOTS
-from groupdir.records import PARAM, write_parquet
+from groupdir.files.records import PARAM, write_parquet
 
 RULES = (*SHOTS, "all", "knee")
 """The rules: lowest error of one shot or of all samples, or the knee of the front."""
@@ -45,7 +45,7 @@ class Selection:
     file: Path
 
 
-def metric_of(study: Study, shot: str) -> str:
+def metric_of(study: StudyResults, shot: str) -> str:
     """The validation error that a rule for this shot reads.
 
     It is the objective of that shot if there is one, else the objectives' own metric at that shot (`val_mse_few` beside
@@ -57,19 +57,19 @@ def metric_of(study: Study, shot: str) -> str:
     return (own + beside + [f"val_mae_{shot}"])[0]
 
 
-def shot_metrics_of(study: Study) -> list[str]:
+def shot_metrics_of(study: StudyResults) -> list[str]:
     """The metrics of all samples and of each shot that this study recorded, without doubles."""
     return [name for name in dict.fromkeys(metric_of(study, shot) for shot in ("all", *SHOTS)) if name in study.trials]
 
 
-def costs(study: Study, rows: pd.DataFrame, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
+def costs(study: StudyResults, rows: pd.DataFrame, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
     """`(rows, metrics)` to minimise: what is to be maximised is negated. A metric that is missing is NaN."""
     values = rows.reindex(columns=list(metrics)).to_numpy(dtype=np.float64)
     signs = np.array([-1.0 if _is_maximised(study, metric) else 1.0 for metric in metrics])
     return np.asarray(values * signs)
 
 
-def find_front(study: Study, *, include_stopped: bool = False) -> pd.DataFrame:
+def find_front(study: StudyResults, *, include_stopped: bool = False) -> pd.DataFrame:
     """The trials of the search that no other one beats in all objectives, sorted by the first objective.
 
     Trials that break one of the study's constraints are left out.
@@ -97,7 +97,7 @@ def find_front(study: Study, *, include_stopped: bool = False) -> pd.DataFrame:
     return front.iloc[order]
 
 
-def choose(study: Study, front: pd.DataFrame, rule: str) -> int:
+def choose(study: StudyResults, front: pd.DataFrame, rule: str) -> int:
     """The trial that a rule picks from the front.
 
     `many`, `median`, `few`, `all`: the lowest validation error of that shot. `knee`: every objective is scaled to
@@ -127,7 +127,7 @@ def choose(study: Study, front: pd.DataFrame, rule: str) -> int:
     return int(trials[np.lexsort((trials, ties, score))[0]])
 
 
-def choices(study: Study, front: pd.DataFrame) -> dict[str, int]:
+def choices(study: StudyResults, front: pd.DataFrame) -> dict[str, int]:
     """Rule -> trial, for all rules whose metric this study has; a validation set may have no few-shot labels."""
 
     def has_values(rule: str) -> bool:
@@ -137,7 +137,7 @@ def choices(study: Study, front: pd.DataFrame) -> dict[str, int]:
     return {rule: choose(study, front, rule) for rule in RULES if has_values(rule)}
 
 
-def select_config(study: Study, rule: str, *, include_stopped: bool = False) -> Selection:
+def select_config(study: StudyResults, rule: str, *, include_stopped: bool = False) -> Selection:
     """Writes front.parquet and best_<rule>.yaml into the study's folder.
 
     The YAML is the trial's configuration exactly as in the files' footer; a comment says where it comes from.
@@ -165,7 +165,7 @@ def select_config(study: Study, rule: str, *, include_stopped: bool = False) -> 
     return Selection(rule, trial, front, file)
 
 
-def front_table(study: Study, front: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def front_table(study: StudyResults, front: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the front as texts: trial, objectives, error over all samples, what the search drew."""
     metrics = list(dict.fromkeys([*study.objectives, metric_of(study, "all")]))
     metrics = [metric for metric in metrics if metric in front.columns]
@@ -176,7 +176,7 @@ def front_table(study: Study, front: pd.DataFrame) -> tuple[list[str], list[list
     return ["trial", *metrics, *study.param_names], rows
 
 
-def print_selection(study: Study, selection: Selection, console: Console | None = None) -> None:
+def print_selection(study: StudyResults, selection: Selection, console: Console | None = None) -> None:
     """Prints the front with the chosen trial marked, the file, and the next command; plain lines without a terminal."""
     console = console or Console()
     header, rows = front_table(study, selection.front)
@@ -204,11 +204,11 @@ def print_selection(study: Study, selection: Selection, console: Console | None 
     print(f"next: groupdir train {shlex.quote(str(selection.file))} --seeds 5 --beside vanilla")
 
 
-def _is_maximised(study: Study, metric: str) -> bool:
+def _is_maximised(study: StudyResults, metric: str) -> bool:
     return study.objectives.get(metric, "max" if "pearson" in metric else "min") == "max"
 
 
-def _param_texts(study: Study, trial: int) -> list[str]:
+def _param_texts(study: StudyResults, trial: int) -> list[str]:
     params = study.params[trial]
     return [short_text(params[name]) if name in params else "-" for name in study.param_names]
 

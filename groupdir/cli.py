@@ -31,8 +31,8 @@ def train(
     overrides: Set = None,
 ) -> None:
     """Train a configuration on several seeds, then evaluate it on the test set."""
-    from groupdir.config import TrialConfig
-    from groupdir.rerun import report, rerun
+    from groupdir.config.trial import TrialConfig
+    from groupdir.commands.rerun import report, rerun
 
     config = TrialConfig.load(file, overrides or ())
     folder = out or file.with_suffix("")
@@ -47,7 +47,7 @@ def evaluate(
     root: Annotated[str | None, typer.Option(help="Where the data is now, if elsewhere than at training.")] = None,
 ) -> None:
     """Errors of a checkpoint on a split of its own data set."""
-    from groupdir.predict import evaluate_checkpoint
+    from groupdir.commands.predict import evaluate_checkpoint
 
     for name, value in evaluate_checkpoint(checkpoint, split, root).items():
         typer.echo(f"{name:28s} {value:10.4f}")
@@ -62,7 +62,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="New CSV file; default: the terminal.")] = None,
 ) -> None:
     """Predictions for new inputs, with the predicted group and the expert used."""
-    from groupdir.predict import predict_file, write_csv
+    from groupdir.commands.predict import predict_file, write_csv
 
     write_csv(predict_file(checkpoint, inputs), out)
 
@@ -76,8 +76,8 @@ def check(
     overrides: Set = None,
 ) -> None:
     """Validate a YAML and say what it would run."""
-    from groupdir.describe import describe
-    from groupdir.schema import schema_text
+    from groupdir.commands.describe import describe
+    from groupdir.config.schema import schema_text
 
     if schema:
         typer.echo(schema_text())
@@ -96,8 +96,8 @@ def describe_data(
     """How the labels are spread: over splits, over many, median and few, and over groups. No picture is read."""
     from rich.console import Console
 
-    from groupdir.label_counts import count_labels, write_counts
-    from groupdir.label_tables import print_counts
+    from groupdir.commands.label_counts import count_labels, write_counts
+    from groupdir.commands.label_tables import print_counts
 
     counts = count_labels(file, overrides or ())
     print_counts(counts, Console())
@@ -108,7 +108,7 @@ def describe_data(
 @app.command("list")
 def list_() -> None:
     """The methods, data sets and encoders, one line each."""
-    from groupdir.describe import catalogue
+    from groupdir.commands.describe import catalogue
 
     typer.echo(catalogue())
 

@@ -22,26 +22,26 @@ METHODS = {
     "group_dir": "groupdir.methods.group_dir:GroupDIR",
 }
 LOSSES = {  # of method vanilla
-    "mse": "groupdir.criteria.pointwise:MSE",
-    "l1": "groupdir.criteria.pointwise:L1",
-    "huber": "groupdir.criteria.pointwise:Huber",
-    "focal": "groupdir.criteria.focal:Focal",
-    "bmc": "groupdir.criteria.balanced:BatchMonteCarlo",
-    "gai": "groupdir.criteria.balanced:GMMIntegration",
-    "bni": "groupdir.criteria.balanced:BucketIntegration",
+    "mse": "groupdir.regression_losses.pointwise:MSE",
+    "l1": "groupdir.regression_losses.pointwise:L1",
+    "huber": "groupdir.regression_losses.pointwise:Huber",
+    "focal": "groupdir.regression_losses.focal:Focal",
+    "bmc": "groupdir.regression_losses.balanced:BatchMonteCarlo",
+    "gai": "groupdir.regression_losses.balanced:GMMIntegration",
+    "bni": "groupdir.regression_losses.balanced:BucketIntegration",
 }
 REGULARIZERS = {  # of every method
     "ranksim": "groupdir.regularizers.ranksim:RankSim",
     "conr": "groupdir.regularizers.conr:ConR",
 }
 DATASETS = {
-    "digits": "groupdir.data.digits:Digits",
-    "faces": "groupdir.data.faces:Faces",
-    "stsb": "groupdir.data.stsb:STSB",
-    "agedb": "groupdir.data.agedb:AgeDB",
-    "imdb_wiki": "groupdir.data.imdb_wiki:IMDBWiki",
-    "images": "groupdir.data.images:Images",
-    "table": "groupdir.data.tabular:Tabular",
+    "digits": "groupdir.data.drawn.digits:Digits",
+    "faces": "groupdir.data.drawn.faces:Faces",
+    "stsb": "groupdir.data.text.stsb:STSB",
+    "agedb": "groupdir.data.photos.agedb:AgeDB",
+    "imdb_wiki": "groupdir.data.photos.imdb_wiki:IMDBWiki",
+    "images": "groupdir.data.own.images:Images",
+    "table": "groupdir.data.own.tabular:Tabular",
 }
 ENCODERS = {
     "convnet": "groupdir.models.convnet:ConvNet",

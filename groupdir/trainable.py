@@ -10,15 +10,15 @@ from typing import Any
 
 from ray import tune
 
-from groupdir.config import TrialConfig
+from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset
-from groupdir.device_memory import told
+from groupdir.training.device_memory import told
 from groupdir.errors import DataError, DeviceMemoryError, DiskFullError, GroupdirError, NodeError, OtherCodeError
-from groupdir.packing import trainer_on_share
-from groupdir.probe import code_digest
-from groupdir.stages import StageFolder
-from groupdir.storage import Place, local_copy
-from groupdir.trainer import EpochResult, Trainer
+from groupdir.node.gpu_share import trainer_on_share
+from groupdir.node.probe import code_digest
+from groupdir.training.stages import StageFolder
+from groupdir.files.storage import Place, local_copy
+from groupdir.training.trainer import EpochResult, Trainer
 
 CHECKPOINT = "trial.pt"
 

@@ -42,13 +42,13 @@ def search(
             from launch.cluster.commands import search as run_there
 
             return run_there(cluster, file, changes or (), out, skip_doctor)
-        from groupdir.table import is_table
-        from groupdir.yamlfile import Document
+        from groupdir.config.benchmark import is_table
+        from groupdir.config.yamlfile import Document
 
         if is_table(Document.read(file)):
             if dry_run:
                 raise ConfigError(f"{file}: is a table, and --dry-run is for one search: see `groupdir check {file}`")
-            from launch.table import run_table
+            from launch.benchmark import run_table
 
             return run_table(file, changes or (), out, skip_doctor=skip_doctor)
         from launch.search import describe
@@ -71,7 +71,7 @@ def table(
     skip_doctor: SkipDoctor = False,
 ) -> None:
     """Search every row of a table with the same budget, then measure its best trial on several seeds; or go on."""
-    from launch.table import run_table
+    from launch.benchmark import run_table
 
     finish(lambda: run_table(file, changes or (), out, only or (), jobs, skip_doctor))
 
@@ -88,7 +88,7 @@ def resume(
     """Go on with a search that was interrupted or killed."""
 
     def run() -> int:
-        from groupdir.storage import is_uri
+        from groupdir.files.storage import is_uri
 
         if out is not None and not is_uri(folder):
             raise ConfigError(f"--out {out}: is for a study that comes from s3://..., but {folder} is a folder")
@@ -109,8 +109,8 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Say where they stand, and end.")] = False,
 ) -> None:
     """Look on while another process drives a search."""
-    from launch.watch import glance
-    from launch.watch import watch as run
+    from launch.screen.watch import glance
+    from launch.screen.watch import watch as run
 
     finish(lambda: glance(folders) if once else run(folders[0]))
 
@@ -139,7 +139,7 @@ def status(
             from launch.cluster.commands import status as run_there
 
             return run_there(cluster)
-        from launch.standing import status as run_here
+        from launch.cluster.status import status as run_here
 
         return run_here(Path("results"))
 
@@ -173,7 +173,7 @@ def doctor(
     out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
 ) -> None:
     """Say whether every node of the cluster could run a search: its code, GPUs, data, storage, disks and clock."""
-    from launch.doctor import doctor as run
+    from launch.doctor.examine import doctor as run
 
     finish(lambda: run(file, changes or (), out))
 
@@ -189,8 +189,8 @@ def slurm_script(
     out: Annotated[Path | None, typer.Option(help="Folder of the study [default: results/<its name>].")] = None,
 ) -> None:
     """Print a script for sbatch that searches on a Slurm cluster, and goes on after a preemption."""
-    from launch.slurm import Job
-    from launch.slurm import slurm_script as write
+    from launch.cluster.slurm import Job
+    from launch.cluster.slurm import slurm_script as write
 
     def run() -> int:
         print(write(file, Job(nodes, gpus_per_node, cpus_per_node, time, partition), out), end="")

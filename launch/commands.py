@@ -14,20 +14,20 @@ from rich.progress import track
 from rich.table import Table
 
 from groupdir.errors import ConfigError, DataError
-from groupdir.records import write_parquet
+from groupdir.files.records import write_parquet
 from groupdir.registry import did_you_mean
-from groupdir.space import StudyConfig
-from launch.audit import audit as audit_events
-from launch.curves import Curves, load_curves, write_curves
-from launch.quality import FrontQuality
+from groupdir.config.space import StudyConfig
+from launch.control.audit import audit as audit_events
+from launch.simulation.curves import Curves, load_curves, write_curves
+from launch.simulation.quality import FrontQuality
 from launch.schedulers import SCHEDULERS
-from launch.searcher import SAMPLERS
-from launch.simulate import Faults
-from launch.simulation import rows, table
-from launch.simulation import simulate as simulate_one
-from launch.store import Store
-from launch.study import CONFIG, STORE
-from launch.surrogate import Interpolated, Nearest, Source
+from launch.sampling.searcher import SAMPLERS
+from launch.simulation.clock import Faults
+from launch.simulation.searches import rows, table
+from launch.simulation.searches import simulate as simulate_one
+from groupdir.study.store import Store
+from launch.study.study import CONFIG, STORE
+from launch.simulation.surrogate import Interpolated, Nearest, Source
 
 SOURCES: dict[str, Callable[[Curves], Source]] = {"nearest": Nearest, "interpolated": Interpolated}
 

@@ -12,24 +12,24 @@ from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
 from groupdir.metrics import SHOTS
 from groupdir.registry import did_you_mean
-from groupdir.space import StudyConfig, load_study
-from groupdir.storage import Place, is_uri
-from groupdir.trainer import make_dataset
-from launch.ablations import suggest_ablations
-from launch.bring_back import bring_back
-from launch.checkpoints import sweep
-from launch.director import Director, error_metric
-from launch.doctor import refuse_sick
-from launch.engine import Interrupt, Screen, quiet_ray, run_trials
-from launch.export import write_tensorboard
-from launch.plan import epochs_of_a_trial, plan
-from launch.progress import Progress, best_text, clock, status_text, total_trials
+from groupdir.config.space import StudyConfig, load_space
+from groupdir.files.storage import Place, is_uri
+from groupdir.training.trainer import make_dataset
+from launch.control.ablations import suggest_ablations
+from launch.study.restore import bring_back
+from launch.study.checkpoints import sweep
+from launch.control.director import Director, error_metric
+from launch.doctor.examine import refuse_sick
+from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
+from launch.study.export import write_tensorboard
+from launch.screen.plan import epochs_of_a_trial, plan
+from launch.screen.progress import Progress, best_text, clock, status_text, total_trials
 from launch.schedulers import SCHEDULERS, NoStopping
-from launch.searcher import SAMPLERS
-from launch.snapshots import Snapshots, try_snapshot
-from launch.stop_rules import enough
-from launch.study import Study, refuse_existing
-from launch.warm_start import known
+from launch.sampling.searcher import SAMPLERS
+from launch.study.snapshots import Snapshots, try_snapshot
+from launch.control.stop_rules import enough
+from launch.study.study import Study, refuse_existing
+from launch.study.warm_start import known
 
 CHECK = ".check"  # a file that is written to a storage and removed
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
@@ -52,7 +52,7 @@ def search(
     Raises:
         GroupdirError: A mistake in the file, unusable data, or the folder exists.
     """
-    config = load_study(file, overrides)
+    config = load_space(file, overrides)
     check_names(config)
     folder = Path(out).expanduser() if out is not None else Path("results") / config.name
     refuse_existing(folder)
@@ -101,7 +101,7 @@ def reached(config: StudyConfig) -> Place | None:
 
 def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
     """Prints what `search` would run, and runs nothing."""
-    config = load_study(file, overrides)
+    config = load_space(file, overrides)
     check_names(config)
     print(plan(config, Path(out) if out is not None else Path("results") / config.name))
     return 0

@@ -49,8 +49,8 @@ def test_what_it_names_is_there(page: str, root: Path) -> None:
 
 def test_its_class_is_a_method(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It builds, learns, and takes the parts that the page promises."""
-    from groupdir.trainer import run_trial
-    from tests.methods.cases import LDS, SMOOTHING, trial
+    from groupdir.training.trainer import run_trial
+    from tests.groupdir.methods.cases import LDS, SMOOTHING, trial
 
     monkeypatch.syspath_prepend(written(page, tmp_path))
     section = {"name": "my_pkg.mod:MyMethod", "weights": LDS, "smoothing": SMOOTHING, "pretrain": {"epochs": 3}}

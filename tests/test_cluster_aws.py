@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.checkout import ROOT
 
 moto = pytest.importorskip("moto", reason="moto is not installed: make install")
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed: make install")
@@ -22,7 +23,6 @@ util = pytest.importorskip("ray.autoscaler._private.util")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 Cluster = dict[str, Any]
-ROOT = Path(__file__).resolve().parent.parent
 IMAGE = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 REGION = "us-west-2"
 

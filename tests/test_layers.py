@@ -221,18 +221,18 @@ def test_no_plug_in_is_imported_but_by_its_name(root: Path) -> None:
 @pytest.mark.parametrize(
     ("importer", "source"),
     [
-        ("groupdir.trainer", "import launch"),
-        ("groupdir.trainer", "def f():\n    from analysis.pareto import pareto_front"),
-        ("groupdir.trainer", "import ray.tune"),
-        ("groupdir.records", "import pandas as pd"),
-        ("groupdir.records", "import pyarrow"),
+        ("groupdir.training.trainer", "import launch"),
+        ("groupdir.training.trainer", "def f():\n    from analysis.pareto import pareto_front"),
+        ("groupdir.training.trainer", "import ray.tune"),
+        ("groupdir.files.records", "import pandas as pd"),
+        ("groupdir.files.records", "import pyarrow"),
         ("groupdir.losses.focal", "from groupdir.methods.base import Method"),
         ("groupdir.losses.focal", "from groupdir import trainer"),
         ("groupdir.novelty", "from groupdir.errors import DataError"),
         ("groupdir", "from groupdir.errors import DataError"),
         ("launch.search", "import importlib\nimportlib.import_module('analysis.load')"),
         ("analysis.load", "def f():\n    import torch"),
-        ("analysis.load", "from groupdir.trainer import run_trial"),
+        ("analysis.load", "from groupdir.training.trainer import run_trial"),
         ("analysis.load", "from groupdir import labels"),
         ("analysis.load", "import optuna"),
     ],
@@ -245,7 +245,7 @@ def test_a_wrong_import_is_found(importer: str, source: str) -> None:
     ("importer", "source"),
     [
         ("groupdir.trainable", "import ray"),
-        ("groupdir.records", "def f():\n    import pyarrow"),
+        ("groupdir.files.records", "def f():\n    import pyarrow"),
         ("groupdir.losses.focal", "from groupdir.losses.checks import positive\nfrom groupdir.errors import DataError"),
         ("launch.search", "import ray, optuna\nfrom groupdir.trainable import Trainable"),
         ("analysis.load", "from groupdir import records\nfrom groupdir.errors import DataError"),
@@ -261,7 +261,7 @@ def test_a_right_import_is_left_alone(importer: str, source: str) -> None:
 )
 def test_ways_around_are_refused(source: str) -> None:
     with pytest.raises(AssertionError):
-        imports_of(source, "groupdir.trainer")
+        imports_of(source, "groupdir.training.trainer")
 
 
 def loaded(root: Path, *arguments: str) -> set[str]:

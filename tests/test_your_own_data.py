@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from groupdir.label_counts import count_labels
-from groupdir.space import load_study
-from groupdir.trainer import Trainer, run_trial
+from groupdir.commands.label_counts import count_labels
+from groupdir.config.space import load_space
+from groupdir.training.trainer import Trainer, run_trial
 
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -35,7 +35,7 @@ def folder(blocks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_table_can_be_searched(folder: Path) -> None:
-    study = load_study(folder / "my_table.yaml")
+    study = load_space(folder / "my_table.yaml")
     counts = count_labels(folder / "my_table.yaml")
     assert sum(map(len, counts.labels.values())) == 442
     assert (folder / "my_data/patients.split.csv").exists()
@@ -60,7 +60,7 @@ def test_the_pictures_can_be_searched(blocks: list[str], tmp_path: Path, monkeyp
         file.parent.mkdir(exist_ok=True)
         Image.new("RGB", (40, 30)).save(file)
     (tmp_path / "my_faces.yaml").write_text(blocks[4], encoding="utf-8")
-    study = load_study(tmp_path / "my_faces.yaml")
+    study = load_space(tmp_path / "my_faces.yaml")
     small = {"data.size": 48, "method.pretrain.epochs": 1, "train.epochs": 1, "train.batch_size": 8}
     config = study.space.build(next(iter(study.space.corners()))).replaced(small)
     assert [epoch.stage for epoch in run_trial(config)] == ["pretrain", "fit"]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from groupdir.config import DatasetConfig
+from groupdir.config.trial import DatasetConfig
 from groupdir.metrics import ShotSplit
 
 SplitName = Literal["train", "val", "test"]

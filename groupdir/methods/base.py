@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from groupdir.config import MethodConfig, OptimConfig, TrialConfig
+from groupdir.config.trial import MethodConfig, OptimConfig, TrialConfig
 from groupdir.data.base import Targets
 from groupdir.models.base import Encoder
 from groupdir.part import Part

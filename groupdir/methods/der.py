@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from groupdir.data.base import Targets
 from groupdir.losses import evidential_loss, evidential_parameters
-from groupdir.method_config import RegressorConfig
+from groupdir.config.method import RegressorConfig
 from groupdir.methods.base import Batch, Prediction
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from groupdir.bins import bins_between
 from groupdir.data.base import Targets
-from groupdir.method_config import FeatureConfig, RegularizerConfig, SmoothingConfig
+from groupdir.config.method import FeatureConfig, RegularizerConfig, SmoothingConfig
 from groupdir.methods.base import Batch
 from groupdir.part import Part
 from groupdir.registry import resolve

@@ -9,16 +9,16 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.config import OptimConfig, Strict, TrialConfig
+from groupdir.config.trial import OptimConfig, Strict, TrialConfig
 from groupdir.data.base import Targets
-from groupdir.group_criteria.base import CriterionName, DOConfig, GroupCriterion, GroupHeadSpec, NCConfig, ReBATConfig
-from groupdir.group_criteria.decoupled import Decoupled
-from groupdir.group_criteria.linear import CE, LogitAdjusted, Soft
-from groupdir.group_criteria.neural_collapse import NeuralCollapse
-from groupdir.group_criteria.weight_average import WeightAverage
+from groupdir.group_losses.base import CriterionName, DOConfig, GroupCriterion, GroupHeadSpec, NCConfig, ReBATConfig
+from groupdir.group_losses.decoupled import Decoupled
+from groupdir.group_losses.linear import CE, LogitAdjusted, Soft
+from groupdir.group_losses.neural_collapse import NeuralCollapse
+from groupdir.group_losses.weight_average import WeightAverage
 from groupdir.labels import Grouping, LabelGroups
 from groupdir.losses import group_contrastive_loss
-from groupdir.method_config import FeatureConfig
+from groupdir.config.method import FeatureConfig
 from groupdir.methods.base import Batch, Method, Prediction, SharedState, Stage, regression_error
 from groupdir.methods.features import Features, views_of
 from groupdir.models.base import Encoder
@@ -98,7 +98,7 @@ class GroupDIR(Method):
     Differences from the source: losses are means over the batch (Eq. 3 and 4 are sums; `reduction="authors"` is their
     code's mixture); Eq. 4 gets its missing minus; groups are equal intervals of the label range, clamped; experts start
     at their group's centre; targets are scaled as the data set says. The criteria beside the soft labels are described
-    where they are (`groupdir.group_criteria`); `do` and `rebat` are adaptations of ours.
+    where they are (`groupdir.group_losses`); `do` and `rebat` are adaptations of ours.
     """
 
     Config = GroupDIRConfig

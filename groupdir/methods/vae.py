@@ -8,10 +8,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupdir.criteria.base import Criterion
+from groupdir.regression_losses.base import Criterion
 from groupdir.data.base import Targets
 from groupdir.losses import gaussian_kl_loss
-from groupdir.method_config import Loss, RegressorConfig
+from groupdir.config.method import Loss, RegressorConfig
 from groupdir.methods.base import Batch, Prediction
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder

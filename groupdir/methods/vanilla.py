@@ -10,9 +10,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.criteria.base import Criterion
+from groupdir.regression_losses.base import Criterion
 from groupdir.data.base import Targets
-from groupdir.method_config import Loss, LossConfig, RegressorConfig
+from groupdir.config.method import Loss, LossConfig, RegressorConfig
 from groupdir.methods.base import Batch, Prediction, SharedState, Stage
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder

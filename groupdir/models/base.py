@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from groupdir.config import EncoderConfig
+from groupdir.config.trial import EncoderConfig
 from groupdir.data.base import InputSpec
 from groupdir.errors import ConfigError
 

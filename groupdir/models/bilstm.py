@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from groupdir.config import EncoderConfig
+from groupdir.config.trial import EncoderConfig
 from groupdir.data.base import InputSpec
 from groupdir.models.base import Encoder
 

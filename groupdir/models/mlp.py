@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from groupdir.config import EncoderConfig
+from groupdir.config.trial import EncoderConfig
 from groupdir.data.base import InputSpec
 from groupdir.models.base import Encoder
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torchvision.models import resnet18, resnet34, resnet50
 
-from groupdir.config import EncoderConfig
+from groupdir.config.trial import EncoderConfig
 from groupdir.data.base import InputSpec
 from groupdir.errors import DataError
 from groupdir.models.base import Encoder

@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from groupdir.data.base import Targets
-from groupdir.method_config import RegularizerConfig
+from groupdir.config.method import RegularizerConfig
 from groupdir.part import Part
 
 

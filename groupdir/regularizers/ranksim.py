@@ -7,7 +7,7 @@ from torch import Tensor
 
 from groupdir.data.base import Targets
 from groupdir.losses import ranksim_loss
-from groupdir.method_config import RegularizerConfig
+from groupdir.config.method import RegularizerConfig
 from groupdir.regularizers.base import FeatureRegularizer
 
 

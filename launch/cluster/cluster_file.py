@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.errors import ConfigError, Mistake
 from groupdir.registry import did_you_mean
-from groupdir.yamlfile import Document
+from groupdir.config.yamlfile import Document
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]

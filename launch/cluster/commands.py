@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groupdir.errors import ConfigError, DataError
-from groupdir.storage import Place, is_uri
-from groupdir.table import is_table, load_table
-from groupdir.yamlfile import Document
+from groupdir.files.storage import Place, is_uri
+from groupdir.config.benchmark import is_table, load_table
+from groupdir.config.yamlfile import Document
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.jobs import UnknownJob, client, jobs_of, submit
 from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
-from launch.study import STORE, TABLE, refuse_existing
+from launch.study.study import STORE, TABLE, refuse_existing
 
 if TYPE_CHECKING:
-    from groupdir.space import StudyConfig
+    from groupdir.config.space import StudyConfig
 
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 RESULTS = "results"
@@ -165,7 +165,7 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
     Raises:
         ConfigError: A mistake in the file, or no shared place for checkpoints.
     """
-    from groupdir.space import load_study
+    from groupdir.config.space import load_space
     from launch.search import check_names
 
     studies: list[StudyConfig]
@@ -173,7 +173,7 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
         table = load_table(file, changes)
         name, studies = table.name, [row.study for row in table.rows if row.study is not None]
     else:
-        studies = [load_study(file, changes)]
+        studies = [load_space(file, changes)]
         name = studies[0].name
     for study in studies:
         check_names(study)

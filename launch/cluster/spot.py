@@ -1,6 +1,6 @@
 """Waits on a worker for the notice by which EC2 takes a spot machine back, and has Ray give that node up.
 
-Two minutes are left then. `launch.schedulers.recording` lets the node's trials write checkpoints, and go on elsewhere.
+Two minutes are left then. `launch.on_ray.scheduler` lets the node's trials write checkpoints, and go on elsewhere.
 cluster.yaml starts this beside Ray on each worker, `python -m launch.cluster.spot`, and it ends with that Ray. Nothing
 here imports Ray: it is there for days, and needs a few megabytes.
 """

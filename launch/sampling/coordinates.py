@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from groupdir.domains import Choice, Domain, IntRange, LogUniform
+from groupdir.config.domains import Choice, Domain, IntRange, LogUniform
 
 Array = npt.NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import qmc
 
-from groupdir.domains import Choice, Domain, IntRange, LogUniform
-from groupdir.space import Space
+from groupdir.config.domains import Choice, Domain, IntRange, LogUniform
+from groupdir.config.space import Space
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

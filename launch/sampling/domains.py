@@ -9,7 +9,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
 
-from groupdir.domains import Choice, Domain, IntRange, LogUniform
+from groupdir.config.domains import Choice, Domain, IntRange, LogUniform
 
 
 def distribution(domain: Domain) -> BaseDistribution:

@@ -8,10 +8,10 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from groupdir.domains import Domain
-from groupdir.search_config import SearchConfig, bound
-from groupdir.space import Space
-from launch import state
+from groupdir.config.domains import Domain
+from groupdir.config.search import SearchConfig, bound
+from groupdir.config.space import Space
+from groupdir.study import state
 from launch.sampling.domains import distribution, encode
 
 END = math.inf

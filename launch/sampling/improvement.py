@@ -7,11 +7,11 @@ import numpy.typing as npt
 from scipy.stats import qmc
 
 from launch.sampling.process import Array
-from launch.schedulers.ranking import fronts
+from launch.pareto import fronts
 
 BoolArray = npt.NDArray[np.bool_]
 PROBES = 1024
-MARGIN = 0.1  # of the front's range, beyond its worst member: as in launch.quality, where it has a range
+MARGIN = 0.1  # of the front's range, beyond its worst member: as in launch.simulation.quality, where it has a range
 
 
 def expected_improvement(samples: Array, kept: BoolArray, known: int, seed: int) -> Array:

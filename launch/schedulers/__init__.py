@@ -1,4 +1,4 @@
-"""Schedulers by name. A study asks their `decide`; `launch.schedulers.recording` is what Ray talks to then."""
+"""Schedulers by name. A study asks their `decide`; `launch.on_ray.scheduler` is what Ray talks to then."""
 
 from launch.schedulers.asha import ASHA
 from launch.schedulers.base import Decision, Scheduler

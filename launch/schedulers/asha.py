@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from groupdir.search_config import SearchConfig, direction
+from groupdir.config.search import SearchConfig, direction
 from launch.schedulers.base import Decision, NeverPauses
 
 

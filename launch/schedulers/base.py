@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from groupdir.search_config import SearchConfig
+from groupdir.config.search import SearchConfig
 
 Action = Literal["continue", "stop", "pause"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from launch.schedulers.base import Decision
-from launch.schedulers.ranking import TieBreak
+from launch.pareto import TieBreak
 from launch.schedulers.rung import Rung
 
 Mode = Literal["stop", "promote"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Self
 
-from groupdir.search_config import SearchConfig
+from groupdir.config.search import SearchConfig
 from launch.schedulers.base import Decision, NeverPauses
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from groupdir.search_config import SearchConfig
+from groupdir.config.search import SearchConfig
 from launch.schedulers.base import Decision
 from launch.schedulers.ladder import Ladder, Mode
-from launch.schedulers.ranking import TieBreak, rank
+from launch.pareto import TieBreak, rank
 from launch.schedulers.rung import Rung
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from launch.schedulers.ranking import Costs, TieBreak, as_costs, dominates, epsilon_of, fronts, order_by
+from launch.pareto import Costs, TieBreak, as_costs, dominates, epsilon_of, fronts, order_by
 
 
 class Rung:

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from analysis.load import Study, load_study
+from analysis.load import StudyResults, load_results
 from analysis.select import find_front
 from groupdir.errors import DataError
 
 MakeStudy = Callable[..., Path]
 
 
-def constrained(study: Study, **constraints: str) -> Study:
+def constrained(study: StudyResults, **constraints: str) -> StudyResults:
     search = {**study.study["search"], "constraints": constraints}
     return dataclasses.replace(study, study={**study.study, "search": search})
 
 
 def test_the_front_keeps_to_constraints(make_study: MakeStudy) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     free = find_front(constrained(study))
     limit = float(free["val_mae_many"].median())
     assert (free["val_mae_many"] > limit).any()
@@ -31,7 +31,7 @@ def test_the_front_keeps_to_constraints(make_study: MakeStudy) -> None:
 
 
 def test_nobody_keeps_to_them(make_study: MakeStudy) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     with pytest.raises(DataError, match=r"none does: val_mae_many <= 0.001 \(the nearest has \d.*loosen"):
         find_front(constrained(study, val_mae_many="<= 0.001"))
     with pytest.raises(DataError, match="nobody has measured it"):

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from analysis.load import load_study
+from analysis.load import load_results
 from groupdir.errors import DataError
-from groupdir.records import read_parquet, write_parquet
+from groupdir.files.records import read_parquet, write_parquet
 
 MakeStudy = Callable[..., Path]
 
@@ -21,7 +21,7 @@ def rewrite(path: Path, change: Callable[[list[dict[str, Any]], dict[str, Any]],
 
 def test_a_study_comes_back_whole(make_study: MakeStudy) -> None:
     folder = make_study()
-    study = load_study(folder)
+    study = load_results(folder)
     assert (study.name, len(study.trials), len(study.searched)) == ("digits", 49, 40)
     assert study.objectives == {"val_mae_many": "min", "val_mae_median": "min", "val_mae_few": "min"}
     assert study.counts() == {"finished": 26, "stopped": 13, "failed": 1}
@@ -31,7 +31,7 @@ def test_a_study_comes_back_whole(make_study: MakeStudy) -> None:
 
 
 def test_params_are_decoded_and_the_cases_of_a_condition_are_one(make_study: MakeStudy) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     assert study.param_names == ["groups", "beta", "similarity", "temperature", "weights"]
     assert study.params[2]["weights"] == {"mode": "inverse", "lds": {"kernel": "gaussian", "size": 5}}
     assert study.params[0]["weights"] is None
@@ -42,9 +42,9 @@ def test_params_are_decoded_and_the_cases_of_a_condition_are_one(make_study: Mak
 
 def test_a_missing_folder_and_a_search_that_has_not_ended(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder"):
-        load_study(tmp_path / "digits")
+        load_results(tmp_path / "digits")
     with pytest.raises(DataError, match=r"must hold trials\.parquet.*still running.*python -m launch resume"):
-        load_study(tmp_path)
+        load_results(tmp_path)
 
 
 def test_broken_files(make_study: MakeStudy) -> None:
@@ -52,7 +52,7 @@ def test_broken_files(make_study: MakeStudy) -> None:
     whole = (folder / "epochs.parquet").read_bytes()
     (folder / "epochs.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"epochs\.parquet"):
-        load_study(folder)
+        load_results(folder)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_files_that_are_not_a_study(make_study: MakeStudy, change: Callable[...,
     folder = make_study()
     rewrite(folder / "trials.parquet", change)
     with pytest.raises(DataError, match=message):
-        load_study(folder)
+        load_results(folder)

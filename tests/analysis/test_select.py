@@ -10,17 +10,17 @@ import pytest
 import yaml
 from rich.console import Console
 
-from analysis.load import Study, load_study
+from analysis.load import StudyResults, load_results
 from analysis.select import RULES, choose, find_front, metric_of, print_selection, select_config
 from groupdir.errors import DataError
-from groupdir.records import read_parquet
+from groupdir.files.records import read_parquet
 
 MakeStudy = Callable[..., Path]
 
 
-def study_of(make_study: MakeStudy, values: dict[str, list[float]], objectives: dict[str, str]) -> Study:
+def study_of(make_study: MakeStudy, values: dict[str, list[float]], objectives: dict[str, str]) -> StudyResults:
     """A study whose first trials have these values; the others did not finish."""
-    study = load_study(make_study())
+    study = load_results(make_study())
     trials, count = study.trials.copy(), len(next(iter(values.values())))
     trials["status"] = ["finished"] * count + ["stopped"] * (len(trials) - count)
     for name, column in values.items():
@@ -29,7 +29,7 @@ def study_of(make_study: MakeStudy, values: dict[str, list[float]], objectives: 
 
 
 def test_front_holds_finished_trials_of_the_search_only(make_study: MakeStudy) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     front = find_front(study)
     assert set(front["status"]) == {"finished"}
     assert set(front["role"]) == {"search"}
@@ -55,7 +55,7 @@ def test_what_is_maximised_is_turned_around(make_study: MakeStudy) -> None:
 
 @pytest.mark.parametrize("rule", ["many", "median", "few", "all"])
 def test_a_shot_takes_the_lowest_error_on_the_front(make_study: MakeStudy, rule: str) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     front = find_front(study)
     lowest = front.loc[front[f"val_mae_{rule}"].idxmin(), "trial"]
     assert choose(study, front, rule) == lowest
@@ -76,7 +76,7 @@ def test_knee_is_the_point_nearest_to_the_ideal_one_after_scaling(make_study: Ma
 
 
 def test_the_metric_of_a_rule_follows_the_objectives(make_study: MakeStudy) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     trials = study.trials.assign(val_mse_all=1.0, val_mse_few=1.0, val_pearson_all=0.5)
     mse = dataclasses.replace(study, trials=trials, objectives={"val_mse_all": "min", "val_pearson_all": "max"})
     assert [metric_of(mse, shot) for shot in ("all", "few", "many")] == ["val_mse_all", "val_mse_few", "val_mae_many"]
@@ -85,7 +85,7 @@ def test_the_metric_of_a_rule_follows_the_objectives(make_study: MakeStudy) -> N
 
 def test_the_yaml_is_the_footers_configuration(make_study: MakeStudy) -> None:
     folder = make_study(name="a\nname: not yaml")
-    study = load_study(folder)
+    study = load_results(folder)
     for rule in RULES:
         selection = select_config(study, rule)
         text = selection.file.read_text()
@@ -104,7 +104,7 @@ def test_the_yaml_is_the_footers_configuration(make_study: MakeStudy) -> None:
 
 def test_front_parquet_has_the_rows_and_the_footer(make_study: MakeStudy) -> None:
     folder = make_study()
-    selection = select_config(load_study(folder), "knee")
+    selection = select_config(load_results(folder), "knee")
     table, footer = read_parquet(folder / "front.parquet")
     whole, expected = read_parquet(folder / "trials.parquet")
     assert footer == expected
@@ -114,7 +114,7 @@ def test_front_parquet_has_the_rows_and_the_footer(make_study: MakeStudy) -> Non
 
 
 def test_nothing_finished_is_said_with_counts(make_study: MakeStudy) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     trials = study.trials.assign(status=["running"] * 2 + ["stopped"] * (len(study.trials) - 2))
     unfinished = dataclasses.replace(study, trials=trials)
     with pytest.raises(DataError, match=r"no trial is finished \(trials: 38 stopped, 2 running\).*launch resume"):
@@ -133,14 +133,14 @@ def test_a_rule_without_values_and_a_rule_that_is_none(make_study: MakeStudy) ->
 
 
 def test_a_configuration_that_the_footer_lacks(make_study: MakeStudy) -> None:
-    study = dataclasses.replace(load_study(make_study()), configs={})
+    study = dataclasses.replace(load_results(make_study()), configs={})
     with pytest.raises(DataError, match="no configuration of trial"):
         select_config(study, "few")
     assert not list(study.folder.glob("best_*"))
 
 
 def test_what_is_printed_ends_with_the_next_command(make_study: MakeStudy, capsys: pytest.CaptureFixture[str]) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     selection = select_config(study, "few")
     print_selection(study, selection)
     lines = capsys.readouterr().out.splitlines()
@@ -150,7 +150,7 @@ def test_what_is_printed_ends_with_the_next_command(make_study: MakeStudy, capsy
 
 
 def test_a_narrow_terminal_keeps_numbers_whole(make_study: MakeStudy) -> None:
-    study = load_study(make_study())
+    study = load_results(make_study())
     params = {trial: {**own, "groups": [1, 2]} for trial, own in study.params.items()}
     study = dataclasses.replace(study, params=params)
     selection = select_config(study, "few")

@@ -24,16 +24,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from ray import tune
 
-from groupdir.space import load_study
+from groupdir.config.space import load_space
 from launch.commands import audit
-from launch.director import Director
-from launch.engine import Interrupt, Screen, quiet_ray, run_trials
-from launch.ray_searcher import StudySearcher
-from launch.recorder import Recorder
+from launch.control.director import Director
+from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
+from launch.on_ray.searcher import StudySearcher
+from launch.on_ray.callback import Recorder
 from launch.schedulers import SCHEDULERS
-from launch.schedulers.recording import RecordingScheduler
-from launch.simulation import with_search
-from launch.study import Study
+from launch.on_ray.scheduler import RecordingScheduler
+from launch.simulation.searches import with_search
+from launch.study.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS, AT_ONCE, FULL = 30, 64, 0.8
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="64 trials")
     options = parser.parse_args()
     options.trials = AT_ONCE if options.quick else options.trials
-    config = with_search(load_study(ROOT / "search_spaces" / "digits.yaml"), dict(sections(options)))
+    config = with_search(load_space(ROOT / "search_spaces" / "digits.yaml"), dict(sections(options)))
     with tempfile.TemporaryDirectory() as parent:
         study = Study.create(Path(parent) / "study", config)
         director = Director(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")

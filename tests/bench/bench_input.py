@@ -23,8 +23,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from groupdir.config import TrialConfig
-from groupdir.trainer import Trainer
+from groupdir.config.trial import TrialConfig
+from groupdir.training.trainer import Trainer
 from tests.bench.jpegs import PilLoader, machine, wait, write_jpegs
 
 SIZE = 224

@@ -22,14 +22,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from groupdir.records import read_parquet, write_parquet
-from groupdir.space import StudyConfig
-from launch.curves import Curves, load_curves
-from launch.quality import FrontQuality
-from launch.simulate import Driver
-from launch.simulation import TARGET, Result, run, with_search
-from launch.study_driver import StudyDriver
-from launch.surrogate import Interpolated, Nearest, Source
+from groupdir.files.records import read_parquet, write_parquet
+from groupdir.config.space import StudyConfig
+from launch.simulation.curves import Curves, load_curves
+from launch.simulation.quality import FrontQuality
+from launch.simulation.clock import Driver
+from launch.simulation.searches import TARGET, Result, run, with_search
+from launch.simulation.driver import StudyDriver
+from launch.simulation.surrogate import Interpolated, Nearest, Source
 from tests.bench.rivals import IndicesAsRanks, NeverHalves, RayDriver, ladder_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,11 +19,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from groupdir.space import load_study
-from launch.simulate import Clock
-from launch.simulation import with_search
-from launch.study_driver import StudyDriver
-from launch.surrogate import Drawn
+from groupdir.config.space import load_space
+from launch.simulation.clock import Clock
+from launch.simulation.searches import with_search
+from launch.simulation.driver import StudyDriver
+from launch.simulation.surrogate import Drawn
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS, WORKERS = 30, 500
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     trials = 1_000 if options.quick else 10_000
-    config = load_study(ROOT / "search_spaces" / "digits.yaml")
+    config = load_space(ROOT / "search_spaces" / "digits.yaml")
     for mode in ("stop", "promote"):
         search = {
             "trials": trials,

@@ -14,14 +14,14 @@ from optuna import logging as optuna_logging
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from groupdir.space import StudyConfig
-from launch.director import OVER, Next
+from groupdir.config.space import StudyConfig
+from launch.control.director import OVER, Next
 from launch.sampling.design import random_point
 from launch.sampling.domains import draw
 from launch.schedulers.base import Action, Decision, NeverPauses
 from launch.schedulers.ladder import Ladder
 from launch.schedulers.pareto_asha import ParetoASHA
-from launch.schedulers.ranking import rank
+from launch.pareto import rank
 
 
 class RayDriver:

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from launch.state import StudyState, replay
-from launch.store import Store
+from groupdir.study.state import StudyState, replay
+from groupdir.study.store import Store
 from tests.cluster.hosts import CHECKOUT, Hosts, home
 
 LAPTOP, HEAD, WORKERS = "laptop", "head", ("w1", "w2")

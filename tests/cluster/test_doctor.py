@@ -118,12 +118,12 @@ def test_another_version_on_one_node_which_a_search_refuses(hosts: Hosts) -> Non
 
 def test_a_groupdir_without_the_doctor_on_one_node(hosts: Hosts) -> None:
     """As an older version is. (A file that is gone would be found where the tests' own groupdir is installed from.)"""
-    probe = hosts.home("worker", "groupdir/groupdir/probe.py")
+    probe = hosts.home("worker", "groupdir/groupdir/node/probe.py")
     text = probe.read_text()
-    probe.write_text("raise ModuleNotFoundError(\"No module named 'groupdir.probe'\")\n")
+    probe.write_text("raise ModuleNotFoundError(\"No module named 'groupdir.node.probe'\")\n")
     try:
         (line,) = errors(doctor(hosts))
-        assert "it cannot run the driver's groupdir: ModuleNotFoundError: No module named 'groupdir.probe'" in line
+        assert "it cannot run the driver's groupdir: ModuleNotFoundError: No module named 'groupdir.node.probe'" in line
     finally:
         probe.write_text(text)
 

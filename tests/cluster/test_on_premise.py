@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from groupdir.records import read_parquet
-from launch.store import Store
+from groupdir.files.records import read_parquet
+from groupdir.study.store import Store
 from tests.cluster.hosts import Hosts, home, missing
 from tests.cluster.site import (
     CLUSTER,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from launch.store import Store
+from groupdir.study.store import Store
 from tests.cluster.hosts import CHECKOUT, SHARED, Hosts, missing
 from tests.cluster.plain_ray import PARTS
 from tests.cluster.site import state_of, training, wait_for

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from groupdir.config import TrialConfig
-from groupdir.trainer import Trainer
-from launch.state import TrialState
-from launch.store import Event, Store
+from groupdir.config.trial import TrialConfig
+from groupdir.training.trainer import Trainer
+from groupdir.study.state import TrialState
+from groupdir.study.store import Event, Store
 from tests.cluster.hosts import CHECKOUT, SHARED, Hosts, home, missing
 from tests.cluster.plain_ray import PORT, PROGRAMS, give_checkouts, own, start_ray
 from tests.cluster.site import state_of, training, wait_for

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from groupdir.space import StudyConfig
-from launch.record import record_trial
-from launch.searcher import propose
-from launch.study import Study
+from groupdir.config.space import StudyConfig
+from launch.study.new_trial import record_trial
+from launch.sampling.searcher import propose
+from launch.study.study import Study
 
 CONTENT: dict[str, Any] = {
     "name": "small",

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from groupdir.space import load_study
+from groupdir.config.space import load_space
 from launch.__main__ import app
-from launch.plan import expected_epochs
-from launch.study import Study
+from launch.screen.plan import expected_epochs
+from launch.study.study import Study
 
 Suggest = Callable[[Study], int]
 Train = Callable[..., None]
@@ -19,7 +19,7 @@ def test_a_dry_run_says_what_would_run(root: Path, tmp_path: Path) -> None:
     file = root / "search_spaces" / "digits.yaml"
     run = CliRunner().invoke(app, ["search", str(file), "--dry-run", "--out", str(tmp_path / "none")])
     assert run.exit_code == 0, run.output
-    trials = load_study(file).search.trials
+    trials = load_space(file).search.trials
     assert f"study digits: {trials} trials of up to 30 epochs" in run.stdout
     assert "method.temperature|cosine: log_uniform 0.1 to 2" in run.stdout
     assert "rungs at epochs 5, 10, 20" in run.stdout

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from groupdir.records import read_parquet
-from launch.state import replay
-from launch.store import Store
+from groupdir.files.records import read_parquet
+from groupdir.study.state import replay
+from groupdir.study.store import Store
 
 SPACE = """
 name: tiny

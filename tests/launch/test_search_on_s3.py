@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from groupdir.errors import ConfigError, DataError
-from groupdir.records import read_parquet
-from groupdir.space import load_study
-from groupdir.storage import Place
-from launch.bring_back import bring_back
-from launch.checkpoints import kept_checkpoint
+from groupdir.files.records import read_parquet
+from groupdir.config.space import load_space
+from groupdir.files.storage import Place
+from launch.study.restore import bring_back
+from launch.study.checkpoints import kept_checkpoint
 from launch.search import refuse_taken
-from launch.state import StudyState, replay
-from launch.store import Event, Store
+from groupdir.study.state import StudyState, replay
+from groupdir.study.store import Event, Store
 from tests.launch.test_search import SPACE, command, descendants, end, rows_in, run_until
 from tests.s3 import S3
 
@@ -118,7 +118,7 @@ def test_killed_and_resumed_nothing_is_lost_and_trials_go_on_from_s3(
     assert fetched is not None
     assert fetched.stat().st_size > 1000
     with pytest.raises(ConfigError, match=r"search.storage_path: s3://.* exists already, of another study"):
-        refuse_taken(load_study(space))
+        refuse_taken(load_space(space))
 
 
 def test_a_storage_that_cannot_be_written_is_refused_before_the_study(server: S3, results: Path, root: Path) -> None:

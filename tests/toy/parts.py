@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from groupdir.config import DatasetConfig
+from groupdir.config.trial import DatasetConfig
 from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName, Targets
 from groupdir.metrics import ShotSplit
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from groupdir.data.base import SplitName, Targets
 from groupdir.data.manifest import Rows
-from groupdir.data.photos import Photos, PhotosConfig
+from groupdir.data.photos.base import Photos, PhotosConfig
 from groupdir.metrics import ShotSplit
 
 FORMATS: dict[str, Literal["RGB", "L", "P", "CMYK", "RGBA"]] = {

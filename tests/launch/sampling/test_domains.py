@@ -5,7 +5,7 @@ from typing import Any
 import optuna
 import pytest
 
-from groupdir.domains import Choice, Domain, IntRange, LogUniform, Uniform
+from groupdir.config.domains import Choice, Domain, IntRange, LogUniform, Uniform
 from launch.sampling.domains import decode, distribution, draw, encode
 
 DOMAINS = [

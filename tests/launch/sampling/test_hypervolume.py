@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from groupdir.space import StudyConfig
+from groupdir.config.space import StudyConfig
 from launch.sampling import hypervolume
 from launch.sampling.fidelity import Climb, Level
 from launch.sampling.improvement import expected_improvement
 from launch.sampling.modelled import Modelled
 from launch.sampling.process import Process, draw, fresh_kernel
-from launch.searcher import SAMPLERS, propose
-from launch.state import TrialState
-from launch.study import Study
+from launch.sampling.searcher import SAMPLERS, propose
+from groupdir.study.state import TrialState
+from launch.study.study import Study
 
 SHOTS = ("all", "many", "median", "few")
 Suggest = Callable[[Study], int]

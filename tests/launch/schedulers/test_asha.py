@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groupdir.search_config import SearchConfig
+from groupdir.config.search import SearchConfig
 from launch.schedulers import ASHA, SCHEDULERS
 
 Row = tuple[int, int, float]

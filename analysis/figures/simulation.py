@@ -1,0 +1,66 @@
+"""The figure of simulated searches: hypervolume by epochs spent and by wall time, with bands over seeds."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.files import write_whole
+from groupdir.errors import DataError
+from groupdir.files.records import read_parquet
+
+COLORS = ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#64748b", "#b45309", "#0e7490", "#be185d")
+STEPS = 120
+
+
+def simulation_figure(folder: str | Path) -> Path:
+    """Draws `simulation.png` from `simulation.parquet` of a folder.
+
+    A row for each number of workers; lines are medians over seeds, bands go from the lower to the upper quartile.
+
+    Raises:
+        DataError: The file is missing, or holds no point.
+    """
+    folder = Path(folder)
+    table, _ = read_parquet(folder / "simulation.parquet")
+    points = table.to_pandas()
+    if points.empty:
+        raise DataError(f"{folder / 'simulation.parquet'}: must hold at least one finished trial, got none")
+    workers = sorted(points["workers"].unique())
+    figure = Figure(figsize=(9.0, 3.0 * len(workers)), dpi=130, layout="constrained")
+    for row, axes in zip(workers, figure.subplots(len(workers), 2, squeeze=False), strict=True):
+        mine = points[points["workers"] == row]
+        for column, (name, label) in enumerate((("epochs", "epochs spent"), ("time", "virtual seconds"))):
+            _draw(axes[column], mine, name)
+            axes[column].set(xlabel=label, ylabel="hypervolume, share of best known")
+            axes[column].set_title(f"{int(row)} workers", loc="left", fontsize=9)
+    figure.axes[0].legend(frameon=False, fontsize=7, loc="lower right")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    return write_whole(folder / "simulation.png", drawn.getvalue())
+
+
+def _draw(axes: Axes, points: pd.DataFrame, name: str) -> None:
+    at = np.linspace(0, float(points[name].max()), STEPS)
+    for index, (label, mine) in enumerate(points.groupby("label", sort=False)):
+        lines = np.stack([_steps(run, name, at) for _, run in mine.groupby("seed")])
+        low, middle, high = np.quantile(lines, [0.25, 0.5, 0.75], axis=0)
+        color = COLORS[index % len(COLORS)]
+        axes.plot(at, middle, color=color, linewidth=1.4, label=str(label))
+        axes.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e2e8f0", linewidth=0.6)
+
+
+def _steps(run: pd.DataFrame, name: str, at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The best hypervolume of one search at each place, 0 before its first finished trial."""
+    ordered = run.sort_values(name)
+    best = np.maximum.accumulate(ordered["hypervolume"].to_numpy(dtype=np.float64))
+    place = np.searchsorted(ordered[name].to_numpy(dtype=np.float64), at, side="right") - 1
+    return np.where(place >= 0, best[np.maximum(place, 0)], 0.0)

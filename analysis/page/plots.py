@@ -1,0 +1,185 @@
+"""Interactive plots of one study, for its page."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from analysis.figures.trade_off import metric_label
+from analysis.load import StudyResults, short_text
+from analysis.select import metric_of
+
+FRONT, FINISHED, STOPPED, CHOSEN = "#c2410c", "#2563eb", "#94a3b8", "#111827"
+_LAYOUT: dict[str, Any] = {
+    "template": "plotly_white",
+    "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#1f2937"},
+    "margin": {"l": 60, "r": 20, "t": 40, "b": 55},
+    "hoverlabel": {"align": "left"},
+}
+
+
+def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
+    """Every pair of objectives: trials that finished, were stopped, and are on the front, by colour and by symbol."""
+    objectives = list(study.objectives)
+    pairs = list(itertools.combinations(objectives, 2)) or [("trial", objectives[0])]
+    figure = make_subplots(rows=1, cols=len(pairs), horizontal_spacing=0.09)
+    rows, on_front = study.searched, study.searched["trial"].isin(front["trial"])
+    groups = [
+        ("stopped", rows[(rows["status"] == "stopped") & ~on_front], STOPPED, "x-thin-open", 7),
+        ("finished", rows[(rows["status"] == "finished") & ~on_front], FINISHED, "circle-open", 8),
+        ("on the front", rows[on_front], FRONT, "diamond", 10),
+    ]
+    for column, (across, up) in enumerate(pairs, 1):
+        for name, group, colour, symbol, size in groups:
+            figure.add_scatter(
+                x=group[across].tolist(),
+                y=group[up].tolist(),
+                mode="markers",
+                name=f"{name} ({len(group)})",
+                legendgroup=name,
+                showlegend=column == 1,
+                marker={"color": colour, "symbol": symbol, "size": size, "line": {"width": 1.5, "color": colour}},
+                text=[_hover(study, row) for _, row in group.iterrows()],
+                hovertemplate="%{text}<extra></extra>",
+                row=1,
+                col=column,
+            )
+        figure.update_xaxes(title_text=_axis(across), range=_window(rows, across), row=1, col=column)
+        figure.update_yaxes(title_text=_axis(up), range=_window(rows, up), row=1, col=column)
+    legend = {"orientation": "h", "y": 1.14, "x": 0}
+    return figure.update_layout(**_LAYOUT, height=400, legend=legend)
+
+
+def parallel_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
+    """One line per trial through what was drawn and what came out; the front is coloured."""
+    rows = study.searched[study.searched["status"].isin(["finished", "stopped"])]
+    rows = rows[np.isfinite(rows[list(study.objectives)].to_numpy(dtype=np.float64)).all(axis=1)]
+    order = rows["trial"].isin(front["trial"]).to_numpy().astype(int)
+    rows = rows.iloc[np.argsort(order, kind="stable")]  # the front is drawn last, above the others
+    values = {
+        name: [study.params[int(trial)].get(name, _ABSENT) for trial in rows["trial"]] for name in study.param_names
+    }
+    dimensions = [_dimension(name, column) for name, column in values.items()]
+    dimensions += [
+        _dimension(objective.removeprefix("val_"), rows[objective].tolist()) for objective in study.objectives
+    ]
+    scale = [[0, "#cbd5e1"], [0.5, "#cbd5e1"], [0.5, FRONT], [1, FRONT]]
+    line = {"color": np.sort(order).tolist(), "colorscale": scale, "cmin": 0, "cmax": 1}
+    hidden = {"size": 1, "color": "rgba(0,0,0,0)"}  # the ends of an axis are among its ticks
+    figure = go.Figure(
+        go.Parcoords(line=line, dimensions=dimensions, labelfont={"size": 13}, tickfont={"size": 11}, rangefont=hidden)
+    )
+    return figure.update_layout(**{**_LAYOUT, "margin": {"l": 80, "r": 60, "t": 60, "b": 30}}, height=420)
+
+
+def curves_plot(study: StudyResults, front: pd.DataFrame, chosen: set[int]) -> go.Figure:
+    """The error over all validation samples by epoch: the front coloured, stopped trials thin and grey."""
+    metric = metric_of(study, "all")
+    figure = go.Figure()
+    status = study.searched.set_index("trial")["status"].to_dict()
+    on_front = set(front["trial"].tolist())
+    groups = study.epochs.groupby(["trial", "seed"])
+    runs = [(int(run["trial"].iloc[0]), run) for _, run in groups]
+    runs = [(trial, run) for trial, run in runs if trial in status]
+    for name, wanted, style in (
+        ("finished", {"finished"}, {"color": "#bfdbfe", "width": 1.0}),
+        ("stopped or failed", {"stopped", "failed", "running"}, {"color": STOPPED, "width": 0.8}),
+    ):
+        x: list[float | None] = []
+        y: list[float | None] = []
+        for trial, run in runs:  # one trace with gaps: hundreds of traces make a page slow
+            if status[trial] in wanted and trial not in on_front:
+                x += [*run["epoch"].tolist(), None]
+                y += [*run[metric].tolist(), None]
+        figure.add_scatter(x=x, y=y, mode="lines", name=name, line=style, hoverinfo="skip")
+    for trial, run in runs:
+        if trial in on_front:
+            width = 3.0 if trial in chosen else 1.6
+            label = f"trial {trial}" + (", chosen" if trial in chosen else "")
+            style = {"width": width, "color": CHOSEN if trial in chosen else FRONT}
+            group = "chosen by a rule" if trial in chosen else "on the front"
+            first = all(trace.name != group for trace in figure.data)
+            hover = f"{label}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>"
+            figure.add_scatter(
+                x=run["epoch"].tolist(),
+                y=run[metric].tolist(),
+                mode="lines",
+                name=group,
+                legendgroup=group,
+                showlegend=first,
+                line=style,
+                hovertemplate=hover,
+            )
+    legend = {"orientation": "h", "y": 1.12, "x": 0}
+    return figure.update_layout(
+        **_LAYOUT, height=420, legend=legend, xaxis_title="epoch", yaxis_title=metric_label(metric)
+    )
+
+
+_ABSENT = object()
+
+
+def _window(rows: pd.DataFrame, metric: str) -> list[float] | None:
+    """The range of the finished trials and a margin: one stopped early would squeeze all others into a corner."""
+    values = rows.loc[rows["status"] == "finished", metric].to_numpy(dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values) or np.ptp(values) == 0:
+        return None
+    margin = 0.15 * float(np.ptp(values))
+    return [float(values.min()) - margin, float(values.max()) + 2 * margin]
+
+
+def _axis(metric: str) -> str:
+    return metric if metric == "trial" else metric_label(metric)
+
+
+def _hover(study: StudyResults, row: pd.Series[Any]) -> str:
+    """Trial, objectives and what was drawn; plotly reads tags in hover texts, so all of it is escaped."""
+    trial = int(row["trial"])
+    values = [f"{name} = {row[name]:.4g}" for name in study.objectives]
+    params = [f"{name} = {short_text(value)}" for name, value in study.params[trial].items()]
+    head = f"trial {trial}, {row['status']}, {row['epochs']} epochs"
+    return "<br>".join(html.escape(line) for line in [head, *values, *params])
+
+
+def _dimension(name: str, column: list[Any]) -> dict[str, Any]:
+    """An axis: of numbers (by their logarithm where they span more than a factor of 20), or of categories."""
+    present = [value for value in column if value is not _ABSENT]
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in present)
+    if not numeric or len(set(present)) <= 1 or len(present) < len(column):
+        return _categories(name, column)
+    numbers = np.array(column, dtype=np.float64)
+    if numbers.min() > 0 and numbers.max() / numbers.min() > 20:
+        low, high = math.log10(numbers.min()), math.log10(numbers.max())
+        ticks = np.linspace(low, high, 6)
+        texts = [f"{10**tick:.2g}" for tick in ticks]
+        return {"label": name, "values": np.log10(numbers).tolist(), "tickvals": ticks.tolist(), "ticktext": texts}
+    return {"label": name, "values": numbers.tolist()}
+
+
+def _categories(name: str, column: list[Any]) -> dict[str, Any]:
+    def key(value: Any) -> tuple[bool, float, str]:
+        number = isinstance(value, int | float)
+        return (not number, float(value) if number else 0.0, _category(value))
+
+    names = list(dict.fromkeys(_category(value) for value in sorted(column, key=key)))
+    shown = list(range(0, len(names), max(1, len(names) // 12)))  # an axis of many values names some of them
+    return {
+        "label": name,
+        "values": [names.index(_category(value)) for value in column],
+        "range": [-0.3, max(len(names) - 0.7, 0.3)],
+        "tickvals": shown,
+        "ticktext": [names[index] for index in shown],
+    }
+
+
+def _category(value: Any) -> str:
+    text = "–" if value is _ABSENT else short_text(value)
+    return text if len(text) <= 18 else text[:17] + "…"

@@ -1,0 +1,189 @@
+"""One HTML page of a study that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+import html
+import platform
+import shlex
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from analysis.ablations import BASELINE, Spread, ablations, findings
+from analysis.figures.trade_off import front_figure
+from analysis.files import write_whole
+from analysis.load import StudyResults
+from analysis.page.plots import curves_plot, front_plot, parallel_plot
+from analysis.select import choices, find_front, front_table, metric_of
+from groupdir import __version__
+
+_CSS = """
+:root { color-scheme: light; }
+body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.5rem 4rem; background: #fff; color: #1f2937;
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
+h1 { font-size: 1.75rem; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .4rem; }
+p { margin: .3rem 0 .8rem; max-width: 75ch; } .note { color: #4b5563; font-size: .92rem; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: .7rem; margin: 1rem 0; }
+dl div { border: 1px solid #e2e8f0; border-radius: 8px; padding: .55rem .8rem; }
+dt { color: #4b5563; font-size: .8rem; } dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .7rem; text-align: left; border-bottom: 1px solid #e2e8f0; white-space: nowrap; }
+th { color: #4b5563; font-weight: 600; border-bottom: 2px solid #94a3b8; } tr.chosen td { background: #fff7ed; }
+tr.chosen td:first-child { font-weight: 700; color: #c2410c; } td small { color: #4b5563; }
+pre { background: #f1f5f9; border-radius: 8px; padding: .8rem 1rem; overflow-x: auto; font-size: .88rem; }
+footer { margin-top: 3rem; color: #4b5563; font-size: .85rem; border-top: 1px solid #e2e8f0; padding-top: .8rem; }
+@media print { body { max-width: none; padding: 0; } section { break-inside: avoid; } .modebar { display: none; } }
+"""
+
+
+def write_report(study: StudyResults) -> Path:
+    """Writes report.html and front.png into the study's folder.
+
+    Raises:
+        DataError: No trial finished, or the folder cannot be written.
+    """
+    front_figure(study, study.folder / "front.png")
+    return write_whole(study.folder / "report.html", report_page(study))
+
+
+def report_page(study: StudyResults) -> str:
+    """The page's text; everything that a person wrote (names, labels, values) is escaped.
+
+    Raises:
+        DataError: No trial finished.
+    """
+    front = find_front(study)
+    chosen = choices(study, front)
+    all_metric = html.escape(metric_of(study, "all"))
+    sections = [
+        _section(
+            "The front",
+            "A trial is on the front if no other finished one is as good in every objective and better in one. "
+            "Point at a trial to see what it was; the plots open on the finished trials, a double click shows all.",
+            _plot(front_plot(study, front), "front"),
+        ),
+        _section(
+            "The configurations on the front",
+            "Validation values of each trial's selected epoch. A rule picks before the test set is read.",
+            _front_html(study, front, chosen),
+        ),
+        _section(
+            "What was drawn, and what came out",
+            "One line per trial, those on the front in orange. Drag along an axis to keep only a part of it.",
+            _plot(parallel_plot(study, front), "parallel"),
+        ),
+        _section(
+            "Learning curves",
+            f"{all_metric} by epoch. Trials that the scheduler stopped end early.",
+            _plot(curves_plot(study, front, set(chosen.values())), "curves"),
+        ),
+        *_ablation_sections(study),
+        _section("Again", "The same search, into an empty results folder, and this page.", _commands(study, chosen)),
+    ]
+    name = html.escape(study.name)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{name}: report</title>\n'
+        f"<style>{_CSS}</style>\n<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<h1>Study {name}</h1>\n"
+        f"{_facts(study, front)}\n{''.join(sections)}\n<footer>{_versions()}</footer>\n</body>\n</html>\n"
+    )
+
+
+def _section(title: str, note: str, body: str) -> str:
+    return f'<section>\n<h2>{title}</h2>\n<p class="note">{note}</p>\n{body}\n</section>\n'
+
+
+def _plot(figure: go.Figure, name: str) -> str:
+    config = {"displaylogo": False, "responsive": True, "displayModeBar": False}
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=config))
+
+
+def _facts(study: StudyResults, front: pd.DataFrame) -> str:
+    counts = study.counts()
+    objectives = ", ".join(f"{metric} ({direction})" for metric, direction in study.objectives.items())
+    facts = {
+        "Trials of the search": f"{len(study.searched)}: "
+        + ", ".join(f"{number} {status}" for status, number in counts.items()),
+        "On the front": str(len(front)),
+        "Objectives": objectives,
+        "Trial time, summed": _duration(float(study.trials["seconds"].sum())),
+        "Epochs trained": f"{len(study.epochs):,}",
+    }
+    cells = (f"<div><dt>{name}</dt><dd>{html.escape(text)}</dd></div>" for name, text in facts.items())
+    return f"<dl>{''.join(cells)}</dl>"
+
+
+def _front_html(study: StudyResults, front: pd.DataFrame, chosen: dict[str, int]) -> str:
+    header, rows = front_table(study, front)
+    rules = {row[0]: ", ".join(rule for rule, trial in chosen.items() if str(trial) == row[0]) for row in rows}
+    marked = [[rules[row[0]], *row] for row in rows]
+    return _table(["chosen by", *header], marked, [bool(row[0]) for row in marked])
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequence[bool]) -> str:
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
+    body = "".join(
+        ('<tr class="chosen">' if mark else "<tr>")
+        + "".join(f"<td>{html.escape(text)}</td>" for text in row)
+        + "</tr>\n"
+        for row, mark in zip(rows, marked, strict=True)
+    )
+    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'
+
+
+def _ablation_sections(study: StudyResults) -> list[str]:
+    table = ablations(study)
+    if not table:
+        return []
+    metrics = list(next(iter(table.values())))
+    rows = [
+        [label, str(max(s.seeds for s in row.values())), *_spreads(table, label, metrics)]
+        for label, row in table.items()
+    ]
+    sentences = "".join(f"<li>{html.escape(text)}</li>" for text in findings(study, table))
+    note = (
+        f"Mean ± standard deviation over seeds on validation data; in brackets the difference from “{BASELINE}”. "
+        "A difference counts as more than the spread if it exceeds both standard deviations."
+    )
+    body = _table(["", "seeds", *metrics], rows, [label == BASELINE for label in table])
+    return [_section("What each part is worth here", note, f"{body}\n<ul>{sentences}</ul>")]
+
+
+def _spreads(table: dict[str, dict[str, Spread]], label: str, metrics: Sequence[str]) -> list[str]:
+    if label == BASELINE or BASELINE not in table:
+        return [str(table[label][metric]) for metric in metrics]
+    return [f"{table[label][m]} ({table[label][m].mean - table[BASELINE][m].mean:+.2f})" for m in metrics]
+
+
+def _commands(study: StudyResults, chosen: dict[str, int]) -> str:
+    folder = shlex.quote(str(study.folder))
+    space = shlex.quote(str(study.folder / "study.yaml"))
+    rule = "few" if "few" in chosen else next(iter(chosen))
+    best = shlex.quote(str(study.folder / f"best_{rule}.yaml"))
+    lines = [
+        f"python -m launch search {space}",
+        f"python -m analysis select {folder} --shot {rule}",
+        f"groupdir train {best} --seeds 5 --beside vanilla",
+        f"python -m analysis report {folder}",
+    ]
+    return f"<pre>{html.escape(chr(10).join(lines))}</pre>"
+
+
+def _versions() -> str:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("plotly", "pandas", "pyarrow", "moocore"))
+    return f"Written by groupdir {__version__} with Python {platform.python_version()}, {libraries}."
+
+
+def _duration(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> _duration(3725.4)
+    '1 h 2 min 5 s'
+    """
+    whole = round(seconds)
+    parts = [(whole // 3600, "h"), (whole % 3600 // 60, "min"), (whole % 60, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"

@@ -1,0 +1,1 @@
+"""What the commands of one trial do: train again, predict, describe."""

@@ -1,0 +1,88 @@
+"""What a YAML would run, and what there is to run, in words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+
+from groupdir.config.trial import TrialConfig
+from groupdir.registry import TABLES, resolve
+from groupdir.config.space import StudyConfig, load_space
+from groupdir.config.benchmark import Table, is_table, load_table
+from groupdir.config.yamlfile import Document
+
+PRESETS = Path("search_spaces/baselines")
+TITLES = {
+    "method": "methods",
+    "loss": "losses of vanilla",
+    "regularizer": "regularizers of any method",
+    "data": "data sets",
+    "encoder": "encoders",
+}
+
+
+def describe(file: Path, overrides: Sequence[str] = ()) -> str:
+    """Validates a trial's or a study's YAML and says what it would run.
+
+    Raises:
+        ConfigError: Every mistake of the file at once.
+    """
+    document = Document.read(file)
+    if is_table(document):
+        return _table(load_table(file, overrides), file)
+    if "search" in document.data:
+        return _study(load_space(file, overrides))
+    config = TrialConfig.load(file, overrides)
+    head = f"{file}: a trial, digest {config.digest}; run it with `groupdir train {file}`"
+    return f"{head}\n\n{config.to_yaml().rstrip()}"
+
+
+def _study(study: StudyConfig) -> str:
+    search = study.search
+    lines = [f"{study.file}: a study named {study.name}; run it with `python -m launch search {study.file}`", ""]
+    lines.append(f"open leaves ({len(study.space.leaves)}):")
+    lines += [f"  {name:32s} {domain}" for name, domain in study.space.leaves.items()]
+    goals = ", ".join(f"{name} ({direction})" for name, direction in search.objectives.items())
+    lines += ["", f"objectives: {goals}", f"trials: {search.trials}, sampler {search.sampler.name}"]
+    scheduler = search.scheduler
+    rule = f", on {scheduler.metric} from epoch {scheduler.grace_period}, one in {scheduler.reduction_factor:g} goes on"
+    lines.append(f"scheduler: {scheduler.name}" + (rule if scheduler.name != "none" else ""))
+    if search.ablations:
+        lines.append(f"ablations: {', '.join(search.ablations)} on {search.ablation_seeds} seeds, after the search")
+    return "\n".join(lines)
+
+
+def _table(table: Table, file: Path) -> str:
+    config, rows = table.config, table.rows
+    lines = [f"{file}: a table named {table.name}; run it with `python -m launch table {file}`", ""]
+    lines.append(f"{len(rows)} rows, each with {config.seeds} seeds on the test set:")
+    for row in rows:
+        if row.study is not None:
+            search, leaves = row.study.search, row.study.space.leaves
+            lines.append(f"  {row.label:16s} {search.trials} trials, {len(leaves)} open leaves: {', '.join(leaves)}")
+        elif row.config is not None:
+            lines.append(f"  {row.label:36s} digest {row.config.digest}")
+    return "\n".join(lines)
+
+
+def catalogue(presets: Path = PRESETS) -> str:
+    """Every registered method, part, data set and encoder with the first line of its docstring; and the presets.
+
+    Args:
+        presets: Folder of search spaces, each with a comment in its first line; nothing is said where there is none.
+    """
+    lines = []
+    for kind, table in TABLES.items():
+        lines.append(f"{TITLES[kind]}:")
+        lines += [f"  {name:12s} {(inspect.getdoc(resolve(kind, name)) or '').splitlines()[0]}" for name in table]
+    files = sorted(presets.glob("*.yaml"))
+    if files:
+        lines.append(f"presets in {presets}, each a search with ranges for its own hyper-parameters:")
+        lines += [f"  {path.stem:16s} {_first_comment(path)}" for path in files]
+    return "\n".join(lines)
+
+
+def _first_comment(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return file.readline().strip().lstrip("# ")

@@ -1,0 +1,110 @@
+"""Counted labels on a terminal: a histogram by shot, samples and labels of each shot, samples of each group."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from groupdir.commands.label_counts import LabelCounts
+from groupdir.metrics import SHOTS
+
+MARKS = (("█", "green"), ("▒", "yellow"), ("░", "red"))
+"""How bars of many-, median- and few-shot labels look, with and without colours."""
+
+_MOST_ROWS = 32
+_BAR = 36
+
+
+def print_counts(counts: LabelCounts, console: Console) -> None:
+    """Prints all tables."""
+    targets = counts.targets
+    console.print(
+        f"{counts.name}: labels in {targets.unit}, bins of {targets.bin_width:g}, "
+        f"groups over {targets.low:g}..{targets.high:g}",
+        highlight=False,
+    )
+    for table in (histogram(counts), shot_table(counts), group_table(counts)):
+        if table.row_count:
+            console.print(table)
+    if counts.missing:
+        console.print(f"no test split: {counts.missing}", highlight=False, soft_wrap=True)
+
+
+def histogram(counts: LabelCounts) -> Table:
+    """Training samples over labels, bins merged so that they fit a screen; beside them the other splits' numbers."""
+    bins, samples = counts.bins()
+    merged = bins // _merge(bins)
+    shots = counts.shot_of(bins)
+    rows, row = np.unique(merged, return_inverse=True)
+    by_shot = np.stack(
+        [np.bincount(row, samples["train"] * (shots == code), minlength=len(rows)) for code in range(len(SHOTS))],
+        axis=1,
+    ).astype(np.int64)
+    most = int(by_shot.sum(axis=1).max())
+    legend = ", ".join(f"{mark} {shot}" for (mark, _), shot in zip(MARKS, SHOTS, strict=True))
+    table = Table(title=f"training samples: {legend}", box=None, pad_edge=False)
+    table.add_column("label", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for split in samples:
+        table.add_column(split, justify="right", no_wrap=True)
+    starts, ends = counts.edges(rows * _merge(bins)), counts.edges((rows + 1) * _merge(bins))
+    for index in range(len(rows)):
+        numbers = [str(int(column[row == index].sum())) for column in samples.values()]
+        table.add_row(f"{starts[index]:g}..{ends[index]:g}", bar(by_shot[index], most), *numbers)
+    return table
+
+
+def bar(samples: npt.NDArray[np.int64], most: int) -> Text:
+    """A bar of samples (3,) of each shot, as long as they are many; one of `most` is whole, and one of any is seen.
+
+    >>> bar(np.array([50, 25, 25]), 200).plain, bar(np.array([0, 0, 1]), 200).plain
+    ('█████████▒▒▒▒▒░░░░', '░')
+    """
+    ends = np.rint(np.cumsum(samples) / most * _BAR).astype(np.int64)
+    text = Text()
+    for (mark, colour), length, count in zip(MARKS, np.diff(ends, prepend=0).tolist(), samples.tolist(), strict=True):
+        text.append(mark * max(length, int(count > 0 and not text)), colour)
+    return text
+
+
+def _merge(bins: npt.NDArray[np.int64]) -> int:
+    """How many bins a row of the histogram takes: 1, 2 or 5 times a power of ten."""
+    factor = 1
+    while bins[-1] // factor - bins[0] // factor + 1 > _MOST_ROWS:
+        factor = factor * 5 // 2 if str(factor).startswith("2") else factor * 2
+    return factor
+
+
+def shot_table(counts: LabelCounts) -> Table:
+    """How many labels (bins) and samples of each shot a split has."""
+    bins, samples = counts.bins()
+    shots = counts.shot_of(bins)
+    table = Table(title="labels and samples of each shot", box=None, pad_edge=False)
+    table.add_column("shot")
+    for split in samples:
+        table.add_column(f"{split} labels", justify="right")
+        table.add_column("samples", justify="right")
+    for name, members in [*((shot, shots == code) for code, shot in enumerate(SHOTS)), ("all", shots >= 0)]:
+        numbers = [(np.count_nonzero(column[members]), column[members].sum()) for column in samples.values()]
+        table.add_row(name, *(str(int(number)) for pair in numbers for number in pair))
+    return table
+
+
+def group_table(counts: LabelCounts) -> Table:
+    """Training samples of each group, for every number of groups."""
+    table = Table(title="training samples of each group", box=None, pad_edge=False)
+    table.add_column("groups", justify="right")
+    table.add_column("cut")
+    table.add_column("empty", justify="right")
+    table.add_column("samples, from the lowest group")
+    for groups, rule in counts.groupings:
+        try:
+            found = counts.of_group(groups, rule)
+        except ValueError as error:
+            table.add_row(str(groups), rule, "", f"cannot be: {error}")
+            continue
+        table.add_row(str(groups), rule, str(int((found == 0).sum())), " ".join(map(str, found.tolist())))
+    return table

@@ -1,0 +1,196 @@
+"""Retrains one configuration on several seeds and measures it on the test set, beside another method if asked."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from groupdir.config.trial import TrialConfig
+from groupdir.errors import ConfigError, DataError
+
+CHECKPOINT = "checkpoint.pt"
+RESULT = "result.json"
+SHOTS = ("all", "many", "median", "few")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, measured.
+
+    Attributes:
+        label: The method's name.
+        seed: Its seed.
+        epoch: Whose weights are measured.
+        metrics: `test_*`, in label units.
+    """
+
+    label: str
+    seed: int
+    epoch: int
+    metrics: dict[str, float]
+
+
+def rerun(
+    config: TrialConfig,
+    *,
+    seeds: int,
+    beside: str | None,
+    folder: Path,
+    jobs: int | None = None,
+    resume: bool = False,
+    trained: Path | None = None,
+) -> list[Run]:
+    """Trains seeds `config.seed`, `config.seed + 1`, ... of a configuration, several at once.
+
+    Args:
+        config: What to train.
+        seeds: How many.
+        beside: Name of a second method, trained with the same data, encoder, optimizer, batches and number of epochs.
+        folder: Takes `<method>/seed_<n>/checkpoint.pt` and `result.json`; must be new, unless `resume`.
+        jobs: Trainings at once.
+        resume: Keep what is finished in `folder`, and go on with what is not.
+        trained: A checkpoint of `config` itself, which its own seed goes on from: a search has trained it already.
+
+    Raises:
+        ConfigError: The folder exists, or `beside` does not fit.
+    """
+    plans = {config.method.name: config}
+    if beside is not None:
+        if beside == config.method.name:
+            raise ConfigError(f"--beside {beside}: is the configuration's own method: name another")
+        plans[beside] = _beside(config, beside)
+    if folder.exists() and not resume:
+        raise ConfigError(
+            f"{folder}: exists already, and nothing is overwritten: give --out another folder, or --resume to go on"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [
+        (label, plan.replaced({"seed": config.seed + index}), folder / label / f"seed_{config.seed + index}")
+        for index in range(seeds)
+        for label, plan in plans.items()
+    ]
+    own = tasks[0][2] / CHECKPOINT
+    if trained is not None and not own.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(trained, own)
+    return sorted(_run_all(tasks, jobs or _jobs(config)), key=lambda run: (list(plans).index(run.label), run.seed))
+
+
+def report(runs: list[Run], folder: Path) -> None:
+    """Prints mean and standard deviation over seeds of every test metric, and writes `test.csv`."""
+    labels = list(dict.fromkeys(run.label for run in runs))
+    names = [name for name in runs[0].metrics if name.rsplit("_", 1)[-1] in SHOTS and "oracle" not in name]
+    names += [name for name in runs[0].metrics if name not in names]
+    count = len(runs) // len(labels)
+    table = Table(title=f"test set, mean and standard deviation over {count} seed{'s' if count > 1 else ''}")
+    table.add_column("metric")
+    for label in labels:
+        table.add_column(label, justify="right")
+    for name in names:
+        table.add_row(
+            name.removeprefix("test_"),
+            *(_spread([run for run in runs if run.label == label], name) for label in labels),
+        )
+    console = Console()
+    console.print(table)
+    path = folder / "test.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        columns = list(dict.fromkeys(name for run in runs for name in run.metrics))
+        writer.writerow(["method", "seed", "epoch", *columns])
+        writer.writerows(
+            [run.label, run.seed, run.epoch, *(run.metrics.get(name, "") for name in columns)] for run in runs
+        )
+    first = folder / labels[0] / f"seed_{runs[0].seed}" / CHECKPOINT
+    console.print(f"every seed: {path}\ncheckpoint: {first}", soft_wrap=True, highlight=False)
+
+
+def _spread(runs: list[Run], name: str) -> str:
+    values = np.array([run.metrics[name] for run in runs if name in run.metrics])
+    if not len(values):
+        return ""
+    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}" if len(values) > 1 else f"{values.mean():.3f}"
+
+
+def _beside(config: TrialConfig, name: str) -> TrialConfig:
+    """The same trial with another method, which gets as many epochs as all stages together."""
+    data = config.to_dict() | {"method": {"name": name}}
+    return TrialConfig.from_dict(data, "--beside").replaced({"train.epochs": config.total_epochs})
+
+
+def _jobs(config: TrialConfig) -> int:
+    if config.train.device.startswith("cuda"):
+        return 1
+    import torch
+
+    if config.train.device == "auto" and torch.cuda.is_available():
+        return 1
+    return max(
+        1,
+        (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        // config.train.threads,
+    )
+
+
+def _run_all(tasks: list[tuple[str, TrialConfig, Path]], jobs: int) -> list[Run]:
+    console = Console()
+    found = []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+        waiting = [pool.submit(train_one, label, config, folder) for label, config, folder in tasks]
+        try:
+            for future in as_completed(waiting):
+                run = future.result()
+                found.append(run)
+                few, whole = run.metrics["test_mae_few"], run.metrics["test_mae_all"]
+                text = f"{len(found)}/{len(tasks)}  {run.label} seed {run.seed}: epoch {run.epoch}"
+                text += f", test MAE all {whole:.3f}, few {few:.3f}"
+                console.print(text, highlight=False, soft_wrap=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
+
+
+def train_one(label: str, config: TrialConfig, folder: Path) -> Run:
+    """Trains one seed, going on from its checkpoint if there is one, and measures it on the test set.
+
+    Raises:
+        DataError: The folder holds another configuration's result.
+    """
+    result = folder / RESULT
+    if result.exists():
+        content = json.loads(result.read_text(encoding="utf-8"))
+        if content["digest"] != config.digest:
+            raise DataError(f"{result}: is of another configuration: give --out another folder")
+        return Run(label, config.seed, content["epoch"], content["metrics"])
+    from groupdir.files.tensorboard import TrialWriter
+    from groupdir.training.trainer import Trainer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / CHECKPOINT
+    trainer = Trainer(config)
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    with TrialWriter(folder / "tensorboard") as writer:
+        for epoch in trainer.epochs():
+            writer.epoch(epoch.epoch, epoch.metrics)
+            if epoch.last or epoch.epoch % 5 == 0:
+                epoch.save(checkpoint)
+    chosen = trainer.take_best()
+    metrics = trainer.evaluate("test")
+    text = json.dumps({"digest": config.digest, "epoch": chosen, "metrics": metrics}, indent=1)
+    beside = result.with_suffix(".part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(result)
+    return Run(label, config.seed, chosen, metrics)

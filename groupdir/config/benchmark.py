@@ -1,0 +1,181 @@
+"""A table from one YAML: what all rows share, and for each row a space to search, or a grid of fixed trials."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from groupdir.config.trial import Strict, TrialConfig, expand_paths, override, put
+from groupdir.errors import ConfigError, Mistake
+from groupdir.registry import did_you_mean
+from groupdir.config.search import objective
+from groupdir.config.space import StudyConfig, study_from
+from groupdir.config.validation import explain
+from groupdir.config.yamlfile import Document
+
+KEYS = ("name", "table", "rows", "grid")
+TRIAL_KEYS = (*TrialConfig.model_fields, "search")
+
+
+class TableConfig(Strict):
+    """What is done with each row, and the shape in which it is printed."""
+
+    shape: Literal["table1", "table3", "criteria", "lambdas"] = Field(
+        "table1", description="table1: MAE and GM; table3: MSE and Pearson; criteria, lambdas: of a grid."
+    )
+    select: str = Field("val_mae_all", description="The trial with its lowest value is a row's.")
+    seeds: int = Field(5, ge=1, description="Of the chosen trial, measured on the test set.")
+    published: Literal["table1", "table2", "table3"] | None = Field(
+        None, description="The paper's table to print beside ours, where the data set is the paper's."
+    )
+
+    _known = field_validator("select")(objective)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Attributes:
+        label: As it is printed.
+        cell: What a grid gives it, by address.
+        study: What to search, or None.
+        config: Of a grid: what to train, or None.
+    """
+
+    label: str
+    cell: Mapping[str, Any] = field(default_factory=dict)
+    study: StudyConfig | None = None
+    config: TrialConfig | None = None
+
+    @property
+    def folder(self) -> str:
+        """Its folder's name.
+
+        >>> Row("Group-DIR CE").folder
+        'Group-DIR_CE'
+        """
+        return re.sub(r"[^\w+=.,-]+", "_", self.label)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its name, what is done with each row, and the rows in order."""
+
+    name: str
+    config: TableConfig
+    rows: tuple[Row, ...]
+    document: Document = field(repr=False, compare=False)
+
+
+def is_table(document: Document) -> bool:
+    """Whether a file is a table and not a trial or a study."""
+    return "rows" in document.data or "grid" in document.data
+
+
+def load_table(path: str | Path, overrides: Sequence[str] = ()) -> Table:
+    """Reads a table and builds every row's trials at the corners of its space.
+
+    Args:
+        path: The YAML file. `rows` maps labels to files beside it, whose method section is taken, or to `{from: file,
+            set: {address: value}}`; `grid` maps addresses to lists of values, all combinations of which are rows.
+        overrides: `address=value` texts, as of `--set`.
+
+    Raises:
+        ConfigError: Every mistake at once, each with file and line.
+    """
+    document = override(Document.read(path), overrides)
+    data, mistakes = expand_paths(document)
+    document = Document(document.name, data, document.lines)
+    if is_table(document) == ("rows" in data and "grid" in data):
+        mistakes.append(document.mistake((), "must have either `rows` or a `grid`, and this is how a table is known"))
+    known = (*KEYS, *TRIAL_KEYS)
+    mistakes += [
+        document.mistake((key,), f"unknown key: {did_you_mean(str(key), known)}") for key in data if key not in known
+    ]
+    config = TableConfig()
+    try:
+        config = TableConfig.model_validate(data.get("table", {}))
+    except ValidationError as error:
+        found = explain(error, TableConfig, data.get("table", {}))
+        mistakes += [document.mistake(("table", *at), text) for at, text in found]
+    if mistakes:
+        raise ConfigError(mistakes)
+    rows = _searched(document) if "rows" in data else _gridded(document)
+    folders = [row.folder for row in rows]
+    if twice := sorted({name for name in folders if folders.count(name) > 1}):
+        raise ConfigError([document.mistake(("rows",), f"two rows would write into one folder: {', '.join(twice)}")])
+    return Table(str(data.get("name", Path(document.name).stem)), config, tuple(rows), document)
+
+
+def _searched(document: Document) -> list[Row]:
+    rows, mistakes = [], list[Mistake]()
+    for label, entry in document.data["rows"].items():
+        at = ("rows", label)
+        try:
+            if not isinstance(entry, str) and not (isinstance(entry, dict) and set(entry) <= {"from", "set"}):
+                raise ConfigError(
+                    [document.mistake(at, f"must be a file, or {{from: file, set: {{}}}}, got {entry!r}")]
+                )
+            rows.append(Row(str(label), study=study_from(_combined(document, str(label), entry))))
+        except ConfigError as error:
+            mistakes += [mistake if mistake.file else document.mistake(at, str(mistake)) for mistake in error.mistakes]
+    if mistakes:
+        raise ConfigError(list(dict.fromkeys(mistakes)))
+    return rows
+
+
+def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Document:
+    """The row's own space: the table's sections, and the method of the row's file with its changes."""
+    name, changes = (entry, {}) if isinstance(entry, str) else (entry.get("from"), entry.get("set", {}))
+    own = Document.read(Path(document.name).parent / str(name))
+    data = json.loads(json.dumps({key: value for key, value in document.data.items() if key in TRIAL_KEYS}))
+    data |= {"name": label.replace("/", "_"), "method": json.loads(json.dumps(own.data.get("method")))}
+    for address, value in changes.items():
+        put(data, str(address).split("."), value)
+    first = (data["method"] or {}).get("pretrain") or {}
+    epochs, total = first.get("epochs"), data.get("train", {}).get("epochs")
+    if first and not (isinstance(epochs, int) and isinstance(total, int) and 0 < epochs < total):
+        raise ConfigError(
+            [
+                own.mistake(
+                    ("method", "pretrain", "epochs"),
+                    f"must be below the {total} epochs of {document.name}, which both stages share, got {epochs!r}",
+                )
+            ]
+        )
+    if first:
+        data["train"]["epochs"] = total - epochs
+    lines = {at: line for at, line in own.lines.items() if at[:1] == ("method",)}
+    return Document(own.name, data, lines)
+
+
+def _gridded(document: Document) -> list[Row]:
+    grid = document.data["grid"]
+    base = {key: value for key, value in document.data.items() if key in TRIAL_KEYS and key != "search"}
+    rows, mistakes = [], list[Mistake]()
+    for part in grid if isinstance(grid, list) else [grid]:
+        if not isinstance(part, dict) or not all(isinstance(values, list) and values for values in part.values()):
+            raise ConfigError([document.mistake(("grid",), f"must map addresses to lists of values, got {part!r}")])
+        for values in itertools.product(*part.values()):
+            cell = dict(zip(part, values, strict=True))
+            data = json.loads(json.dumps(base))
+            for address, value in cell.items():
+                put(data, address.split("."), value)
+            try:
+                config = TrialConfig.from_document(Document(document.name, data, document.lines))
+            except ConfigError as error:
+                mistakes += error.mistakes
+                continue
+            label = ",".join(f"{address.rpartition('.')[2]}={value}" for address, value in cell.items())
+            rows.append(Row(label, cell, config=config))
+    if mistakes:
+        raise ConfigError(list(dict.fromkeys(mistakes)))
+    return rows

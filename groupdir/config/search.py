@@ -1,0 +1,230 @@
+"""How a space is searched: the `search:` section of a study."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from groupdir.config.trial import Strict
+
+_BOUND = re.compile(r"^\s*(<=|>=)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*$")
+_BYTES = re.compile(r"^\s*([0-9.]+)\s*(|[kMGT]i?)B?\s*$")
+_METRIC = re.compile(r"^val_((mae|gm|mse|bmae|pearson)_(all|many|median|few)|group_accuracy)$")
+
+
+def objective(name: str) -> str:
+    """Checks that a name is a metric that a search may look at.
+
+    Raises:
+        ValueError: It reads the test set, is the oracle's, or is unknown.
+    """
+    if "test_" in name:
+        raise ValueError(f"'{name}' reads the test set, which a search must not: take val_{name.removeprefix('test_')}")
+    if "oracle_mae" in name:
+        raise ValueError(f"'{name}' knows the true group, which is a diagnostic: take {name.replace('oracle_', '')}")
+    if not _METRIC.match(name):
+        known = "val_{mae,gm,mse,bmae,pearson}_{all,many,median,few} and val_group_accuracy"
+        raise ValueError(f"unknown metric '{name}': known are {known}")
+    return name
+
+
+def direction(metric: str) -> Literal["min", "max"]:
+    """Whether a metric is good when it is small.
+
+    >>> direction("val_mae_few"), direction("val_pearson_all")
+    ('min', 'max')
+    """
+    return "max" if "pearson" in metric or "accuracy" in metric else "min"
+
+
+def bound(text: str) -> tuple[float, float]:
+    """A constraint as sign and bound: it holds where `sign * (value - bound) <= 0`.
+
+    Raises:
+        ValueError: It is none.
+
+    >>> bound("<= 8.0"), bound(">= 0.7")
+    ((1.0, 8.0), (-1.0, 0.7))
+    """
+    found = _BOUND.match(text)
+    if not found:
+        raise ValueError(f'must be "<= NUMBER" or ">= NUMBER", got {text!r}')
+    return (1.0 if found[1] == "<=" else -1.0), float(found[2])
+
+
+def size_in_bytes(text: str | int) -> int:
+    """A size as a person writes it.
+
+    Raises:
+        ValueError: It is none, or not above 0.
+
+    >>> size_in_bytes("20 GB"), size_in_bytes("1.5 MiB"), size_in_bytes(512)
+    (20000000000, 1572864, 512)
+    """
+    found = _BYTES.match(str(text))
+    if not found or found[1].count(".") > 1 or not float(found[1].strip(".") or 0) > 0:
+        raise ValueError(f"must be a size above 0 such as 20 GB or 500 MiB, got {text!r}")
+    base = 1024 if found[2].endswith("i") else 1000
+    return int(float(found[1]) * base ** " kMGT".index(found[2][:1] or " "))
+
+
+class SamplerConfig(Strict):
+    """Which sampler suggests trials."""
+
+    name: str = Field("tpe", description="tpe, gp, nsga2 (Optuna's), hypervolume (ours), random or qmc.")
+    startup: int = Field(10, ge=1, description="Trials of a quasi-random design, before the sampler learns.")
+
+
+class ConvergenceConfig(Strict):
+    """When the front has stopped to move."""
+
+    trials: int = Field(ge=1, description="Finished trials that must pass without a gain.")
+    tolerance: float = Field(0.01, ge=0, description="Share of the hypervolume that is no gain.")
+
+
+class LevelsConfig(Strict):
+    """Few outer points with many inner ones each, so that trials share what the outer ones decide."""
+
+    outer: tuple[str, ...] = Field(min_length=1, description="Addresses of the open leaves that decide a first stage.")
+    inner: int = Field(ge=2, description="Trials of each outer point.")
+    at_once: int = Field(1, ge=1, description="Outer points that are begun together: one for each worker.")
+
+
+class SchedulerConfig(Strict):
+    """Which scheduler stops trials early."""
+
+    name: str = "pareto_asha"
+    metric: str = Field("val_mae_all", description="What asha compares, and what names the best trial for ablations.")
+    mode: Literal["stop", "promote"] = Field("stop", description="Decide at arrival, or pause and promote the best.")
+    grace_period: int = Field(
+        5, ge=1, description="Epochs that every trial gets: of its last stage, as are those of every rung and max_t."
+    )
+    reduction_factor: float = Field(3, gt=1, description="One in so many goes on at each rung.")
+    max_t: int | None = Field(None, ge=1, description="Epochs at which a trial is stopped; null: its own last one.")
+    tie_break: Literal["crowding", "epsilon_net"] = "crowding"
+    epsilon: float | dict[str, float] = Field(
+        0.0, description="Difference that is noise, for all objectives or by name: the seed-to-seed spread."
+    )
+    min_peers: int = Field(3, ge=1, description="A rung with fewer trials stops nobody.")
+
+    _known = field_validator("metric")(objective)
+
+    @field_validator("epsilon")
+    @classmethod
+    def _not_negative(cls, value: float | dict[str, float]) -> float | dict[str, float]:
+        for number in value.values() if isinstance(value, dict) else [value]:
+            if not 0 <= number < math.inf:
+                raise ValueError(f"must be finite and >= 0, got {number}")
+        return value
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.max_t is not None and self.max_t < self.grace_period:
+            raise ValueError(f"max_t must be >= grace_period ({self.grace_period}), got {self.max_t}")
+        if self.name in ("asha", "none"):
+            for name in ("mode", "max_t", "tie_break", "epsilon", "min_peers"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(
+                        f"{name} is an option of pareto_asha, which {self.name} does not take: leave it out"
+                    )
+        return self
+
+
+class ResourcesConfig(Strict):
+    """What one trial takes."""
+
+    cpu: float = Field(1.0, gt=0)
+    gpu: float | Literal["auto"] | dict[str, float] = Field(
+        "auto",
+        description="auto: one where the cluster has GPUs, none elsewhere. 0.5: half of one. {A100: 0.5, T4: 1}: by "
+        "the kind of GPU, as Ray names it.",
+    )
+
+    @field_validator("gpu")
+    @classmethod
+    def _not_negative(cls, value: float | str | dict[str, float]) -> float | str | dict[str, float]:
+        if isinstance(value, dict):
+            if not value or any(not share > 0 for share in value.values()):
+                raise ValueError(f"must name kinds of GPU and the part above 0 that a trial takes of each, got {value}")
+        elif not isinstance(value, str) and value < 0:
+            raise ValueError(f"must be >= 0 or auto, got {value}")
+        return value
+
+
+class SearchConfig(Strict):
+    """How to search: for what, how long, on what."""
+
+    objectives: dict[str, Literal["min", "max"]] = Field(
+        {"val_mae_many": "min", "val_mae_median": "min", "val_mae_few": "min"}, min_length=1, max_length=4
+    )
+    trials: int = Field(32, ge=1)
+    max_hours: float | None = Field(None, gt=0, description="Wall time after which no epoch starts; a resume goes on.")
+    max_epochs: int | None = Field(None, ge=1, description="Of all trials together; then all are stopped.")
+    convergence: ConvergenceConfig | None = Field(None, description="End when the front does not move any more.")
+    constraints: dict[str, str] = Field(
+        default_factory=dict, description='Metric -> bound, such as {val_mae_all: "<= 8.0"}; the sampler keeps to them.'
+    )
+    warm_start: list[str] = Field(default_factory=list, description="Folders of earlier studies to learn from.")
+    concurrency: int | None = Field(None, ge=1, description="Trials at once; null: as many as the resources carry.")
+    share_stages: bool = Field(
+        True, description="Whether trials with the same first stage (a pre-training) train it once, and all take it."
+    )
+    levels: LevelsConfig | None = Field(None, description="A search of two levels; null: all leaves at once.")
+    sampler: SamplerConfig = SamplerConfig()
+    scheduler: SchedulerConfig = SchedulerConfig()
+    seed: int = Field(0, ge=0, lt=2**32, description="Of the sampler.")
+    resources: ResourcesConfig = ResourcesConfig()
+    checkpoint_budget: str | int | None = Field(
+        None, description="Bytes of kept checkpoints, such as 20 GB; those of the front are kept in any case."
+    )
+    snapshot_minutes: float = Field(1.0, gt=0, description="Time between the Parquet files of a running search.")
+    checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints.")
+    max_failures: int = Field(2, ge=0, description="Times that a trial is tried again after its worker died.")
+    ablations: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Label -> changes by address; each is run on the best trial, beside itself."
+    )
+    ablation_seeds: int = Field(3, ge=1)
+    storage_path: str | None = Field(
+        None,
+        description="Where all nodes can write checkpoints, first stages and snapshots: a folder that they share, or a "
+        "URI such as s3://bucket/folder; null: the study's folder.",
+    )
+
+    def keeps(self, value: Callable[[str], float]) -> bool:
+        """Whether all constraints hold of a trial, given its metric of each name; one that is NaN holds to none."""
+        bounds = ((name, *bound(text)) for name, text in self.constraints.items())
+        return all(sign * (value(name) - limit) <= 0 for name, sign, limit in bounds)
+
+    @field_validator("constraints")
+    @classmethod
+    def _bounds(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            objective(name)
+            bound(text)
+        return value
+
+    @field_validator("checkpoint_budget")
+    @classmethod
+    def _bytes(cls, value: str | int | None) -> int | None:
+        return value if value is None else size_in_bytes(value)
+
+    @model_validator(mode="after")
+    def _noise(self) -> Self:
+        epsilon = self.scheduler.epsilon
+        unknown = set(epsilon) - set(self.objectives) if isinstance(epsilon, dict) else set()
+        if unknown:
+            raise ValueError(
+                f"scheduler.epsilon must name objectives ({', '.join(self.objectives)}), got {min(unknown)}"
+            )
+        return self
+
+    @field_validator("objectives")
+    @classmethod
+    def _known(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            objective(name)
+        return value

@@ -1,0 +1,319 @@
+"""A search space: a trial's configuration with some leaves left open, and how to search it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from groupdir.config.trial import TrialConfig, expand_paths, override, put
+from groupdir.config.domains import Choice, Domain, is_domain, parse_domain
+from groupdir.errors import ConfigError, Mistake
+from groupdir.config.search import LevelsConfig, SearchConfig
+from groupdir.config.validation import explain
+from groupdir.config.yamlfile import Address, Document, dotted
+
+MOST_CORNERS = 1024
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """A leaf whose domain depends on the value of another leaf.
+
+    Attributes:
+        by: Address of the leaf that decides.
+        cases: Its value, as text -> a domain, or a fixed value.
+    """
+
+    by: str
+    cases: Mapping[str, Any]
+
+
+Leaf = Domain | Conditional
+
+
+@dataclass(frozen=True)
+class Space:
+    """The open leaves of a trial.
+
+    Attributes:
+        fixed: The content of the trial without its open leaves.
+        open: Address -> domain or condition, in an order in which what decides comes first.
+    """
+
+    fixed: Mapping[str, Any]
+    open: Mapping[str, Leaf]
+    document: Document | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def leaves(self) -> dict[str, Domain]:
+        """Every domain by name: its address, or `address|case` for a case of a conditional leaf."""
+        found: dict[str, Domain] = {}
+        for address, leaf in self.open.items():
+            if isinstance(leaf, Conditional):
+                found |= {f"{address}|{case}": domain for case, domain in leaf.cases.items() if _is_open(domain)}
+            else:
+                found[address] = leaf
+        return found
+
+    def suggest(self, draw: Callable[[str, Domain], Any]) -> dict[str, Any]:
+        """Draws a value for every leaf that is active.
+
+        Args:
+            draw: Gives a value for a name and its domain.
+
+        Returns:
+            Name -> value.
+        """
+        params: dict[str, Any] = {}
+        for address, leaf in self.open.items():
+            if not isinstance(leaf, Conditional):
+                params[address] = draw(address, leaf)
+                continue
+            case = self._case(leaf, params)
+            if _is_open(leaf.cases[case]):
+                params[f"{address}|{case}"] = draw(f"{address}|{case}", leaf.cases[case])
+        return params
+
+    def build(self, params: Mapping[str, Any]) -> TrialConfig:
+        """The trial that the parameters mean.
+
+        Raises:
+            ConfigError: They make no valid trial, or do not fit this space.
+        """
+        return TrialConfig.from_dict(self.content(params), self.document.name if self.document else "<space>")
+
+    def content(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """As `build`, before it is checked."""
+        content: dict[str, Any] = _copy(self.fixed)
+        for address, leaf in self.open.items():
+            name = address
+            if isinstance(leaf, Conditional):
+                case = self._case(leaf, params)
+                name = f"{address}|{case}"
+                if not _is_open(leaf.cases[case]):
+                    put(content, address.split("."), leaf.cases[case])
+                    continue
+            if name not in params:
+                raise ConfigError(f"{name}: the parameters have no value for it, got {', '.join(params) or 'none'}")
+            put(content, address.split("."), _copy(params[name]))
+        return content
+
+    def corners(self) -> Iterator[dict[str, Any]]:
+        """Parameters at the ends of the domains: every combination, or where these are too many every end once."""
+        names = self.leaves
+        count = 1
+        for domain in names.values():
+            count *= len(domain.ends)
+        if count <= MOST_CORNERS:
+            seen: set[str] = set()
+            for ends in itertools.product(*(domain.ends for domain in names.values())):
+                drawn = dict(zip(names, ends, strict=True))
+                params = self.suggest(lambda name, _, drawn=drawn: drawn[name])  # type: ignore[misc]
+                if (text := repr(params)) not in seen:
+                    seen.add(text)
+                    yield params
+            return
+        for name, domain in names.items():
+            for end in domain.ends:
+                yield self.suggest(lambda other, inner, name=name, end=end: end if other == name else inner.ends[0])  # type: ignore[misc]
+
+    def _case(self, leaf: Conditional, params: Mapping[str, Any]) -> str:
+        value = params[leaf.by] if leaf.by in params else _at(self.fixed, leaf.by.split("."))
+        return _text(value)
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A search: its name, its space, and how to go about it.
+
+    Attributes:
+        name: The study's; its folder is `results/<name>`.
+        space: What is searched.
+        search: How.
+        document: Where it came from, for messages.
+    """
+
+    name: str
+    space: Space
+    search: SearchConfig
+    document: Document = field(repr=False, compare=False)
+
+    @property
+    def file(self) -> str:
+        """The file that it was read from."""
+        return self.document.name
+
+    def mistake(self, address: str, text: str) -> Mistake:
+        """A mistake at an address of its file."""
+        return self.document.mistake(tuple(address.split(".")), text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content with paths resolved; `from_dict` brings the same study back."""
+        return {**_copy(self.document.data), "name": self.name, "search": self.search.model_dump(mode="json")}
+
+    def to_yaml(self) -> str:
+        """As YAML."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], name: str = "<study>") -> StudyConfig:
+        """Validates a mapping; `name` is what messages call it."""
+        return study_from(Document(name, dict(data), {}))
+
+
+def load_space(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
+    """Reads a search space and builds a trial at its corners, so that a bad range fails here and not on a worker.
+
+    Args:
+        path: The YAML file.
+        overrides: `address=value` texts, as of `--set`.
+
+    Raises:
+        ConfigError: Every mistake at once, each with file and line.
+    """
+    return study_from(override(Document.read(path), overrides))
+
+
+def study_from(document: Document) -> StudyConfig:
+    """Validates a parsed file; see `load_space`."""
+    data, mistakes = expand_paths(document)
+    document = Document(document.name, data, document.lines)
+    content = {key: value for key, value in data.items() if key not in ("name", "search")}
+    name = data.get("name", Path(document.name).stem)
+    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
+        mistakes.append(document.mistake(("name",), f"must be a text that can name a folder, got {name!r}"))
+    search = SearchConfig()
+    try:
+        search = SearchConfig.model_validate(data.get("search", {}))
+    except ValidationError as error:
+        found = explain(error, SearchConfig, data.get("search", {}))
+        mistakes += [document.mistake(("search", *at), text) for at, text in found]
+    space, wrong = _parse(content, document)
+    mistakes += wrong
+    if not wrong:
+        mistakes += _check(space, search, document)
+    if mistakes:
+        raise ConfigError(sorted(set(mistakes), key=lambda mistake: mistake.line or 0))
+    return StudyConfig(str(name), space, search, document)
+
+
+def _parse(content: Mapping[str, Any], document: Document) -> tuple[Space, list[Mistake]]:
+    leaves: dict[str, Leaf] = {}
+    mistakes: list[Mistake] = []
+
+    def walk(value: Any, address: Address) -> Any:
+        try:
+            if isinstance(value, Mapping) and "by" in value and "cases" in value:
+                leaves[dotted(address)] = _conditional(value)
+                return None
+            if is_domain(value):
+                leaves[dotted(address)] = parse_domain(value)
+                return None
+        except ValueError as error:
+            mistakes.append(document.mistake(address, str(error)))
+            return None
+        if isinstance(value, Mapping):
+            inner = {key: walk(item, (*address, key)) for key, item in value.items()}
+            return {key: item for key, item in inner.items() if dotted((*address, key)) not in leaves}
+        return value
+
+    fixed = walk(content, ())
+    for address, leaf in leaves.items():
+        if isinstance(leaf, Conditional) and (text := _wrong_condition(leaf, fixed, leaves)):
+            mistakes.append(document.mistake(tuple(address.split(".")), text))
+    ordered = sorted(leaves.items(), key=lambda item: isinstance(item[1], Conditional))
+    return Space(fixed, dict(ordered), document), mistakes
+
+
+def _conditional(value: Mapping[str, Any]) -> Conditional:
+    if set(value) != {"by", "cases"} or not isinstance(value["by"], str) or not isinstance(value["cases"], Mapping):
+        raise ValueError(
+            "must be {by: address of another leaf, cases: {its value: a domain or a value}}, got " + repr(dict(value))
+        )
+    return Conditional(
+        value["by"],
+        {_text(case): parse_domain(inner) if is_domain(inner) else inner for case, inner in value["cases"].items()},
+    )
+
+
+def _wrong_condition(leaf: Conditional, fixed: Mapping[str, Any], leaves: Mapping[str, Leaf]) -> str | None:
+    decider = leaves.get(leaf.by)
+    if decider is None:
+        value = _at(fixed, leaf.by.split("."))
+        if value is None:
+            return f"depends on {leaf.by}, which is not in the file: give it a value or a choice"
+        values: tuple[Any, ...] = (value,)
+    elif isinstance(decider, Choice):
+        values = decider.values
+    else:
+        return f"can depend on a fixed value or a choice, but {leaf.by} is {type(decider).__name__}"
+    missing = [_text(value) for value in values if _text(value) not in leaf.cases]
+    return f"has no case for {leaf.by} = {', '.join(missing)}: add it" if missing else None
+
+
+def _check(space: Space, search: SearchConfig, document: Document) -> list[Mistake]:
+    """The mistakes of trials at the corners, and of the ablations on the first corner."""
+    mistakes: dict[Mistake, None] = {}
+    first: dict[str, Any] | None = None
+    for params in space.corners():
+        content = space.content(params)
+        first = first or content
+        try:
+            TrialConfig.model_validate(content)
+        except ValidationError as error:
+            for at, text in explain(error, TrialConfig, content):
+                mistakes[document.mistake(at, text)] = None
+    if search.levels is not None:
+        mistakes |= dict.fromkeys(_wrong_levels(space, search.levels, document))
+    if mistakes or first is None:
+        return list(mistakes)
+    for label, changes in search.ablations.items():
+        try:
+            TrialConfig.model_validate(first).replaced(changes)
+        except ConfigError as error:
+            for mistake in error.mistakes:
+                at = ("search", "ablations", label)
+                mistakes[document.mistake(at, f"{mistake.address}: {mistake.message}")] = None
+    return list(mistakes)
+
+
+def _wrong_levels(space: Space, levels: LevelsConfig, document: Document) -> list[Mistake]:
+    """Outer leaves that are none, or that depend on an inner one; or nothing left for the inner level."""
+    at = ("search", "levels", "outer")
+    found = []
+    for address in levels.outer:
+        leaf = space.open.get(address)
+        if leaf is None:
+            known = ", ".join(space.open) or "none"
+            found.append(document.mistake(at, f"must name open leaves ({known}), got {address}"))
+        elif isinstance(leaf, Conditional) and leaf.by in space.open and leaf.by not in levels.outer:
+            found.append(document.mistake(at, f"{address} depends on {leaf.by}, which must be outer too"))
+    if not found and set(space.open) <= set(levels.outer):
+        found.append(document.mistake(at, "must leave some open leaves for the inner level, but names all of them"))
+    return found
+
+
+def _is_open(value: Any) -> bool:
+    return isinstance(value, Domain)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def _at(data: Any, address: Sequence[str]) -> Any:
+    for part in address:
+        data = data.get(part) if isinstance(data, Mapping) else None
+    return data
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(inner) for key, inner in value.items()}
+    return [_copy(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,300 @@
+"""One trial's whole configuration: frozen, every key known, every value in range, with a digest that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+
+from groupdir.errors import ConfigError
+from groupdir.registry import Kind, resolve
+from groupdir.config.validation import explain
+from groupdir.config.yamlfile import Address, Document
+
+
+class Strict(BaseModel):
+    """Base of every configuration: frozen, unknown keys refused, defaults checked too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+def odd(size: int) -> int:
+    """Refuses an even kernel, which has no middle; for validators."""
+    if size % 2 == 0:
+        raise ValueError(f"must be odd, got {size}")
+    return size
+
+
+class LDSConfig(Strict):
+    """Label distribution smoothing (Yang et al. 2021): the kernel that smooths the label counts."""
+
+    kernel: Literal["gaussian", "triangular", "laplace"] = "gaussian"
+    size: int = Field(5, ge=1, description="Width of the kernel in bins; odd.")
+    sigma: float = Field(2.0, gt=0, description="Standard deviation in bins; the triangular kernel ignores it.")
+
+    _odd = field_validator("size")(odd)
+
+
+class WeightsConfig(Strict):
+    """Weights of the training samples by the rarity of their label, mean 1; every method takes them."""
+
+    mode: Literal["inverse", "sqrt_inverse"] = "sqrt_inverse"
+    clip: tuple[float, float] | None = Field(
+        None, description="Bounds of the counts; the published INV uses [5, 1000]."
+    )
+    lds: LDSConfig | None = None
+
+
+class ResamplingConfig(Strict):
+    """New training samples of rare labels, made from neighbours, and fewer of frequent ones; for every method."""
+
+    name: Literal["smoter", "smogn"] = Field(description="smogn adds noise where a neighbour is far.")
+    neighbors: int = Field(5, ge=1)
+    perturbation: float = Field(0.02, ge=0, description="Of smogn: its noise, in standard deviations.")
+    ratio: float = Field(1.0, ge=0, le=1, description="How far the sizes of rare and frequent runs are evened out.")
+    undersample: bool = Field(True, description="Whether frequent labels lose samples.")
+    rare: Literal["count", "relevance"] = Field(
+        "count", description="count: few samples in and near the label's bin; relevance: the published box-plot rule."
+    )
+    threshold: float = Field(
+        0.5, gt=0, description="count: rare is below this share of a mean bin's samples; relevance: rare is above it."
+    )
+
+
+class PluginConfig(Strict):
+    """A section whose `name` decides which class reads it."""
+
+    name: str
+
+
+class MethodConfig(PluginConfig):
+    """What every method takes."""
+
+    weights: WeightsConfig | None = Field(None, description="Sample weights; null: all samples weigh the same.")
+    resampling: ResamplingConfig | None = Field(None, description="SMOTER or SMOGN; null: the samples as they are.")
+
+
+class DatasetConfig(PluginConfig):
+    """What every data set takes."""
+
+
+class EncoderConfig(PluginConfig):
+    """What every encoder takes."""
+
+
+class OptimConfig(Strict):
+    """The optimizer and its learning rate over one stage of the training."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd; Adam's beta_1.")
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up from 0.")
+    milestones: tuple[float, ...] = Field(
+        (0.67, 0.89), description="Of schedule step: fractions of the stage's epochs."
+    )
+    decay: float = Field(0.1, gt=0, le=1, description="Of schedule step: factor at each milestone.")
+    min_lr_ratio: float = Field(0.0, ge=0, le=1, description="Of schedule cosine: last rate over the first.")
+    grad_clip_norm: float | None = Field(None, gt=0)
+
+
+class TrainConfig(Strict):
+    """The loop."""
+
+    epochs: int = Field(90, ge=1, description="Epochs of the last stage; a pre-training counts its own.")
+    batch_size: int = Field(128, ge=1)
+    keep: Literal["best", "last"] = Field(
+        "best", description="Which epoch's weights are the result: lowest error on val, or the last."
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    amp: Literal["none", "bf16"] = Field("none", description="Autocast of encoder and heads; losses stay in float32.")
+    compile: bool = Field(False, description="Whether torch.compile is let loose on the encoder; takes minutes first.")
+    device_share: float = Field(
+        0.5, ge=0, le=1, description="Of a GPU's free memory that training inputs may take; else they stay on the host."
+    )
+    threads: int = Field(
+        1, ge=1, description="Of a CPU trial. Results are bit for bit the same only for the same number."
+    )
+    max_loss: float = Field(1e6, gt=0, description="A loss above it counts as exploded, and the trial as failed.")
+
+
+def plugin(kind: Kind, value: Any) -> Any:
+    """The configuration that a section with a `name` means, by the class of that name; for validators.
+
+    Raises:
+        ValueError: It is no mapping with a name, or the name is unknown; pydantic's own for its keys and values.
+    """
+    if isinstance(value, PluginConfig):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be a mapping with a name, got {value!r}")
+    name = value.get("name")
+    if not isinstance(name, str):
+        raise ValueError("must have a `name` that is a text" + ("" if name is None else f", got {name!r}"))
+    try:
+        cls = resolve(kind, name)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return cls.Config.model_validate(dict(value))  # type: ignore[attr-defined]
+
+
+class TrialConfig(Strict):
+    """One training run, complete: what it reads, what it trains, how, and from which seed."""
+
+    seed: int = Field(0, ge=0, lt=2**32, description="Of weights, order and noise; the data set has its own.")
+    data: Annotated[SerializeAsAny[DatasetConfig], BeforeValidator(lambda value: plugin("data", value))]
+    encoder: Annotated[SerializeAsAny[EncoderConfig], BeforeValidator(lambda value: plugin("encoder", value))]
+    method: Annotated[SerializeAsAny[MethodConfig], BeforeValidator(lambda value: plugin("method", value))]
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+
+    @property
+    def first_epochs(self) -> int:
+        """Epochs before the last stage: of a pre-training; 0 where there is none."""
+        pretrain = getattr(self.method, "pretrain", None)
+        joint = getattr(self.method, "recipe", "two_stage") == "joint"
+        return 0 if pretrain is None or joint else int(pretrain.epochs)
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of all stages together."""
+        return self.first_epochs + self.train.epochs
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
+        """Reads a trial from YAML.
+
+        Args:
+            path: The file.
+            overrides: `address=value` texts that replace or add values, as of `--set`.
+
+        Raises:
+            ConfigError: Every mistake of the file at once, each with file and line.
+        """
+        document = override(Document.read(path), overrides)
+        if "search" in document.data:
+            line = document.mistake(
+                ("search",), "this is a search space, not a trial: run `python -m launch search` on it"
+            )
+            raise ConfigError([line])
+        return cls.from_document(document)
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        """Validates a parsed file; see `load`."""
+        data, mistakes = expand_paths(document)
+        if mistakes:
+            raise ConfigError(mistakes)
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ConfigError([document.mistake(at, text) for at, text in explain(error, cls, data)]) from None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], name: str = "<config>") -> Self:
+        """Validates a mapping; `name` is what messages call it.
+
+        Raises:
+            ConfigError: Every mistake at once.
+        """
+        return cls.from_document(Document(name, dict(data), {}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain mappings, lists and scalars, defaults included; `from_dict` brings the same trial back."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """The YAML that `load` reads back as the same trial."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that name this configuration, the same in every process and for every order of keys."""
+        return digest(self.to_dict())
+
+    def replaced(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with the values at some dotted addresses replaced, checked again.
+
+        Raises:
+            ConfigError: The new values do not fit.
+        """
+        data = self.to_dict()
+        for address, value in changes.items():
+            put(data, tuple(address.split(".")), value)
+        return type(self).from_dict(data, "<replaced>")
+
+
+def digest(data: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits of a plain mapping, whatever the order of its keys.
+
+    >>> digest({"a": 1, "b": 2.0}) == digest({"b": 2.0, "a": 1})
+    True
+    """
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def put(data: dict[str, Any], address: Sequence[str | int], value: Any) -> None:
+    """Sets the value at an address, making the mappings on the way; a section set to null becomes a mapping."""
+    for part in address[:-1]:
+        inner = data.get(str(part))
+        if not isinstance(inner, dict):
+            inner = {}
+            data[str(part)] = inner
+        data = inner
+    data[str(address[-1])] = value
+
+
+def override(document: Document, overrides: Sequence[str]) -> Document:
+    """The document with `address=value` texts applied; a value is read as YAML.
+
+    Raises:
+        ConfigError: A text has no `=`, or its value is no YAML.
+    """
+    data = json.loads(json.dumps(document.data)) if overrides else document.data
+    for text in overrides:
+        address, equals, value = text.partition("=")
+        if not equals or not address.strip():
+            raise ConfigError(f"--set {text}: must be address=value, such as --set train.epochs=10")
+        parsed = Document.parse("value: " + (value or "''"), f"--set {address}").data["value"]
+        put(data, address.strip().split("."), parsed)
+    return Document(document.name, data, document.lines)
+
+
+PATHS: tuple[Address, ...] = (("data", "root"), ("data", "cache"), ("encoder", "weights"))
+"""Addresses of files and folders."""
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def expand_paths(document: Document) -> tuple[dict[str, Any], list[Any]]:
+    """Replaces `${VAR}` in texts, and makes `PATHS` absolute: Ray changes a worker's directory.
+
+    Returns:
+        The new content and the mistakes: a variable that is not set.
+    """
+    mistakes = []
+
+    def expand(value: Any, address: Address) -> Any:
+        if isinstance(value, dict):
+            return {key: expand(inner, (*address, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [expand(inner, (*address, index)) for index, inner in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        for variable in _VARIABLE.findall(value):
+            if variable not in os.environ:
+                todo = f"export it, or give the value with --set {'.'.join(map(str, address))}=..."
+                mistakes.append(document.mistake(address, f"environment variable {variable} is not set: {todo}"))
+        value = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
+        return str(Path(value).expanduser().absolute()) if address in PATHS and value else value
+
+    return expand(document.data, ()), mistakes

@@ -1,0 +1,94 @@
+"""pydantic's errors in our words: where, what must hold, what came, what to do."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from groupdir.errors import ConfigError
+from groupdir.registry import TABLES, did_you_mean, resolve
+from groupdir.config.yamlfile import Address
+
+_RULES = {
+    "greater_than": "must be > {gt}",
+    "greater_than_equal": "must be >= {ge}",
+    "less_than": "must be < {lt}",
+    "less_than_equal": "must be <= {le}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be a text",
+    "literal_error": "must be one of {expected}",
+    "model_type": "must be a mapping",
+    "dict_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "string_pattern_mismatch": "must match {pattern}",
+}
+
+
+def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterator[tuple[Address, str]]:
+    """The address and the text of every mistake in a validation error.
+
+    Args:
+        error: What pydantic raised.
+        model: The model that was asked for; its fields give the did-you-mean.
+        data: What it was asked to read.
+    """
+    for item in error.errors():
+        address = tuple(part for part in item["loc"] if not _is_union_tag(part))
+        kind, context, came = item["type"], item.get("ctx", {}), item["input"]
+        if kind == "missing":
+            yield address, "is required, and is not there: add it"
+        elif kind == "extra_forbidden":
+            owner = _model_at(model, data, address[:-1])
+            yield address, f"unknown key: {did_you_mean(str(address[-1]), owner.model_fields if owner else [])}"
+        elif kind == "value_error":
+            yield address, str(context["error"])
+        elif kind in _RULES:
+            yield address, f"{_RULES[kind].format(**context)}, got {came!r}"
+        else:
+            yield address, f"{item['msg'][0].lower()}{item['msg'][1:]}, got {came!r}"
+
+
+def _is_union_tag(part: str | int) -> bool:
+    """Pydantic adds such parts to an address for members of a union, which no one wrote."""
+    return isinstance(part, str) and ("[" in part or part in {"int", "float", "str", "bool", "none"})
+
+
+def _model_at(model: type[BaseModel], data: Any, address: Address) -> type[BaseModel] | None:
+    """The model whose fields stand at an address."""
+    current: type[BaseModel] | None = model
+    for part in address:
+        data = data.get(part) if isinstance(data, Mapping) else None
+        field = current.model_fields.get(str(part)) if current else None
+        if field is None:
+            return None
+        if part in TABLES and isinstance(data, Mapping) and isinstance(data.get("name"), str):
+            try:
+                current = resolve(part, data["name"]).Config  # type: ignore[attr-defined]
+            except ConfigError:
+                return None
+        else:
+            current = _model_in(field.annotation)
+    return current
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside an annotation such as `X | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        for inner in typing.get_args(annotation):
+            if found := _model_in(inner):
+                return found
+    return None

@@ -1,0 +1,1 @@
+"""Built-in data sets whose pictures are drawn: nothing to download."""

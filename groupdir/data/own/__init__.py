@@ -1,0 +1,1 @@
+"""Data of your own: pictures or a table, with labels and splits from your files."""

@@ -1,0 +1,128 @@
+"""A table of your own: one number of each row is to be predicted from its other columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
+from groupdir.data.cells import Cells, RowMistake, read_cells
+from groupdir.data.own.columns import Columns
+from groupdir.data.manifest import Names, read_manifest
+from groupdir.data.own.labels import OwnLabels, OwnLabelsConfig
+from groupdir.errors import DataError
+from groupdir.metrics import ShotSplit
+from groupdir.registry import did_you_mean
+
+
+class TabularConfig(OwnLabelsConfig):
+    """Options of `Tabular`."""
+
+    columns: tuple[str, ...] | None = Field(None, description="What to predict from; null: all but target and split.")
+    without: tuple[str, ...] = Field((), description="Columns that are left out, such as an id.")
+    categorical: tuple[str, ...] = Field((), description="Columns whose numbers are names, such as a postcode.")
+    most_categories: int = Field(100, ge=1, description="Texts that a column may have in training.")
+    duplicates: Literal["refuse", "keep"] = Field(
+        "refuse", description="Rows that are the same; keep: a split by label bins has them together."
+    )
+
+
+class Tabular(Dataset):
+    """A table of your own, CSV or Parquet: columns of numbers and of texts, one of them the target.
+
+    Numbers are standardised by training; a missing one is the mean, with an entry that says so where training has such
+    rows. Texts are one-hot, with an entry for those that training has not. See docs/your_own_data.md.
+    """
+
+    Config = TabularConfig
+    config: TabularConfig
+
+    def __init__(self, config: TabularConfig) -> None:
+        super().__init__(config)
+        manifest = read_manifest(config.manifest_path, Names(config.target, None, config.split))
+        names = _chosen(manifest.cells, config)
+        keys = _keys(manifest.cells, config.split)
+        if config.duplicates == "refuse":
+            manifest.cells.refuse(_repeated(manifest.cells, keys))
+        self.y = manifest.y
+        self.own = OwnLabels.of(manifest, keys, config)
+        train = self.own.where("train").tolist()
+        self.columns = Columns.fit(manifest.cells, names, train, config.categorical, config.most_categories)
+        self.vectors = self.columns.vectors(manifest.cells)
+
+    @property
+    def targets(self) -> Targets:
+        """As the YAML says, and by the training labels."""
+        return self.own.targets
+
+    @property
+    def inputs(self) -> InputSpec:
+        """Vectors, with the statistics of the columns in training."""
+        return InputSpec("vector", (self.columns.width,), columns=self.columns.to_dict())
+
+    @property
+    def shots(self) -> ShotSplit:
+        """By the number of training rows in each label bin."""
+        return self.own.shots
+
+    def labels(self, name: SplitName) -> np.ndarray:
+        """The labels of a split."""
+        return self.y[self.own.where(name)]
+
+    def files(self) -> Sequence[Path]:
+        """The table."""
+        return [self.config.manifest_path]
+
+    def build(self, split: SplitName) -> Split:
+        """The rows of a split, in the table's order."""
+        where = self.own.where(split)
+        return Split((self.vectors[where],), self.y[where])
+
+    @classmethod
+    def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
+        """The rows of a CSV or Parquet file that has the columns of training; it needs no target."""
+        assert spec.columns is not None
+        cells = read_cells(path)
+        return (Columns.from_dict(spec.columns).vectors(cells),), range(len(cells))
+
+
+def _chosen(cells: Cells, config: TabularConfig) -> list[str]:
+    """The columns to predict from.
+
+    Raises:
+        DataError: The YAML names some that are not there, predicts from the target or the split, or leaves none.
+    """
+    cells.need((*(config.columns or ()), *config.without, *config.categorical))
+    kept = {config.target} if config.split is None else {config.target, config.split}
+    names = [name for name in cells.columns if name not in kept] if config.columns is None else list(config.columns)
+    if wrong := sorted(kept.intersection(names)):
+        raise DataError(f"data.columns: must not hold the target or the split, got {', '.join(wrong)}")
+    names = [name for name in dict.fromkeys(names) if name not in config.without]
+    if not names:
+        raise DataError(f"{cells.path}: must have a column to predict from beside {config.target}, got none")
+    if unused := [name for name in config.categorical if name not in names]:
+        hint = did_you_mean(unused[0], names)
+        raise DataError(f"data.categorical: must be columns to predict from, got {', '.join(unused)}: {hint}")
+    return names
+
+
+def _keys(cells: Cells, split: str | None) -> list[str]:
+    """What tells rows apart: a hash of all their cells but the split."""
+    names = sorted(name for name in cells.columns if name != split)
+    rows = zip(*(cells.columns[name] for name in names), strict=True)
+    return [hashlib.blake2b("\0".join(map(str, row)).encode(), digest_size=12).hexdigest() for row in rows]
+
+
+def _repeated(cells: Cells, keys: Sequence[str]) -> list[RowMistake]:
+    first: dict[str, int] = {}
+    found = []
+    for number, key in zip(cells.numbers, keys, strict=True):
+        if (known := first.setdefault(key, number)) != number:
+            text = f"is the same as {cells.row(known)}: take one of them out, or set data.duplicates to keep"
+            found.append((number, text))
+    return found

@@ -1,0 +1,1 @@
+"""Photographs in files, decoded once per node, and the published age data sets."""

@@ -1,0 +1,1 @@
+"""Pairs of sentences: STS-B-DIR, as words or as embeddings."""

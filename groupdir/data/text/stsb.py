@@ -1,0 +1,192 @@
+"""STS-B-DIR: how similar are two sentences, 0 to 5; from sentence embeddings, or from words."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from groupdir.config.trial import DatasetConfig
+from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
+from groupdir.data.text.embeddings import read_embeddings
+from groupdir.data.text.tokens import build_vocabulary, encode, read_vectors, tokenize
+from groupdir.errors import DataError
+from groupdir.metrics import STSB_SHOTS, ShotSplit
+
+FILES: dict[SplitName, str] = {"train": "train_new.tsv", "val": "dev_new.tsv", "test": "test_new.tsv"}
+FOLDER = "sts-b-dir"
+SHOWN = 5
+
+
+class STSBConfig(DatasetConfig):
+    """Options of `STSB`."""
+
+    root: str = Field(description="The folder that holds train_new.tsv, or the folder around it if named sts-b-dir.")
+    inputs: Literal["embeddings", "tokens"] = Field(
+        "embeddings", description="embeddings: for mlp; tokens: for bilstm."
+    )
+    embeddings: str = Field(
+        "minilm-{split}.parquet", description="Columns score, embedding1, embedding2; rows as in the TSV."
+    )
+    vectors: str = Field("static-300d.txt.gz", description="Word vectors in GloVe's text layout, gzipped or not.")
+    dimension: int = Field(300, ge=1, description="Of the word vectors.")
+    max_tokens: int = Field(40, ge=1)
+    vocabulary_size: int = Field(
+        30_000, ge=1, description="At most: words of training, most frequent first, then of the vectors file."
+    )
+    lower: bool = Field(True, description="Whether tokens are lower-cased; the published GloVe file keeps the case.")
+
+
+class STSB(Dataset):
+    """STS-B-DIR (Yang et al. 2021): similarity of two sentences, 0 to 5, from sentence embeddings or word vectors.
+
+    5,249 training, 1,000 validation and 1,000 test pairs; shots are the published lists of 50 bins of 0.1.
+
+    Source: the split, bins and lists of Yang et al. 2021.
+
+    Differences from the source: their vocabulary is the 30,000 most frequent words of all three splits. This one reads
+    no validation or test sentence: it is the words of the training sentences, and then, in its order, those of the
+    vectors file. A test word that the file lacks, or holds too far down, is unknown here; it has a vector of its own
+    there. For words without a vector see `groupdir.data.text.tokens.read_vectors`.
+    """
+
+    Config = STSBConfig
+    config: STSBConfig
+
+    def __init__(self, config: STSBConfig) -> None:
+        super().__init__(config)
+        self._spec: InputSpec | None = None
+        folders = [Path(config.root), Path(config.root) / FOLDER]
+        found = [folder for folder in folders if (folder / FILES["train"]).is_file()]
+        if not found:
+            raise DataError(
+                f"data.root: must be a folder that holds {FILES['train']}, got {config.root} (nor is it in {FOLDER}/)"
+            )
+        self.folder = found[0]
+
+    @property
+    def targets(self) -> Targets:
+        """Similarity 0 to 5, bins of 0.1; the network sees y / 5; epochs are selected by MSE."""
+        return Targets(low=0, high=5, bin_width=0.1, unit="similarity", center=0, scale=5, error="mse")
+
+    @property
+    def inputs(self) -> InputSpec:
+        """Embedding pairs, or token pairs with the vocabulary of the training sentences and the vectors file."""
+        if self._spec is None:
+            if self.config.inputs == "embeddings":
+                self._spec = InputSpec("embedding_pair", self.split("train").inputs[0].shape[1:])
+            else:
+                pairs, _ = read_pairs(self.folder / FILES["train"])
+                size, lower = self.config.vocabulary_size, self.config.lower
+                words = (tokenize(sentence, lower) for pair in pairs for sentence in pair)
+                vocabulary = build_vocabulary(words, size)
+                path = self.folder / self.config.vectors
+                vocabulary, vectors = read_vectors(path, vocabulary, self.config.dimension, size, lower)
+                self._spec = InputSpec("token_pair", (2, self.config.max_tokens), vectors, vocabulary)
+        return self._spec
+
+    @property
+    def shots(self) -> ShotSplit:
+        """The published lists."""
+        return ShotSplit.fixed(STSB_SHOTS)
+
+    def files(self) -> Sequence[Path]:
+        """The pairs, and what their inputs are made from."""
+        names = [FILES["train"], FILES["val"]]
+        if self.config.inputs == "embeddings":
+            names += [self.config.embeddings.replace("{split}", split) for split in ("train", "val")]
+        else:
+            names.append(self.config.vectors)
+        return [self.folder / name for name in names]
+
+    def build(self, split: SplitName) -> Split:
+        """Reads one split's TSV, and its embeddings if they are the inputs."""
+        path = self.folder / FILES[split]
+        pairs, y = read_pairs(path)
+        if self.config.inputs == "embeddings":
+            return Split((self._embeddings(split, y),), y)
+        vocabulary = self.inputs.vocabulary
+        assert vocabulary is not None
+        return Split(encode(pairs, vocabulary, self.config.max_tokens, self.config.lower), y)
+
+    def _embeddings(self, split: SplitName, y: np.ndarray) -> np.ndarray:
+        path = self.folder / self.config.embeddings.replace("{split}", split)
+        arrays, scores = read_embeddings(path)
+        if len(arrays) != len(y):
+            raise DataError(
+                f"{path}: must have a row for each of the {len(y)} pairs of {FILES[split]}, got {len(arrays)}"
+            )
+        if scores is not None and (off := np.flatnonzero(~(np.abs(scores - y) <= 1e-3))).size:
+            row = int(off[0])
+            raise DataError(
+                f"{path}: row {row}: score must be {y[row]} as in {FILES[split]}, got {scores[row]} ({off.size} differ)"
+            )
+        if split != "train" and arrays.shape[1:] != self.inputs.shape:
+            want = self.inputs.shape[-1]
+            raise DataError(f"{path}: embeddings must be of {want} numbers as in training, got {arrays.shape[2]}")
+        return arrays
+
+    @classmethod
+    def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
+        """A Parquet file of embedding1 and embedding2, or a TSV with sentence1 and sentence2."""
+        if spec.kind == "embedding_pair":
+            arrays, _ = read_embeddings(path)
+            if arrays.shape[1:] != tuple(spec.shape):
+                raise DataError(f"{path}: must hold pairs of {spec.shape[-1]} numbers, got {arrays.shape[2]}")
+            return (arrays,), range(len(arrays))
+        pairs, _ = read_pairs(path, scored=False)
+        assert spec.vocabulary is not None
+        lower = not any(token != token.lower() for token in spec.vocabulary)  # as the training sentences were
+        return encode(pairs, spec.vocabulary, spec.shape[-1], lower), range(len(pairs))
+
+
+def read_pairs(path: Path, scored: bool = True) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Sentence pairs and their scores (N,) float32 from a tab-separated file with a header and no quoting.
+
+    Args:
+        path: The file.
+        scored: Whether there must be scores; without, they are NaN.
+
+    Raises:
+        DataError: The file is missing, lacks a column, or has broken rows: all of them are counted, the first ones
+            shown.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    header = rows[0] if rows else []
+    names = ["sentence1", "sentence2"] + (["score"] if scored else [])
+    if missing := [name for name in names if name not in header]:
+        raise DataError(f"{path}:1: must have the columns {', '.join(names)}, got no {', '.join(missing)}")
+    at = [header.index(name) for name in names]
+    pairs, scores, broken = [], [], []
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) != len(header):
+            broken.append(f"{path}:{number}: must have {len(header)} tab-separated fields, got {len(row)}")
+            continue
+        score = _score(row[at[2]]) if scored else np.nan
+        if score is None:
+            broken.append(f"{path}:{number}: score must be a number from 0 to 5, got {row[at[2]]!r}")
+            continue
+        pairs.append((row[at[0]], row[at[1]]))
+        scores.append(score)
+    if broken:
+        more = f"\n... and {len(broken) - SHOWN} more broken rows" if len(broken) > SHOWN else ""
+        raise DataError("\n".join(broken[:SHOWN]) + more)
+    if not pairs:
+        raise DataError(f"{path}: holds no row")
+    return pairs, np.array(scores, dtype=np.float32)
+
+
+def _score(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 5 else None

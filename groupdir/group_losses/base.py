@@ -1,0 +1,85 @@
+"""What a group criterion is, and its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from groupdir.config.trial import Strict
+from groupdir.part import Part
+
+CriterionName = Literal["soft", "ce", "logit_adjusted", "nc", "do", "rebat"]
+
+
+class NCConfig(Strict):
+    """Options of criterion nc."""
+
+    length_penalty: float = Field(0.0, ge=0, description="Of the features' mean length; published on ImageNet: 0.01.")
+
+
+class DOConfig(Strict):
+    """Options of criterion do."""
+
+    reserve: float = Field(0.33, ge=0, lt=1, description="Share of the free weights that each third reserves.")
+    others: float = Field(0.2, ge=0, le=1, description="Weight of the samples of other thirds.")
+
+
+class ReBATConfig(Strict):
+    """Options of criterion rebat."""
+
+    decay: float = Field(0.999, ge=0, lt=1, description="Of the averaged model, per step.")
+    start: float = Field(0.5, ge=0, le=1, description="Share of the stage's epochs before the averaging starts.")
+    beta: float = Field(1.0, ge=0, description="Of the divergence from the averaged model.")
+
+
+@dataclass(frozen=True)
+class GroupHeadSpec:
+    """What a criterion is made from.
+
+    Attributes:
+        dim: Width of the features.
+        counts: (G,) training samples of each group.
+        beta: Slope of the descending labels, of soft.
+        tau: Strength of the adjustment, of logit_adjusted.
+        reduction: "mean" or "sum" over the batch.
+        nc: Options of nc.
+        do: Options of do.
+    """
+
+    dim: int
+    counts: Tensor
+    beta: float
+    tau: float
+    reduction: Literal["mean", "sum"]
+    nc: NCConfig
+    do: DOConfig
+
+    @property
+    def groups(self) -> int:
+        """G."""
+        return len(self.counts)
+
+
+class GroupCriterion(Part):
+    """A group criterion. Subclasses define `loss`; those with a head of their own also `logits`."""
+
+    def __init__(self, spec: GroupHeadSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
+        """A scalar in float32.
+
+        Args:
+            z: `(B, D)` features.
+            logits: `(B, G)` of the method's linear head.
+            group: `(B,)` true groups.
+        """
+        raise TypeError(f"{type(self).__name__} defines no loss")
+
+    def logits(self, z: Tensor, logits: Tensor) -> Tensor:
+        """`(B, G)` the logits that choose the group at inference; by default the linear head's."""
+        return logits

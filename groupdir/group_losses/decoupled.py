@@ -1,0 +1,95 @@
+"""Decoupled optimisation of the group head: many-, median- and few-shot groups one after the other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from groupdir.group_losses.base import GroupCriterion, GroupHeadSpec
+
+PHASES = 3
+
+
+class Decoupled(GroupCriterion):
+    """An adaptation of decoupled optimisation (DO) to a group head: three phases, each reserves what matters to it.
+
+    The groups are cut into thirds by their training counts. In the first third of the stage's epochs the cross-entropy
+    counts the samples of the most frequent groups fully and others little, then those of the next, then of the rarest.
+    When a phase ends, the weights with the largest first-order importance, |w dL/dw| summed over its steps, are
+    reserved: they keep their values, and later phases train the others. At inference the logits of the heads at the end
+    of each finished phase and of the present one are averaged.
+
+    Source: the idea of Cong et al. 2024, of which only an abstract could be read.
+
+    Differences from the source: all that is said above is ours where the idea leaves it open: what is masked is the
+    group head alone and not the encoder, the thirds are of groups, one objective serves all phases, and the average has
+    equal weights instead of weights for each sample.
+    """
+
+    importance: Tensor
+    reserved: Tensor
+    kept: Tensor
+    snapshots: Tensor
+    biases: Tensor
+    phase: Tensor
+    third: Tensor
+
+    def __init__(self, spec: GroupHeadSpec) -> None:
+        super().__init__(spec)
+        self.head = nn.Linear(spec.dim, spec.groups)
+        shape = self.head.weight.shape
+        self.register_buffer("importance", torch.zeros(shape))
+        self.register_buffer("reserved", torch.zeros(shape, dtype=torch.bool))
+        self.register_buffer("kept", torch.zeros(shape))
+        self.register_buffer("snapshots", torch.zeros(PHASES - 1, *shape))
+        self.register_buffer("biases", torch.zeros(PHASES - 1, spec.groups))
+        self.register_buffer("phase", torch.zeros((), dtype=torch.int64))
+        order = torch.argsort(spec.counts, descending=True, stable=True)
+        third = torch.empty_like(order)
+        third[order] = torch.arange(spec.groups) * PHASES // spec.groups
+        self.register_buffer("third", third, persistent=False)
+
+    def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
+        """Ends a phase when its third of the epochs is over."""
+        if stage != "fit":
+            return
+        while int(self.phase) < epoch * PHASES // epochs:
+            self._end_phase()
+
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
+        """Cross-entropy, weighed towards the phase's groups."""
+        with torch.autocast(z.device.type, enabled=False):
+            weight = torch.where(self.reserved, self.kept, self.head.weight)
+            if weight.requires_grad:
+                value = weight.detach()
+                weight.register_hook(lambda gradient: self._note((value * gradient).abs()))  # type: ignore[no-untyped-call]
+            error = F.cross_entropy(F.linear(z.float(), weight, self.head.bias), group, reduction="none")
+        ours = torch.where(self.third[group] == self.phase, 1.0, self.spec.do.others)
+        total = (ours * error).sum()
+        return total if self.spec.reduction == "sum" else total / ours.sum().clamp(min=1e-6)
+
+    def logits(self, z: Tensor, logits: Tensor) -> Tensor:
+        """The mean over the finished phases' heads and the present one."""
+        z, done = z.float(), int(self.phase)
+        found = F.linear(z, torch.where(self.reserved, self.kept, self.head.weight), self.head.bias)
+        for index in range(done):
+            found = found + F.linear(z, self.snapshots[index], self.biases[index])
+        return found / (done + 1)
+
+    def _note(self, importance: Tensor) -> None:
+        self.importance += importance
+
+    @torch.no_grad()
+    def _end_phase(self) -> None:
+        weight = torch.where(self.reserved, self.kept, self.head.weight)
+        done = int(self.phase)
+        self.snapshots[done], self.biases[done] = weight, self.head.bias
+        free = self.importance.masked_fill(self.reserved, -1).flatten()
+        number = int(self.spec.do.reserve * int((~self.reserved).sum()))
+        chosen = torch.zeros_like(self.reserved).flatten()
+        chosen[free.topk(number).indices] = True
+        self.kept.copy_(weight)
+        self.reserved |= chosen.view_as(self.reserved)
+        self.importance.zero_()
+        self.phase += 1

@@ -1,0 +1,60 @@
+"""A group head that is fixed to a simplex, which features are pulled to: neural collapse on purpose."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from groupdir.errors import ConfigError
+from groupdir.group_losses.base import GroupCriterion, GroupHeadSpec
+from groupdir.losses import etf_dot_regression_loss, simplex_etf
+
+
+class NeuralCollapse(GroupCriterion):
+    """A fixed simplex classifier over the groups with the dot-regression loss (NC).
+
+    Source: Yang et al. 2022: batch norm, unit length, a simplex equiangular tight frame.
+
+    Differences from the source: the experts read the features before the batch norm; a batch of one sample is
+    normalised by the running statistics; with a length penalty features keep their length, as in the source's ImageNet
+    settings.
+    """
+
+    etf: Tensor
+
+    def __init__(self, spec: GroupHeadSpec) -> None:
+        super().__init__(spec)
+        if not 2 <= spec.groups <= spec.dim:
+            raise ConfigError(
+                f"method.groups: criterion nc needs 2 to {spec.dim} groups, as many as the features are wide, "
+                f"got {spec.groups}: take fewer, or a wider encoder"
+            )
+        self.norm = nn.BatchNorm1d(spec.dim)
+        self.register_buffer("etf", simplex_etf(spec.dim, spec.groups).float())
+
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
+        """See `GroupCriterion.loss`."""
+        penalty = self.spec.nc.length_penalty
+        loss = etf_dot_regression_loss(self._features(z), group, self.etf, penalty)
+        return loss * len(z) if self.spec.reduction == "sum" else loss
+
+    def logits(self, z: Tensor, logits: Tensor) -> Tensor:
+        """Products of the features with the simplex."""
+        return self._features(z) @ self.etf
+
+    def _features(self, z: Tensor) -> Tensor:
+        with torch.autocast(z.device.type, enabled=False):
+            norm = self.norm
+            alone = norm.training and len(z) == 1
+            x = F.batch_norm(
+                z.float(),
+                norm.running_mean,
+                norm.running_var,
+                norm.weight,
+                norm.bias,
+                training=norm.training and not alone,
+                momentum=norm.momentum or 0.0,
+                eps=norm.eps,
+            )
+        return x if self.spec.nc.length_penalty else F.normalize(x, dim=1)

@@ -1,0 +1,1 @@
+"""One node of a cluster: its share of a GPU, and a report of what it has and can reach."""

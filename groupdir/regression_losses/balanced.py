@@ -1,0 +1,111 @@
+"""Balanced MSE: the squared error as it would be if the training labels were uniform. Three ways to work it out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from groupdir.regression_losses.base import Criterion, in_network_units
+from groupdir.data.base import Targets
+from groupdir.losses import batch_monte_carlo_loss, bucket_integration_loss, gmm_integration_loss
+from groupdir.config.method import LossConfig
+
+
+class BalancedConfig(LossConfig):
+    """Options of every balanced MSE."""
+
+    weighted: ClassVar[bool] = False
+    sigma: float = Field(1.0, gt=0, description="Noise of the predictions at the start, in the network's units.")
+    sigma_lr: float = Field(1e-2, ge=0, description="Its learning rate; 0 keeps it fixed.")
+
+
+class Balanced(Criterion):
+    """What the three share: the noise scale, learned with a rate of its own and not decayed."""
+
+    def __init__(self, config: BalancedConfig, targets: Targets, train_y: np.ndarray) -> None:
+        super().__init__(config, targets, train_y)
+        self.rate = config.sigma_lr
+        self.sigma = nn.Parameter(torch.tensor(float(config.sigma)), requires_grad=config.sigma_lr > 0)
+
+    def own_rates(self) -> dict[nn.Parameter, float]:
+        """The noise scale's."""
+        return {self.sigma: self.rate} if self.rate > 0 else {}
+
+
+class BatchMonteCarloConfig(BalancedConfig):
+    """Options of `BatchMonteCarlo`."""
+
+    as_published: bool = Field(False, description="Equal targets in a batch count against each other.")
+
+
+class BatchMonteCarlo(Balanced):
+    """Balanced MSE, the batch standing for the label distribution (BMC).
+
+    Source: Ren et al. 2022. Published on ages: after a plain pre-training (`pretrain`), sigma 10 years.
+    """
+
+    Config = BatchMonteCarloConfig
+
+    def __init__(self, config: BatchMonteCarloConfig, targets: Targets, train_y: np.ndarray) -> None:
+        super().__init__(config, targets, train_y)
+        self.as_published = config.as_published
+
+    def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """See `Criterion.forward`; the weights are not used, and a trial that has any is refused."""
+        return batch_monte_carlo_loss(prediction, target, self.sigma, as_published=self.as_published)
+
+
+class GMMIntegrationConfig(BalancedConfig):
+    """Options of `GMMIntegration`."""
+
+    components: int = Field(8, ge=1, description="Of the mixture; at most as many as there are distinct labels.")
+
+
+class GMMIntegration(Balanced):
+    """Balanced MSE, a Gaussian mixture fitted to the training labels standing for their distribution (GAI).
+
+    Source: Ren et al. 2022.
+    """
+
+    Config = GMMIntegrationConfig
+    means: Tensor
+    variances: Tensor
+    weights: Tensor
+
+    def __init__(self, config: GMMIntegrationConfig, targets: Targets, train_y: np.ndarray) -> None:
+        super().__init__(config, targets, train_y)
+        from sklearn.mixture import GaussianMixture
+
+        labels = in_network_units(train_y, targets)[:, None]
+        fit = GaussianMixture(min(config.components, len(np.unique(labels))), random_state=0).fit(labels)
+        for name, values in (("means", fit.means_), ("variances", fit.covariances_), ("weights", fit.weights_)):
+            self.register_buffer(name, torch.tensor(np.ravel(values), dtype=torch.float32))
+
+    def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """See `Criterion.forward`; the weights are not used, and a trial that has any is refused."""
+        return gmm_integration_loss(prediction, target, self.sigma, self.means, self.variances, self.weights)
+
+
+class BucketIntegration(Balanced):
+    """Balanced MSE, the histogram of the training labels standing for their distribution (BNI).
+
+    Source: Ren et al. 2022. Buckets are the distinct training labels.
+    """
+
+    Config = BalancedConfig
+    centers: Tensor
+    weights: Tensor
+
+    def __init__(self, config: BalancedConfig, targets: Targets, train_y: np.ndarray) -> None:
+        super().__init__(config, targets, train_y)
+        centers, counts = np.unique(in_network_units(train_y, targets), return_counts=True)
+        self.register_buffer("centers", torch.tensor(centers, dtype=torch.float32))
+        self.register_buffer("weights", torch.tensor(counts / counts.sum(), dtype=torch.float32))
+
+    def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """See `Criterion.forward`; the weights are not used, and a trial that has any is refused."""
+        return bucket_integration_loss(prediction, target, self.sigma, self.centers, self.weights)

@@ -1,0 +1,122 @@
+"""The training samples, on the device where they fit, with all that follows from their labels, and batches of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from groupdir.bins import bin_index, bins_between
+from groupdir.config.trial import MethodConfig, TrialConfig
+from groupdir.data.base import Dataset, Split
+from groupdir.training.device_memory import free_bytes
+from groupdir.labels import LDS, sample_weights
+from groupdir.methods.base import Batch, Method, Stage
+from groupdir.data.transfer import as_tensor, on_device
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """N training samples.
+
+    Attributes:
+        inputs: Tensors of N rows, on the device or, where they are too large for it, on the host.
+        y: (N,) targets in label units.
+        weight: (N,) sample weights of mean 1.
+        bins: (N,) int64, the label bin of each sample.
+        group: (N,) the method's true groups, or None.
+    """
+
+    inputs: tuple[Tensor, ...]
+    y: Tensor
+    weight: Tensor
+    bins: Tensor
+    group: Tensor | None
+
+    @classmethod
+    def of(
+        cls, split: Split, dataset: Dataset, method: Method, config: TrialConfig, device: torch.device
+    ) -> TrainingSet:
+        """Works out weights, bins and groups once, and moves everything that fits to the device."""
+        targets = dataset.targets
+        bins = bin_index(
+            split.y, targets.low, targets.bin_width, bins_between(targets.low, targets.high, targets.bin_width)
+        )
+        group = method.true_group(as_tensor(split.y))
+        return cls(
+            _placed(split.inputs, device, config.train.device_share),
+            as_tensor(split.y).to(device),
+            _weights(config.method, dataset, split.y).to(device),
+            torch.from_numpy(bins).to(device),
+            None if group is None else group.to(device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batch(
+        self, rows: Tensor, stage: Stage, dataset: Dataset, generator: torch.Generator, draws: Tensor | None = None
+    ) -> Batch:
+        """The batch of some rows, augmented as the stage and the data set ask.
+
+        Args:
+            rows: (B,) indices, on the CPU.
+            stage: For the number of views.
+            dataset: For the augmentation.
+            generator: The only source of randomness, beside `draws`.
+            draws: (views, N, dataset.draws) on the device, the epoch's numbers of every sample, for a data set that
+                takes such.
+        """
+        there = on_device(rows, self.y.device)
+        inputs = tuple(_gathered(tensor, rows, there) for tensor in self.inputs)
+        if stage.views > 1 or dataset.augment_one_view:
+            views = [
+                dataset.augment(inputs, generator)
+                if draws is None
+                else dataset.view(inputs, draws[number, there], stage.views)
+                for number in range(stage.views)
+            ]
+            inputs = views[0] if stage.views == 1 else tuple(torch.cat(parts) for parts in zip(*views, strict=True))
+        else:
+            inputs = dataset.present(inputs, dataset.inputs)
+        group = None if self.group is None else self.group[there]
+        return Batch(inputs, self.y[there], self.weight[there], group, stage.views, self.bins[there])
+
+
+def _placed(arrays: tuple[np.ndarray, ...], device: torch.device, share: float) -> tuple[Tensor, ...]:
+    """The arrays as tensors on the device, if they take at most a share of what is left of a GPU; else on the host.
+
+    What is mapped from a file stays mapped on a CPU: nothing of it is read here.
+    """
+    tensors = tuple(as_tensor(array) for array in arrays)
+    if device.type == "cuda" and sum(tensor.nbytes for tensor in tensors) > share * free_bytes(device):
+        return tensors
+    return tuple(tensor.to(device) for tensor in tensors)
+
+
+def _gathered(tensor: Tensor, rows: Tensor, there: Tensor) -> Tensor:
+    """Rows on the device of `there`, which are the same indices; from the host through page-locked memory."""
+    if tensor.device == there.device:
+        return tensor.index_select(0, there)
+    batch = torch.empty((len(rows), *tensor.shape[1:]), dtype=tensor.dtype, pin_memory=True)
+    return torch.index_select(tensor, 0, rows, out=batch).to(there.device, non_blocking=True)
+
+
+def _weights(config: MethodConfig, dataset: Dataset, y: np.ndarray) -> Tensor:
+    weights = config.weights
+    if weights is None:
+        return torch.ones(len(y))
+    targets = dataset.targets
+    lds = LDS(weights.lds.kernel, weights.lds.size, weights.lds.sigma) if weights.lds else None
+    found = sample_weights(
+        y,
+        bin_width=targets.bin_width,
+        low=targets.low,
+        high=targets.high if targets.weights_high is None else targets.weights_high,
+        mode=weights.mode,
+        lds=lds,
+        clip=weights.clip,
+    )
+    return torch.from_numpy(np.asarray(found, dtype=np.float32))

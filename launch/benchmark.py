@@ -1,0 +1,185 @@
+"""A table of methods: one study after the other, each with the same budget, then the chosen trials on the test set."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from groupdir.config.trial import TrialConfig
+from groupdir.errors import ConfigError, DataError, MethodError
+from groupdir.files.records import read_parquet
+from groupdir.registry import did_you_mean
+from groupdir.commands.rerun import rerun
+from groupdir.files.storage import Place
+from groupdir.config.benchmark import Row, Table, TableConfig, load_table
+from launch.study.checkpoints import kept_checkpoint
+from launch.study.study import TABLE
+
+CHOSEN = "chosen.yaml"
+CONFIRMED = "confirmed"
+SPACE = "{}.space.yaml"
+INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
+
+
+def run_table(
+    file: str | Path,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    only: Sequence[str] = (),
+    jobs: int | None = None,
+    skip_doctor: bool = False,
+) -> int:
+    """Searches every row of a table, and trains its chosen trial on several seeds; or trains every trial of a grid.
+
+    What is finished is kept: the same call goes on where an earlier one ended.
+
+    Args:
+        file: A table, such as search_spaces/baselines/table1_digits.yaml.
+        overrides: `address=value` texts, as of `--set`.
+        out: The table's folder; by default `results/<its name>`.
+        only: Labels of the rows to run; all if empty.
+        jobs: Trainings at once on the chosen trials; None: one per core, or one on a GPU.
+        skip_doctor: Whether a cluster is trusted, not examined before each search.
+
+    Returns:
+        The exit code: 0, 1 where a row failed (the others are run), 130 when it was interrupted.
+
+    Raises:
+        GroupdirError: A mistake in a file, unusable data, or the folder holds another table.
+    """
+    table = load_table(file, overrides)
+    rows = _wanted(table, only)
+    folder = Path(out).expanduser() if out is not None else Path("results") / table.name
+    _record(table, folder)
+    failed = []
+    for number, row in enumerate(rows, 1):
+        print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
+        try:
+            code = _run_row(row, table.config, folder, jobs, skip_doctor)
+        except (DataError, MethodError) as error:  # no trial that finished, or a method that does not fit
+            print(f"{row.label}: {error}", file=sys.stderr)
+            code = 1
+        if code == INTERRUPTED:
+            return code
+        if code != 0:
+            failed.append(row.label)
+    print(f"\nnext: python -m analysis table {folder}")
+    if failed:
+        print(f"{len(failed)} of {len(rows)} rows failed, see above: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run_row(row: Row, config: TableConfig, folder: Path, jobs: int | None, skip_doctor: bool) -> int:
+    """The exit code of a row's search; the chosen trial is measured only if that is 0."""
+    chosen = None if row.config is None else Chosen(row.config)
+    if row.study is not None:
+        code = _search(row, folder, skip_doctor)
+        if code != 0:
+            return code
+        chosen = choose(folder / row.folder, config.select)
+    assert chosen is not None
+    there = folder / CONFIRMED / row.folder
+    rerun(
+        chosen.config,
+        seeds=config.seeds,
+        beside=None,
+        folder=there,
+        jobs=jobs,
+        resume=True,
+        trained=chosen.checkpoint,
+    )
+    return 0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is measured on the test set, and the checkpoint that a search has left of it, if it has."""
+
+    config: TrialConfig
+    checkpoint: Path | None = None
+
+
+def choose(study: Path, metric: str) -> Chosen:
+    """The configuration of the finished trial with the lowest validation error, written down before any test.
+
+    Args:
+        study: A study's folder.
+        metric: Such as `val_mae_all`; of the epoch that stands for a trial.
+
+    Raises:
+        DataError: No trial finished, or the study has no such metric.
+    """
+    path = study / "trials.parquet"
+    content, footer = read_parquet(path)
+    rows = [
+        row
+        for row in content.to_pylist()
+        if row["role"] == "search" and row["status"] == "finished" and _finite(row.get(metric))
+    ]
+    if not rows:
+        raise DataError(f"{path}: no finished trial has a {metric}: see the messages of the search, and run it again")
+    best = min(rows, key=lambda row: (row[metric], row["trial"]))
+    config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
+    head = f"# trial {best['trial']} of {len(rows)} finished: the lowest {metric}, {best[metric]:.6g}\n"
+    _write(study / CHOSEN, head + config.to_yaml())
+    where = footer["study"].get("search", {}).get("storage_path")
+    storage = None if where is None else Place.at(where) / footer["study"]["name"]
+    return Chosen(config, kept_checkpoint(study, best["trial"], storage))
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _wanted(table: Table, only: Sequence[str]) -> list[Row]:
+    labels = [row.label for row in table.rows]
+    if unknown := [label for label in only if label not in labels]:
+        raise ConfigError(f"--only {unknown[0]}: unknown row: {did_you_mean(unknown[0], labels)}")
+    return [row for row in table.rows if not only or row.label in only]
+
+
+def _record(table: Table, folder: Path) -> None:
+    """Writes what the table is, once; rows that are searched get their spaces written down beside it."""
+    rows = [{"label": row.label, "folder": row.folder, "cell": dict(row.cell)} for row in table.rows]
+    content = {
+        "name": table.name,
+        "data": table.document.data.get("data"),
+        "table": table.config.model_dump(),
+        "rows": rows,
+    }
+    files = {TABLE: yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}
+    files |= {SPACE.format(row.folder): row.study.to_yaml() for row in table.rows if row.study is not None}
+    different = [name for name, text in files.items() if (folder / name).is_file() and _read(folder / name) != text]
+    if different or (folder.exists() and not (folder / TABLE).is_file()):
+        what = f"holds another {different[0]}" if different else "is there and is no table"
+        raise ConfigError(f"{folder}: {what}, and nothing is written over: take another --out, or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        _write(folder / name, text)
+
+
+def _search(row: Row, folder: Path, skip_doctor: bool) -> int:
+    from launch.search import resume, search
+
+    study = folder / row.folder
+    if (study / CHOSEN).is_file():
+        return 0
+    if study.exists():
+        return resume(study, skip_doctor)
+    return search(folder / SPACE.format(row.folder), (), study, skip_doctor)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)

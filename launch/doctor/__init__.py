@@ -1,0 +1,1 @@
+"""Examination of every node before a search, and what is wrong with it."""

@@ -1,0 +1,82 @@
+"""What Ray asks for the next trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from groupdir.config.domains import Choice
+from groupdir.node.probe import code_digest
+from groupdir.files.storage import Place
+from launch.study.checkpoints import FILE
+from launch.control.director import OVER, Next
+from launch.on_ray.slots import Slots
+from launch.study.study import Study
+
+
+def stages_of(study: Study) -> dict[str, Any] | None:
+    """Where the study's trials share first stages, for the trainable, or None where they do not."""
+    folder = study.stages
+    if folder is None:
+        return None
+    lengths = [
+        domain.values
+        for name, domain in study.config.space.leaves.items()
+        if isinstance(domain, Choice) and name.partition("|")[0] == "method.pretrain.epochs"
+    ]
+    marks = sorted({value for values in lengths for value in values if isinstance(value, int)})
+    return {"place": str(folder), "marks": marks}
+
+
+class StudySearcher(Searcher):
+    """Hands trials out to Ray.
+
+    Args:
+        study: Where trials are recorded.
+        following: Gives the number of the next trial, `WAIT` or `OVER`.
+        slots: Who may run now, and on what.
+    """
+
+    def __init__(self, study: Study, following: Callable[[], Next], slots: Slots) -> None:
+        super().__init__(metric=None, mode=None)
+        self._study = study
+        self._following = following
+        self._slots = slots
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Whether Ray need not count: the cluster grows and shrinks."""
+        return True
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial's configuration for the trainable, that there is none now (None), or no more."""
+        request = self._slots.take(trial_id)
+        if request is None:
+            return None
+        number = self._following()
+        if not isinstance(number, int):
+            self._slots.give_back(trial_id)
+            return Searcher.FINISHED if number == OVER else None
+        trial = self._study.state.trials[number]
+        there = trial.checkpoint is not None and (Place.at(trial.checkpoint) / FILE).is_file()
+        return {
+            "trial": number,
+            "config": dict(trial.config),
+            "code": code_digest(),
+            "resume": trial.checkpoint if there else None,
+            "stages": stages_of(self._study),
+            "resources": request.bundle,
+        }
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Another may run; all else is in the store."""
+        self._slots.give_back(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Ray wants a file; a new driver reads the store instead."""
+        Path(checkpoint_path).write_text("the state of this search is in study.sqlite\n", encoding="utf-8")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: see `save`."""

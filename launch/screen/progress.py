@@ -1,0 +1,171 @@
+"""What a person sees of a running search: one live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from groupdir.files.records import Status
+from groupdir.config.search import SearchConfig
+from groupdir.config.space import StudyConfig
+from groupdir.study.state import StudyState, TrialState
+from groupdir.study.store import Event
+
+SHOWN = 24  # rows of the table: those that run, then the latest of the others
+LINE_EVERY = 10.0  # seconds between plain status lines
+_ENDED: tuple[Status, ...] = ("finished", "stopped", "failed")
+
+
+def total_trials(config: StudyConfig) -> int:
+    """How many trials the whole study has, ablations included."""
+    search = config.search
+    return search.trials + (len(search.ablations) + 1) * search.ablation_seeds * bool(search.ablations)
+
+
+def short(objective: str) -> str:
+    """A column's title: val_mae_few becomes "val mae few"."""
+    return objective.replace("_", " ")
+
+
+def number(value: float) -> str:
+    """A metric in four digits, or a dash where there is none."""
+    return f"{value:.4g}" if math.isfinite(value) else "-"
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds.
+
+    >>> clock(3725.4)
+    '1:02:05'
+    """
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def params_text(params: Mapping[str, object]) -> str:
+    """Parameters in short: the last part of each address, numbers in three digits.
+
+    >>> params_text({"method.groups": 25, "method.temperature|cosine": 0.123456})
+    'groups=25 temperature=0.123'
+    """
+    texts = []
+    for name, value in params.items():
+        shown = f"{value:.3g}" if isinstance(value, float) else json.dumps(value).replace('"', "")
+        texts.append(f"{name.partition('|')[0].rpartition('.')[2]}={shown}")
+    return " ".join(texts)
+
+
+def best_text(state: StudyState, search: SearchConfig) -> str:
+    """The best finished trial of each objective, of those that keep to the constraints."""
+    found = [(name, state.best(name, mode, search.keeps)) for name, mode in search.objectives.items()]
+    return (
+        "  ".join(f"{short(name)} {number(t.value(name))} (trial {t.number})" for name, t in found if t) or "none yet"
+    )
+
+
+def estimated_rest(state: StudyState, total: int) -> float:
+    """Seconds until all trials have ended, at the pace so far; NaN before the first has."""
+    ended = [trial for trial in state.trials.values() if trial.status in _ENDED]
+    spent = sum(trial.seconds for trial in state.trials.values())
+    elapsed = state.elapsed(state.last_time)
+    if not ended or not spent:
+        return math.nan
+    mean = sum(trial.seconds for trial in ended) / len(ended)
+    under_way = sum(min(trial.seconds, mean) for trial in state.trials.values() if trial.status == "running")
+    return max(0.0, mean * (total - len(ended)) - under_way) * elapsed / spent
+
+
+def status_text(state: StudyState, total: int, now: float) -> str:
+    """Counts and times in one line."""
+    counts = ", ".join(f"{state.count(status)} {status}" for status in _ENDED)
+    running = sum(trial.status == "running" and trial.started for trial in state.trials.values())
+    rest = estimated_rest(state, total)
+    left = f", about {clock(rest)} left" if math.isfinite(rest) else ""
+    return f"{counts}, {running} running of {total} trials; {clock(state.elapsed(now))} elapsed{left}"
+
+
+def line(trial: TrialState, objectives: Mapping[str, str]) -> str:
+    """A trial that has ended, as one plain line."""
+    name = f"trial {trial.number}" + (f" ({trial.label}, seed {trial.seed})" if trial.label else "")
+    if trial.status == "failed":
+        return f"{name} failed after epoch {trial.epoch}: {trial.message}"
+    values = "  ".join(f"{short(objective)} {number(trial.value(objective))}" for objective in objectives)
+    return f"{name} {trial.status} at epoch {trial.epoch}: {values}  [{params_text(trial.params)}]"
+
+
+def render(state: StudyState, config: StudyConfig, now: float) -> Group:
+    """The whole picture for a terminal."""
+    objectives = config.search.objectives
+    table = Table(title=config.name, title_justify="left", expand=False)
+    table.add_column("trial", justify="right")
+    table.add_column("status", no_wrap=True, min_width=8)
+    table.add_column("epoch", justify="right")
+    for objective in objectives:
+        table.add_column(short(objective), justify="right", no_wrap=True, min_width=len(short(objective)))
+    table.add_column("parameters", overflow="ellipsis", no_wrap=True)
+    trials = sorted(state.trials.values(), key=lambda trial: (trial.status != "running", -trial.number))
+    for trial in trials[:SHOWN]:
+        status = "waiting" if trial.status == "running" and not trial.started else trial.status
+        text = trial.message or " ".join(filter(None, (trial.label, params_text(trial.params))))
+        values = [number(trial.value(objective)) for objective in objectives]
+        table.add_row(str(trial.number), status, str(trial.epoch), *values, Text(text))
+    hidden = len(trials) - SHOWN
+    footer = [f"... and {hidden} more"] if hidden > 0 else []
+    footer += [f"best so far: {best_text(state, config.search)}", status_text(state, total_trials(config), now)]
+    return Group(table, *map(Text, footer))
+
+
+class Progress:
+    """Follows a study on the screen. Use it as a context, and as a watcher of the study.
+
+    Args:
+        config: The study's.
+        console: Where to; whether it is a terminal decides between table and lines.
+    """
+
+    def __init__(self, config: StudyConfig, console: Console | None = None) -> None:
+        self._config = config
+        self._console = console or Console()
+        self._state = StudyState()
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live:
+            self._live.update(render(self._state, self._config, time.time()), refresh=True)
+            self._live.stop()
+
+    def watch(self, state: StudyState, event: Event) -> None:
+        """Takes note of an event; an ended trial is a plain line."""
+        self._state = state
+        if not self._live and event.kind in _ENDED and event.trial is not None:
+            self.say(line(state.trials[event.trial], self._config.search.objectives))
+
+    def say(self, text: str) -> None:
+        """A line of text, above the table."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def refresh(self) -> None:
+        """Redraws the table four times a second at most, or writes a status line every ten seconds."""
+        now = time.time()
+        if now - self._shown < (0.25 if self._live else LINE_EVERY):
+            return
+        if self._live:
+            self._live.update(render(self._state, self._config, now), refresh=True)
+        elif self._shown:
+            self.say(status_text(self._state, total_trials(self._config), now))
+        self._shown = now

@@ -1,0 +1,74 @@
+"""A study that another process drives, on this screen."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from groupdir.config.space import StudyConfig
+from launch.screen.progress import Progress, best_text, status_text, total_trials
+from groupdir.study.state import StudyState, fold, replay
+from groupdir.study.store import Store
+from launch.study.study import CONFIG, LOCK, STORE
+
+EVERY = 0.5  # seconds between two looks
+
+
+def watch(folder: Path) -> int:
+    """Shows a study until its driver ends: a live table in a terminal, plain lines elsewhere.
+
+    Returns:
+        0, or 1 where the driver is gone without an end.
+
+    Raises:
+        DataError: The folder holds no study.
+    """
+    store = Store.open(folder / STORE, readonly=True)
+    config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
+    state, seen = StudyState(), 0
+    gone, here = False, os.uname().nodename
+    with Progress(config) as progress:
+        while state.runs == 0 or state.session_start is not None:
+            gone = not driven(folder)  # asked before the last look, so that an end is not missed
+            for event in store.events(seen):
+                seen = event.seq
+                if not gone and (host := event.payload.get("host", here)) != here:
+                    progress.say(f"its driver is on {host}: look on there, from here it may be seen late or not at all")
+                progress.watch(fold(state, event), event)
+            progress.refresh()
+            if gone and state.session_start is not None:
+                break
+            time.sleep(EVERY)
+    store.close()
+    if gone and state.session_start is not None:
+        print(f"its driver is gone; go on with: python -m launch resume {folder}")
+        return 1
+    return 0
+
+
+def glance(folders: Sequence[Path]) -> int:
+    """Prints where studies stand, a few lines each."""
+    for folder in folders:
+        store = Store.open(folder / STORE, readonly=True)
+        config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
+        state = replay(store.events())
+        store.close()
+        now = time.time() if state.session_start is not None and driven(folder) else state.last_time
+        print(f"{config.name}: {status_text(state, total_trials(config), now)}")
+        print(f"  best so far: {best_text(state, config.search)}")
+    return 0
+
+
+def driven(folder: Path) -> bool:
+    """Whether a process has a study open, on this machine or, where a network's file system has locks, on another."""
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once: a driver may be about to open it
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

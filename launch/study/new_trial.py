@@ -1,0 +1,50 @@
+"""A new trial's entry in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from groupdir.config.trial import TrialConfig
+from groupdir.study.state import Role
+from launch.study.study import Study
+
+
+def record_trial(
+    study: Study,
+    config: TrialConfig,
+    params: Mapping[str, Any],
+    role: Role,
+    label: str,
+    metric: str,
+    first_epochs: int,
+    notes: Mapping[str, Any] | None = None,
+) -> int:
+    """Writes a new trial into the store.
+
+    Args:
+        study: Where.
+        config: The trial's.
+        params: Name of an open leaf -> its value.
+        role: What it is for.
+        label: Name of the ablation, else empty.
+        metric: The one whose lowest value selects the trial's epoch.
+        first_epochs: That it reports before those of its last stage.
+        notes: What the sampler wants to be told again with it.
+
+    Returns:
+        Its number.
+    """
+    number = len(study.state.trials)
+    payload = {
+        "params": dict(params),
+        "config": config.to_dict(),
+        "digest": config.digest,
+        "first_epochs": first_epochs,
+        "role": role,
+        "label": label,
+        "metric": metric,
+        "notes": dict(notes or {}),
+    }
+    study.append("suggested", trial=number, seed=config.seed, payload=payload)
+    return number

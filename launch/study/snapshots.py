@@ -1,0 +1,64 @@
+"""The Parquet files of a running search, renewed at intervals, on the study's disk and where all nodes can read."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+
+from pyarrow import ArrowException
+
+from groupdir.errors import ConfigError
+from launch.study.export import EPOCHS, TRIALS, write_records
+from launch.study.study import STORE, Study
+
+
+class Snapshots:
+    """Writes snapshots when their time has come.
+
+    Args:
+        study: Its folder gets `epochs.parquet` and `trials.parquet`; its `storage_path`, where there is one, gets
+            copies of them and of the store.
+        say: Tells the person where one could not be written. The search goes on: all is in the store, and the next one
+            may succeed.
+    """
+
+    def __init__(self, study: Study, say: Callable[[str], None]) -> None:
+        self._study = study
+        self._say = say
+        self._every = 60 * study.config.search.snapshot_minutes
+        self._next = time.monotonic() + self._every
+        self._seen = 0
+
+    def refresh(self) -> None:
+        """Writes if it is time and there is something new."""
+        if time.monotonic() < self._next:
+            return
+        if self._study.state.epochs != self._seen:
+            try_snapshot(self._study, self._say)
+        self._seen = self._study.state.epochs
+        self._next = time.monotonic() + self._every
+
+
+def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
+    """Writes a snapshot, or says why it could not: a full disk, or a storage that does not answer."""
+    try:
+        write_snapshot(study)
+    except (OSError, sqlite3.Error, ArrowException, ConfigError) as error:
+        where = study.config.search.storage_path or study.folder
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        say(f"no snapshot in {where}: {reason}; the record in {study.folder / STORE} is whole")
+
+
+def write_snapshot(study: Study) -> None:
+    """Writes the files, and their copies."""
+    write_records(study)
+    if study.config.search.storage_path is None:
+        return
+    local = study.folder / f".{STORE}.copy"
+    try:
+        study.copy_store(local)
+        for name, source in ((STORE, local), (EPOCHS, study.folder / EPOCHS), (TRIALS, study.folder / TRIALS)):
+            (study.storage / name).replace(source)
+    finally:
+        local.unlink(missing_ok=True)

@@ -1,0 +1,92 @@
+"""What an earlier study knows that a new one can use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groupdir.config.domains import Choice, Domain, IntRange, Uniform
+from groupdir.config.space import StudyConfig
+from groupdir.study.state import TrialState, replay
+from groupdir.study.store import Store
+
+STORE = "study.sqlite"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a study contributes.
+
+    Attributes:
+        trials: `source`, `params` and `values` of each.
+        text: What was taken and what left out, in words.
+    """
+
+    trials: list[dict[str, Any]]
+    text: str
+
+
+def known(folder: str | Path, config: StudyConfig) -> Earlier:
+    """The finished trials of an earlier study, in the parameters that both have.
+
+    A value outside of the new range is left out, and so is a trial without all objectives. Values are of the trials'
+    selected epochs.
+
+    Args:
+        folder: The earlier study's.
+        config: The new study's.
+
+    Raises:
+        DataError: The folder holds no study.
+    """
+    store = Store.open(Path(folder) / STORE, readonly=True)
+    state = replay(store.events())
+    store.close()
+    leaves = config.space.leaves
+    taken: list[dict[str, Any]] = []
+    dropped: set[str] = set()
+    for trial in state.of("search"):
+        values = {name: trial.value(name) for name in {*config.search.objectives, *config.search.constraints}}
+        if trial.status != "finished" or not all(math.isfinite(values[name]) for name in config.search.objectives):
+            continue
+        params = {name: value for name, value in trial.params.items() if fits(leaves.get(name), value)}
+        dropped |= set(trial.params) - set(params)
+        if params:
+            finite = {name: value for name, value in values.items() if math.isfinite(value)}
+            taken.append({"source": str(folder), "params": params, "values": finite})
+    return Earlier(taken, _text(folder, taken, leaves, dropped, state.of("search")))
+
+
+def fits(domain: Domain | None, value: Any) -> bool:
+    """Whether a value is in a domain.
+
+    >>> fits(Choice((5, 10)), 10), fits(Choice((5, 10)), 20), fits(IntRange(2, 10, 2), 3), fits(None, 10)
+    (True, False, False, False)
+    """
+    if domain is None:
+        return False
+    if isinstance(domain, Choice):
+        return any(value == item and type(value) is type(item) for item in domain.values)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    if not domain.low <= value <= domain.ends[1]:
+        return False
+    if isinstance(domain, IntRange):
+        return bool((value - domain.low) % domain.step == 0)  # Optuna raises at a value beside the grid
+    step = domain.step if isinstance(domain, Uniform) else None
+    return step is None or abs((value - domain.low) / step - round((value - domain.low) / step)) < 1e-8
+
+
+def _text(
+    folder: str | Path,
+    taken: list[dict[str, Any]],
+    leaves: Mapping[str, Domain],
+    dropped: set[str],
+    trials: list[TrialState],
+) -> str:
+    used = [name for name in leaves if any(name in trial["params"] for trial in taken)]
+    text = f"warm start from {folder}: {len(taken)} of {len(trials)} trials, in {', '.join(used) or 'no parameter'}"
+    return text + (f"; not in this space, or out of its range: {', '.join(sorted(dropped))}" if dropped else "")

@@ -1,0 +1,148 @@
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+from plotly.offline import get_plotlyjs
+
+from analysis.ablations import Spread, ablations, findings
+from analysis.figures.trade_off import front_figure
+from analysis.load import load_results
+from analysis.page.plots import curves_plot, front_plot, parallel_plot
+from analysis.page.report import report_page, write_report
+from analysis.select import find_front
+from groupdir.errors import DataError
+
+MakeStudy = Callable[..., Path]
+
+
+def own_html(page: str) -> str:
+    """The page without plotly's own code."""
+    library = get_plotlyjs()
+    assert page.count(library) == 1
+    return page.replace(library, "")
+
+
+def test_one_page_that_needs_nothing_else(make_study: MakeStudy) -> None:
+    folder = make_study()
+    path = write_report(load_results(folder))
+    own = own_html(path.read_text())
+    assert not re.search(r"""(?:src|href)\s*=|@import|url\(|https?://(?!www\.w3\.org)""", own)
+    assert [own.count(f'id="{name}"') for name in ("front", "parallel", "curves")] == [1, 1, 1]
+    for fact in (
+        "40: 26 finished, 13 stopped, 1 failed",
+        "val_mae_few (min)",
+        "without L_grc",
+        "python -m launch search",
+    ):
+        assert fact in own
+    image = matplotlib.image.imread(folder / "front.png")
+    assert image.shape[0] > 300
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "epochs.parquet", "front.png", "report.html", "trials.parquet",
+    ]  # fmt: skip
+
+
+def test_text_of_a_person_is_escaped(make_study: MakeStudy) -> None:
+    study = load_results(make_study(name="<script>alert(1)</script>"))
+    params = {trial: {**own, "groups": "</script><b>x"} for trial, own in study.params.items()}
+    trials = study.trials.assign(label=study.trials["label"].replace("without L_grc", "<img src=x>"))
+    study = dataclasses.replace(study, params=params, trials=trials)
+    own = own_html(report_page(study))
+    assert "groups = &lt;/script&gt;&lt;b&gt;x" in front_plot(study, find_front(study)).data[0].text[0]
+    assert not re.search(r"<script>alert|<b>x|<img", own)
+    assert "Study &lt;script&gt;alert(1)" in own
+
+
+def test_the_front_plot_has_every_pair_and_every_trial(make_study: MakeStudy) -> None:
+    study = load_results(make_study())
+    front = find_front(study)
+    figure = front_plot(study, front)
+    assert len(figure.data) == 9
+    assert sum(len(trace.x) for trace in figure.data[:3]) == 39  # all but the failed one
+    assert len({trace.marker.symbol for trace in figure.data}) == 3
+    assert len({trace.marker.color for trace in figure.data}) == 3
+    assert list(figure.data[2].x) == [
+        value for value in study.trials["val_mae_many"] if value in set(front["val_mae_many"])
+    ]
+    assert "temperature" in figure.data[2].text[0]
+
+
+def test_one_objective_is_drawn_by_trial(make_study: MakeStudy) -> None:
+    study = dataclasses.replace(load_results(make_study()), objectives={"val_mae_all": "min"})
+    assert front_plot(study, find_front(study)).layout.xaxis.title.text == "trial"
+    assert "Study digits" in report_page(study)
+
+
+def test_the_parallel_plot_places_every_value(make_study: MakeStudy) -> None:
+    study = load_results(make_study())
+    params = {trial: {k: v for k, v in own.items() if (trial, k) != (0, "beta")} for trial, own in study.params.items()}
+    lines = parallel_plot(dataclasses.replace(study, params=params), find_front(study)).data[0]
+    assert [axis.label for axis in lines.dimensions][-3:] == ["mae_many", "mae_median", "mae_few"]
+    assert {len(axis["values"]) for axis in lines.dimensions} == {39}
+    assert all(math.isfinite(value) for axis in lines.dimensions for value in axis["values"])
+    assert sum(lines.line.color) == len(find_front(study))
+
+
+def test_the_curves_hold_every_epoch(make_study: MakeStudy) -> None:
+    study = load_results(make_study())
+    front = find_front(study)
+    figure = curves_plot(study, front, {int(front["trial"].iloc[0])})
+    drawn = sum(sum(x is not None for x in trace.x) for trace in figure.data)
+    assert drawn == int(study.epochs["trial"].isin(study.searched["trial"]).sum())
+    assert max(trace.line.width for trace in figure.data) == 3.0
+
+
+def test_ablations_are_means_and_deviations_over_seeds(make_study: MakeStudy) -> None:
+    study = load_results(make_study())
+    table = ablations(study)
+    assert list(table) == ["as chosen", "without L_grc", "hard labels"]
+    own = study.trials.loc[study.trials["label"] == "hard labels", "val_mae_few"].tolist()
+    mean = sum(own) / 3
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in own) / 2)
+    assert table["hard labels"]["val_mae_few"] == Spread(pytest.approx(mean), pytest.approx(deviation), 3)
+    assert not ablations(load_results(make_study("bare", ablations=False)))
+
+
+@pytest.mark.parametrize(
+    ("label", "changed", "sentence"),
+    [
+        ("without L_grc", Spread(4.24, 0.1, 3), "no gain from L_grc here."),
+        ("without L_grc", Spread(4.04, 0.1, 3), "no gain from L_grc here; it is better by 0.31, more than the spread."),
+        ("without L_grc", Spread(4.40, 0.1, 3), "a gain from L_grc of 0.05 here, which is within the spread."),
+        ("without L_grc", Spread(5.35, 0.1, 3), "a gain from L_grc of 1.00 here, more than the spread."),
+        ("hard labels", Spread(5.35, 0.1, 3), "a loss of 1.00 here, more than the spread."),
+        ("hard labels", Spread(5.35, math.nan, 1), "1.00 worse, from too few seeds to tell."),
+        ("hard labels", Spread(math.nan, math.nan, 0), "not measured."),
+    ],
+)
+def test_a_finding_says_what_the_numbers_say(make_study: MakeStudy, label: str, changed: Spread, sentence: str) -> None:
+    table = {"as chosen": {"val_mae_all": Spread(4.35, 0.12, 3)}, label: {"val_mae_all": changed}}
+    (found,) = findings(load_results(make_study()), table)
+    assert found == f"{label}: val_mae_all {changed} against 4.35 ± 0.12 as chosen: {sentence}"
+
+
+def test_a_report_of_nothing_finished_writes_nothing(make_study: MakeStudy) -> None:
+    study = load_results(make_study())
+    with pytest.raises(DataError, match="no trial is finished"):
+        write_report(dataclasses.replace(study, trials=study.trials.assign(status="stopped")))
+    assert not (study.folder / "report.html").exists()
+
+
+def test_the_print_figure_in_other_formats(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = load_results(make_study())
+    text = front_figure(study, tmp_path / "front.svg").read_text()
+    assert text.lstrip().startswith("<?xml")
+    gone = dataclasses.replace(study, trials=study.trials.assign(val_mae_many=math.nan))
+    with pytest.raises(DataError, match="no trial has a value for every objective"):
+        front_figure(gone, tmp_path / "none.png")
+
+
+def test_mapping_values_are_short_in_the_table(make_study: MakeStudy) -> None:
+    own = own_html(report_page(load_results(make_study())))
+    assert "mode=inverse, lds=(kernel=gaussian, size=5)" in own
+    assert json.dumps({"mode": "inverse"})[1:-1] not in own

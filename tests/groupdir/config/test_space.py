@@ -1,0 +1,142 @@
+"""Search spaces: open leaves, conditions, corners."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from groupdir.config.domains import Choice, Domain, IntRange, LogUniform, parse_domain
+from groupdir.errors import ConfigError
+from groupdir.config.space import StudyConfig, load_space
+from tests.checkout import ROOT
+
+STUDY = """\
+name: toy
+data: {name: "tests.toy.parts:Waves"}
+encoder: {name: mlp, widths: [16]}
+method:
+  name: group_dir
+  temperature:
+    by: method.similarity
+    cases: {cosine: {log_uniform: [0.1, 1]}, negative_l2: 2.5}
+  similarity: {choice: [cosine, negative_l2]}
+  groups: {int_range: [2, 10], step: 4}
+  weights: {choice: [null, {mode: inverse}]}
+optim: {lr: {log_uniform: [1e-3, 1e-2]}}
+train: {epochs: 4}
+search:
+  trials: 4
+  objectives: {val_mae_few: min}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "toy.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mistakes(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        load_space(write(folder, text))
+    return str(error.value)
+
+
+def first(name: str, domain: Domain) -> Any:
+    return domain.ends[0]
+
+
+def last(name: str, domain: Domain) -> Any:
+    return domain.ends[-1]
+
+
+def test_leaves_suggest_and_build(tmp_path: Path) -> None:
+    study = load_space(write(tmp_path, STUDY))
+    assert study.space.leaves["method.groups"] == IntRange(2, 10, 4)
+    assert study.space.leaves["method.temperature|cosine"] == LogUniform(0.1, 1)
+    assert "method.temperature|negative_l2" not in study.space.leaves  # it is a fixed value
+    params = study.space.suggest(first)
+    assert params["method.temperature|cosine"] == 0.1
+    config = study.space.build(params)
+    assert (config.method.groups, config.method.temperature, config.method.weights) == (2, 0.1, None)
+    params = study.space.suggest(last)
+    assert not any(name.startswith("method.temperature") for name in params)
+    config = study.space.build(params)
+    assert (config.method.groups, config.method.temperature) == (10, 2.5)
+    assert config.method.weights is not None
+
+
+def test_study_round_trip(tmp_path: Path) -> None:
+    study = load_space(write(tmp_path, STUDY))
+    again = StudyConfig.from_dict(yaml.safe_load(study.to_yaml()))
+    assert again.space == study.space
+    assert again.search == study.search
+    assert list(again.space.corners()) == list(study.space.corners())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[2, 10], step: 4", "[10, 2]", "toy.yaml:10: method.groups: int_range must have low < high, got [10, 2]"),
+        ("[2, 10], step: 4", "[0, 8]", "toy.yaml:10: method.groups: must be >= 1, got 0"),
+        ("[1e-3, 1e-2]", "[0, 1]", "toy.yaml:12: optim.lr: log_uniform on a log scale must have low > 0, got 0"),
+        ("choice: [cosine,", "choice: [cosin,", "has no case for method.similarity = cosin: add it"),
+        ("by: method.similarity", "by: method.similar", "depends on method.similar, which is not in the file"),
+        ("val_mae_few", "val_mae_fwe", "unknown metric 'val_mae_fwe'"),
+        ("val_mae_few", "test_mae_few", "reads the test set"),
+        ("val_mae_few", "val_oracle_mae_few", "knows the true group"),
+        ("val_mae_few", "oracle_mae_few", "knows the true group"),
+        ("  trials: 4", "  trails: 4", "toy.yaml:15: search.trails: unknown key: did you mean 'trials'?"),
+        ("  trials: 4", "  trials: 0", "toy.yaml:15: search.trials: must be >= 1, got 0"),
+        ("  trials: 4", "  ablations: {x: {method.beta: -1}}", "search.ablations.x: method.beta: must be > 0"),
+        ("name: toy", "name: a/b", "must be a text that can name a folder"),
+    ],
+)
+def test_mistakes(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in STUDY
+    assert says in mistakes(tmp_path, STUDY.replace(old, new))
+
+
+def test_all_mistakes_at_once(tmp_path: Path) -> None:
+    text = STUDY.replace("step: 4", "stop: 4").replace("[1e-3, 1e-2]", "[1]").replace("trials: 4", "trials: none")
+    assert len(mistakes(tmp_path, text).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"choice": []},
+        {"choice": [1, 1]},
+        {"choice": [{"uniform": [0, 1]}]},
+        {"uniform": [0, 1], "log": True},
+        {"uniform": [0, float("inf")]},
+        {"uniform": [0, 1], "choice": [1]},
+        {"int_range": [1, 2.5]},
+        {"int_range": [0, 8], "log": True},
+        {"int_range": [1, 8], "log": True, "step": 2},
+        {"uniform": [0, 1], "step": 0},
+        {"uniform": [True, 2]},
+    ],
+)
+def test_bad_domains(value: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"must|takes|twice|no option|either"):
+        parse_domain(value)
+
+
+def test_too_many_corners_are_thinned_but_every_end_is_there(tmp_path: Path) -> None:
+    values = ", ".join(str(number) for number in range(1, 50))
+    text = STUDY.replace("{int_range: [2, 10], step: 4}", f"{{choice: [{values}]}}").replace(
+        "name: group_dir", "name: group_dir\n  beta: {uniform: [1, 2]}\n  tau: {uniform: [1, 2]}"
+    )
+    study = load_space(write(tmp_path, text))
+    assert study.space.leaves["method.groups"] == Choice(tuple(range(1, 50)))
+    assert {params["method.groups"] for params in study.space.corners()} == set(range(1, 50))
+
+
+def test_every_shipped_space_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUPDIR_DATA", "/nowhere")
+    from groupdir.commands.describe import describe
+
+    for path in sorted((ROOT / "search_spaces").rglob("*.yaml")):
+        assert "digest" in describe(path) or "open leaves" in describe(path)

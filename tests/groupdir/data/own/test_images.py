@@ -1,0 +1,116 @@
+"""Pictures of one's own: a small tree of JPEGs and its manifest."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from groupdir.config.trial import TrialConfig
+from groupdir.data.base import SplitName
+from groupdir.data.own.images import Images, ImagesConfig
+from groupdir.errors import ConfigError, DataError
+from groupdir.metrics import SHOTS
+from groupdir.training.trainer import run_trial
+
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+AGES = [20] * 12 + [35] * 9 + [61] * 3
+
+
+def images(root: Path, **options: Any) -> Images:
+    return Images(ImagesConfig(name="images", root=str(root), **{"size": 32} | options))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """24 pictures, the older the lighter, in two folders, with names in several scripts; faces.csv without a split."""
+    lines = ["age,photo"]
+    for k, age in enumerate(AGES):
+        name = f"{'Ä' if k % 2 else 'имя'}/{k} ñ {age}.jpg"
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (20 + k, 24), (2 * age, age, 0)).save(tmp_path / name)
+        lines.append(f"{age},{name}")
+    (tmp_path / "faces.csv").write_text("\n".join(lines), encoding="utf-8")
+    return tmp_path
+
+
+COLUMNS: Mapping[str, Any] = {"manifest": "faces.csv", "target": "age", "path": "photo", "unit": "years"}
+
+
+def test_a_manifest_without_a_split(tree: Path) -> None:
+    data = images(tree, **COLUMNS)
+    assert (tree / "faces.split.csv").exists()
+    for split in SPLITS:
+        y, counts = np.unique(data.labels(split), return_counts=True)
+        assert (y.tolist(), counts.tolist()) == ([20, 35, 61], [4, 3, 1])
+    rows = data.rows("train")
+    assert all(file.is_file() for file in rows.files)
+    lines = (tree / "faces.csv").read_text(encoding="utf-8").split("\n")
+    for file, y, number in zip(rows.files, rows.y, rows.numbers, strict=True):
+        assert lines[number - 1] == f"{y:g},{file.relative_to(tree)}"
+    assert (data.targets.low, data.targets.high, data.targets.bin_width) == (20, 62, 1)
+    assert data.shots.of([20, 61]).tolist() == [SHOTS.index("many"), SHOTS.index("few")]
+    assert not data._splits  # nothing was decoded
+    assert len(pickle.loads(pickle.dumps(data)).split("val")) == 8  # noqa: S301 - made here
+
+
+def test_a_manifest_with_a_split_in_parquet(tree: Path) -> None:
+    lines = (tree / "faces.csv").read_text(encoding="utf-8").split("\n")[1:]
+    ages, files = zip(*(line.split(",", 1) for line in lines), strict=True)
+    columns = {"target": [float(age) for age in ages], "path": files, "split": ["train", "dev", "test"] * 8}
+    (tree / "lists").mkdir()
+    pq.write_table(pa.table(columns), tree / "lists/faces.parquet")
+    data = images(tree, manifest="lists/faces.parquet")
+    assert [len(data.labels(split)) for split in SPLITS] == [8, 8, 8]
+    assert data.rows("val").numbers == tuple(range(1, 24, 3))
+    assert not list(tree.rglob("*.split.csv"))
+
+
+def test_a_trial_from_end_to_end(tree: Path) -> None:
+    config = {
+        "data": {"name": "images", "root": str(tree), "size": 32, **COLUMNS},
+        "encoder": {"name": "convnet", "widths": [4, 8]},
+        "method": {"name": "vanilla"},
+        "train": {"epochs": 1, "batch_size": 4},
+    }
+    (epoch,) = run_trial(TrialConfig.from_dict(config))
+    assert np.isfinite(epoch.metrics["val_mae_all"])
+
+
+def test_a_changed_manifest_needs_a_new_split(tree: Path) -> None:
+    images(tree, **COLUMNS)
+    with (tree / "faces.csv").open("a", encoding="utf-8") as file:
+        file.write("\n20,new.jpg")
+    with pytest.raises(DataError, match=r"faces\.split\.csv: must be the split of the manifest.*such as new\.jpg"):
+        images(tree, **COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"manifest": "no.csv"}, "no.csv: cannot be read: No such file or directory"),
+        ({"manifest": "имя/0 ñ 20.jpg"}, "must be text in UTF-8"),
+        ({"target": "ages"}, "must have the column 'ages', and has not: did you mean 'age'?"),
+        ({"path": "age"}, "age '20' stands in line 2 already"),
+        ({"split": "fold"}, "must have the column 'fold'"),
+        ({"bin_width": 1e-9, "split_seed": 1, "target": "photo"}, "photo must be a finite number"),
+    ],
+)
+def test_what_is_wrong_is_one_error(options: dict[str, Any], says: str, tree: Path) -> None:
+    with pytest.raises(DataError) as error:
+        images(tree, **{**COLUMNS, **options})
+    assert says in str(error.value)
+
+
+def test_unknown_options_are_mistakes_of_the_yaml() -> None:
+    section = {"name": "images", "root": "x", "bin_widht": 1, "error": "rmse"}
+    trial = {"data": section, "encoder": {"name": "convnet"}, "method": {"name": "vanilla"}}
+    with pytest.raises(ConfigError) as error:
+        TrialConfig.from_dict(trial)
+    assert "unknown key: did you mean 'bin_width'?" in str(error.value)
+    assert "data.error: must be one of 'mae' or 'mse', got 'rmse'" in str(error.value)

@@ -1,0 +1,196 @@
+"""A table of one's own: split, statistics of training alone, a trial, and predictions for new rows."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from groupdir.config.trial import TrialConfig
+from groupdir.data.base import SplitName
+from groupdir.data.own.tabular import Tabular, TabularConfig
+from groupdir.errors import ConfigError, DataError
+from groupdir.training.trainer import Trainer, run_trial
+from tests.checkout import ROOT
+
+SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+COLOURS = ("red", "green", "blue")
+
+
+def table(root: Path, **options: Any) -> Tabular:
+    return Tabular(TabularConfig(name="table", root=str(root), **{"manifest": "t.csv"} | options))
+
+
+def refused(root: Path, **options: Any) -> list[str]:
+    with pytest.raises(DataError) as error:
+        table(root, **options)
+    return str(error.value).replace(f"{root}/", "").split("\n")
+
+
+def content(split: bool = True) -> dict[str, list[Any]]:
+    """240 rows: the target is 3 size + 5 [red]; some sizes are missing."""
+    rng = np.random.default_rng(0)
+    size = np.round(rng.exponential(2, 240), 3)
+    colour = rng.integers(0, 3, 240)
+    y = np.round(3 * size + 5 * (colour == 0) + 0.1 * rng.normal(size=240), 3)
+    columns = {
+        "size": ["" if k % 17 == 0 else value for k, value in enumerate(size.tolist())],
+        "colour": [COLOURS[k] for k in colour.tolist()],
+        "target": y.tolist(),
+    }
+    return columns | ({"split": [("train", "train", "val", "test")[k % 4] for k in range(240)]} if split else {})
+
+
+def write(path: Path, columns: dict[str, list[Any]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "t.csv", content())
+    return tmp_path
+
+
+def trial(folder: Path, **data: Any) -> TrialConfig:
+    return TrialConfig.from_dict(
+        {
+            "data": {"name": "table", "root": str(folder), "manifest": "t.csv", **data},
+            "encoder": {"name": "mlp", "widths": [32]},
+            "method": {"name": "group_dir", "groups": 5, "recipe": "joint"},
+            "optim": {"lr": 0.01},
+            "train": {"epochs": 12, "batch_size": 32},
+        }
+    )
+
+
+def test_vectors_by_the_statistics_of_training(folder: Path) -> None:
+    data = table(folder)
+    assert data.inputs.kind == "vector"
+    assert data.inputs.shape == (2 + 4,)  # size, whether it is missing; three colours, another
+    sizes = np.array([np.nan if cell == "" else cell for cell in content()["size"]], dtype=np.float64)
+    train = np.arange(240) % 4 < 2
+    for split, rows in (("train", train), ("val", np.arange(240) % 4 == 2), ("test", np.arange(240) % 4 == 3)):
+        x = data.split(split).inputs[0]  # type: ignore[arg-type]
+        expected = (sizes[rows] - np.nanmean(sizes[train])) / np.nanstd(sizes[train])
+        np.testing.assert_allclose(x[:, 0], np.nan_to_num(expected), atol=1e-6)
+        np.testing.assert_array_equal(x[:, 1], np.isnan(sizes[rows]))
+        assert (x[:, 2:].sum(axis=1) == 1).all()
+    np.testing.assert_array_equal(data.labels("val"), data.split("val").y)
+
+
+def test_columns_can_be_chosen(folder: Path) -> None:
+    assert table(folder, columns=["colour"]).inputs.shape == (4,)
+    assert table(folder, without=["colour"]).inputs.shape == (2,)
+    assert table(folder, columns=["size", "size"], categorical=["size"], most_categories=150).inputs.shape[0] > 100
+    assert "did you mean 'colour'?" in refused(folder, columns=["colours"])[0]
+    assert "did you mean 'size'?" in refused(folder, without=["sizes"])[0]
+    assert refused(folder, columns=["size", "target", "split"]) == [
+        "data.columns: must not hold the target or the split, got split, target"
+    ]
+    assert refused(folder, without=["size", "colour"]) == [
+        "t.csv: must have a column to predict from beside target, got none"
+    ]
+    (line,) = refused(folder, columns=["size"], categorical=["colour"])
+    assert line == "data.categorical: must be columns to predict from, got colour: Known: size"
+
+
+def test_a_split_is_made_beside_a_table_without_one(folder: Path) -> None:
+    columns = content(split=False)
+    write(folder / "t.csv", columns)
+    data = table(folder, bin_width=2)
+    assert (folder / "t.split.csv").exists()
+    order = np.random.default_rng(1).permutation(240)
+    write(folder / "t.csv", {name: [cells[k] for k in order] for name, cells in columns.items()})
+    again = table(folder, bin_width=2)
+    for split in SPLITS:
+        assert sorted(data.labels(split).tolist()) == sorted(again.labels(split).tolist())
+    columns["size"][5] = 99.0
+    write(folder / "t.csv", columns)
+    assert (
+        "t.split.csv: must be the split of the manifest beside it, got 1 not in it" in refused(folder, bin_width=2)[0]
+    )
+
+
+def test_rows_that_are_the_same(folder: Path) -> None:
+    columns = content(split=False)
+    for name, cells in columns.items():
+        columns[name] = [*cells, cells[3], cells[7]]
+    write(folder / "t.csv", columns)
+    assert refused(folder) == [
+        "t.csv:242: is the same as line 5: take one of them out, or set data.duplicates to keep",
+        "t.csv:243: is the same as line 9: take one of them out, or set data.duplicates to keep",
+    ]
+    data = table(folder, duplicates="keep", bin_width=2)
+    assert sum(len(data.labels(split)) for split in SPLITS) == 242
+    assert len({data.own.splits[3], data.own.splits[240]}) == 1
+
+
+def test_mistakes_of_all_kinds(folder: Path) -> None:
+    columns = content()
+    columns["size"][2], columns["size"][3] = "large", "1e999"  # of val and of test
+    write(folder / "t.csv", columns)
+    assert refused(folder) == [
+        "t.csv:4: size must be a number as in training, got 'large'",
+        "t.csv:5: size must be a number as in training, got '1e999'",
+    ]
+    columns["target"][9], columns["split"][11] = "", "tests"
+    write(folder / "t.csv", columns)
+    assert [line.split(" ")[0] for line in refused(folder)] == ["t.csv:11:", "t.csv:13:"]
+
+
+def test_a_trial_beats_the_mean_and_resumes(folder: Path, tmp_path: Path) -> None:
+    config = trial(folder)
+    results = []
+    for epoch in run_trial(config):
+        results.append(epoch.metrics["val_mae_all"])
+        if epoch.epoch == 6:
+            epoch.save(tmp_path / "six.pt")
+    y = table(folder).labels("val")
+    assert min(results) < 0.5 * np.abs(y - table(folder).labels("train").mean()).mean()
+    assert [epoch.metrics["val_mae_all"] for epoch in run_trial(config, resume=tmp_path / "six.pt")] == results[6:]
+
+
+def test_two_views_are_refused(folder: Path) -> None:
+    config = trial(folder).replaced({"method.recipe": "two_stage"})
+    with pytest.raises(ConfigError, match="data set table has no augmentation"):
+        Trainer(config)
+
+
+def groupdir(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "groupdir.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_predictions_for_new_rows_without_a_target(folder: Path, tmp_path: Path) -> None:
+    trainer = Trainer(trial(folder))
+    list(trainer.epochs())
+    checkpoint = tmp_path / "c.pt"
+    trainer.save(checkpoint)
+    new = {"other": ["x"] * 4, "colour": ["red", "blue", "pink", ""], "size": ["1", "", "2", "3"]}
+    write(tmp_path / "new.csv", new)
+    kinds = {"colour": pa.array(["red", "blue", "pink", None]), "size": pa.array([1, None, 2, 3])}
+    pq.write_table(pa.table(kinds), tmp_path / "new.parquet")
+    (folder / "t.csv").unlink()  # the checkpoint knows all that is needed
+    outputs = []
+    for name in ("new.csv", "new.parquet"):
+        done = groupdir("predict", checkpoint, tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]
+    rows = list(csv.DictReader(outputs[0].splitlines()))
+    assert [row["input"] for row in rows] == ["0", "1", "2", "3"]
+    assert abs(float(rows[0]["prediction"]) - 8) < 3  # 3 size + 5 for red
+    (tmp_path / "bad.csv").write_text("size,color\n1,red\n", encoding="utf-8")
+    done = groupdir("predict", checkpoint, tmp_path / "bad.csv")
+    assert done.returncode == 2
+    assert "bad.csv:1: must have the column 'colour', and has not: did you mean 'color'?" in done.stderr
+    assert "Traceback" not in done.stderr

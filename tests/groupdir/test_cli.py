@@ -1,0 +1,121 @@
+"""The command line: train, evaluate, predict, check, list; and one clear message with exit code 2 for every mistake."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.checkout import ROOT
+
+TRIAL = """\
+data: {name: "tests.toy.parts:Waves"}
+encoder: {name: mlp, widths: [16]}
+method: {name: group_dir, groups: 5, recipe: joint}
+optim: {lr: 0.01}
+train: {epochs: 6, batch_size: 32}
+"""
+
+
+def groupdir(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "groupdir.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with trial.yaml and what `groupdir train --seeds 2 --beside vanilla` made of it, in trial/."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "trial.yaml").write_text(TRIAL, encoding="utf-8")
+    done = groupdir("train", folder / "trial.yaml", "--seeds", "2", "--beside", "vanilla")
+    assert done.returncode == 0, done.stderr
+    assert "mean and standard deviation over 2 seeds" in done.stdout
+    return folder
+
+
+def test_train_leaves_every_seed(trained: Path) -> None:
+    with (trained / "trial/test.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["method"], row["seed"]) for row in rows] == [
+        ("group_dir", "0"),
+        ("group_dir", "1"),
+        ("vanilla", "0"),
+        ("vanilla", "1"),
+    ]
+    assert all(float(row["test_mae_all"]) < 2.9 for row in rows)  # the mean predictor's
+    assert rows[2]["test_oracle_mae_all"] == ""
+    assert list((trained / "trial/group_dir/seed_0/tensorboard").glob("events*"))
+
+
+def test_train_does_not_overwrite_but_resumes(trained: Path) -> None:
+    done = groupdir("train", trained / "trial.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "exists already, and nothing is overwritten" in done.stderr
+    assert "Traceback" not in done.stderr
+    before = (trained / "trial/test.csv").read_text(encoding="utf-8")
+    result = trained / "trial/vanilla/seed_1/result.json"
+    result.unlink()  # as if the process had been killed before it was written
+    done = groupdir("train", trained / "trial.yaml", "--seeds", "2", "--beside", "vanilla", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert (trained / "trial/test.csv").read_text(encoding="utf-8") == before
+    done = groupdir("train", trained / "trial.yaml", "--resume", "--set", "optim.lr=0.02")
+    assert done.returncode == 2
+    assert "is of another configuration" in done.stderr
+
+
+def test_evaluate_gives_the_same_numbers(trained: Path) -> None:
+    with (trained / "trial/test.csv").open(encoding="utf-8") as file:
+        expected = float(next(csv.DictReader(file))["test_mae_few"])
+    checkpoint = trained / "trial/group_dir/seed_0/checkpoint.pt"
+    done = groupdir("evaluate", checkpoint)
+    assert done.returncode == 0, done.stderr
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert float(found["test_mae_few"]) == pytest.approx(expected, abs=1e-4)
+    assert groupdir("evaluate", checkpoint, "--split", "train").returncode == 2
+
+
+def test_predict_writes_prediction_group_and_expert(trained: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "new.npy", np.random.default_rng(0).normal(size=(5, 8)))
+    words = (
+        "predict",
+        trained / "trial/group_dir/seed_0/checkpoint.pt",
+        tmp_path / "new.npy",
+        "--out",
+        tmp_path / "out.csv",
+    )
+    assert groupdir(*words).returncode == 0
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["input", "prediction", "group", "expert"]
+    assert all(row["prediction"] == row["expert"] for row in rows)
+    assert {int(row["group"]) for row in rows} <= set(range(5))
+    again = groupdir(*words)
+    assert again.returncode == 2
+    assert "nothing is overwritten" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["train", "none.yaml"], "none.yaml: cannot be read"),
+        (["train", "search_spaces/digits.yaml"], "this is a search space, not a trial"),
+        (["evaluate", "README.md"], "is no groupdir checkpoint"),
+        (["check", "pyproject.toml"], "is no valid YAML"),
+    ],
+)
+def test_mistakes_are_one_message_and_exit_code_2(words: list[str], says: str) -> None:
+    done = groupdir(*words)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_list_and_check() -> None:
+    done = groupdir("list")
+    assert done.returncode == 0, done.stderr
+    for name in ("vanilla", "group_dir", "digits", "faces", "stsb", "convnet", "mlp", "bilstm"):
+        assert f"  {name} " in done.stdout
+    done = groupdir("check", "search_spaces/digits.yaml")
+    assert "open leaves" in done.stdout
+    assert "method.temperature|cosine" in done.stdout

@@ -1,0 +1,39 @@
+"""What a trial says where a node cannot train it."""
+
+from pathlib import Path
+
+import pytest
+
+from groupdir.config.trial import TrialConfig
+from groupdir.errors import DataError, NodeError, OtherCodeError
+from groupdir.trainable import TrialTrainable
+from groupdir.training.trainer import make_dataset
+
+TRIAL = {"data": {"name": "digits", "train": 128}, "encoder": {"name": "convnet"}, "method": {"name": "vanilla"}}
+
+
+def test_what_is_refused_says_so_also_where_it_would_go_on(tmp_path: Path) -> None:
+    """Ray restores a trial before its first step."""
+    config = {"trial": 4, "config": TrialConfig.from_dict(TRIAL).to_dict()}
+    refused = TrialTrainable({**config, "code": "another"})
+    refused.load_checkpoint(tmp_path)
+    with pytest.raises(OtherCodeError, match="groupdir must be the driver's"):
+        refused.step()
+    assert refused.reset_config(config)
+    assert refused.step()["epoch"] == 1
+
+
+def test_data_that_only_this_node_lacks_are_no_fault_of_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures stay in files: what the driver sends of them is where they are."""
+    trial = TrialConfig.from_dict(TRIAL)
+    refused = TrialTrainable({"trial": 4, "config": trial.to_dict()})
+    sent = make_dataset(trial)
+
+    def gone(name: str) -> None:
+        raise DataError(f"pictures/{name}: cannot be read")
+
+    monkeypatch.setattr(sent, "split", gone)
+    refused.setup({"trial": 5, "config": trial.to_dict()}, sent)
+    says = r"node \S+: the data must be there as they are for the driver, got: pictures/train: cannot be read: put them"
+    with pytest.raises(NodeError, match=says):
+        refused.step()

@@ -1,0 +1,193 @@
+"""A first stage is trained once; who takes it ends bit for bit where he would have ended alone."""
+
+import errno
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from groupdir.training import stages
+from groupdir.config.trial import TrialConfig
+from groupdir.errors import DataError
+from groupdir.training.stages import SharedStage, StageFolder, address
+from groupdir.files.storage import Place
+from groupdir.training.trainer import Trainer, run_trial
+from tests.groupdir.methods.cases import CASES, trial
+
+TWO_STAGES = ("two_stage", "pretrain-regression", "pretrain-rank_n_contrast")
+
+
+def rows(config: TrialConfig, where: StageFolder | None = None) -> list[tuple[int, str, str]]:
+    """Epoch, stage and metrics of what a trial trains itself."""
+    return [(found.epoch, found.stage, repr(found.metrics)) for found in run_trial(config, stages=where)]
+
+
+def pretrained(found: list[tuple[int, str, str]]) -> list[int]:
+    return [epoch for epoch, stage, _ in found if stage == "pretrain"]
+
+
+@pytest.mark.parametrize("case", TWO_STAGES)
+def test_the_second_trial_takes_it_and_ends_where_it_would_have(case: str, tmp_path: Path) -> None:
+    first = trial(CASES[case], encoder__dropout=0.2)
+    second = first.replaced({"method.encoder_lr": 0.5})
+    where = StageFolder(tmp_path)
+    assert rows(first, where) == rows(first)
+    taken, alone = rows(second, where), rows(second)
+    assert pretrained(alone)
+    assert not pretrained(taken)
+    assert taken == alone[len(pretrained(alone)) :]
+
+
+@pytest.mark.parametrize("criterion", ["ce", "nc", "do", "rebat"])
+def test_other_heads_on_the_same_encoder(criterion: str, tmp_path: Path) -> None:
+    first = trial(CASES["two_stage"])
+    other = first.replaced({"method.criterion": criterion, "method.lambda_soft": 0.3, "method.beta": 2.0})
+    where = StageFolder(tmp_path)
+    rows(first, where)
+    taken, alone = rows(other, where), rows(other)
+    assert taken[-1] == alone[-1]
+    assert bool(pretrained(taken)) == (criterion == "rebat"), "the averaged model follows the encoder from the start"
+
+
+def key(config: TrialConfig) -> str:
+    trainer = Trainer(config)
+    return address(config, trainer.method, trainer.stages[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 4},
+        {"data.size": 70},
+        {"encoder.widths": [8]},
+        {"method.groups": 4},
+        {"method.temperature": 0.7},
+        {"method.similarity": "negative_l2"},
+        {"method.pretrain.optim": {"lr": 0.02}},
+        {"method.pretrain.optim": {"schedule": "cosine", "lr": 0.01}},
+        {"method.resampling": {"name": "smoter"}},
+        {"optim.lr": 0.02},
+        {"train.batch_size": 16},
+        {"train.amp": "bf16"},
+    ],
+)
+def test_what_decides_the_stage_is_in_its_address(change: dict[str, Any]) -> None:
+    config = trial(CASES["two_stage"])
+    assert key(config) != key(config.replaced(change))
+
+
+def test_the_length_is_in_the_address_only_where_the_rate_depends_on_it() -> None:
+    config = trial(CASES["two_stage"])
+    longer = {"method.pretrain.epochs": 9}
+    assert key(config) == key(config.replaced(longer))
+    cosine = config.replaced({"optim.schedule": "cosine"})
+    assert key(cosine) != key(cosine.replaced(longer))
+
+
+def test_a_longer_stage_goes_on_from_a_shorter_one_and_leaves_marks(tmp_path: Path) -> None:
+    base = trial(CASES["two_stage"], encoder__dropout=0.2)
+    short, middle, long = (base.replaced({"method.pretrain.epochs": epochs}) for epochs in (2, 4, 6))
+    where = StageFolder(tmp_path, marks=(2, 4, 6))
+    assert pretrained(rows(short, where)) == [1, 2]
+    taken = rows(long, where)
+    assert pretrained(taken) == [3, 4, 5, 6]
+    assert taken == rows(long)[2:]
+    taken = rows(middle, where)
+    assert not pretrained(taken), "the longer one left it as it passed"
+    assert taken == rows(middle)[4:]
+
+
+def test_nodes_that_share_no_folder_share_through_a_store(tmp_path: Path) -> None:
+    first = trial(CASES["two_stage"], encoder__dropout=0.2)
+    second = first.replaced({"method.encoder_lr": 0.5})
+    store = Place.at(tmp_path / "store")
+    one, two = (StageFolder(tmp_path / node, store=store) for node in ("one", "two"))
+    rows(first, one)
+    taken = rows(second, two)
+    assert not pretrained(taken)
+    assert taken == rows(second)[-len(taken) :]
+    (name,) = store.names()
+    assert all(file.startswith("epoch-") for file in (store / name).names()), "neither claims nor unfinished ones"
+
+
+def test_a_store_that_fails_is_told_of_and_the_stage_is_trained(tmp_path: Path) -> None:
+    config = trial(CASES["two_stage"])
+    (tmp_path / "file").touch()
+    where = StageFolder(tmp_path / "one", store=Place.at(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="others train this stage anew"):
+        assert rows(config, where) == rows(config)
+    assert not pretrained(rows(config, where)), "this node has it all the same"
+
+
+def train_slowly(config: TrialConfig, folder: Path) -> None:
+    stages.SAVE_EVERY = 0.0
+    for _ in run_trial(config, stages=StageFolder(folder)):
+        time.sleep(0.5)
+
+
+def test_another_goes_on_where_a_killed_one_was(tmp_path: Path) -> None:
+    config = trial(CASES["two_stage"]).replaced({"method.pretrain.epochs": 60, "optim.schedule": "cosine"})
+    process = multiprocessing.get_context("spawn").Process(target=train_slowly, args=(config, tmp_path))
+    process.start()
+    end = time.monotonic() + 100
+    while not list(tmp_path.glob("*/latest.pt")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(1)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    taken, alone = rows(config, StageFolder(tmp_path)), rows(config)
+    process.join()
+    assert 0 < len(pretrained(taken)) < 60
+    assert taken == alone[-len(taken) :]
+    assert sorted(file.name for file in tmp_path.glob("*/*")) == ["epoch-00060.pt", "owner.lock"]
+
+
+def test_a_trial_that_ends_early_lets_others_train(tmp_path: Path) -> None:
+    config = trial(CASES["two_stage"])
+    epochs = run_trial(config, stages=StageFolder(tmp_path))
+    next(epochs)
+    epochs.close()  # type: ignore[attr-defined]
+    assert rows(config, StageFolder(tmp_path)) == rows(config)
+
+
+def test_a_resumed_trial_goes_on_with_its_own_epochs(tmp_path: Path) -> None:
+    config = trial(CASES["two_stage"]).replaced({"method.pretrain.epochs": 4})
+    where, path = StageFolder(tmp_path / "stages"), tmp_path / "trial.pt"
+    epochs = run_trial(config, stages=where)
+    next(epochs)
+    next(epochs).save(path)
+    epochs.close()  # type: ignore[attr-defined]
+    found = [(row.epoch, row.stage, repr(row.metrics)) for row in run_trial(config, resume=path, stages=where)]
+    assert found == rows(config)[2:]
+
+
+def test_a_full_disk_costs_the_sharing_and_not_the_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = trial(CASES["two_stage"])
+
+    def full(path: Path, content: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(stages, "save_checkpoint", full)
+    with pytest.warns(UserWarning, match="No space left on device: others train this stage anew"):
+        assert rows(config, StageFolder(tmp_path)) == rows(config)
+    monkeypatch.undo()
+    assert rows(config, StageFolder(tmp_path)) == rows(config)
+
+
+def test_a_file_of_another_stage_is_refused(tmp_path: Path) -> None:
+    config = trial(CASES["two_stage"])
+    rows(config, StageFolder(tmp_path))
+    (file,) = tmp_path.glob("*/epoch-*.pt")
+    content = torch.load(file, weights_only=True)
+    torch.save({**content, "key": "{}"}, file)
+    with pytest.raises(DataError, match="is of another stage"):
+        rows(config, StageFolder(tmp_path))
+    trainer = Trainer(config)
+    shared = SharedStage(StageFolder(tmp_path), config, trainer.method, trainer.stages[0])
+    assert shared.folder == file.parent

@@ -1,0 +1,39 @@
+"""A node that runs another groupdir ends the search at once: no trial is failed, and a resume goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from groupdir.errors import OtherCodeError
+from launch.on_ray import searcher as ray_searcher
+from launch.search import resume, search
+from groupdir.study.state import replay
+from groupdir.study.store import Store
+
+SPACE = """
+name: tiny
+data: {name: digits, train: 256}
+encoder: {name: convnet}
+method: {name: vanilla, loss: {choice: [mse, l1]}}
+train: {epochs: 1}
+search: {trials: 2, objectives: {val_mae_all: min}, max_failures: FAILURES, concurrency: 1, resources: {cpu: 1, gpu: 0}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("failures", [0, 2])
+def test_it_ends_the_search_and_loses_nothing(results: Path, monkeypatch: pytest.MonkeyPatch, failures: int) -> None:
+    space, folder = results / "tiny.yaml", results / "tiny"
+    space.write_text(SPACE.replace("FAILURES", str(failures)), encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(ray_searcher, "code_digest", lambda: "another")
+        with pytest.raises(OtherCodeError, match=r"groupdir must be the driver's, got code \w+: bring the checkout"):
+            search(space, (), folder)
+    store = Store.open(folder / "study.sqlite", readonly=True)
+    state = replay(store.events())
+    store.close()
+    assert {trial.status for trial in state.trials.values()} == {"running"}
+    assert state.epochs == 0
+    if failures:
+        assert resume(folder) == 0

@@ -1,0 +1,347 @@
+"""A study's folder, its state over a crash, and the scheduler's state rebuilt from it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from groupdir.errors import ConfigError, DataError
+from groupdir.metrics import ShotSplit
+from groupdir.files.records import read_parquet
+from groupdir.config.space import StudyConfig, load_space
+from launch.__main__ import app
+from launch.control.ablations import suggest_ablations
+from launch.control.audit import audit
+from launch.study.checkpoints import keep
+from launch.control.director import Director
+from launch.study.export import write_records
+from launch.on_ray.failures import reason
+from launch.screen.progress import Progress, best_text, render, status_text, total_trials
+from launch.sampling.history import measured
+from launch.schedulers import ASHA, SCHEDULERS, NoStopping
+from launch.search import check_measured, check_names, refuse_taken
+from launch.simulation.searches import with_search
+from launch.control.stop_rules import converged
+from launch.study.study import Study
+from tests.launch.conftest import CONTENT
+
+Suggest = Callable[[Study], int]
+Train = Callable[..., None]
+
+
+def reopened(study: Study) -> Study:
+    study.close()
+    return Study.open(study.folder)
+
+
+def test_the_folder_comes_as_a_whole_and_once(study: Study, results: Path) -> None:
+    assert load_space(study.folder / "study.yaml").to_dict() == study.config.to_dict()
+    assert [path.name for path in results.iterdir()] == ["small"], "nothing is left beside it"
+    with pytest.raises(ConfigError, match=r"exists already.*launch resume"):
+        Study.create(study.folder, study.config)
+    (results / "other").mkdir()
+    with pytest.raises(ConfigError, match="exists already"):
+        Study.create(results / "other", study.config)
+
+
+def test_one_driver_at_a_time(study: Study) -> None:
+    with pytest.raises(DataError, match="another driver"):
+        Study.open(study.folder)
+    reopened(study).close()
+
+
+def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must be the folder of a study"):
+        Study.open(tmp_path)
+
+
+def test_the_state_is_that_of_the_store(study: Study, suggest: Suggest, train: Train) -> None:
+    study.append("driver", payload={"action": "start", "pid": 1})
+    train(study, suggest(study), [3.0, 2.0, 2.5], "finished")
+    train(study, suggest(study), [4.0], "stopped")
+    train(study, suggest(study), [4.0], "failed")
+    before = study.state
+    after = reopened(study)
+    assert after.state == before
+    trial = before.trials[0]
+    assert (trial.status, trial.epoch, trial.seconds, trial.value("val_mae_few")) == ("finished", 3, 6.0, 5.0)
+    assert before.trials[2].message == "loss is nan"
+    assert after.state.best("val_mae_all", "min") == trial
+    after.close()
+
+
+def test_time_is_counted_over_drivers_that_were_killed(study: Study) -> None:
+    study.append("driver", payload={"action": "start", "pid": 1})
+    killed_at = study.state.last_time
+    study.append("driver", payload={"action": "resume", "pid": 2})
+    study.append("driver", payload={"action": "end", "pid": 2})
+    state = study.state
+    assert state.elapsed(state.last_time + 99.0) <= state.last_time - killed_at + 1e-6
+    assert state.runs == 2
+
+
+def result(study: Study, trial: int, epoch: int, error: float, done: bool = False) -> dict[str, object]:
+    seed = study.state.trials[trial].seed
+    row = {"trial": trial, "seed": seed, "epoch": epoch, "stage": "joint", "seconds": 1.0, "done": done}
+    return row | {"val_mae_all": error, "training_iteration": 7, "time_total_s": 3.0}
+
+
+def test_rungs_come_back_and_nobody_is_judged_twice(study: Study, suggest: Suggest) -> None:
+    asha = ASHA("val_mae_all", "min", 1, 2)
+    director = Director(study, asha, "val_mae_all")
+    for trial, error in enumerate([3.0, 2.0, 2.9, 1.0]):
+        suggest(study)
+        director.report(trial, result(study, trial, 1, error))
+    assert [t.told_to_stop for t in study.state.of("search")] == [False, False, True, False]
+    suggest(study)
+    director.record(4, result(study, 4, 1, 9.0))  # and here the driver dies, before the decision
+    after = reopened(study)
+    again = ASHA("val_mae_all", "min", 1, 2)
+    director = Director(after, again, "val_mae_all")
+    assert [t.status for t in after.state.of("search")] == ["running", "running", "stopped", "running", "stopped"]
+    assert not director.record(0, result(after, 0, 1, 99.0)), "a repeated epoch changes nothing"
+    assert director.report(0, result(after, 0, 1, 99.0)) == "continue"
+    asha.decide(4, 1, {"val_mae_all": 9.0})
+    assert again._values == asha._values
+    after.close()
+
+
+def test_only_metrics_are_recorded(study: Study, suggest: Suggest) -> None:
+    suggest(study)
+    Director(study, NoStopping(), "val_mae_all").record(0, result(study, 0, 1, 3.0, done=True))
+    row = dict(study.state.trials[0].rows[0])
+    assert set(row) == {"seq", "epoch", "time", "stage", "seconds", "last", "val_mae_all"}
+    assert study.state.trials[0].complete
+
+
+def test_a_finished_trial_keeps_its_checkpoint(study: Study, suggest: Suggest) -> None:
+    trial = suggest(study)
+    earlier, source = (study.folder / "ray" / run / "trial-0000" / "checkpoint_000000" for run in ("run-1", "run-2"))
+    earlier.mkdir(parents=True)
+    source.mkdir(parents=True)
+    (source / "trial.pt").write_bytes(b"weights")
+    study.append("checkpoint", trial=trial, epoch=4, payload={"path": str(source)})
+    keep(study, trial)
+    assert (study.folder / "checkpoints" / "0000" / "trial.pt").read_bytes() == b"weights"
+    assert not source.exists()
+    assert not earlier.exists(), "the checkpoint of an earlier driver"
+    assert study.state.trials[trial].status == "finished"
+
+
+def test_records_hold_every_trial_and_its_configuration(study: Study, suggest: Suggest, train: Train) -> None:
+    train(study, suggest(study), [3.0, 2.0, 2.5], "finished")
+    train(study, suggest(study), [4.0], "stopped")
+    suggest(study)
+    write_records(study)
+    table, footer = read_parquet(study.folder / "trials.parquet")
+    rows = table.to_pylist()
+    assert [row["status"] for row in rows] == ["finished", "stopped", "running"]
+    assert (rows[0]["epoch"], rows[0]["epochs"], rows[0]["val_mae_few"]) == (2, 3, 5.0)
+    assert footer["configs"]["1"] == study.state.trials[1].config
+    assert StudyConfig.from_dict(footer["study"]).to_dict() == study.config.to_dict()
+    temperatures = [row["param:method.temperature|cosine"] is None for row in rows]
+    assert temperatures == ["method.temperature|cosine" not in t.params for t in study.state.of("search")]
+    epochs = pq.read_table(study.folder / "epochs.parquet").to_pylist()
+    assert [(row["trial"], row["epoch"]) for row in epochs] == [(0, 1), (0, 2), (0, 3), (1, 1)]
+
+
+def test_ablations_stand_on_the_best_trial_and_are_made_once(study: Study, suggest: Suggest, train: Train) -> None:
+    assert suggest_ablations(study) == [], "nothing has finished"
+    train(study, suggest(study), [3.0], "finished")
+    train(study, suggest(study), [2.0], "finished")
+    train(study, suggest(study), [1.0], "stopped")
+    assert suggest_ablations(study) == suggest_ablations(study) == [3, 4, 5, 6]
+    made = study.state.of("ablation")
+    assert [(t.label, t.seed) for t in made] == [(label, s) for label in ("as chosen", "hard labels") for s in (1, 2)]
+    best = study.state.trials[1]
+    assert made[0].config == {**best.config, "seed": 1}
+    assert made[2].config["method"] == {**best.config["method"], "criterion": "ce"}
+    train(study, 3, [1.0], "finished")
+    assert suggest_ablations(study) == [4, 5, 6]
+
+
+def test_what_breaks_a_constraint_is_not_the_best(study: Study, suggest: Suggest, train: Train) -> None:
+    ablations = study.config.search.ablations
+    study.config = with_search(study.config, {"constraints": {"val_mae_few": ">= 5.5"}, "ablations": ablations})
+    train(study, suggest(study), [3.0], "finished")
+    train(study, suggest(study), [2.0], "finished")
+    search = study.config.search
+    assert search.keeps({"val_mae_few": 5.5}.__getitem__)
+    assert not search.keeps({"val_mae_few": float("nan")}.__getitem__)
+    best = study.state.best("val_mae_all", "min", search.keeps)
+    assert best is study.state.trials[0], "trial 1 has a val_mae_few of 5"
+    assert "(trial 0)" in best_text(study.state, search)
+    suggest_ablations(study)
+    assert study.state.of("ablation")[0].config["optim"] == study.state.trials[0].config["optim"]
+
+
+def test_before_any_keeps_to_the_constraints_no_search_has_converged(
+    study: Study, suggest: Suggest, train: Train
+) -> None:
+    rule = {"trials": 2, "tolerance": 0.5}
+    for _ in range(4):
+        train(study, suggest(study), [2.0], "finished")
+    assert "added 0.00%" in converged(with_search(study.config, {"convergence": rule}).search, study.state)
+    bound = {"convergence": rule, "constraints": {"val_mae_few": "<= 4"}}
+    assert converged(with_search(study.config, bound).search, study.state) == ""
+    train(study, suggest(study), [1.0], "finished")
+    assert converged(with_search(study.config, bound).search, study.state) == "", "the first that keeps is all there is"
+
+
+def test_plain_lines_where_there_is_no_terminal(study: Study, suggest: Suggest, train: Train) -> None:
+    console = Console(width=60, record=True, force_terminal=False, quiet=False)
+    with Progress(study.config, console) as progress:
+        study.watchers.append(progress.watch)
+        train(study, suggest(study), [3.0], "finished")
+        train(study, suggest(study), [3.0], "failed")
+    lines = console.export_text().splitlines()
+    assert lines[0].startswith("trial 0 finished at epoch 1: val mae many 4  val mae median 5  val mae few 6  [groups=")
+    assert lines[1] == "trial 1 failed after epoch 1: loss is nan"
+
+
+def test_the_table_shows_trials_best_and_times(study: Study, suggest: Suggest, train: Train) -> None:
+    study.append("driver", payload={"action": "start", "pid": 1})
+    train(study, suggest(study), [3.0], "finished")
+    suggest(study)
+    console = Console(width=140, record=True, force_terminal=False)
+    console.print(render(study.state, study.config, study.state.last_time + 60))
+    text = console.export_text()
+    assert "waiting" in text
+    assert "val mae few 6 (trial 0)" in text
+    assert total_trials(study.config) == 16
+    assert "1 finished, 0 stopped, 0 failed, 0 running of 16 trials; 0:01:0" in text
+    assert "left" in status_text(study.state, 16, study.state.last_time)
+
+
+def test_unknown_names_are_refused_with_a_hint(study: Study) -> None:
+    content = study.config.to_dict()
+    content["search"]["scheduler"]["name"] = "ashaa"
+    content["search"]["sampler"]["name"] = "tpee"
+    with pytest.raises(ConfigError, match="did you mean 'asha'") as caught:
+        check_names(StudyConfig.from_dict(content))
+    assert len(caught.value.mistakes) == 2
+
+
+def test_a_shared_folder_of_another_study_is_refused(results: Path, tmp_path: Path) -> None:
+    """Both would call their trials the same, and delete each other's checkpoints."""
+    content = {**CONTENT, "search": {**CONTENT["search"], "storage_path": str(tmp_path / "shared")}}
+    config = StudyConfig.from_dict(content)
+    refuse_taken(config)
+    first = Study.create(results / "first", config)
+    Path(str(first.storage)).mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"search.storage_path: .*small exists already, of another study"):
+        refuse_taken(config)
+    first.close()
+
+
+def test_objectives_that_no_sample_could_measure_are_refused(study: Study) -> None:
+    """Few would be NaN in every epoch, and every trial would be stopped at its first rung."""
+    shots = ShotSplit.from_train(np.repeat([1.0, 2.0, 3.0], [200, 50, 5]))
+    for y, wrong in (([1.0, 2.0, 3.0], []), ([1.0, 2.0], ["few"]), ([2.0], ["many", "few"])):
+        split = SimpleNamespace(y=np.array(y))
+        dataset: Any = SimpleNamespace(shots=shots, split=lambda name, split=split: split)
+        if not wrong:
+            check_measured(study.config, dataset)
+            continue
+        with pytest.raises(ConfigError) as caught:
+            check_measured(study.config, dataset)
+        assert [mistake.address for mistake in caught.value.mistakes] == [
+            f"search.objectives.val_mae_{shot}" for shot in wrong
+        ]
+
+
+def test_a_failure_is_one_line() -> None:
+    assert reason(DataError("a.csv:3: broken\nmore")) == "a.csv:3: broken"
+    assert reason(RuntimeError("first\nCUDA out of memory")) == "RuntimeError: CUDA out of memory"
+    assert reason(KeyError()) == "KeyError: no message"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        (
+            {"name": "pareto_asha", "grace_period": 1, "max_t": 3},
+            "below the 4 epochs of a trial's last stage",
+        ),
+        ({"name": "asha", "min_peers": 5}, "min_peers is an option of pareto_asha"),
+        ({"name": "none", "mode": "promote"}, "mode is an option of pareto_asha"),
+    ],
+)
+def test_a_scheduler_that_would_not_do_what_is_asked_is_refused(scheduler: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_names(StudyConfig.from_dict({**CONTENT, "search": {"scheduler": scheduler}}))
+
+
+@pytest.mark.parametrize("mode", ["stop", "promote"])
+def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> None:
+    """Pre-trainings of 3 and of 5 epochs: trials are compared after the same epochs of what comes then."""
+    scheduler = {"name": "pareto_asha", "grace_period": 2, "reduction_factor": 2, "min_peers": 6, "mode": mode}
+    method = {"name": "group_dir", "pretrain": {"epochs": {"choice": [3, 5]}}}
+    search = {**CONTENT["search"], "scheduler": scheduler, "objectives": {"val_mae_all": "min"}, "ablations": {}}
+    search["sampler"] = {"name": "random"}
+    config = StudyConfig.from_dict({**CONTENT, "method": method, "search": search})
+    study = Study.create(results / "two", config)
+    director = Director(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    for trial in range(6):
+        assert director.following() == trial
+        first = study.state.trials[trial].first_epochs
+        assert first in (3, 5)
+        for epoch in range(1, first + 3):
+            error = float("nan") if epoch <= first else 10.0 + trial
+            row = result(study, trial, epoch, error) | {"stage": "fit" if epoch > first else "pretrain"}
+            action = director.report(trial, row)
+        study.append("paused" if action == "pause" else "stopped" if action == "stop" else "started", trial=trial)
+    trials = study.state.of("search")
+    assert {trial.first_epochs for trial in trials} == {3, 5}
+    assert all(list(trial.decisions) == [trial.first_epochs + 2] for trial in trials)
+    rows = [measured(trial, 2, config.search) for trial in trials]
+    assert [row["val_mae_all"] for row in rows if row is not None] == [10.0 + trial for trial in range(6)]
+    if mode == "promote":
+        assert director.following() == 0, "the best of the rung, whose other members stand at other epochs"
+        promoted = next(event for event in study.events() if event.kind == "promoted")
+        assert promoted.epoch == trials[0].first_epochs + 2
+    else:
+        assert [trial.told_to_stop for trial in trials] == [False] * 5 + [True]
+    events = list(study.events())
+    found = audit(events, config, lambda: SCHEDULERS["pareto_asha"].from_config(config.search))
+    assert not found.wrong
+    study.close()
+    again = Study.open(results / "two")
+    Director(again, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    assert list(again.events()) == events, "a new driver comes to the same decisions"
+    again.close()
+
+
+def test_a_study_that_is_closed_names_no_driver(study: Study) -> None:
+    """Its number may be another process's soon, and whoever reads it might end that."""
+    lock = study.folder / "study.lock"
+    assert lock.read_text() == str(os.getpid())
+    study.close()
+    assert lock.read_text() == ""
+    study.close()
+
+
+def test_a_table_is_no_study_to_resume(tmp_path: Path) -> None:
+    (tmp_path / "table.yaml").touch()
+    with pytest.raises(DataError, match="it is a table, whose `search` goes on with it"):
+        Study.open(tmp_path)
+
+
+def test_a_study_comes_back_where_it_is_said(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of a cluster works in a folder that goes with it."""
+    far, folder = tmp_path / "far" / "small", tmp_path / "home" / "small"
+    far.mkdir(parents=True)
+    study.copy_store(far / "study.sqlite")
+    driven: list[Path] = []
+    monkeypatch.setattr("launch.search.drive", lambda study, dataset, action: driven.append(study.folder) or 0)
+    run = CliRunner().invoke(app, ["resume", far.as_uri(), "--out", str(folder)])
+    assert run.exit_code == 0, run.output
+    assert driven == [folder]
+    assert {"study.sqlite", "study.yaml"} <= {path.name for path in folder.iterdir()}

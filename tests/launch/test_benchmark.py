@@ -1,0 +1,159 @@
+"""A table from its YAML to its printed rows: chosen on validation, confirmed on the test set, and gone on with."""
+
+import contextlib
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groupdir.config.trial import TrialConfig
+from groupdir.errors import ConfigError, DataError
+from groupdir.files.records import write_parquet
+from groupdir.config.benchmark import Row
+from launch.benchmark import choose, run_table
+
+TRIAL = {"data": {"name": "tests.toy.parts:Waves"}, "encoder": {"name": "mlp"}, "method": {"name": "vanilla"}}
+GRID = """\
+name: grid
+table: {shape: criteria, seeds: 2}
+data: {name: "tests.toy.parts:Waves"}
+encoder: {name: mlp, widths: [16]}
+method: {name: group_dir, recipe: joint}
+train: {epochs: 2, batch_size: 32}
+grid: {method.groups: [2, 5], method.criterion: [soft]}
+"""
+TABLE = """\
+name: small
+table: {shape: table1, seeds: 2}
+data: {name: digits, train: 200, val_per_label: 1, test_per_label: 1, many: 2, few: 1}
+encoder: {name: convnet, widths: [8, 8]}
+optim: {lr: {log_uniform: [0.001, 0.01]}}
+train: {epochs: 3, batch_size: 64}
+search: {trials: 2, objectives: {val_mae_all: min}, scheduler: {name: none}, resources: {cpu: 0.5, gpu: 0}}
+rows: {VANILLA: vanilla.yaml, LDS+FDS: lds_fds.yaml}
+"""
+
+
+def study(folder: Path, values: list[tuple[str, str, float]]) -> Path:
+    """A study's folder with trials of (role, status, val_mae_all); the learning rate says which trial it was."""
+    folder.mkdir()
+    rows: list[dict[str, Any]] = [
+        {"trial": number, "seed": 0, "role": role, "status": status, "label": "", "val_mae_all": value}
+        for number, (role, status, value) in enumerate(values)
+    ]
+    configs = {
+        str(number): TrialConfig.from_dict({**TRIAL, "optim": {"lr": 0.1 * (number + 1)}}).to_dict()
+        for number in range(len(values))
+    }
+    write_parquet(folder / "trials.parquet", rows, {"study": {}, "configs": configs})
+    return folder
+
+
+def test_the_lowest_finished_trial_of_the_search_is_chosen_and_written_down(tmp_path: Path) -> None:
+    nan = float("nan")
+    values = [("search", "finished", 5.0), ("search", "finished", 4.0), ("search", "stopped", 1.0)]
+    values += [("ablation", "finished", 2.0), ("search", "finished", nan)]
+    folder = study(tmp_path / "row", values)
+    chosen = choose(folder, "val_mae_all")
+    assert (chosen.config.optim.lr, chosen.checkpoint) == (pytest.approx(0.2), None)
+    assert TrialConfig.load(folder / "chosen.yaml").optim.lr == pytest.approx(0.2)
+    first = (folder / "chosen.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# trial 1 of 2 finished: the lowest val_mae_all, 4"
+
+
+def test_without_a_finished_trial_nothing_is_chosen(tmp_path: Path) -> None:
+    folder = study(tmp_path / "row", [("search", "failed", 5.0)])
+    with pytest.raises(DataError, match="no finished trial has a val_mae_all"):
+        choose(folder, "val_mae_all")
+
+
+@pytest.mark.slow
+def test_a_grid_is_trained_and_gone_on_with_and_never_mixed(tmp_path: Path) -> None:
+    file = tmp_path / "grid.yaml"
+    file.write_text(GRID, encoding="utf-8")
+    out = tmp_path / "out"
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert run_table(file, out=out, only=["groups=2,criterion=soft"], jobs=1) == 0
+        first = out / "confirmed/groups=2,criterion=soft/group_dir/seed_1/result.json"
+        before = first.stat().st_mtime_ns
+        assert run_table(file, out=out, jobs=1) == 0
+    assert first.stat().st_mtime_ns == before
+    assert len(list(out.glob("confirmed/*/group_dir/seed_*/result.json"))) == 4
+
+
+def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
+    file, out = tmp_path / "grid.yaml", tmp_path / "out"
+    file.write_text(GRID, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"--only groups=2,criterion=sot: unknown row: did you mean"):
+        run_table(file, out=out, only=["groups=2,criterion=sot"])
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(ConfigError, match="is there and is no table"):
+        run_table(file, out=out)
+    (out / "table.yaml").write_text("name: another\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"holds another table\.yaml, and nothing is written over"):
+        run_table(file, out=out)
+
+
+def test_a_row_that_finishes_nothing_does_not_hold_up_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first row's data cannot be read by any trial; the second one's is never asked for."""
+    file = tmp_path / "grid.yaml"
+    file.write_text(GRID, encoding="utf-8")
+    asked: list[str] = []
+
+    def run_row(row: Row, *about: object) -> int:
+        asked.append(row.label)
+        if len(asked) == 1:
+            choose(study(tmp_path / "empty", [("search", "failed", 5.0)]), "val_mae_all")
+        return 0
+
+    monkeypatch.setattr("launch.benchmark._run_row", run_row)
+    assert run_table(file, out=tmp_path / "out") == 1
+    assert len(asked) == 2
+    assert f"{asked[0]}: " in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_row_that_fails_does_not_hold_up_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "grid.yaml"
+    text = GRID.replace("grid: {method.groups: [2, 5], method.criterion: [soft]}", "grid: {data.broken: [true, false]}")
+    text = text.replace("seeds: 2", "seeds: 1")
+    file.write_text(text, encoding="utf-8")
+    assert run_table(file, out=tmp_path / "out", jobs=1) == 1
+    assert "1 of 2 rows failed, see above: broken=True" in capsys.readouterr().err
+    assert len(list((tmp_path / "out").glob("confirmed/broken=False/group_dir/seed_*/result.json"))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+def test_from_the_yaml_to_the_printed_table(tmp_path: Path, root: Path) -> None:
+    for name in ("vanilla", "lds_fds"):
+        text = (root / f"search_spaces/baselines/{name}.yaml").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    file, out = tmp_path / "small.yaml", tmp_path / "results"
+    file.write_text(TABLE, encoding="utf-8")
+    for verb in ("table", "search"):  # the second call finds everything done, whichever verb is used
+        command = [sys.executable, "-m", "launch", verb, str(file), "--out", str(out)]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert f"python -m analysis table {out}" in done.stdout
+    for row in ("VANILLA", "LDS+FDS"):
+        config = TrialConfig.load(out / row / "chosen.yaml")
+        assert config.method.name == "vanilla"
+        logs = [
+            sum(
+                file.stat().st_size for file in (out / "confirmed" / row / "vanilla").glob(f"seed_{seed}/tensorboard/*")
+            )
+            for seed in (config.seed, config.seed + 1)
+        ]
+        assert logs[0] < logs[1] / 4, "its own seed was trained by the search, and must not be once more"
+    command = [sys.executable, "-m", "analysis", "table", str(out), "--format", "markdown"]
+    shown = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    rows = [line for line in shown.stdout.splitlines() if line.startswith(("| VANILLA", "| LDS+FDS"))]
+    assert [line.count("±") for line in rows] == [8, 8]
