@@ -82,14 +82,14 @@ class Form(StrEnum):
 
 
 @app.command()
-def table(
-    folder: Annotated[Path, typer.Argument(help="A table's folder, such as results/table1_digits.")],
+def benchmark_table(
+    folder: Annotated[Path, typer.Argument(help="A benchmark's folder, such as results/table1_digits.")],
     form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.text,
 ) -> None:
-    """Print a table of methods in the paper's shape: ours over seeds on the test set, the paper's numbers beside."""
-    from analysis.benchmark import load_results, tables
+    """Print a benchmark in the paper's shape: ours over seeds on the test set, the paper's numbers beside."""
+    from analysis.benchmark import load_benchmark_results, tables
 
-    typer.echo("\n\n".join(made.render(form.value) for made in tables(load_results(folder))))
+    typer.echo("\n\n".join(made.render(form.value) for made in tables(load_benchmark_results(folder))))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A table of methods as the paper prints it: ours over seeds, and the paper's numbers beside them."""
+"""A benchmark as the paper prints it: ours over seeds, and the paper's numbers beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.published import TABLES
 from analysis.ruled import Ruled
 from groupdir.errors import DataError
 
-RECORD = "table.yaml"
+RECORD = "benchmark.yaml"
 CONFIRMED = "confirmed"
 SHOTS = ("all", "many", "median", "few")
 PAPER = "  in the paper"
@@ -24,7 +24,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, float, int, bool], ...]] = {
     "table1": (("mae", "MAE", 1, 2, False), ("gm", "GM", 1, 2, False)),
     "table3": (("mse", "MSE", 1, 3, False), ("pearson", "Pearson x 100", 100, 1, True)),
 }
-CRITERIA = (
+GROUP_LOSSES = (
     ("group_accuracy", "Group accuracy in %", 100, 1, True),
     ("mae_all", "MAE", 1, 2, False),
     ("oracle_mae_all", "MAE if the true group were known", 1, 2, False),
@@ -33,7 +33,7 @@ CRITERIA = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a table as it was left.
+    """One row of a benchmark as it was left.
 
     Attributes:
         label: The row's.
@@ -48,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Results:
-    """A table's folder: its name, its shape, the paper's table beside it or None, seeds asked for, and the rows."""
+    """A benchmark's folder: its name, its shape, the paper's table beside it or None, seeds asked for, and the rows."""
 
     name: str
     shape: str
@@ -57,32 +57,32 @@ class Results:
     entries: tuple[Entry, ...]
 
 
-def load_results(folder: str | Path) -> Results:
-    """Reads what `python -m launch table` left; rows that have not been run have no metrics.
+def load_benchmark_results(folder: str | Path) -> Results:
+    """Reads what `python -m launch benchmark` left; rows that have not been run have no metrics.
 
     Raises:
-        DataError: The folder is no table's, or a result is broken.
+        DataError: The folder is no benchmark's, or a result is broken.
     """
     path = Path(folder) / RECORD
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        config, rows = content["table"], content["rows"]
+        config, rows = content["benchmark"], content["rows"]
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read: {error.strerror}; is it a folder of `python -m launch table`?"
+            f"{path}: cannot be read: {error.strerror}; is it a folder of `python -m launch benchmark`?"
         ) from error
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is broken: {error}") from error
     entries = [Entry(row["label"], row["cell"], _seeds(Path(folder) / CONFIRMED / row["folder"])) for row in rows]
     if not any(entry.metrics for entry in entries):
-        raise DataError(f"{folder}: no row has a test result yet: go on with `python -m launch table`")
+        raise DataError(f"{folder}: no row has a test result yet: go on with `python -m launch benchmark`")
     return Results(content["name"], config["shape"], config["published"], config["seeds"], tuple(entries))
 
 
 def tables(results: Results) -> list[Ruled]:
     """The results in the shape that their YAML asks for."""
-    if results.shape == "criteria":
-        return [_crossed(results, *metric) for metric in CRITERIA]
+    if results.shape == "group_losses":
+        return [_crossed(results, *metric) for metric in GROUP_LOSSES]
     return [_methods(results)]
 
 
@@ -117,9 +117,9 @@ def _methods(results: Results) -> Ruled:
 
 def _crossed(results: Results, name: str, title: str, factor: float, digits: int, largest: bool) -> Ruled:
     """Groups down, criteria across, of one metric."""
-    criteria = list(dict.fromkeys(str(entry.cell["method.criterion"]) for entry in results.entries))
+    criteria = list(dict.fromkeys(str(entry.cell["method.group_loss"]) for entry in results.entries))
     groups = list(dict.fromkeys(entry.cell["method.groups"] for entry in results.entries))
-    at = {(entry.cell["method.groups"], str(entry.cell["method.criterion"])): entry for entry in results.entries}
+    at = {(entry.cell["method.groups"], str(entry.cell["method.group_loss"])): entry for entry in results.entries}
     cells, means = [], []
     for group in groups:
         spreads = [_spread(at.get((group, criterion), Entry("")), name, factor) for criterion in criteria]
@@ -167,6 +167,6 @@ def _seeds(folder: Path) -> list[dict[str, float]]:
             found.append({name.removeprefix("test_"): float(value) for name, value in metrics.items()})
         except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{path}: is broken: {error}: remove it, and go on with `python -m launch table`"
+                f"{path}: is broken: {error}: remove it, and go on with `python -m launch benchmark`"
             ) from error
     return found

@@ -140,7 +140,7 @@ def _read(folder: Path, name: str, columns: set[str]) -> tuple[pd.DataFrame, dic
 
 
 def _params(trials: pd.DataFrame, path: Path) -> dict[int, dict[str, Any]]:
-    """What was drawn, decoded; the leaves of one conditional address, of which one is active, become one."""
+    """What was drawn, decoded; the parameters of one conditional address, of which one is active, become one."""
     columns = [column for column in trials.columns if column.startswith(PARAM)]
     address = {column: column.removeprefix(PARAM).split("|")[0] for column in columns}
     name = short_names(list(dict.fromkeys(address.values())))

@@ -35,22 +35,22 @@ def search(
     cluster: OnCluster = None,
     skip_doctor: SkipDoctor = False,
 ) -> None:
-    """Run a search from the beginning; of a table of methods, one search for each row."""
+    """Run a search from the beginning; of a benchmark, one search for each row."""
 
     def run() -> int:
         if cluster is not None and not dry_run:
             from launch.cluster.commands import search as run_there
 
             return run_there(cluster, file, changes or (), out, skip_doctor)
-        from groupdir.config.benchmark import is_table
+        from groupdir.config.benchmark import is_benchmark
         from groupdir.config.yamlfile import Document
 
-        if is_table(Document.read(file)):
+        if is_benchmark(Document.read(file)):
             if dry_run:
-                raise ConfigError(f"{file}: is a table, and --dry-run is for one search: see `groupdir check {file}`")
-            from launch.benchmark import run_table
+                raise ConfigError(f"{file}: is a benchmark, and --dry-run is for one search: see `groupdir check {file}`")
+            from launch.benchmark import run_benchmark
 
-            return run_table(file, changes or (), out, skip_doctor=skip_doctor)
+            return run_benchmark(file, changes or (), out, skip_doctor=skip_doctor)
         from launch.search import describe
         from launch.search import search as run_search
 
@@ -62,18 +62,18 @@ def search(
 
 
 @app.command()
-def table(
-    file: Annotated[Path, typer.Argument(help="A table, such as search_spaces/baselines/table1_digits.yaml.")],
+def benchmark(
+    file: Annotated[Path, typer.Argument(help="A benchmark, such as search_spaces/baselines/table1_digits.yaml.")],
     changes: Annotated[list[str] | None, typer.Option("--set", help="address=value, replaces a value.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the table [default: results/<its name>].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the benchmark [default: results/<its name>].")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Label of a row; may be repeated [default: all].")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Trainings at once on the chosen trials.")] = None,
     skip_doctor: SkipDoctor = False,
 ) -> None:
-    """Search every row of a table with the same budget, then measure its best trial on several seeds; or go on."""
-    from launch.benchmark import run_table
+    """Search every row of a benchmark with the same budget, then measure its best trial on several seeds; or go on."""
+    from launch.benchmark import run_benchmark
 
-    finish(lambda: run_table(file, changes or (), out, only or (), jobs, skip_doctor))
+    finish(lambda: run_benchmark(file, changes or (), out, only or (), jobs, skip_doctor))
 
 
 @app.command()

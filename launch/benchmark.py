@@ -1,4 +1,4 @@
-"""A table of methods: one study after the other, each with the same budget, then the chosen trials on the test set."""
+"""A benchmark of methods: one study after the other, each with the same budget, then the chosen trials on the test set."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from groupdir.files.records import read_parquet
 from groupdir.registry import did_you_mean
 from groupdir.commands.rerun import rerun
 from groupdir.files.storage import Place
-from groupdir.config.benchmark import Row, Table, TableConfig, load_table
+from groupdir.config.benchmark import Row, Benchmark, BenchmarkConfig, load_benchmark
 from launch.study.checkpoints import kept_checkpoint
-from launch.study.study import TABLE
+from launch.study.study import BENCHMARK
 
 CHOSEN = "chosen.yaml"
 CONFIRMED = "confirmed"
@@ -27,7 +27,7 @@ SPACE = "{}.space.yaml"
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
-def run_table(
+def run_benchmark(
     file: str | Path,
     overrides: Sequence[str] = (),
     out: str | Path | None = None,
@@ -35,14 +35,14 @@ def run_table(
     jobs: int | None = None,
     skip_doctor: bool = False,
 ) -> int:
-    """Searches every row of a table, and trains its chosen trial on several seeds; or trains every trial of a grid.
+    """Searches every row of a benchmark, and trains its chosen trial on several seeds; or trains every trial of a grid.
 
     What is finished is kept: the same call goes on where an earlier one ended.
 
     Args:
-        file: A table, such as search_spaces/baselines/table1_digits.yaml.
+        file: A benchmark, such as search_spaces/baselines/table1_digits.yaml.
         overrides: `address=value` texts, as of `--set`.
-        out: The table's folder; by default `results/<its name>`.
+        out: The benchmark's folder; by default `results/<its name>`.
         only: Labels of the rows to run; all if empty.
         jobs: Trainings at once on the chosen trials; None: one per core, or one on a GPU.
         skip_doctor: Whether a cluster is trusted, not examined before each search.
@@ -51,17 +51,17 @@ def run_table(
         The exit code: 0, 1 where a row failed (the others are run), 130 when it was interrupted.
 
     Raises:
-        GroupdirError: A mistake in a file, unusable data, or the folder holds another table.
+        GroupdirError: A mistake in a file, unusable data, or the folder holds another benchmark.
     """
-    table = load_table(file, overrides)
-    rows = _wanted(table, only)
-    folder = Path(out).expanduser() if out is not None else Path("results") / table.name
-    _record(table, folder)
+    benchmark = load_benchmark(file, overrides)
+    rows = _wanted(benchmark, only)
+    folder = Path(out).expanduser() if out is not None else Path("results") / benchmark.name
+    _record(benchmark, folder)
     failed = []
     for number, row in enumerate(rows, 1):
         print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
         try:
-            code = _run_row(row, table.config, folder, jobs, skip_doctor)
+            code = _run_row(row, benchmark.config, folder, jobs, skip_doctor)
         except (DataError, MethodError) as error:  # no trial that finished, or a method that does not fit
             print(f"{row.label}: {error}", file=sys.stderr)
             code = 1
@@ -69,13 +69,13 @@ def run_table(
             return code
         if code != 0:
             failed.append(row.label)
-    print(f"\nnext: python -m analysis table {folder}")
+    print(f"\nnext: python -m analysis benchmark-benchmark {folder}")
     if failed:
         print(f"{len(failed)} of {len(rows)} rows failed, see above: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _run_row(row: Row, config: TableConfig, folder: Path, jobs: int | None, skip_doctor: bool) -> int:
+def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, skip_doctor: bool) -> int:
     """The exit code of a row's search; the chosen trial is measured only if that is 0."""
     chosen = None if row.config is None else Chosen(row.config)
     if row.study is not None:
@@ -137,27 +137,27 @@ def _finite(value: Any) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def _wanted(table: Table, only: Sequence[str]) -> list[Row]:
-    labels = [row.label for row in table.rows]
+def _wanted(benchmark: Benchmark, only: Sequence[str]) -> list[Row]:
+    labels = [row.label for row in benchmark.rows]
     if unknown := [label for label in only if label not in labels]:
         raise ConfigError(f"--only {unknown[0]}: unknown row: {did_you_mean(unknown[0], labels)}")
-    return [row for row in table.rows if not only or row.label in only]
+    return [row for row in benchmark.rows if not only or row.label in only]
 
 
-def _record(table: Table, folder: Path) -> None:
-    """Writes what the table is, once; rows that are searched get their spaces written down beside it."""
-    rows = [{"label": row.label, "folder": row.folder, "cell": dict(row.cell)} for row in table.rows]
+def _record(benchmark: Benchmark, folder: Path) -> None:
+    """Writes what the benchmark is, once; rows that are searched get their spaces written down beside it."""
+    rows = [{"label": row.label, "folder": row.folder, "cell": dict(row.cell)} for row in benchmark.rows]
     content = {
-        "name": table.name,
-        "data": table.document.data.get("data"),
-        "table": table.config.model_dump(),
+        "name": benchmark.name,
+        "data": benchmark.document.data.get("data"),
+        "benchmark": benchmark.config.model_dump(),
         "rows": rows,
     }
-    files = {TABLE: yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}
-    files |= {SPACE.format(row.folder): row.study.to_yaml() for row in table.rows if row.study is not None}
+    files = {BENCHMARK: yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}
+    files |= {SPACE.format(row.folder): row.study.to_yaml() for row in benchmark.rows if row.study is not None}
     different = [name for name, text in files.items() if (folder / name).is_file() and _read(folder / name) != text]
-    if different or (folder.exists() and not (folder / TABLE).is_file()):
-        what = f"holds another {different[0]}" if different else "is there and is no table"
+    if different or (folder.exists() and not (folder / BENCHMARK).is_file()):
+        what = f"holds another {different[0]}" if different else "is there and is no benchmark"
         raise ConfigError(f"{folder}: {what}, and nothing is written over: take another --out, or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():

@@ -18,7 +18,7 @@ from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations
 from launch.study.restore import bring_back
 from launch.study.checkpoints import sweep
-from launch.control.director import Director, error_metric
+from launch.control.study_loop import StudyLoop, error_metric
 from launch.doctor.examine import refuse_sick
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
 from launch.study.export import write_tensorboard
@@ -64,7 +64,7 @@ def search(
         refuse_sick(config, folder)
     study = Study.create(folder, config)
     warm_up(study)
-    return drive(study, dataset, "start")
+    return run_study(study, dataset, "start")
 
 
 def refuse_taken(config: StudyConfig) -> None:
@@ -135,7 +135,7 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
     reached(study.config)
     if not skip_doctor:
         refuse_sick(study.config, study.folder)
-    return drive(study, dataset, "resume")
+    return run_study(study, dataset, "resume")
 
 
 def warm_up(study: Study) -> None:
@@ -195,7 +195,7 @@ def check_measured(config: StudyConfig, dataset: Dataset) -> None:
         raise ConfigError(mistakes)
 
 
-def drive(study: Study, dataset: Dataset, action: str) -> int:
+def run_study(study: Study, dataset: Dataset, action: str) -> int:
     """Runs what is left of a study, and writes its files however that ends."""
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
@@ -226,9 +226,9 @@ def drive(study: Study, dataset: Dataset, action: str) -> int:
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
     """The search, then the ablations."""
     search, metric = study.config.search, error_metric(dataset)
-    shared = None if any(name.startswith("data.") or name == "data" for name in study.config.space.leaves) else dataset
-    director = Director(study, SCHEDULERS[search.scheduler.name].from_config(search), metric)
-    if not director.left() and not unfinished_ablations(study):
+    shared = None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
+    loop = StudyLoop(study, SCHEDULERS[search.scheduler.name].from_config(search), metric)
+    if not loop.left() and not unfinished_ablations(study):
         return
     snapshots = Snapshots(study, progress.say)
 
@@ -238,14 +238,14 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
 
     screen = Screen(refresh, progress.say)
     with quiet_ray(size(dataset)):
-        if director.left():
-            run_trials(study, director, shared, interrupt, screen)
+        if loop.left():
+            run_trials(study, loop, shared, interrupt, screen)
         if interrupt() or any(trial.status in ("running", "paused") for trial in study.state.of("search")):
             return
         if why := enough(search, study.state):
             progress.say(f"the search ends: {why}")
         if suggest_ablations(study):
-            run_trials(study, Director(study, NoStopping(), metric, "ablation"), shared, interrupt, screen)
+            run_trials(study, StudyLoop(study, NoStopping(), metric, "ablation"), shared, interrupt, screen)
 
 
 def unfinished_ablations(study: Study) -> bool:

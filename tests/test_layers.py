@@ -35,7 +35,7 @@ ORDER = (
     "resampled",
     "models",
     "part",
-    "criteria",
+    "group_losses",
     "regularizers",
     "group_criteria",
     "methods",

@@ -9,7 +9,7 @@ from pathlib import Path
 from groupdir.config.trial import TrialConfig
 from groupdir.registry import TABLES, resolve
 from groupdir.config.space import StudyConfig, load_space
-from groupdir.config.benchmark import Table, is_table, load_table
+from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
 from groupdir.config.yamlfile import Document
 
 PRESETS = Path("search_spaces/baselines")
@@ -29,8 +29,8 @@ def describe(file: Path, overrides: Sequence[str] = ()) -> str:
         ConfigError: Every mistake of the file at once.
     """
     document = Document.read(file)
-    if is_table(document):
-        return _table(load_table(file, overrides), file)
+    if is_benchmark(document):
+        return _benchmark(load_benchmark(file, overrides), file)
     if "search" in document.data:
         return _study(load_space(file, overrides))
     config = TrialConfig.load(file, overrides)
@@ -41,8 +41,8 @@ def describe(file: Path, overrides: Sequence[str] = ()) -> str:
 def _study(study: StudyConfig) -> str:
     search = study.search
     lines = [f"{study.file}: a study named {study.name}; run it with `python -m launch search {study.file}`", ""]
-    lines.append(f"open leaves ({len(study.space.leaves)}):")
-    lines += [f"  {name:32s} {domain}" for name, domain in study.space.leaves.items()]
+    lines.append(f"open parameters ({len(study.space.parameters)}):")
+    lines += [f"  {name:32s} {domain}" for name, domain in study.space.parameters.items()]
     goals = ", ".join(f"{name} ({direction})" for name, direction in search.objectives.items())
     lines += ["", f"objectives: {goals}", f"trials: {search.trials}, sampler {search.sampler.name}"]
     scheduler = search.scheduler
@@ -53,14 +53,14 @@ def _study(study: StudyConfig) -> str:
     return "\n".join(lines)
 
 
-def _table(table: Table, file: Path) -> str:
-    config, rows = table.config, table.rows
-    lines = [f"{file}: a table named {table.name}; run it with `python -m launch table {file}`", ""]
+def _benchmark(benchmark: Benchmark, file: Path) -> str:
+    config, rows = benchmark.config, benchmark.rows
+    lines = [f"{file}: a benchmark named {benchmark.name}; run it with `python -m launch benchmark {file}`", ""]
     lines.append(f"{len(rows)} rows, each with {config.seeds} seeds on the test set:")
     for row in rows:
         if row.study is not None:
-            search, leaves = row.study.search, row.study.space.leaves
-            lines.append(f"  {row.label:16s} {search.trials} trials, {len(leaves)} open leaves: {', '.join(leaves)}")
+            search, parameters = row.study.search, row.study.space.parameters
+            lines.append(f"  {row.label:16s} {search.trials} trials, {len(parameters)} open parameters: {', '.join(parameters)}")
         elif row.config is not None:
             lines.append(f"  {row.label:36s} digest {row.config.digest}")
     return "\n".join(lines)

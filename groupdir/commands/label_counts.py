@@ -19,7 +19,7 @@ from groupdir.labels import Grouping, LabelGroups
 from groupdir.metrics import SHOTS, ShotSplit
 from groupdir.registry import resolve
 from groupdir.config.space import StudyConfig, load_space
-from groupdir.config.benchmark import is_table
+from groupdir.config.benchmark import is_benchmark
 from groupdir.config.yamlfile import Document
 
 _MOST_GROUPINGS = 50
@@ -84,12 +84,12 @@ def count_labels(file: Path, overrides: Sequence[str] = ()) -> LabelCounts:
         overrides: `address=value` texts, as of `--set`.
 
     Raises:
-        ConfigError: The file has mistakes, or is a table of methods.
+        ConfigError: The file has mistakes, or is a benchmark.
         DataError: The data cannot be read. Without a test split there is no error.
     """
     document = Document.read(file)
-    if is_table(document):
-        raise ConfigError(f"{file}: must be a trial or a search space, got a table: name one of its rows' files")
+    if is_benchmark(document):
+        raise ConfigError(f"{file}: must be a trial or a search space, got a benchmark: name one of its rows' files")
     if "search" in document.data:
         study = load_space(file, overrides)
         config, groupings = study.space.build(next(iter(study.space.corners()))), _groupings(study)
@@ -116,7 +116,7 @@ def _groupings(study: StudyConfig) -> list[tuple[int, Grouping]]:
     corners = [study.space.build(params) for params in study.space.corners()]
     found = {grouping for config in corners for grouping in _grouping(config)}
     rules = {rule for _, rule in found}
-    for name, domain in study.space.leaves.items():
+    for name, domain in study.space.parameters.items():
         if name.partition("|")[0] == "method.groups" and isinstance(domain, IntRange):
             between = range(domain.low, domain.high + 1, domain.step)
             found |= {(groups, rule) for groups in between if len(between) <= _MOST_GROUPINGS for rule in rules}

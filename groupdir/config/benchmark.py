@@ -1,4 +1,4 @@
-"""A table from one YAML: what all rows share, and for each row a space to search, or a grid of fixed trials."""
+"""A benchmark from one YAML: what all rows share, and for each row a space to search, or a grid of fixed trials."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from groupdir.config.space import StudyConfig, study_from
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document
 
-KEYS = ("name", "table", "rows", "grid")
+KEYS = ("name", "benchmark", "rows", "grid")
 TRIAL_KEYS = (*TrialConfig.model_fields, "search")
 
 
-class TableConfig(Strict):
+class BenchmarkConfig(Strict):
     """What is done with each row, and the shape in which it is printed."""
 
-    shape: Literal["table1", "table3", "criteria", "lambdas"] = Field(
-        "table1", description="table1: MAE and GM; table3: MSE and Pearson; criteria, lambdas: of a grid."
+    shape: Literal["table1", "table3", "group_losses", "lambdas"] = Field(
+        "table1", description="table1: MAE and GM; table3: MSE and Pearson; group_losses, lambdas: of a grid."
     )
     select: str = Field("val_mae_all", description="The trial with its lowest value is a row's.")
     seeds: int = Field(5, ge=1, description="Of the chosen trial, measured on the test set.")
     published: Literal["table1", "table2", "table3"] | None = Field(
-        None, description="The paper's table to print beside ours, where the data set is the paper's."
+        None, description="The paper's benchmark to print beside ours, where the data set is the paper's."
     )
 
     _known = field_validator("select")(objective)
@@ -66,22 +66,22 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table: its name, what is done with each row, and the rows in order."""
+class Benchmark:
+    """A benchmark: its name, what is done with each row, and the rows in order."""
 
     name: str
-    config: TableConfig
+    config: BenchmarkConfig
     rows: tuple[Row, ...]
     document: Document = field(repr=False, compare=False)
 
 
-def is_table(document: Document) -> bool:
-    """Whether a file is a table and not a trial or a study."""
+def is_benchmark(document: Document) -> bool:
+    """Whether a file is a benchmark and not a trial or a study."""
     return "rows" in document.data or "grid" in document.data
 
 
-def load_table(path: str | Path, overrides: Sequence[str] = ()) -> Table:
-    """Reads a table and builds every row's trials at the corners of its space.
+def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark:
+    """Reads a benchmark and builds every row's trials at the corners of its space.
 
     Args:
         path: The YAML file. `rows` maps labels to files beside it, whose method section is taken, or to `{from: file,
@@ -94,25 +94,25 @@ def load_table(path: str | Path, overrides: Sequence[str] = ()) -> Table:
     document = override(Document.read(path), overrides)
     data, mistakes = expand_paths(document)
     document = Document(document.name, data, document.lines)
-    if is_table(document) == ("rows" in data and "grid" in data):
-        mistakes.append(document.mistake((), "must have either `rows` or a `grid`, and this is how a table is known"))
+    if is_benchmark(document) == ("rows" in data and "grid" in data):
+        mistakes.append(document.mistake((), "must have either `rows` or a `grid`, and this is how a benchmark is known"))
     known = (*KEYS, *TRIAL_KEYS)
     mistakes += [
         document.mistake((key,), f"unknown key: {did_you_mean(str(key), known)}") for key in data if key not in known
     ]
-    config = TableConfig()
+    config = BenchmarkConfig()
     try:
-        config = TableConfig.model_validate(data.get("table", {}))
+        config = BenchmarkConfig.model_validate(data.get("benchmark", {}))
     except ValidationError as error:
-        found = explain(error, TableConfig, data.get("table", {}))
-        mistakes += [document.mistake(("table", *at), text) for at, text in found]
+        found = explain(error, BenchmarkConfig, data.get("benchmark", {}))
+        mistakes += [document.mistake(("benchmark", *at), text) for at, text in found]
     if mistakes:
         raise ConfigError(mistakes)
     rows = _searched(document) if "rows" in data else _gridded(document)
     folders = [row.folder for row in rows]
     if twice := sorted({name for name in folders if folders.count(name) > 1}):
         raise ConfigError([document.mistake(("rows",), f"two rows would write into one folder: {', '.join(twice)}")])
-    return Table(str(data.get("name", Path(document.name).stem)), config, tuple(rows), document)
+    return Benchmark(str(data.get("name", Path(document.name).stem)), config, tuple(rows), document)
 
 
 def _searched(document: Document) -> list[Row]:
@@ -133,7 +133,7 @@ def _searched(document: Document) -> list[Row]:
 
 
 def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Document:
-    """The row's own space: the table's sections, and the method of the row's file with its changes."""
+    """The row's own space: the benchmark's sections, and the method of the row's file with its changes."""
     name, changes = (entry, {}) if isinstance(entry, str) else (entry.get("from"), entry.get("set", {}))
     own = Document.read(Path(document.name).parent / str(name))
     data = json.loads(json.dumps({key: value for key, value in document.data.items() if key in TRIAL_KEYS}))

@@ -1,4 +1,4 @@
-"""The domains that an open leaf of a search space can have."""
+"""The domains that an open parameter of a search space can have."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ KEYS = {"choice": set(), "uniform": {"step"}, "log_uniform": set(), "int_range":
 
 
 def is_domain(value: Any) -> bool:
-    """Whether a YAML value is an open leaf."""
+    """Whether a YAML value is an open parameter."""
     return isinstance(value, Mapping) and any(key in KEYS for key in value)
 
 
@@ -98,7 +98,7 @@ def _choice(values: Any) -> Choice:
         raise ValueError(f"choice must be a list of at least one value, got {values!r}")
     if nested := next((item for item in values if is_domain(item)), None):
         raise ValueError(
-            f"choice must hold fixed values, got the domain {nested!r}: make it a leaf of its own with `by:`"
+            f"choice must hold fixed values, got the domain {nested!r}: make it a parameter of its own with `by:`"
         )
     if twice := next((item for index, item in enumerate(values) if item in values[:index]), None):
         raise ValueError(f"choice holds {twice!r} twice")

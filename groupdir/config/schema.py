@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from groupdir.config.trial import Strict, TrialConfig
 from groupdir.registry import TABLES, Kind, resolve
 from groupdir.config.search import SearchConfig
-from groupdir.config.benchmark import TableConfig
+from groupdir.config.benchmark import BenchmarkConfig
 
 REFERENCE = "#/$defs/"
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
@@ -39,13 +39,13 @@ def schema_text() -> str:
 
 
 def build_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a file that is a trial or, with `search`, a study, or with `rows` or `grid` a table.
+    """JSON Schema (2020-12) of a file that is a trial or, with `search`, a study, or with `rows` or `grid` a benchmark.
 
     A name that is not registered, as of a class of your own, is let through: the schema does not know its options.
     """
     classes = {(kind, name): resolve(kind, name).Config for kind, table in TABLES.items() for name in table}  # type: ignore[attr-defined]
     models: list[tuple[type[Strict], Any]] = [
-        (model, "validation") for model in (TrialConfig, SearchConfig, TableConfig, *classes.values())
+        (model, "validation") for model in (TrialConfig, SearchConfig, BenchmarkConfig, *classes.values())
     ]
     keys, top = models_json_schema(models)
     definitions = top["$defs"]
@@ -56,16 +56,16 @@ def build_schema() -> dict[str, Any]:
     }
     for definition in (*definitions.values(), trial):
         _name_sections(definition, sections)
-    search, table = definitions.pop("SearchConfig"), definitions.pop("TableConfig")
+    search, benchmark = definitions.pop("SearchConfig"), definitions.pop("BenchmarkConfig")
     definitions["Open"] = _open_leaf()
     for definition in (*definitions.values(), trial):
         if definition is not definitions["Open"]:
             _open_properties(definition)
-    definitions |= {"SearchConfig": search, "TableConfig": table}
+    definitions |= {"SearchConfig": search, "BenchmarkConfig": benchmark}
     for name in ("SamplerConfig", "SchedulerConfig", "ResourcesConfig"):
         _close_properties(definitions[name])
     trial["properties"] |= {"name": {"type": "string"}, "search": {"$ref": REFERENCE + "SearchConfig"}}
-    trial["properties"] |= {"table": {"$ref": REFERENCE + "TableConfig"}, "rows": ROWS, "grid": GRID}
+    trial["properties"] |= {"benchmark": {"$ref": REFERENCE + "BenchmarkConfig"}, "rows": ROWS, "grid": GRID}
     trial["required"] = ["data", "encoder"]
     trial["anyOf"] = [{"required": ["method"]}, {"required": ["rows"]}]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "groupdir trial or study"}
@@ -95,7 +95,7 @@ def _name_sections(definition: dict[str, Any], sections: dict[Kind, dict[str, An
 
 
 def _open_leaf() -> dict[str, Any]:
-    """A leaf that is left open."""
+    """A parameter that is left open."""
     case = {"by": {"type": "string"}, "cases": {"type": "object"}}
     kinds = [
         {"properties": {"choice": {"type": "array", "minItems": 1}}, "required": ["choice"]},
@@ -108,7 +108,7 @@ def _open_leaf() -> dict[str, Any]:
         {"properties": case, "required": ["by", "cases"]},
     ]
     return {
-        "title": "An open leaf",
+        "title": "An open parameter",
         "type": "object",
         "anyOf": [{**kind, "additionalProperties": False} for kind in kinds],
     }

@@ -86,10 +86,10 @@ class ConvergenceConfig(Strict):
     tolerance: float = Field(0.01, ge=0, description="Share of the hypervolume that is no gain.")
 
 
-class LevelsConfig(Strict):
+class NestedConfig(Strict):
     """Few outer points with many inner ones each, so that trials share what the outer ones decide."""
 
-    outer: tuple[str, ...] = Field(min_length=1, description="Addresses of the open leaves that decide a first stage.")
+    outer: tuple[str, ...] = Field(min_length=1, description="Addresses of the open parameters that decide a first stage.")
     inner: int = Field(ge=2, description="Trials of each outer point.")
     at_once: int = Field(1, ge=1, description="Outer points that are begun together: one for each worker.")
 
@@ -173,7 +173,7 @@ class SearchConfig(Strict):
     share_stages: bool = Field(
         True, description="Whether trials with the same first stage (a pre-training) train it once, and all take it."
     )
-    levels: LevelsConfig | None = Field(None, description="A search of two levels; null: all leaves at once.")
+    nested: NestedConfig | None = Field(None, description="A search of two levels; null: all parameters at once.")
     sampler: SamplerConfig = SamplerConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     seed: int = Field(0, ge=0, lt=2**32, description="Of the sampler.")

@@ -1,4 +1,4 @@
-"""A search space: a trial's configuration with some leaves left open, and how to search it."""
+"""A search space: a trial's configuration with some parameters left open, and how to search it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from groupdir.config.trial import TrialConfig, expand_paths, override, put
 from groupdir.config.domains import Choice, Domain, is_domain, parse_domain
 from groupdir.errors import ConfigError, Mistake
-from groupdir.config.search import LevelsConfig, SearchConfig
+from groupdir.config.search import NestedConfig, SearchConfig
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document, dotted
 
@@ -23,10 +23,10 @@ MOST_CORNERS = 1024
 
 @dataclass(frozen=True)
 class Conditional:
-    """A leaf whose domain depends on the value of another leaf.
+    """A parameter whose domain depends on the value of another parameter.
 
     Attributes:
-        by: Address of the leaf that decides.
+        by: Address of the parameter that decides.
         cases: Its value, as text -> a domain, or a fixed value.
     """
 
@@ -34,35 +34,35 @@ class Conditional:
     cases: Mapping[str, Any]
 
 
-Leaf = Domain | Conditional
+Parameter = Domain | Conditional
 
 
 @dataclass(frozen=True)
 class Space:
-    """The open leaves of a trial.
+    """The open parameters of a trial.
 
     Attributes:
-        fixed: The content of the trial without its open leaves.
+        fixed: The content of the trial without its open parameters.
         open: Address -> domain or condition, in an order in which what decides comes first.
     """
 
     fixed: Mapping[str, Any]
-    open: Mapping[str, Leaf]
+    open: Mapping[str, Parameter]
     document: Document | None = field(default=None, repr=False, compare=False)
 
     @property
-    def leaves(self) -> dict[str, Domain]:
-        """Every domain by name: its address, or `address|case` for a case of a conditional leaf."""
+    def parameters(self) -> dict[str, Domain]:
+        """Every domain by name: its address, or `address|case` for a case of a conditional parameter."""
         found: dict[str, Domain] = {}
-        for address, leaf in self.open.items():
-            if isinstance(leaf, Conditional):
-                found |= {f"{address}|{case}": domain for case, domain in leaf.cases.items() if _is_open(domain)}
+        for address, parameter in self.open.items():
+            if isinstance(parameter, Conditional):
+                found |= {f"{address}|{case}": domain for case, domain in parameter.cases.items() if _is_open(domain)}
             else:
-                found[address] = leaf
+                found[address] = parameter
         return found
 
     def suggest(self, draw: Callable[[str, Domain], Any]) -> dict[str, Any]:
-        """Draws a value for every leaf that is active.
+        """Draws a value for every parameter that is active.
 
         Args:
             draw: Gives a value for a name and its domain.
@@ -71,13 +71,13 @@ class Space:
             Name -> value.
         """
         params: dict[str, Any] = {}
-        for address, leaf in self.open.items():
-            if not isinstance(leaf, Conditional):
-                params[address] = draw(address, leaf)
+        for address, parameter in self.open.items():
+            if not isinstance(parameter, Conditional):
+                params[address] = draw(address, parameter)
                 continue
-            case = self._case(leaf, params)
-            if _is_open(leaf.cases[case]):
-                params[f"{address}|{case}"] = draw(f"{address}|{case}", leaf.cases[case])
+            case = self._case(parameter, params)
+            if _is_open(parameter.cases[case]):
+                params[f"{address}|{case}"] = draw(f"{address}|{case}", parameter.cases[case])
         return params
 
     def build(self, params: Mapping[str, Any]) -> TrialConfig:
@@ -91,13 +91,13 @@ class Space:
     def content(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """As `build`, before it is checked."""
         content: dict[str, Any] = _copy(self.fixed)
-        for address, leaf in self.open.items():
+        for address, parameter in self.open.items():
             name = address
-            if isinstance(leaf, Conditional):
-                case = self._case(leaf, params)
+            if isinstance(parameter, Conditional):
+                case = self._case(parameter, params)
                 name = f"{address}|{case}"
-                if not _is_open(leaf.cases[case]):
-                    put(content, address.split("."), leaf.cases[case])
+                if not _is_open(parameter.cases[case]):
+                    put(content, address.split("."), parameter.cases[case])
                     continue
             if name not in params:
                 raise ConfigError(f"{name}: the parameters have no value for it, got {', '.join(params) or 'none'}")
@@ -106,7 +106,7 @@ class Space:
 
     def corners(self) -> Iterator[dict[str, Any]]:
         """Parameters at the ends of the domains: every combination, or where these are too many every end once."""
-        names = self.leaves
+        names = self.parameters
         count = 1
         for domain in names.values():
             count *= len(domain.ends)
@@ -123,8 +123,8 @@ class Space:
             for end in domain.ends:
                 yield self.suggest(lambda other, inner, name=name, end=end: end if other == name else inner.ends[0])  # type: ignore[misc]
 
-    def _case(self, leaf: Conditional, params: Mapping[str, Any]) -> str:
-        value = params[leaf.by] if leaf.by in params else _at(self.fixed, leaf.by.split("."))
+    def _case(self, parameter: Conditional, params: Mapping[str, Any]) -> str:
+        value = params[parameter.by] if parameter.by in params else _at(self.fixed, parameter.by.split("."))
         return _text(value)
 
 
@@ -204,37 +204,37 @@ def study_from(document: Document) -> StudyConfig:
 
 
 def _parse(content: Mapping[str, Any], document: Document) -> tuple[Space, list[Mistake]]:
-    leaves: dict[str, Leaf] = {}
+    parameters: dict[str, Parameter] = {}
     mistakes: list[Mistake] = []
 
     def walk(value: Any, address: Address) -> Any:
         try:
             if isinstance(value, Mapping) and "by" in value and "cases" in value:
-                leaves[dotted(address)] = _conditional(value)
+                parameters[dotted(address)] = _conditional(value)
                 return None
             if is_domain(value):
-                leaves[dotted(address)] = parse_domain(value)
+                parameters[dotted(address)] = parse_domain(value)
                 return None
         except ValueError as error:
             mistakes.append(document.mistake(address, str(error)))
             return None
         if isinstance(value, Mapping):
             inner = {key: walk(item, (*address, key)) for key, item in value.items()}
-            return {key: item for key, item in inner.items() if dotted((*address, key)) not in leaves}
+            return {key: item for key, item in inner.items() if dotted((*address, key)) not in parameters}
         return value
 
     fixed = walk(content, ())
-    for address, leaf in leaves.items():
-        if isinstance(leaf, Conditional) and (text := _wrong_condition(leaf, fixed, leaves)):
+    for address, parameter in parameters.items():
+        if isinstance(parameter, Conditional) and (text := _wrong_condition(parameter, fixed, parameters)):
             mistakes.append(document.mistake(tuple(address.split(".")), text))
-    ordered = sorted(leaves.items(), key=lambda item: isinstance(item[1], Conditional))
+    ordered = sorted(parameters.items(), key=lambda item: isinstance(item[1], Conditional))
     return Space(fixed, dict(ordered), document), mistakes
 
 
 def _conditional(value: Mapping[str, Any]) -> Conditional:
     if set(value) != {"by", "cases"} or not isinstance(value["by"], str) or not isinstance(value["cases"], Mapping):
         raise ValueError(
-            "must be {by: address of another leaf, cases: {its value: a domain or a value}}, got " + repr(dict(value))
+            "must be {by: address of another parameter, cases: {its value: a domain or a value}}, got " + repr(dict(value))
         )
     return Conditional(
         value["by"],
@@ -242,19 +242,19 @@ def _conditional(value: Mapping[str, Any]) -> Conditional:
     )
 
 
-def _wrong_condition(leaf: Conditional, fixed: Mapping[str, Any], leaves: Mapping[str, Leaf]) -> str | None:
-    decider = leaves.get(leaf.by)
+def _wrong_condition(parameter: Conditional, fixed: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> str | None:
+    decider = parameters.get(parameter.by)
     if decider is None:
-        value = _at(fixed, leaf.by.split("."))
+        value = _at(fixed, parameter.by.split("."))
         if value is None:
-            return f"depends on {leaf.by}, which is not in the file: give it a value or a choice"
+            return f"depends on {parameter.by}, which is not in the file: give it a value or a choice"
         values: tuple[Any, ...] = (value,)
     elif isinstance(decider, Choice):
         values = decider.values
     else:
-        return f"can depend on a fixed value or a choice, but {leaf.by} is {type(decider).__name__}"
-    missing = [_text(value) for value in values if _text(value) not in leaf.cases]
-    return f"has no case for {leaf.by} = {', '.join(missing)}: add it" if missing else None
+        return f"can depend on a fixed value or a choice, but {parameter.by} is {type(decider).__name__}"
+    missing = [_text(value) for value in values if _text(value) not in parameter.cases]
+    return f"has no case for {parameter.by} = {', '.join(missing)}: add it" if missing else None
 
 
 def _check(space: Space, search: SearchConfig, document: Document) -> list[Mistake]:
@@ -269,8 +269,8 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
         except ValidationError as error:
             for at, text in explain(error, TrialConfig, content):
                 mistakes[document.mistake(at, text)] = None
-    if search.levels is not None:
-        mistakes |= dict.fromkeys(_wrong_levels(space, search.levels, document))
+    if search.nested is not None:
+        mistakes |= dict.fromkeys(_wrong_nested(space, search.nested, document))
     if mistakes or first is None:
         return list(mistakes)
     for label, changes in search.ablations.items():
@@ -283,19 +283,19 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
     return list(mistakes)
 
 
-def _wrong_levels(space: Space, levels: LevelsConfig, document: Document) -> list[Mistake]:
-    """Outer leaves that are none, or that depend on an inner one; or nothing left for the inner level."""
-    at = ("search", "levels", "outer")
+def _wrong_nested(space: Space, nested: NestedConfig, document: Document) -> list[Mistake]:
+    """Outer parameters that are none, or that depend on an inner one; or nothing left for the inner level."""
+    at = ("search", "nested", "outer")
     found = []
-    for address in levels.outer:
-        leaf = space.open.get(address)
-        if leaf is None:
+    for address in nested.outer:
+        parameter = space.open.get(address)
+        if parameter is None:
             known = ", ".join(space.open) or "none"
-            found.append(document.mistake(at, f"must name open leaves ({known}), got {address}"))
-        elif isinstance(leaf, Conditional) and leaf.by in space.open and leaf.by not in levels.outer:
-            found.append(document.mistake(at, f"{address} depends on {leaf.by}, which must be outer too"))
-    if not found and set(space.open) <= set(levels.outer):
-        found.append(document.mistake(at, "must leave some open leaves for the inner level, but names all of them"))
+            found.append(document.mistake(at, f"must name open parameters ({known}), got {address}"))
+        elif isinstance(parameter, Conditional) and parameter.by in space.open and parameter.by not in nested.outer:
+            found.append(document.mistake(at, f"{address} depends on {parameter.by}, which must be outer too"))
+    if not found and set(space.open) <= set(nested.outer):
+        found.append(document.mistake(at, "must leave some open parameters for the inner level, but names all of them"))
     return found
 
 

@@ -1,1 +1,1 @@
-"""How a group head is trained and read: one criterion per class, chosen by `method.criterion` of group_dir."""
+"""How a group head is trained and read: one criterion per class, chosen by `method.group_loss` of group_dir."""

@@ -11,24 +11,24 @@ from torch import Tensor
 from groupdir.config.trial import Strict
 from groupdir.part import Part
 
-CriterionName = Literal["soft", "ce", "logit_adjusted", "nc", "do", "rebat"]
+GroupLossName = Literal["soft", "ce", "logit_adjusted", "nc", "do", "rebat"]
 
 
 class NCConfig(Strict):
-    """Options of criterion nc."""
+    """Options of group loss nc."""
 
     length_penalty: float = Field(0.0, ge=0, description="Of the features' mean length; published on ImageNet: 0.01.")
 
 
 class DOConfig(Strict):
-    """Options of criterion do."""
+    """Options of group loss do."""
 
     reserve: float = Field(0.33, ge=0, lt=1, description="Share of the free weights that each third reserves.")
     others: float = Field(0.2, ge=0, le=1, description="Weight of the samples of other thirds.")
 
 
 class ReBATConfig(Strict):
-    """Options of criterion rebat."""
+    """Options of group loss rebat."""
 
     decay: float = Field(0.999, ge=0, lt=1, description="Of the averaged model, per step.")
     start: float = Field(0.5, ge=0, le=1, description="Share of the stage's epochs before the averaging starts.")
@@ -63,7 +63,7 @@ class GroupHeadSpec:
         return len(self.counts)
 
 
-class GroupCriterion(Part):
+class GroupLoss(Part):
     """A group criterion. Subclasses define `loss`; those with a head of their own also `logits`."""
 
     def __init__(self, spec: GroupHeadSpec) -> None:

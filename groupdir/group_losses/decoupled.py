@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupdir.group_losses.base import GroupCriterion, GroupHeadSpec
+from groupdir.group_losses.base import GroupLoss, GroupHeadSpec
 
 PHASES = 3
 
 
-class Decoupled(GroupCriterion):
+class Decoupled(GroupLoss):
     """An adaptation of decoupled optimisation (DO) to a group head: three phases, each reserves what matters to it.
 
     The groups are cut into thirds by their training counts. In the first third of the stage's epochs the cross-entropy

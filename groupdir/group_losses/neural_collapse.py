@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from groupdir.errors import ConfigError
-from groupdir.group_losses.base import GroupCriterion, GroupHeadSpec
+from groupdir.group_losses.base import GroupLoss, GroupHeadSpec
 from groupdir.losses import etf_dot_regression_loss, simplex_etf
 
 
-class NeuralCollapse(GroupCriterion):
+class NeuralCollapse(GroupLoss):
     """A fixed simplex classifier over the groups with the dot-regression loss (NC).
 
     Source: Yang et al. 2022: batch norm, unit length, a simplex equiangular tight frame.
@@ -27,14 +27,14 @@ class NeuralCollapse(GroupCriterion):
         super().__init__(spec)
         if not 2 <= spec.groups <= spec.dim:
             raise ConfigError(
-                f"method.groups: criterion nc needs 2 to {spec.dim} groups, as many as the features are wide, "
+                f"method.groups: group loss nc needs 2 to {spec.dim} groups, as many as the features are wide, "
                 f"got {spec.groups}: take fewer, or a wider encoder"
             )
         self.norm = nn.BatchNorm1d(spec.dim)
         self.register_buffer("etf", simplex_etf(spec.dim, spec.groups).float())
 
     def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
-        """See `GroupCriterion.loss`."""
+        """See `GroupLoss.loss`."""
         penalty = self.spec.nc.length_penalty
         loss = etf_dot_regression_loss(self._features(z), group, self.etf, penalty)
         return loss * len(z) if self.spec.reduction == "sum" else loss

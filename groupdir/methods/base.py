@@ -45,11 +45,11 @@ class SharedState:
 
     Attributes:
         decides: Options of the method that decide what the stage does, by name.
-        leaves: Beginnings of the names in `state_dict` that it changes; all else is as it was made.
+        prefixes: Beginnings of the names in `state_dict` that it changes; all else is as it was made.
     """
 
     decides: Mapping[str, Any]
-    leaves: tuple[str, ...]
+    prefixes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

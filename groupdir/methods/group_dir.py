@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from groupdir.config.trial import OptimConfig, Strict, TrialConfig
 from groupdir.data.base import Targets
-from groupdir.group_losses.base import CriterionName, DOConfig, GroupCriterion, GroupHeadSpec, NCConfig, ReBATConfig
+from groupdir.group_losses.base import GroupLossName, DOConfig, GroupLoss, GroupHeadSpec, NCConfig, ReBATConfig
 from groupdir.group_losses.decoupled import Decoupled
 from groupdir.group_losses.linear import CE, LogitAdjusted, Soft
 from groupdir.group_losses.neural_collapse import NeuralCollapse
@@ -23,7 +23,7 @@ from groupdir.methods.base import Batch, Method, Prediction, SharedState, Stage,
 from groupdir.methods.features import Features, views_of
 from groupdir.models.base import Encoder
 
-CRITERIA: dict[CriterionName, type[GroupCriterion]] = {
+GROUP_LOSSES: dict[GroupLossName, type[GroupLoss]] = {
     "soft": Soft,
     "ce": CE,
     "logit_adjusted": LogitAdjusted,
@@ -46,11 +46,11 @@ class GroupDIRConfig(FeatureConfig):
 
     groups: int = Field(25, ge=1, description="|G|.")
     grouping: Grouping = "equal_width"
-    criterion: CriterionName = Field(
+    group_loss: GroupLossName = Field(
         "soft", description="How the group head is trained; nc: a fixed simplex; do and rebat: adaptations."
     )
-    beta: float = Field(1.0, gt=0, description="Slope of the descending soft labels; criterion soft only.")
-    tau: float = Field(1.0, ge=0, description="Strength of the adjustment; criterion logit_adjusted only.")
+    beta: float = Field(1.0, gt=0, description="Slope of the descending soft labels; group loss soft only.")
+    tau: float = Field(1.0, ge=0, description="Strength of the adjustment; group loss logit_adjusted only.")
     nc: NCConfig = NCConfig()
     do: DOConfig = DOConfig()
     rebat: ReBATConfig = ReBATConfig()
@@ -112,8 +112,8 @@ class GroupDIR(Method):
         if config.expert_bias == "center":
             with torch.no_grad():
                 self.head.bias[config.groups :] = self.scaled(self.label_groups.centers).float()
-        self.criterion = CRITERIA[config.criterion](_head_spec(config, encoder.dim, counts.clamp(min=1)))
-        average = config.criterion == "rebat"
+        self.group_loss = GROUP_LOSSES[config.group_loss](_head_spec(config, encoder.dim, counts.clamp(min=1)))
+        average = config.group_loss == "rebat"
         self.average = WeightAverage(encoder, self.head, config.groups, config.rebat) if average else None
         self.features = Features(config, targets, encoder.dim)
 
@@ -150,7 +150,7 @@ class GroupDIR(Method):
         logits, experts = outputs[:, : config.groups], outputs[:, config.groups :]
         chosen = experts.gather(1, group[:, None]).squeeze(1)
         regression = (weight * regression_error(chosen, self.scaled(y), config.regression)).mean()
-        classification = self.criterion.loss(smooth, logits, group)
+        classification = self.group_loss.loss(smooth, logits, group)
         if self.average is not None:
             classification = classification + self.average.divergence(logits, *batch.inputs)
         terms = {"regression": regression, "group": classification}
@@ -167,7 +167,7 @@ class GroupDIR(Method):
         else:
             z = self.encoder(*inputs)
             logits, experts = self.head(z).float().chunk(2, dim=1)
-            logits = self.criterion.logits(z, logits).float()
+            logits = self.group_loss.logits(z, logits).float()
         group, experts = logits.argmax(1), self.unscaled(experts)
         if self.config.routing == "soft":
             return Prediction((logits.softmax(1) * experts).sum(1), group, experts)

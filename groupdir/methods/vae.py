@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupdir.regression_losses.base import Criterion
+from groupdir.regression_losses.base import RegressionLoss
 from groupdir.data.base import Targets
 from groupdir.losses import gaussian_kl_loss
 from groupdir.config.method import Loss, RegressorConfig
@@ -46,7 +46,7 @@ class VAE(Regressor):
         self.code = nn.Linear(encoder.dim, 2 * config.code)
         self.head = nn.Linear(config.code, 1)
         self.decoder = Decoder(config.code, encoder.spec) if config.lambda_reconstruction > 0 else None
-        self.loss: Criterion = resolve("loss", config.loss.name)(config.loss, targets, train_y)
+        self.loss: RegressionLoss = resolve("loss", config.loss.name)(config.loss, targets, train_y)
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """Terms `regression`, `kl` and `reconstruction` before their lambdas, and `loss`."""

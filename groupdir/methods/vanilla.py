@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.regression_losses.base import Criterion
+from groupdir.regression_losses.base import RegressionLoss
 from groupdir.data.base import Targets
 from groupdir.config.method import Loss, LossConfig, RegressorConfig
 from groupdir.methods.base import Batch, Prediction, SharedState, Stage
@@ -48,9 +48,9 @@ class Vanilla(Regressor):
         super().__init__(config, encoder, targets, train_y)
         self.config = config
         self.head = nn.Linear(encoder.dim, 1)
-        self.loss = _criterion(config.loss, targets, train_y)
+        self.loss = _loss(config.loss, targets, train_y)
         first = config.pretrain.loss if config.pretrain is not None else None
-        self.first_loss = None if first is None else _criterion(first, targets, train_y)
+        self.first_loss = None if first is None else _loss(first, targets, train_y)
 
     def shared(self, stage: Stage) -> SharedState:
         """The pre-training's options decide it, and the method's loss where it has none of its own."""
@@ -77,7 +77,7 @@ class Vanilla(Regressor):
         """The head's output in label units."""
         return Prediction(self.unscaled(self.head(self.encoder(*inputs)).squeeze(-1)))
 
-    def _losses(self, loss: Criterion, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+    def _losses(self, loss: RegressionLoss, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         value = self.head(z).squeeze(-1)
         value = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
         target, weight = self.repeated(batch)
@@ -85,6 +85,6 @@ class Vanilla(Regressor):
             return {"loss": loss(value, target, weight)}, self.unscaled(value)
 
 
-def _criterion(config: LossConfig, targets: Targets, train_y: np.ndarray) -> Criterion:
-    made: Criterion = resolve("loss", config.name)(config, targets, train_y)
+def _loss(config: LossConfig, targets: Targets, train_y: np.ndarray) -> RegressionLoss:
+    made: RegressionLoss = resolve("loss", config.name)(config, targets, train_y)
     return made

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from groupdir.regression_losses.base import Criterion, in_network_units
+from groupdir.regression_losses.base import RegressionLoss, in_network_units
 from groupdir.data.base import Targets
 from groupdir.losses import batch_monte_carlo_loss, bucket_integration_loss, gmm_integration_loss
 from groupdir.config.method import LossConfig
@@ -23,7 +23,7 @@ class BalancedConfig(LossConfig):
     sigma_lr: float = Field(1e-2, ge=0, description="Its learning rate; 0 keeps it fixed.")
 
 
-class Balanced(Criterion):
+class Balanced(RegressionLoss):
     """What the three share: the noise scale, learned with a rate of its own and not decayed."""
 
     def __init__(self, config: BalancedConfig, targets: Targets, train_y: np.ndarray) -> None:
@@ -55,7 +55,7 @@ class BatchMonteCarlo(Balanced):
         self.as_published = config.as_published
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `Criterion.forward`; the weights are not used, and a trial that has any is refused."""
+        """See `RegressionLoss.forward`; the weights are not used, and a trial that has any is refused."""
         return batch_monte_carlo_loss(prediction, target, self.sigma, as_published=self.as_published)
 
 
@@ -86,7 +86,7 @@ class GMMIntegration(Balanced):
             self.register_buffer(name, torch.tensor(np.ravel(values), dtype=torch.float32))
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `Criterion.forward`; the weights are not used, and a trial that has any is refused."""
+        """See `RegressionLoss.forward`; the weights are not used, and a trial that has any is refused."""
         return gmm_integration_loss(prediction, target, self.sigma, self.means, self.variances, self.weights)
 
 
@@ -107,5 +107,5 @@ class BucketIntegration(Balanced):
         self.register_buffer("weights", torch.tensor(counts / counts.sum(), dtype=torch.float32))
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `Criterion.forward`; the weights are not used, and a trial that has any is refused."""
+        """See `RegressionLoss.forward`; the weights are not used, and a trial that has any is refused."""
         return bucket_integration_loss(prediction, target, self.sigma, self.centers, self.weights)

@@ -12,7 +12,7 @@ from groupdir.config.method import LossConfig
 from groupdir.part import Part
 
 
-class Criterion(Part):
+class RegressionLoss(Part):
     """A regression loss. Subclasses set `Config` and define `forward`.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from groupdir.regression_losses.base import Criterion
+from groupdir.regression_losses.base import RegressionLoss
 from groupdir.data.base import Targets
 from groupdir.losses import focal_loss
 from groupdir.config.method import LossConfig
@@ -23,7 +23,7 @@ class FocalConfig(LossConfig):
     activation: Literal["sigmoid", "tanh"] = "sigmoid"
 
 
-class Focal(Criterion):
+class Focal(RegressionLoss):
     """Focal-R: each error times a growing function of itself.
 
     Source: Yang et al. 2021 (FOCAL-R). Published: l1, beta 0.2, gamma 1 on ages (per year: a network unit of s years
@@ -37,7 +37,7 @@ class Focal(Criterion):
         self.config = config
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `Criterion.forward`."""
+        """See `RegressionLoss.forward`."""
         config = self.config
         return focal_loss(
             prediction,

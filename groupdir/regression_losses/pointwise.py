@@ -7,30 +7,30 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from groupdir.regression_losses.base import Criterion
+from groupdir.regression_losses.base import RegressionLoss
 from groupdir.data.base import Targets
 from groupdir.config.method import LossConfig
 
 
-class MSE(Criterion):
+class MSE(RegressionLoss):
     """Squared error."""
 
     class Config(LossConfig):
         """It has no options."""
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `Criterion.forward`."""
+        """See `RegressionLoss.forward`."""
         return (weight * (prediction - target).square()).mean()
 
 
-class L1(Criterion):
+class L1(RegressionLoss):
     """Absolute error: the default of the published vision trainer."""
 
     class Config(LossConfig):
         """It has no options."""
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `Criterion.forward`."""
+        """See `RegressionLoss.forward`."""
         return (weight * (prediction - target).abs()).mean()
 
 
@@ -40,7 +40,7 @@ class HuberConfig(LossConfig):
     delta: float = Field(1.0, gt=0, description="Where the square turns into a line, in the network's units.")
 
 
-class Huber(Criterion):
+class Huber(RegressionLoss):
     """Squared error near zero, absolute error beyond `delta`."""
 
     Config = HuberConfig
@@ -50,5 +50,5 @@ class Huber(Criterion):
         self.delta = config.delta
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `Criterion.forward`."""
+        """See `RegressionLoss.forward`."""
         return (weight * F.huber_loss(prediction, target, reduction="none", delta=self.delta)).mean()

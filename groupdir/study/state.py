@@ -28,7 +28,7 @@ class TrialState:
         seed: The trial's.
         role: What it is for.
         label: Name of the ablation, else empty.
-        params: Name of an open leaf -> its value.
+        params: Name of an open parameter -> its value.
         config: `TrialConfig.to_dict()`.
         digest: Of the config.
         metric: The one whose lowest value selects the trial's epoch.

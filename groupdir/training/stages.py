@@ -83,7 +83,7 @@ class SharedStage:
         self._epochs = stage.epochs
         constant = stage.optim.schedule == "constant"
         self._keep = {stage.epochs, *(mark for mark in where.marks if constant and mark < stage.epochs)}
-        self._names = tuple(name for name in method.state_dict() if name.startswith(method.shared(stage).leaves))
+        self._names = tuple(name for name in method.state_dict() if name.startswith(method.shared(stage).prefixes))
         self._method = method
         self._claim = Claim(self.folder)
         self._saved = time.monotonic()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.storage import Place, is_uri
-from groupdir.config.benchmark import is_table, load_table
+from groupdir.config.benchmark import is_benchmark, load_benchmark
 from groupdir.config.yamlfile import Document
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.jobs import UnknownJob, client, jobs_of, submit
@@ -19,7 +19,7 @@ from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
-from launch.study.study import STORE, TABLE, refuse_existing
+from launch.study.study import STORE, BENCHMARK, refuse_existing
 
 if TYPE_CHECKING:
     from groupdir.config.space import StudyConfig
@@ -64,7 +64,7 @@ def status(cluster: str | Path) -> int:
 
 
 def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | None, skip_doctor: bool = False) -> int:
-    """Runs a search on a cluster and brings its results back; a table that is there already is gone on with.
+    """Runs a search on a cluster and brings its results back; a benchmark that is there already is gone on with.
 
     Raises:
         GroupdirError: A mistake in a file; results are there already; the cluster does not answer or take it.
@@ -73,12 +73,12 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
     inside = within_checkout(file)
     name = check_shared(file, changes)
     here = out or Path(RESULTS) / name
-    table = is_table(Document.read(file))
-    if not (table and (here / TABLE).is_file()):
+    benchmark = is_benchmark(Document.read(file))
+    if not (benchmark and (here / BENCHMARK).is_file()):
         refuse_existing(here)
     words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
     words += ["--skip-doctor"] * skip_doctor
-    again = shlex.join([*words, "--cluster", str(cluster), *(["--out", str(out)] if out else [])]) if table else None
+    again = shlex.join([*words, "--cluster", str(cluster), *(["--out", str(out)] if out else [])]) if benchmark else None
     return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here, again)
 
 
@@ -101,8 +101,8 @@ def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_docto
         words += [shlex.quote(folder), "--out", f"{THERE}/{here.name}"]
     else:
         here = Path(folder)
-        if (here / TABLE).is_file():
-            raise ConfigError(f"{here}: is a table: go on with `python -m launch search` of its file, as you began it")
+        if (here / BENCHMARK).is_file():
+            raise ConfigError(f"{here}: is a benchmark: go on with `python -m launch search` of its file, as you began it")
         words += [f"{THERE}/{here.name}"]
     return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor], here)
 
@@ -118,7 +118,7 @@ def attach(cluster: str | Path, name: str, out: Path | None) -> int:
             known = sorted({job.metadata["study"] for job in jobs_of(server) if job.metadata})
             raise DataError(
                 f"{name}: must be a search of this cluster, but it knows {', '.join(known) or 'none'}; where the head "
-                f"was started anew: {_resume(file, here)}, or of a table its `search` once more"
+                f"was started anew: {_resume(file, here)}, or of a benchmark its `search` once more"
             )
         again = (jobs[-1].metadata or {}).get("again")
         return _follow(file, str(jobs[-1].submission_id), here, address, again)
@@ -160,7 +160,7 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
     """Refuses a search whose checkpoints no other node could read.
 
     Returns:
-        The study's name, or the table's.
+        The study's name, or the benchmark's.
 
     Raises:
         ConfigError: A mistake in the file, or no shared place for checkpoints.
@@ -169,9 +169,9 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
     from launch.search import check_names
 
     studies: list[StudyConfig]
-    if is_table(Document.read(file)):
-        table = load_table(file, changes)
-        name, studies = table.name, [row.study for row in table.rows if row.study is not None]
+    if is_benchmark(Document.read(file)):
+        benchmark = load_benchmark(file, changes)
+        name, studies = benchmark.name, [row.study for row in benchmark.rows if row.study is not None]
     else:
         studies = [load_space(file, changes)]
         name = studies[0].name
@@ -240,7 +240,7 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
             file=sys.stderr,
         )
         return code or brought
-    look = f"table {here}" if (here / TABLE).is_file() else f"select {here} --shot few"
+    look = f"benchmark-table {here}" if (here / BENCHMARK).is_file() else f"select {here} --shot few"
     print(f"\nthe results are in {here}: python -m analysis {look}")
     return code
 
@@ -248,7 +248,7 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
 def remove_logs(folder: Path) -> None:
     """Removes what SQLite keeps beside the record of a driver that was killed: the record that comes may have none.
 
-    The old log would be read, and written, into the new record. Studies of a table are one level below.
+    The old log would be read, and written, into the new record. Studies of a benchmark are one level below.
     """
     for left in (*folder.glob(f"{STORE}-*"), *folder.glob(f"*/{STORE}-*")):
         left.unlink()

@@ -16,7 +16,7 @@ from launch.cluster.shell import run
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
-BEGINS = re.compile(r"^(?:start|resume) of .+ in (.+): \d+ trials$", re.MULTILINE)  # see launch/search.py, `drive`
+BEGINS = re.compile(r"^(?:start|resume) of .+ in (.+): \d+ trials$", re.MULTILINE)  # see launch/search.py, `run_study`
 LAST = 20  # lines of a log that are worth reading after its study was seen as a table
 
 

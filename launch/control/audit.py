@@ -48,8 +48,8 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
     due: dict[tuple[int, int], Decision] = {}
     for event in events:
         if event.kind == "suggested" and event.payload["role"] == "search":
-            levels = tuple(scheduler.levels(state.longest + 1))
-            expected = propose(config.space, config.search, state.of("search"), levels, state.warm)
+            rungs = tuple(scheduler.rung_epochs(state.longest + 1))
+            expected = propose(config.space, config.search, state.of("search"), rungs, state.warm)
             found.compare("suggestions", event, event.payload["params"], expected.params)
         fold(state, event)
         trial = state.trials.get(-1 if event.trial is None else event.trial)

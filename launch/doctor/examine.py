@@ -111,7 +111,7 @@ def examine(config: StudyConfig, folder: Path) -> Health:
         reports = _ask(trial.to_dict(), meeting)
     finally:
         probe.part(meeting)
-    open_data = any(name.partition(".")[0] == "data" for name in config.space.leaves)
+    open_data = any(name.partition(".")[0] == "data" for name in config.space.parameters)
     on_nodes = open_data or bool(resolve("data", trial.data.name).on_each_node)  # type: ignore[attr-defined]
     need = Need(asks, on_nodes, str(storage), *_to_come(storage))
     return Health(reports, judge(reports, here, need))

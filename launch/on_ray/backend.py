@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
-from launch.control.director import Director
+from launch.control.study_loop import StudyLoop
 from launch.on_ray.slots import Slots, alive_nodes, in_words
 from launch.study.study import Study
 
@@ -125,7 +125,7 @@ class Screen:
 
 def run_trials(
     study: Study,
-    director: Director,
+    loop: StudyLoop,
     dataset: Dataset | None,
     interrupt: Interrupt,
     screen: Screen,
@@ -138,7 +138,7 @@ def run_trials(
 
     Args:
         study: Where they are recorded.
-        director: Who says which trial runs, and what becomes of it.
+        loop: Who says which trial runs, and what becomes of it.
         dataset: What all trials share, if they share one.
         interrupt: Asked whether to end early.
         screen: Where it is watched.
@@ -164,7 +164,7 @@ def run_trials(
         def stop_all(self) -> bool:
             return interrupt() or recorder.refused is not None
 
-    recorder = Recorder(study, director, screen.refresh, screen.say)
+    recorder = Recorder(study, loop, screen.refresh, screen.say)
     search, slots = study.config.search, Slots.of_cluster(study.config.search)
     if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # of a cluster the doctor says so
         asked, there = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))
@@ -176,8 +176,8 @@ def run_trials(
     tuner = tune.Tuner(
         shared,
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, director.following, slots),
-            scheduler=RecordingScheduler(director, slots, screen.say),
+            search_alg=StudySearcher(study, loop.following, slots),
+            scheduler=RecordingScheduler(loop, slots, screen.say),
             num_samples=-1,  # until the searcher says that it is over
             max_concurrent_trials=1,  # makes Ray ask the searcher, which counts itself
             reuse_actors=True,

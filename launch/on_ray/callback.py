@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ray.tune import Checkpoint
     from ray.tune.experiment import Trial
 
-    from launch.control.director import Director
+    from launch.control.study_loop import StudyLoop
     from launch.study.study import Study
 
 
@@ -26,7 +26,7 @@ class Recorder(Callback):
 
     Args:
         study: Where to.
-        director: Who decides.
+        loop: Who decides.
         every_step: Called several times a second, for the screen.
         say: Tells the person something.
 
@@ -36,10 +36,10 @@ class Recorder(Callback):
     """
 
     def __init__(
-        self, study: Study, director: Director, every_step: Callable[[], None], say: Callable[[str], None]
+        self, study: Study, loop: StudyLoop, every_step: Callable[[], None], say: Callable[[str], None]
     ) -> None:
         self._study = study
-        self._director = director
+        self._loop = loop
         self._every_step = every_step
         self._say = say
         self._said: set[str] = set()
@@ -61,7 +61,7 @@ class Recorder(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Ray asks no scheduler about a last epoch, so that this is where it is written; others are there already."""
-        self._director.record(number(trial), result)
+        self._loop.record(number(trial), result)
 
     def on_checkpoint(
         self, iteration: int, trials: list[Trial], trial: Trial, checkpoint: Checkpoint, **info: Any

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ray.tune.execution.tune_controller import TuneController
 
-    from launch.control.director import Director
+    from launch.control.study_loop import StudyLoop
     from launch.on_ray.slots import Slots
 
 LOST_NODES = 20  # that a trial outlives; after that it may be what ends them
@@ -44,7 +44,7 @@ class RecordingScheduler(FIFOScheduler):
     the study it runs all the while, and it is no failure.
 
     Args:
-        director: Who decides.
+        loop: Who decides.
         slots: Where trials run.
         say: Tells the person something.
         draining: Knows which nodes are given up.
@@ -53,10 +53,10 @@ class RecordingScheduler(FIFOScheduler):
     _supports_buffered_results = False  # buffered rows would reach the store late, and the rungs with them
 
     def __init__(
-        self, director: Director, slots: Slots, say: Callable[[str], None], draining: Draining | None = None
+        self, loop: StudyLoop, slots: Slots, say: Callable[[str], None], draining: Draining | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._director, self._slots, self._say = director, slots, say
+        self._loop, self._slots, self._say = loop, slots, say
         self._draining = draining or Draining()
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
@@ -69,7 +69,7 @@ class RecordingScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> str:
         """Ray does not call it for a trial's last epoch: that one is written by `launch.on_ray.callback.Recorder`."""
-        action = self._director.report(int(result["trial"]), result)
+        action = self._loop.report(int(result["trial"]), result)
         if action != "continue":
             return str(TrialScheduler.STOP)
         return str(TrialScheduler.PAUSE if self._leaves(tune_controller, trial) else TrialScheduler.CONTINUE)

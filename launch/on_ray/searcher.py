@@ -12,7 +12,7 @@ from groupdir.config.domains import Choice
 from groupdir.node.probe import code_digest
 from groupdir.files.storage import Place
 from launch.study.checkpoints import FILE
-from launch.control.director import OVER, Next
+from launch.control.study_loop import OVER, Next
 from launch.on_ray.slots import Slots
 from launch.study.study import Study
 
@@ -24,7 +24,7 @@ def stages_of(study: Study) -> dict[str, Any] | None:
         return None
     lengths = [
         domain.values
-        for name, domain in study.config.space.leaves.items()
+        for name, domain in study.config.space.parameters.items()
         if isinstance(domain, Choice) and name.partition("|")[0] == "method.pretrain.epochs"
     ]
     marks = sorted({value for values in lengths for value in values if isinstance(value, int)})

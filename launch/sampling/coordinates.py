@@ -15,19 +15,19 @@ Array = npt.NDArray[np.float64]
 
 
 class Coordinates:
-    """One coordinate per leaf, or one per value of a choice without an order; the ends of each are 1 apart.
+    """One coordinate per parameter, or one per value of a choice without an order; the ends of each are 1 apart.
 
     Args:
-        leaves: Name -> domain, of all leaves.
+        parameters: Name -> domain, of all parameters.
     """
 
-    def __init__(self, leaves: Mapping[str, Domain]) -> None:
-        self._leaves = [(name, domain, _labels(domain)) for name, domain in leaves.items()]
+    def __init__(self, parameters: Mapping[str, Domain]) -> None:
+        self._parameters = [(name, domain, _labels(domain)) for name, domain in parameters.items()]
 
     def of(self, params: Mapping[str, Any]) -> Array:
-        """Coordinates `(D,)` of parameters; NaN for leaves that are not active."""
+        """Coordinates `(D,)` of parameters; NaN for parameters that are not active."""
         found: list[float] = []
-        for name, domain, labels in self._leaves:
+        for name, domain, labels in self._parameters:
             if name not in params:
                 found += [math.nan] * max(1, len(labels))
             elif labels:
@@ -37,7 +37,7 @@ class Coordinates:
         return np.asarray(found)
 
     def features(self, params: Mapping[str, Any]) -> Array:
-        """The same for a regression: -1 where a leaf is not active."""
+        """The same for a regression: -1 where a parameter is not active."""
         return _filled(self.of(params))
 
 

@@ -18,10 +18,10 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def design_point(space: Space, seed: int, number: int, fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
-    """Parameters of a point of a scrambled Sobol sequence over all leaves.
+    """Parameters of a point of a scrambled Sobol sequence over all parameters.
 
     Points that workers ask for in parallel are different and cover the space together: a point depends on its number
-    and on nothing that has been reported. Each case of a conditional leaf has a dimension of its own, so that those of
+    and on nothing that has been reported. Each case of a conditional parameter has a dimension of its own, so that those of
     a case cover its range evenly too.
 
     Source: Owen 1998, "Scrambling Sobol' and Niederreiter-Xing points" (scipy's `qmc.Sobol`).
@@ -33,7 +33,7 @@ def design_point(space: Space, seed: int, number: int, fixed: Mapping[str, Any] 
         fixed: Leaves whose values are given.
 
     Returns:
-        Name -> value, of the active leaves.
+        Name -> value, of the active parameters.
     """
     return next(iter(design(space, seed, 1, number, fixed)))
 
@@ -42,7 +42,7 @@ def design(
     space: Space, seed: int, count: int, first: int = 0, fixed: Mapping[str, Any] = NOTHING
 ) -> list[dict[str, Any]]:
     """Points of the sequence that `design_point` takes one of, from `first` on."""
-    names = list(space.leaves)
+    names = list(space.parameters)
     if not names:
         return [{}] * count
     sequence = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(seed))
@@ -59,7 +59,7 @@ def _at(space: Space, shares: Mapping[str, float], fixed: Mapping[str, Any]) -> 
 
 
 def random_point(space: Space, words: Sequence[int], fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
-    """Independent draws, from a generator that these words seed; but for leaves whose values are given."""
+    """Independent draws, from a generator that these words seed; but for parameters whose values are given."""
     rng = np.random.default_rng(list(words))
     return space.suggest(lambda name, domain: fixed[name] if name in fixed else quantile(domain, float(rng.random())))
 

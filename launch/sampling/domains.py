@@ -44,7 +44,7 @@ def decode(domain: Domain, value: Any) -> Any:
 
 
 def draw(trial: Trial, name: str, domain: Domain) -> Any:
-    """A value for a leaf, from Optuna."""
+    """A value for a parameter, from Optuna."""
     found = distribution(domain)
     if isinstance(found, CategoricalDistribution):
         return decode(domain, trial.suggest_categorical(name, found.choices))

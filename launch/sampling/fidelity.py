@@ -10,11 +10,11 @@ from sklearn.gaussian_process.kernels import Kernel
 
 from launch.sampling.process import Array, Process, fresh_kernel
 
-FEWEST = 4  # observations that a step from one level to the next is learnt from
+FEWEST = 4  # observations that a step from one fidelity to the next is learnt from
 
 
 @dataclass(frozen=True)
-class Level:
+class Fidelity:
     """What trials reported at one epoch, or at their end.
 
     Attributes:
@@ -27,37 +27,37 @@ class Level:
 
 
 class Climb:
-    """One objective at the highest level, from the values at all levels.
+    """One objective at the highest fidelity, from the values at all fidelities.
 
-    A level is a multiple of the one below it, plus a Gaussian process of its own. So hundreds of values of a low rung
+    A fidelity is a multiple of the one below it, plus a Gaussian process of its own. So hundreds of values of a low rung
     say where it is good, and the few of the end say how much the end differs from the rung.
 
     Source: Kennedy and O'Hagan 2000, "Predicting the output from a complex computer code when fast approximations are
     available", equation 1.
 
-    Differences from the source: levels are fitted one after the other, the multiple by least squares on the mean of the
-    level below; and all have the length scales of the lowest.
+    Differences from the source: fidelities are fitted one after the other, the multiple by least squares on the mean of the
+    fidelity below; and all have the length scales of the lowest.
 
     Args:
-        levels: From the lowest to the highest; those with fewer than four values are left out.
-        kernel: A fitted one for the lowest level.
+        fidelities: From the lowest to the highest; those with fewer than four values are left out.
+        kernel: A fitted one for the lowest fidelity.
 
     Raises:
-        ValueError: No level has enough values.
+        ValueError: No fidelity has enough values.
     """
 
-    def __init__(self, levels: Sequence[Level], kernel: Kernel) -> None:
-        used = [level for level in levels if len(level.values) >= FEWEST]
+    def __init__(self, fidelities: Sequence[Fidelity], kernel: Kernel) -> None:
+        used = [fidelity for fidelity in fidelities if len(fidelity.values) >= FEWEST]
         if not used:
-            raise ValueError(f"a level must have at least {FEWEST} values, got {[len(x.values) for x in levels]}")
+            raise ValueError(f"a fidelity must have at least {FEWEST} values, got {[len(x.values) for x in fidelities]}")
         self._first = Process(used[0].points, used[0].values, kernel)
         self._steps: list[tuple[float, float, Process]] = []
-        for level in used[1:]:
-            below = self.mean(level.points)
-            slope = _slope(below, level.values)
-            rest = level.values - slope * below
+        for fidelity in used[1:]:
+            below = self.mean(fidelity.points)
+            slope = _slope(below, fidelity.values)
+            rest = fidelity.values - slope * below
             offset = float(rest.mean())
-            self._steps.append((slope, offset, Process(level.points, rest - offset, _smoother(kernel))))
+            self._steps.append((slope, offset, Process(fidelity.points, rest - offset, _smoother(kernel))))
 
     def mean(self, points: Array) -> Array:
         """What is expected at points: `(N,)`."""
@@ -86,6 +86,6 @@ def _slope(below: Array, values: Array) -> float:
 
 
 def _smoother(kernel: Kernel) -> Kernel:
-    """For what is left between two levels: half of it explained by the point, half noise, until more is known."""
-    scales = np.atleast_1d(kernel.k1.k2.length_scale)  # a fit in one dimension leaves a number
+    """For what is left between two fidelities: half of it explained by the point, half noise, until more is known."""
+    scales = np.atleast_1d(kernel.k1.k2.length_scale)  # a fit in one dimension parameters a number
     return fresh_kernel(len(scales)).clone_with_theta(np.log([0.5, *scales, 0.5]))

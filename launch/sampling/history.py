@@ -15,52 +15,52 @@ from groupdir.study import state
 from launch.sampling.domains import distribution, encode
 
 END = math.inf
-"""The level of trials that have finished."""
+"""The fidelity of trials that have finished."""
 
 
 def told(
     space: Space,
     search: SearchConfig,
     trials: Sequence[state.TrialState],
-    levels: Sequence[int] = (),
+    rungs: Sequence[int] = (),
     warm: Sequence[Mapping[str, Any]] = (),
 ) -> list[FrozenTrial] | None:
     """The history as Optuna may know it.
 
-    All values are of one level: the highest rung that enough trials have come to (one more than there are leaves), at
+    All values are of one fidelity: the highest rung that enough trials have come to (one more than there are parameters), at
     that rung's epoch, or the end. A trial that came there is COMPLETE with its values there, whatever became of it
     since; one that was stopped before is PRUNED, which Optuna counts as worse than all that are complete; one that may
     still come there is RUNNING; a failed one is FAIL.
 
     Source: Falkner et al. 2018, "BOHB", section 3.2: the model of the largest budget with enough observations.
 
-    Differences from the source: trials that were stopped below the level are kept, as bad ones.
+    Differences from the source: trials that were stopped below the fidelity are kept, as bad ones.
 
     Args:
         space: What is open.
         search: Objectives and constraints.
         trials: All search trials so far, by number.
-        levels: The rungs, upwards.
-        warm: Trials of earlier studies, which have finished: they are told at the end's level alone.
+        rungs: The rungs, upwards.
+        warm: Trials of earlier studies, which have finished: they are told at the end's fidelity alone.
 
     Returns:
-        One trial for each, the warm ones first; None where no level has enough observations yet.
+        One trial for each, the warm ones first; None where no fidelity has enough observations yet.
     """
-    enough = len(space.leaves) + 1
-    for level in (END, *sorted(levels, reverse=True)):
-        rows = [measured(trial, level, search) for trial in trials]
-        earlier = warm if level == END else ()
+    enough = len(space.parameters) + 1
+    for fidelity in (END, *sorted(rungs, reverse=True)):
+        rows = [measured(trial, fidelity, search) for trial in trials]
+        earlier = warm if fidelity == END else ()
         if sum(row is not None for row in rows) + len(earlier) >= enough:
-            leaves = space.leaves
-            known = [_warm(leaves, search, item) for item in earlier]
-            return known + [_frozen(leaves, search, trial, row) for trial, row in zip(trials, rows, strict=True)]
+            parameters = space.parameters
+            known = [_warm(parameters, search, item) for item in earlier]
+            return known + [_frozen(parameters, search, trial, row) for trial, row in zip(trials, rows, strict=True)]
     return None
 
 
-def measured(trial: state.TrialState, level: float, search: SearchConfig) -> Mapping[str, Any] | None:
-    """A trial's row at a level, or None where it did not come to it or an objective is no finite number."""
-    row = (trial.selected if trial.complete else None) if level == END else trial.at_rung(int(level))
-    if row is None or (level != END and row.get("stage") == "pretrain"):
+def measured(trial: state.TrialState, fidelity: float, search: SearchConfig) -> Mapping[str, Any] | None:
+    """A trial's row at a fidelity, or None where it did not come to it or an objective is no finite number."""
+    row = (trial.selected if trial.complete else None) if fidelity == END else trial.at_rung(int(fidelity))
+    if row is None or (fidelity != END and row.get("stage") == "pretrain"):
         return None
     if not all(math.isfinite(row.get(name, math.nan)) for name in search.objectives):
         return None
@@ -68,7 +68,7 @@ def measured(trial: state.TrialState, level: float, search: SearchConfig) -> Map
 
 
 def _frozen(
-    leaves: Mapping[str, Domain], search: SearchConfig, trial: state.TrialState, row: Mapping[str, Any] | None
+    parameters: Mapping[str, Domain], search: SearchConfig, trial: state.TrialState, row: Mapping[str, Any] | None
 ) -> FrozenTrial:
     found = TrialState.COMPLETE
     if row is None:
@@ -78,8 +78,8 @@ def _frozen(
     frozen = create_trial(
         state=found,
         values=[row[name] for name in search.objectives] if row is not None else None,
-        params={name: encode(leaves[name], value) for name, value in trial.params.items()},
-        distributions={name: distribution(leaves[name]) for name in trial.params},
+        params={name: encode(parameters[name], value) for name, value in trial.params.items()},
+        distributions={name: distribution(parameters[name]) for name in trial.params},
         system_attrs=dict(trial.notes),
     )
     if row is not None:
@@ -87,11 +87,11 @@ def _frozen(
     return frozen
 
 
-def _warm(leaves: Mapping[str, Domain], search: SearchConfig, item: Mapping[str, Any]) -> FrozenTrial:
+def _warm(parameters: Mapping[str, Domain], search: SearchConfig, item: Mapping[str, Any]) -> FrozenTrial:
     frozen = create_trial(
         values=[item["values"][name] for name in search.objectives],
-        params={name: encode(leaves[name], value) for name, value in item["params"].items()},
-        distributions={name: distribution(leaves[name]) for name in item["params"]},
+        params={name: encode(parameters[name], value) for name, value in item["params"].items()},
+        distributions={name: distribution(parameters[name]) for name in item["params"]},
     )
     _constrain(frozen, search, item["values"])
     return frozen

@@ -29,11 +29,11 @@ def suggester(
     space: Space,
     search: SearchConfig,
     trials: Sequence[TrialState],
-    levels: Sequence[int],
+    rungs: Sequence[int],
     warm: Sequence[Mapping[str, Any]],
     fixed: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Sequence[int]], dict[str, Any]] | None:
-    """What gives parameters for the next trial; None where too little is known: no level has more trials than leaves.
+    """What gives parameters for the next trial; None where too little is known: no fidelity has more trials than parameters.
 
     Every objective is predicted for the end of a training from the values at all rungs (`Climb`). The next trial is the
     one of some candidates whose expected hypervolume improvement is greatest, over what has finished and what runs;
@@ -46,14 +46,14 @@ def suggester(
         space: What is open.
         search: Objectives and constraints.
         trials: All search trials so far, by number.
-        levels: The rungs, upwards.
+        rungs: The rungs, upwards.
         warm: Trials of earlier studies: `params` and `values`.
         fixed: Leaves whose values are given.
 
     Returns:
         A function of the words of a generator.
     """
-    study = _Study(space, search, trials, levels, warm)
+    study = _Study(space, search, trials, rungs, warm)
     if not study.ready:
         return None
     models = [study.model(name, sign) for name, sign in study.objectives.items()]
@@ -98,26 +98,26 @@ def _kept(study: _Study, points: Array, rng: np.random.Generator) -> BoolArray:
 
 
 class _Study:
-    """The trials as points, and their values at each level."""
+    """The trials as points, and their values at each fidelity."""
 
     def __init__(
         self,
         space: Space,
         search: SearchConfig,
         trials: Sequence[TrialState],
-        levels: Sequence[int],
+        rungs: Sequence[int],
         warm: Sequence[Mapping[str, Any]],
     ) -> None:
         self.search, self._trials, self._warm = search, trials, warm
-        self.coordinates = Coordinates(space.leaves)
+        self.coordinates = Coordinates(space.parameters)
         self.params = [item["params"] for item in warm] + [trial.params for trial in trials]
         self.points = np.stack([self.coordinates.features(item) for item in self.params])
         ends = [search.scheduler.max_t] if search.scheduler.max_t else []
-        rows = {level: [measured(trial, level, search) for trial in trials] for level in (*levels, *ends, END)}
-        counts = {level: sum(row is not None for row in found) for level, found in rows.items()}
+        rows = {fidelity: [measured(trial, fidelity, search) for trial in trials] for fidelity in (*rungs, *ends, END)}
+        counts = {fidelity: sum(row is not None for row in found) for fidelity, found in rows.items()}
         counts[END] += len(warm)
-        self.ready = max(counts.values()) >= max(FEWEST, len(space.leaves) + 1)
-        self._rows = {level: found for level, found in rows.items() if counts[level] >= FEWEST}
+        self.ready = max(counts.values()) >= max(FEWEST, len(space.parameters) + 1)
+        self._rows = {fidelity: found for fidelity, found in rows.items() if counts[fidelity] >= FEWEST}
         self.objectives = {name: 1.0 if mode == "min" else -1.0 for name, mode in search.objectives.items()}
 
     @property
@@ -132,17 +132,17 @@ class _Study:
         return [*range(len(self._warm)), *(len(self._warm) + index for index, is_may in enumerate(may) if is_may)]
 
     def measurable(self, name: str) -> bool:
-        """Whether any level has enough values of a metric."""
-        return any(np.isfinite(self._costs(level, name, 1.0)).sum() >= FEWEST for level in self._rows)
+        """Whether any fidelity has enough values of a metric."""
+        return any(np.isfinite(self._costs(fidelity, name, 1.0)).sum() >= FEWEST for fidelity in self._rows)
 
     def model(self, name: str, sign: float, cut: bool = True) -> Modelled:
         """A model of a metric times its sign."""
-        costs = [self._costs(level, name, sign) for level in self._rows]
+        costs = [self._costs(fidelity, name, sign) for fidelity in self._rows]
         return Modelled(self.points, costs, self.settled, cut)
 
     @property
     def failures(self) -> Array:
-        """1 for each that has failed, 0 for one that came to a level, NaN while nobody knows: `(N,)`."""
+        """1 for each that has failed, 0 for one that came to a fidelity, NaN while nobody knows: `(N,)`."""
         came = [any(found[index] is not None for found in self._rows.values()) for index in range(len(self._trials))]
         new = [
             1.0 if trial.status == "failed" else 0.0 if known else np.nan
@@ -150,15 +150,15 @@ class _Study:
         ]
         return np.asarray([0.0] * len(self._warm) + new)
 
-    def _costs(self, level: float, name: str, sign: float) -> Array:
-        """Costs `(N,)` at a level."""
-        old = [item["values"].get(name, np.nan) if level == END else np.nan for item in self._warm]
-        new = [row.get(name, np.nan) if row is not None else np.nan for row in self._rows[level]]
+    def _costs(self, fidelity: float, name: str, sign: float) -> Array:
+        """Costs `(N,)` at a fidelity."""
+        old = [item["values"].get(name, np.nan) if fidelity == END else np.nan for item in self._warm]
+        new = [row.get(name, np.nan) if row is not None else np.nan for row in self._rows[fidelity]]
         return sign * np.asarray([*old, *new], dtype=np.float64)
 
     @property
     def settled(self) -> int:
-        """How many first trials have come to the lowest level, or never will."""
+        """How many first trials have come to the lowest fidelity, or never will."""
         lowest = self._rows[next(iter(self._rows))]
         over = (
             row is not None or trial.status in ("stopped", "failed", "finished")

@@ -1,27 +1,27 @@
-"""A search of two levels: few outer points, such as encoders, with many inner ones each, such as heads."""
+"""A search of two nested: few outer points, such as encoders, with many inner ones each, such as heads."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from groupdir.config.search import LevelsConfig
+from groupdir.config.search import NestedConfig
 
 
-def fixed_leaves(levels: LevelsConfig | None, earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The outer leaves of the next trial, where an earlier trial has decided them; empty where it decides them itself.
+def outer_parameters(nested: NestedConfig | None, earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The outer parameters of the next trial, where an earlier trial has decided them; empty where it decides them itself.
 
     Trials come in rounds of `at_once * inner`. The first `at_once` of a round have outer points of their own, one each,
     so that as many workers have different first stages to train; the others follow in turn.
 
     Args:
-        levels: How; None: one level.
+        nested: How; None: one level.
         earlier: Parameters of all trials so far, by number.
     """
-    if levels is None:
+    if nested is None:
         return {}
-    place = len(earlier) % (levels.at_once * levels.inner)
-    if place < levels.at_once:
+    place = len(earlier) % (nested.at_once * nested.inner)
+    if place < nested.at_once:
         return {}
-    leader = earlier[len(earlier) - place + place % levels.at_once]
-    return {name: value for name, value in leader.items() if name.partition("|")[0] in levels.outer}
+    leader = earlier[len(earlier) - place + place % nested.at_once]
+    return {name: value for name, value in leader.items() if name.partition("|")[0] in nested.outer}

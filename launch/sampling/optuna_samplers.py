@@ -14,11 +14,11 @@ POPULATION = 16  # of NSGA-II: a search has tens of trials, not thousands
 
 
 def tpe(complete: int, seed: int) -> BaseSampler:
-    """Tree-structured Parzen estimator over several objectives; conditional leaves form groups of their own.
+    """Tree-structured Parzen estimator over several objectives; conditional parameters form groups of their own.
 
     The good ones are a share of those that have values. Optuna's own rule counts stopped trials too, so that where most
     are stopped all that have values would be good, and stopped ones besides. (`gamma` is to go in Optuna 6, which
-    pyproject.toml leaves out until then.)
+    pyproject.toml parameters out until then.)
     """
     good = max(1, math.ceil(GOOD * complete))
     with warnings.catch_warnings():
@@ -35,7 +35,7 @@ def tpe(complete: int, seed: int) -> BaseSampler:
 
 
 def gp(complete: int, seed: int) -> BaseSampler:
-    """Gaussian process; leaves that not all trials have are drawn independently."""
+    """Gaussian process; parameters that not all trials have are drawn independently."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return GPSampler(n_startup_trials=1, deterministic_objective=False, seed=seed)

@@ -17,7 +17,7 @@ from launch.sampling import hypervolume
 from launch.sampling.design import design_point, random_point
 from launch.sampling.domains import draw
 from launch.sampling.history import told
-from launch.sampling.nested import fixed_leaves
+from launch.sampling.nested import outer_parameters
 from launch.sampling.optuna_samplers import OPTUNA, MakeSampler
 from groupdir.study.state import key_of
 
@@ -31,7 +31,7 @@ class Suggestion:
     """What the next trial is.
 
     Attributes:
-        params: Name of an open leaf -> its value.
+        params: Name of an open parameter -> its value.
         notes: What the sampler wants to be told again with the trial.
     """
 
@@ -43,31 +43,31 @@ def propose(
     space: Space,
     search: SearchConfig,
     history: Sequence[state.TrialState],
-    levels: Sequence[int] = (),
+    rungs: Sequence[int] = (),
     warm: Sequence[Mapping[str, Any]] = (),
 ) -> Suggestion:
     """The next trial: a function of the space, the seed and the trials so far, and of nothing else.
 
     A driver that was restarted therefore suggests what the first one would have. The first trials, and those that are
     asked for before enough has been reported, are points of a quasi-random design by their number. In a search of two
-    levels the outer leaves of most trials are those of an earlier one (`fixed_leaves`).
+    rungs the outer parameters of most trials are those of an earlier one (`outer_parameters`).
 
     Args:
         space: What is open.
         search: Objectives, sampler and seed.
         history: All search trials so far, by number.
-        levels: The epochs at which trials are compared.
+        rungs: The epochs at which trials are compared.
         warm: Trials of earlier studies: `params` and `values`.
     """
     number, name = len(history), search.sampler.name
-    if not space.leaves:
+    if not space.parameters:
         return Suggestion({})
-    fixed = fixed_leaves(search.levels, [trial.params for trial in history])
+    fixed = outer_parameters(search.nested, [trial.params for trial in history])
     if name == "qmc" or (name != "random" and number + len(warm) < search.sampler.startup):
         return Suggestion(design_point(space, search.seed, number, fixed))
     if name == "hypervolume" and number % EXPLORES == 0:
         return Suggestion(design_point(space, search.seed, number, fixed))
-    ask = _asked(space, search, history, levels, warm, fixed)
+    ask = _asked(space, search, history, rungs, warm, fixed)
     suggestion = Suggestion({})
     for attempt in range(TRIES):
         found = ask([search.seed, number, attempt])
@@ -84,7 +84,7 @@ def _asked(
     space: Space,
     search: SearchConfig,
     history: Sequence[state.TrialState],
-    levels: Sequence[int],
+    rungs: Sequence[int],
     warm: Sequence[Mapping[str, Any]],
     fixed: Mapping[str, Any],
 ) -> Callable[[Sequence[int]], Suggestion | None]:
@@ -92,9 +92,9 @@ def _asked(
     if search.sampler.name == "random":
         return lambda words: Suggestion(random_point(space, words, fixed))
     if search.sampler.name == "hypervolume":
-        ours = hypervolume.suggester(space, search, history, levels, warm, fixed)
+        ours = hypervolume.suggester(space, search, history, rungs, warm, fixed)
         return lambda words: None if ours is None else Suggestion(ours(words))
-    known = told(space, search, history, levels, warm)
+    known = told(space, search, history, rungs, warm)
     make = OPTUNA[search.sampler.name]
     return lambda words: None if known is None else _ask(space, search, make, words, known, fixed)
 
@@ -107,7 +107,7 @@ def _ask(
     known: Sequence[FrozenTrial],
     fixed: Mapping[str, Any],
 ) -> Suggestion:
-    """Asks Optuna in a study made for this one question; it draws the other leaves as if none were fixed."""
+    """Asks Optuna in a study made for this one question; it draws the other parameters as if none were fixed."""
     complete = sum(trial.state is TrialState.COMPLETE for trial in known)
     sampler = make(complete, int(np.random.SeedSequence(words).generate_state(1)[0]))
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -69,7 +69,7 @@ class ASHA(NeverPauses):
             at *= self.reduction_factor
         return round(at) == epoch
 
-    def levels(self, last: int) -> Iterable[int]:
+    def rung_epochs(self, last: int) -> Iterable[int]:
         """Its rungs."""
         return [epoch for epoch in range(1, last) if self.rung(epoch)]
 

@@ -40,7 +40,7 @@ class Scheduler(Protocol):
         """Takes note of an epoch and decides. Asked again for the same epoch, it says the same again."""
         ...
 
-    def levels(self, last: int) -> Iterable[int]:
+    def rung_epochs(self, last: int) -> Iterable[int]:
         """The epochs below `last` at which trials are compared, upwards."""
         ...
 

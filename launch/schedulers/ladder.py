@@ -104,7 +104,7 @@ class Ladder:
         """How many of a rung's members may go on: floor(n / eta), and one at least."""
         return max(1, math.floor(size / self.reduction_factor))
 
-    def levels(self, last: int) -> Iterable[int]:
+    def rung_epochs(self, last: int) -> Iterable[int]:
         """The rungs below an epoch."""
         return itertools.takewhile(lambda epoch: epoch < last, self.epochs())
 

@@ -21,6 +21,6 @@ class NoStopping(NeverPauses):
         """Goes on."""
         return Decision()
 
-    def levels(self, last: int) -> Iterable[int]:
+    def rung_epochs(self, last: int) -> Iterable[int]:
         """None: trials are compared at their end."""
         return ()

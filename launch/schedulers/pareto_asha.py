@@ -115,9 +115,9 @@ class ParetoASHA(FIFOScheduler):
         """What becomes of a trial after an epoch. Asked again for the same epoch, it says the same again."""
         return self.ladder.decide(trial, epoch, row)
 
-    def levels(self, last: int) -> Iterable[int]:
+    def rung_epochs(self, last: int) -> Iterable[int]:
         """The rungs below an epoch."""
-        return self.ladder.levels(last)
+        return self.ladder.rung_epochs(last)
 
     def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
         """A paused trial to go on with, and its rung, or None. See `Ladder.promotable`."""

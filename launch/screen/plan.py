@@ -28,10 +28,10 @@ def plan(config: StudyConfig, folder: Path) -> str:
     first, last = epochs_of_a_trial(config)
     total = first + last
     scheduler = SCHEDULERS[search.scheduler.name].from_config(search)
-    rungs = list(scheduler.levels(last))
+    rungs = list(scheduler.rung_epochs(last))
     spent = search.trials * first + expected_epochs(search.trials, rungs, last, search.scheduler.reduction_factor)
     lines = [f"study {config.name}: {search.trials} trials of up to {total} epochs, into {folder}", "space:"]
-    lines += [f"  {name}: {domain_text(domain)}" for name, domain in config.space.leaves.items()]
+    lines += [f"  {name}: {domain_text(domain)}" for name, domain in config.space.parameters.items()]
     lines.append("objectives: " + ", ".join(f"{name} ({mode})" for name, mode in search.objectives.items()))
     lines += [f"  constraint: {name} {text}" for name, text in search.constraints.items()]
     lines.append(f"sampler: {search.sampler.name}, after {search.sampler.startup} trials of a quasi-random design")

@@ -17,7 +17,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.training.stages import address
 from groupdir.training.trainer import make_dataset
 from launch.sampling.design import design_point
-from launch.sampling.nested import fixed_leaves
+from launch.sampling.nested import outer_parameters
 
 WIDTH = 8  # of features that no network makes: what decides a stage does not depend on it
 
@@ -71,7 +71,7 @@ def sharing_text(config: StudyConfig) -> str:
         return "first stages: each trial trains its own (share_stages: false)"
     points: list[dict[str, Any]] = []
     for number in range(config.search.trials):
-        fixed = fixed_leaves(config.search.levels, points)
+        fixed = outer_parameters(config.search.nested, points)
         points.append(design_point(config.space, config.search.seed, number, fixed))
     try:
         found = sharing([config.space.build(params) for params in points], make_dataset(corners[0]))

@@ -1,4 +1,4 @@
-"""A search in virtual time: the production director, searcher and scheduler over recorded curves."""
+"""A search in virtual time: the production loop, searcher and scheduler over recorded curves."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from launch.control.director import OVER, Next
+from launch.control.study_loop import OVER, Next
 from launch.schedulers.base import Action
 from launch.simulation.surrogate import Drawn, Source
 
 
 class Driver(Protocol):
-    """What the clock drives. `StudyDriver` is the production one; others stand for tools that we compare with."""
+    """What the clock drives. `SimulatedStudy` is the production one; others stand for tools that we compare with."""
 
     def following(self) -> Next:
         """The next trial, or wait, or over."""

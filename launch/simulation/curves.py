@@ -48,14 +48,14 @@ class Curves:
         self.config = config
         self.params = list(params)
         self.curves = list(curves)
-        self._coordinates = Coordinates(config.space.leaves)
+        self._coordinates = Coordinates(config.space.parameters)
         self._points = np.stack([self._coordinates.of(item) for item in self.params])
 
     def nearest(self, params: Mapping[str, Any]) -> int:
         """Index of the recorded configuration next to these parameters.
 
         The distance is Euclidean; a range counts from 0 to 1 (on its own scale), two different values of a choice are 1
-        apart, or by their place where all values are numbers, and a leaf that only one of both has is 1 apart.
+        apart, or by their place where all values are numbers, and a parameter that only one of both has is 1 apart.
         """
         point = self._coordinates.of(params)
         gap = np.abs(self._points - point)
@@ -70,7 +70,7 @@ class Curves:
         return tuple(float(np.mean([row[name] for row in best])) for name in self.config.search.objectives)
 
     def features(self, params: Mapping[str, Any]) -> Array:
-        """Coordinates of a configuration for a regression; -1 where a leaf is not active."""
+        """Coordinates of a configuration for a regression; -1 where a parameter is not active."""
         return self._coordinates.features(params)
 
     @property

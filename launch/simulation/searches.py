@@ -12,7 +12,7 @@ from groupdir.config.space import StudyConfig
 from launch.simulation.curves import Curves
 from launch.simulation.quality import FrontQuality
 from launch.simulation.clock import Clock, Driver, Faults
-from launch.simulation.driver import StudyDriver
+from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Source
 
 TARGET = 0.95
@@ -121,7 +121,7 @@ def simulate(
     """
     config = with_search(curves.config, {**search, "seed": seed})
     every = faults.checkpoint_every if faults else config.search.checkpoint_every
-    driver = StudyDriver(config, checkpoint_every=every)
+    driver = SimulatedStudy(config, checkpoint_every=every)
     name = f"{config.search.sampler.name} + {config.search.scheduler.name} ({config.search.scheduler.mode})"
     return run(name, driver, source, quality, workers, seed, faults)
 

@@ -25,7 +25,7 @@ def record_trial(
     Args:
         study: Where.
         config: The trial's.
-        params: Name of an open leaf -> its value.
+        params: Name of an open parameter -> its value.
         role: What it is for.
         label: Name of the ablation, else empty.
         metric: The one whose lowest value selects the trial's epoch.

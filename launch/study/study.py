@@ -20,7 +20,7 @@ from groupdir.study.store import Event, Kind, Store
 CONFIG = "study.yaml"
 STORE = "study.sqlite"
 LOCK = "study.lock"
-TABLE = "table.yaml"  # in the folder of a table, see launch/benchmark.py; its studies are in folders of that
+BENCHMARK = "benchmark.yaml"  # in the folder of a benchmark, see launch/benchmark.py; its studies are in folders of that
 Watcher = Callable[[StudyState, Event], None]
 
 
@@ -92,7 +92,7 @@ class Study:
         """
         folder = Path(folder).absolute()
         if not (folder / STORE).is_file():
-            todo = "it is a table, whose `search` goes on with it" if (folder / TABLE).is_file() else "see `search`"
+            todo = "it is a benchmark, whose `search` goes on with it" if (folder / BENCHMARK).is_file() else "see `search`"
             raise DataError(f"{folder}: must be the folder of a study, but has no {STORE}: {todo}")
         lock = (folder / LOCK).open("a+")
         if not _lock(lock):

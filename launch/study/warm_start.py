@@ -45,19 +45,19 @@ def known(folder: str | Path, config: StudyConfig) -> Earlier:
     store = Store.open(Path(folder) / STORE, readonly=True)
     state = replay(store.events())
     store.close()
-    leaves = config.space.leaves
+    parameters = config.space.parameters
     taken: list[dict[str, Any]] = []
     dropped: set[str] = set()
     for trial in state.of("search"):
         values = {name: trial.value(name) for name in {*config.search.objectives, *config.search.constraints}}
         if trial.status != "finished" or not all(math.isfinite(values[name]) for name in config.search.objectives):
             continue
-        params = {name: value for name, value in trial.params.items() if fits(leaves.get(name), value)}
+        params = {name: value for name, value in trial.params.items() if fits(parameters.get(name), value)}
         dropped |= set(trial.params) - set(params)
         if params:
             finite = {name: value for name, value in values.items() if math.isfinite(value)}
             taken.append({"source": str(folder), "params": params, "values": finite})
-    return Earlier(taken, _text(folder, taken, leaves, dropped, state.of("search")))
+    return Earlier(taken, _text(folder, taken, parameters, dropped, state.of("search")))
 
 
 def fits(domain: Domain | None, value: Any) -> bool:
@@ -83,10 +83,10 @@ def fits(domain: Domain | None, value: Any) -> bool:
 def _text(
     folder: str | Path,
     taken: list[dict[str, Any]],
-    leaves: Mapping[str, Domain],
+    parameters: Mapping[str, Domain],
     dropped: set[str],
     trials: list[TrialState],
 ) -> str:
-    used = [name for name in leaves if any(name in trial["params"] for trial in taken)]
+    used = [name for name in parameters if any(name in trial["params"] for trial in taken)]
     text = f"warm start from {folder}: {len(taken)} of {len(trials)} trials, in {', '.join(used) or 'no parameter'}"
     return text + (f"; not in this space, or out of its range: {', '.join(sorted(dropped))}" if dropped else "")

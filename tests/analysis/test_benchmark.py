@@ -9,7 +9,7 @@ import yaml
 
 from analysis.published import TABLE_1, TABLE_3, TABLE_5, TABLES
 from analysis.ruled import Ruled
-from analysis.benchmark import load_results, tables
+from analysis.benchmark import load_benchmark_results, tables
 from groupdir.errors import DataError
 
 SHOTS = ("all", "many", "median", "few")
@@ -19,10 +19,10 @@ def made(folder: Path, rows: list[dict[str, Any]], **config: Any) -> Path:
     """A table's folder; a row is its label, cell and one mapping of test metrics a seed."""
     content = {
         "name": "small",
-        "table": {"shape": "table1", "published": None, "seeds": 2, "select": "val_mae_all", **config},
+        "benchmark": {"shape": "table1", "published": None, "seeds": 2, "select": "val_mae_all", **config},
         "rows": [{"label": row["label"], "folder": row["label"], "cell": row.get("cell", {})} for row in rows],
     }
-    (folder / "table.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    (folder / "benchmark.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     for row in rows:
         for seed, metrics in enumerate(row["seeds"]):
             path = folder / "confirmed" / row["label"] / "vanilla" / f"seed_{seed}"
@@ -38,7 +38,7 @@ def errors(first: float, metrics: tuple[str, str] = ("mae", "gm")) -> dict[str, 
 
 def test_table_1_is_mean_and_spread_and_marks_the_best(tmp_path: Path) -> None:
     rows = [{"label": "VANILLA", "seeds": [errors(4), errors(6)]}, {"label": "LDS", "seeds": [errors(4.5)]}]
-    (table,) = tables(load_results(made(tmp_path, rows)))
+    (table,) = tables(load_benchmark_results(made(tmp_path, rows)))
     assert table.header[1:6] == ["MAE all", "MAE many", "MAE median", "MAE few", "GM all"]
     assert table.rows[0][:2] == ["VANILLA", "5.00 ± 1.41"]
     assert table.rows[1][:2] == ["LDS (1 of 2 seeds)", "4.50"]
@@ -50,7 +50,7 @@ def test_table_3_has_the_paper_s_numbers_beneath_and_pearson_times_100(tmp_path:
         {"label": "VANILLA", "seeds": [errors(0.5, ("mse", "pearson"))]},
         {"label": "Group-DIR CE", "seeds": [errors(0.4, ("mse", "pearson"))]},
     ]
-    (table,) = tables(load_results(made(tmp_path, rows, shape="table3", published="table3", seeds=1)))
+    (table,) = tables(load_benchmark_results(made(tmp_path, rows, shape="table3", published="table3", seeds=1)))
     assert [row[0] for row in table.rows] == ["VANILLA", "  in the paper", "Group-DIR CE"]
     assert table.rows[0][5] == "50.0"
     assert table.rows[1][1:6] == ["0.974", "0.851", "1.520", "0.984", "74.2"]
@@ -62,10 +62,10 @@ def test_criteria_cross_groups_and_mark_the_best_criterion_of_each(tmp_path: Pat
     rows = []
     for groups in (2, 5):
         for criterion, share in (("soft", 0.6), ("ce", 0.5)):
-            cell = {"method.groups": groups, "method.criterion": criterion}
+            cell = {"method.groups": groups, "method.group_loss": criterion}
             metrics = {"group_accuracy": share / groups, "mae_all": 10 - groups - share, "oracle_mae_all": 1.0}
             rows.append({"label": f"{groups}{criterion}", "cell": cell, "seeds": [metrics]})
-    accuracy, mae, oracle = tables(load_results(made(tmp_path, rows, shape="criteria")))
+    accuracy, mae, oracle = tables(load_benchmark_results(made(tmp_path, rows, shape="group_losses")))
     assert accuracy.rows == [["2", "30.0", "25.0"], ["5", "12.0", "10.0"]]
     assert mae.rows[1] == ["5", "4.40", "4.50"]
     assert accuracy.marked == mae.marked == oracle.marked == {(0, 1), (1, 1)}
@@ -73,14 +73,14 @@ def test_criteria_cross_groups_and_mark_the_best_criterion_of_each(tmp_path: Pat
 
 def test_a_missing_row_is_a_dash_and_none_at_all_is_told(tmp_path: Path) -> None:
     rows = [{"label": "VANILLA", "seeds": [errors(4)]}, {"label": "LDS", "seeds": []}]
-    (table,) = tables(load_results(made(tmp_path, rows)))
+    (table,) = tables(load_benchmark_results(made(tmp_path, rows)))
     assert set(table.rows[1][1:]) == {"–"}
     other = tmp_path / "other"
     other.mkdir()
     with pytest.raises(DataError, match="no row has a test result yet"):
-        load_results(made(other, rows[1:]))
-    with pytest.raises(DataError, match="is it a folder of `python -m launch table`"):
-        load_results(tmp_path / "nothing")
+        load_benchmark_results(made(other, rows[1:]))
+    with pytest.raises(DataError, match="is it a folder of `python -m launch benchmark`"):
+        load_benchmark_results(tmp_path / "nothing")
 
 
 def test_a_broken_result_is_told(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_broken_result_is_told(tmp_path: Path) -> None:
     path = tmp_path / "confirmed/VANILLA/vanilla/seed_0/result.json"
     path.write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match=r"result\.json: is broken"):
-        load_results(tmp_path)
+        load_benchmark_results(tmp_path)
 
 
 def test_formats() -> None:

@@ -26,7 +26,7 @@ from ray import tune
 
 from groupdir.config.space import load_space
 from launch.commands import audit
-from launch.control.director import Director
+from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
 from launch.on_ray.searcher import StudySearcher
 from launch.on_ray.callback import Recorder
@@ -165,12 +165,12 @@ def main() -> None:
     config = with_search(load_space(ROOT / "search_spaces" / "digits.yaml"), dict(sections(options)))
     with tempfile.TemporaryDirectory() as parent:
         study = Study.create(Path(parent) / "study", config)
-        director = Director(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+        loop = StudyLoop(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
         watch = Watch(study)
         watch.install()
         with quiet_ray(0):
             begin, busy = watch.now(), time.process_time()
-            run_trials(study, director, None, Interrupt(None), Screen(lambda: None, print), Sleeper)
+            run_trials(study, loop, None, Interrupt(None), Screen(lambda: None, print), Sleeper)
             whole, cpu = watch.now().since(begin), time.process_time() - busy
         trials = len(study.state.trials)
         study.close()

@@ -28,7 +28,7 @@ from launch.simulation.curves import Curves, load_curves
 from launch.simulation.quality import FrontQuality
 from launch.simulation.clock import Driver
 from launch.simulation.searches import TARGET, Result, run, with_search
-from launch.simulation.driver import StudyDriver
+from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Interpolated, Nearest, Source
 from tests.bench.rivals import IndicesAsRanks, NeverHalves, RayDriver, ladder_of
 
@@ -41,13 +41,13 @@ MOST_TRIALS = 100_000
 
 
 def _ours(sampler: Mapping[str, Any], scheduler: Mapping[str, Any]) -> Callable[[StudyConfig], Driver]:
-    return lambda config: StudyDriver(with_search(config, {"sampler": sampler, "scheduler": scheduler}))
+    return lambda config: SimulatedStudy(with_search(config, {"sampler": sampler, "scheduler": scheduler}))
 
 
 def _faulty(make: Callable[[Any], Any], scheduler: Mapping[str, Any]) -> Callable[[StudyConfig], Driver]:
     def build(config: StudyConfig) -> Driver:
         changed = with_search(config, {"sampler": RANDOM, "scheduler": scheduler})
-        return StudyDriver(changed, make_scheduler=lambda: make(ladder_of(changed)))
+        return SimulatedStudy(changed, make_scheduler=lambda: make(ladder_of(changed)))
 
     return build
 

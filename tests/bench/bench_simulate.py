@@ -1,4 +1,4 @@
-"""10,000 trials on 500 virtual workers: how long the production director takes for them, and what of.
+"""10,000 trials on 500 virtual workers: how long the production loop takes for them, and what of.
 
 Prints seconds on one core, and the share of a real search's wall time that this is if an epoch takes a second.
     python tests/bench/bench_simulate.py [--quick]
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from groupdir.config.space import load_space
 from launch.simulation.clock import Clock
 from launch.simulation.searches import with_search
-from launch.simulation.driver import StudyDriver
+from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Drawn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ def main() -> None:
             "sampler": {"name": "random"},
             "scheduler": {"name": "pareto_asha", "mode": mode, "grace_period": 1},
         }
-        driver = StudyDriver(with_search(config, search))
+        driver = SimulatedStudy(with_search(config, search))
         clock = Clock(driver, Falling(), WORKERS)
         profile = cProfile.Profile()
         begin = time.perf_counter()

@@ -1,6 +1,6 @@
 """What people would search with instead: Ray's own objects as shipped, and the faulty rules of two public tools.
 
-The rules are written anew. All are driven by the same simulated clock as the production director.
+The rules are written anew. All are driven by the same simulated clock as the production loop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from groupdir.config.space import StudyConfig
-from launch.control.director import OVER, Next
+from launch.control.study_loop import OVER, Next
 from launch.sampling.design import random_point
 from launch.sampling.domains import draw
 from launch.schedulers.base import Action, Decision, NeverPauses
@@ -108,9 +108,9 @@ class IndicesAsRanks(NeverPauses):
         self._ladder = ladder
         self._rungs: dict[int, list[list[float]]] = {}
 
-    def levels(self, last: int) -> Iterator[int]:
+    def rung_epochs(self, last: int) -> Iterator[int]:
         """The rungs below an epoch."""
-        return iter(self._ladder.levels(last))
+        return iter(self._ladder.rung_epochs(last))
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
         """Stops or goes on."""
@@ -136,9 +136,9 @@ class NeverHalves:
         """Pauses at rungs."""
         return self._ladder.decide(trial, epoch, row)
 
-    def levels(self, last: int) -> Iterator[int]:
+    def rung_epochs(self, last: int) -> Iterator[int]:
         """The rungs below an epoch."""
-        return iter(self._ladder.levels(last))
+        return iter(self._ladder.rung_epochs(last))
 
     def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
         """One of the best len(rest) // eta of those that have not gone on."""

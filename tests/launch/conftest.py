@@ -32,7 +32,7 @@ CONTENT: dict[str, Any] = {
         "trials": 12,
         "sampler": {"name": "tpe", "startup": 4},
         "scheduler": {"name": "asha", "grace_period": 1, "reduction_factor": 2},
-        "ablations": {"hard labels": {"method.criterion": "ce"}},
+        "ablations": {"hard labels": {"method.group_loss": "ce"}},
         "ablation_seeds": 2,
     },
 }

@@ -13,21 +13,21 @@ from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.records import write_parquet
 from groupdir.config.benchmark import Row
-from launch.benchmark import choose, run_table
+from launch.benchmark import choose, run_benchmark
 
 TRIAL = {"data": {"name": "tests.toy.parts:Waves"}, "encoder": {"name": "mlp"}, "method": {"name": "vanilla"}}
 GRID = """\
 name: grid
-table: {shape: criteria, seeds: 2}
+benchmark: {shape: group_losses, seeds: 2}
 data: {name: "tests.toy.parts:Waves"}
 encoder: {name: mlp, widths: [16]}
 method: {name: group_dir, recipe: joint}
 train: {epochs: 2, batch_size: 32}
-grid: {method.groups: [2, 5], method.criterion: [soft]}
+grid: {method.groups: [2, 5], method.group_loss: [soft]}
 """
 TABLE = """\
 name: small
-table: {shape: table1, seeds: 2}
+benchmark: {shape: table1, seeds: 2}
 data: {name: digits, train: 200, val_per_label: 1, test_per_label: 1, many: 2, few: 1}
 encoder: {name: convnet, widths: [8, 8]}
 optim: {lr: {log_uniform: [0.001, 0.01]}}
@@ -76,10 +76,10 @@ def test_a_grid_is_trained_and_gone_on_with_and_never_mixed(tmp_path: Path) -> N
     file.write_text(GRID, encoding="utf-8")
     out = tmp_path / "out"
     with contextlib.redirect_stdout(io.StringIO()):
-        assert run_table(file, out=out, only=["groups=2,criterion=soft"], jobs=1) == 0
-        first = out / "confirmed/groups=2,criterion=soft/group_dir/seed_1/result.json"
+        assert run_benchmark(file, out=out, only=["groups=2,group_loss=soft"], jobs=1) == 0
+        first = out / "confirmed/groups=2,group_loss=soft/group_dir/seed_1/result.json"
         before = first.stat().st_mtime_ns
-        assert run_table(file, out=out, jobs=1) == 0
+        assert run_benchmark(file, out=out, jobs=1) == 0
     assert first.stat().st_mtime_ns == before
     assert len(list(out.glob("confirmed/*/group_dir/seed_*/result.json"))) == 4
 
@@ -87,15 +87,15 @@ def test_a_grid_is_trained_and_gone_on_with_and_never_mixed(tmp_path: Path) -> N
 def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
     file, out = tmp_path / "grid.yaml", tmp_path / "out"
     file.write_text(GRID, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"--only groups=2,criterion=sot: unknown row: did you mean"):
-        run_table(file, out=out, only=["groups=2,criterion=sot"])
+    with pytest.raises(ConfigError, match=r"--only groups=2,group_loss=sot: unknown row: did you mean"):
+        run_benchmark(file, out=out, only=["groups=2,group_loss=sot"])
     assert not out.exists()
     out.mkdir()
     with pytest.raises(ConfigError, match="is there and is no table"):
-        run_table(file, out=out)
-    (out / "table.yaml").write_text("name: another\n", encoding="utf-8")
+        run_benchmark(file, out=out)
+    (out / "benchmark.yaml").write_text("name: another\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"holds another table\.yaml, and nothing is written over"):
-        run_table(file, out=out)
+        run_benchmark(file, out=out)
 
 
 def test_a_row_that_finishes_nothing_does_not_hold_up_the_others(
@@ -113,7 +113,7 @@ def test_a_row_that_finishes_nothing_does_not_hold_up_the_others(
         return 0
 
     monkeypatch.setattr("launch.benchmark._run_row", run_row)
-    assert run_table(file, out=tmp_path / "out") == 1
+    assert run_benchmark(file, out=tmp_path / "out") == 1
     assert len(asked) == 2
     assert f"{asked[0]}: " in capsys.readouterr().err
 
@@ -121,10 +121,10 @@ def test_a_row_that_finishes_nothing_does_not_hold_up_the_others(
 @pytest.mark.slow
 def test_a_row_that_fails_does_not_hold_up_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "grid.yaml"
-    text = GRID.replace("grid: {method.groups: [2, 5], method.criterion: [soft]}", "grid: {data.broken: [true, false]}")
+    text = GRID.replace("grid: {method.groups: [2, 5], method.group_loss: [soft]}", "grid: {data.broken: [true, false]}")
     text = text.replace("seeds: 2", "seeds: 1")
     file.write_text(text, encoding="utf-8")
-    assert run_table(file, out=tmp_path / "out", jobs=1) == 1
+    assert run_benchmark(file, out=tmp_path / "out", jobs=1) == 1
     assert "1 of 2 rows failed, see above: broken=True" in capsys.readouterr().err
     assert len(list((tmp_path / "out").glob("confirmed/broken=False/group_dir/seed_*/result.json"))) == 1
 
@@ -137,11 +137,11 @@ def test_from_the_yaml_to_the_printed_table(tmp_path: Path, root: Path) -> None:
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
     file, out = tmp_path / "small.yaml", tmp_path / "results"
     file.write_text(TABLE, encoding="utf-8")
-    for verb in ("table", "search"):  # the second call finds everything done, whichever verb is used
+    for verb in ("benchmark", "search"):  # the second call finds everything done, whichever verb is used
         command = [sys.executable, "-m", "launch", verb, str(file), "--out", str(out)]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert f"python -m analysis table {out}" in done.stdout
+    assert f"python -m analysis benchmark-table {out}" in done.stdout
     for row in ("VANILLA", "LDS+FDS"):
         config = TrialConfig.load(out / row / "chosen.yaml")
         assert config.method.name == "vanilla"
@@ -152,7 +152,7 @@ def test_from_the_yaml_to_the_printed_table(tmp_path: Path, root: Path) -> None:
             for seed in (config.seed, config.seed + 1)
         ]
         assert logs[0] < logs[1] / 4, "its own seed was trained by the search, and must not be once more"
-    command = [sys.executable, "-m", "analysis", "table", str(out), "--format", "markdown"]
+    command = [sys.executable, "-m", "analysis", "benchmark-table", str(out), "--format", "markdown"]
     shown = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
     rows = [line for line in shown.stdout.splitlines() if line.startswith(("| VANILLA", "| LDS+FDS"))]

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from groupdir.errors import ConfigError
-from groupdir.config.benchmark import load_table
+from groupdir.config.benchmark import load_benchmark
 from tests.checkout import ROOT
 
 BASELINES = ROOT / "search_spaces/baselines"
 TABLE = """\
 name: small
-table: {shape: table1, seeds: 2}
+benchmark: {shape: table1, seeds: 2}
 data: {name: "tests.toy.parts:Waves"}
 encoder: {name: mlp, widths: [16]}
 optim: {lr: {log_uniform: [0.001, 0.1]}}
@@ -29,10 +29,10 @@ GRID = """\
 data: {name: "tests.toy.parts:Waves"}
 encoder: {name: mlp, widths: [16]}
 method: {name: group_dir, recipe: joint}
-table: {shape: criteria}
+benchmark: {shape: group_losses}
 grid:
   method.groups: [2, 5]
-  method.criterion: [soft, ce]
+  method.group_loss: [soft, ce]
 """
 
 
@@ -44,40 +44,40 @@ def write(folder: Path, table: str = TABLE, **rows: str) -> Path:
 
 
 def test_rows_share_all_but_the_method(tmp_path: Path) -> None:
-    table = load_table(write(tmp_path))
+    table = load_benchmark(write(tmp_path))
     assert [row.label for row in table.rows] == ["VANILLA", "RRT"]
     vanilla, rrt = (row.study for row in table.rows)
     assert vanilla is not None
     assert rrt is not None
-    assert list(vanilla.space.leaves) == ["optim.lr", "method.loss"]
-    assert list(rrt.space.leaves) == ["optim.lr"]
+    assert list(vanilla.space.parameters) == ["optim.lr", "method.loss"]
+    assert list(rrt.space.parameters) == ["optim.lr"]
     assert vanilla.search == rrt.search
     assert rrt.space.build({"optim.lr": 0.01}).to_dict()["method"]["loss"] == {"name": "l1"}
 
 
 def test_both_stages_share_the_epochs(tmp_path: Path) -> None:
-    rrt = load_table(write(tmp_path)).rows[1].study
+    rrt = load_benchmark(write(tmp_path)).rows[1].study
     assert rrt is not None
     config = rrt.space.build({"optim.lr": 0.01})
     assert (config.train.epochs, config.method.pretrain.epochs) == (2, 4)  # type: ignore[attr-defined]
 
 
 def test_a_grid_is_every_combination(tmp_path: Path) -> None:
-    table = load_table(write(tmp_path, GRID))
+    table = load_benchmark(write(tmp_path, GRID))
     assert [row.label for row in table.rows] == [
-        "groups=2,criterion=soft",
-        "groups=2,criterion=ce",
-        "groups=5,criterion=soft",
-        "groups=5,criterion=ce",
+        "groups=2,group_loss=soft",
+        "groups=2,group_loss=ce",
+        "groups=5,group_loss=soft",
+        "groups=5,group_loss=ce",
     ]
     last = table.rows[-1].config
     assert last is not None
-    assert (last.method.groups, last.method.criterion) == (5, "ce")  # type: ignore[attr-defined]
+    assert (last.method.groups, last.method.group_loss) == (5, "ce")  # type: ignore[attr-defined]
 
 
 def test_several_grids_one_after_the_other(tmp_path: Path) -> None:
     text = GRID[: GRID.index("grid:")] + "grid: [{method.lambda_mse: [1, 2]}, {method.lambda_soft: [3]}]\n"
-    assert [row.label for row in load_table(write(tmp_path, text)).rows] == [
+    assert [row.label for row in load_benchmark(write(tmp_path, text)).rows] == [
         "lambda_mse=1",
         "lambda_mse=2",
         "lambda_soft=3",
@@ -101,13 +101,13 @@ def test_several_grids_one_after_the_other(tmp_path: Path) -> None:
 )
 def test_mistakes(tmp_path: Path, old: str, new: str, says: str) -> None:
     with pytest.raises(ConfigError) as error:
-        load_table(write(tmp_path, TABLE.replace(old, new)))
+        load_benchmark(write(tmp_path, TABLE.replace(old, new)))
     assert says in str(error.value)
 
 
 def test_a_mistake_in_a_row_s_file_is_told_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"vanilla\.yaml:2: method\.loss: unknown loss 'l2'"):
-        load_table(write(tmp_path, vanilla="method:\n  loss: l2\n  name: vanilla\n"))
+        load_benchmark(write(tmp_path, vanilla="method:\n  loss: l2\n  name: vanilla\n"))
 
 
 def test_labels_of_one_folder(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_labels_of_one_folder(tmp_path: Path) -> None:
         "  RRT: {from: rrt.yaml, set: {method.loss: l1}}", '  "A B": vanilla.yaml\n  A_B: vanilla.yaml'
     )
     with pytest.raises(ConfigError, match="two rows would write into one folder: A_B"):
-        load_table(write(tmp_path, text))
+        load_benchmark(write(tmp_path, text))
 
 
 @pytest.mark.parametrize("name", ["table1_digits", "table1_stsb"])
@@ -123,7 +123,7 @@ def test_ours_have_every_row_of_the_paper_with_one_budget(name: str, monkeypatch
     from analysis.published import TABLES
 
     monkeypatch.setenv("GROUPDIR_DATA", "/nowhere")
-    table = load_table(BASELINES / f"{name}.yaml")
+    table = load_benchmark(BASELINES / f"{name}.yaml")
     labels = {row.label for row in table.rows}
     assert not {label for rows in TABLES.values() for label in rows} - labels
     assert {f"Group-DIR {criterion}" for criterion in ("CE", "LA", "NC", "DO", "ReBAT")} <= labels
@@ -141,10 +141,10 @@ def test_ours_have_every_row_of_the_paper_with_one_budget(name: str, monkeypatch
 def test_every_preset_is_a_row_and_has_its_own_range() -> None:
     from groupdir.config.space import load_space
 
-    table = load_table(BASELINES / "table1_digits.yaml")
+    table = load_benchmark(BASELINES / "table1_digits.yaml")
     files = {str(entry) for entry in table.document.data["rows"].values()}
     tables = {path.name for path in BASELINES.glob("table*.yaml")}
     assert {path.name for path in BASELINES.glob("*.yaml")} - tables == files
     for name in sorted(files):
         study = load_space(BASELINES / name)
-        assert any(leaf.startswith("method.") for leaf in study.space.leaves), f"{name} searches nothing of its own"
+        assert any(parameter.startswith("method.") for parameter in study.space.parameters), f"{name} searches nothing of its own"

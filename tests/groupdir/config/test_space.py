@@ -1,4 +1,4 @@
-"""Search spaces: open leaves, conditions, corners."""
+"""Search spaces: open parameters, conditions, corners."""
 
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,9 @@ def last(name: str, domain: Domain) -> Any:
 
 def test_leaves_suggest_and_build(tmp_path: Path) -> None:
     study = load_space(write(tmp_path, STUDY))
-    assert study.space.leaves["method.groups"] == IntRange(2, 10, 4)
-    assert study.space.leaves["method.temperature|cosine"] == LogUniform(0.1, 1)
-    assert "method.temperature|negative_l2" not in study.space.leaves  # it is a fixed value
+    assert study.space.parameters["method.groups"] == IntRange(2, 10, 4)
+    assert study.space.parameters["method.temperature|cosine"] == LogUniform(0.1, 1)
+    assert "method.temperature|negative_l2" not in study.space.parameters  # it is a fixed value
     params = study.space.suggest(first)
     assert params["method.temperature|cosine"] == 0.1
     config = study.space.build(params)
@@ -130,7 +130,7 @@ def test_too_many_corners_are_thinned_but_every_end_is_there(tmp_path: Path) -> 
         "name: group_dir", "name: group_dir\n  beta: {uniform: [1, 2]}\n  tau: {uniform: [1, 2]}"
     )
     study = load_space(write(tmp_path, text))
-    assert study.space.leaves["method.groups"] == Choice(tuple(range(1, 50)))
+    assert study.space.parameters["method.groups"] == Choice(tuple(range(1, 50)))
     assert {params["method.groups"] for params in study.space.corners()} == set(range(1, 50))
 
 
@@ -139,4 +139,4 @@ def test_every_shipped_space_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     from groupdir.commands.describe import describe
 
     for path in sorted((ROOT / "search_spaces").rglob("*.yaml")):
-        assert "digest" in describe(path) or "open leaves" in describe(path)
+        assert "digest" in describe(path) or "open parameters" in describe(path)

@@ -48,5 +48,5 @@ def test_a_length_penalty_leaves_lengths() -> None:
 
 @pytest.mark.parametrize(("dim", "groups"), [(4, 5), (4, 1)])
 def test_it_says_which_groups_fit(dim: int, groups: int) -> None:
-    with pytest.raises(ConfigError, match=r"method\.groups: criterion nc needs 2 to 4 groups"):
+    with pytest.raises(ConfigError, match=r"method\.groups: group loss nc needs 2 to 4 groups"):
         made(dim, groups)

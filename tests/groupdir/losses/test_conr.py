@@ -123,13 +123,13 @@ def test_float32_keeps_its_digits_at_the_extremes(scale: float, temperature: flo
     z, y, prediction, weight = batch_of(12, 6, seed=4)
     z = z.float().double()
     z[2] = z[7] = z[0].clone()
-    leaf = (scale * z).float().requires_grad_()
+    parameter = (scale * z).float().requires_grad_()
     wide = z.clone().requires_grad_()
-    value = conr_loss(leaf, 1000 * y, prediction, window=1.0, temperature=temperature, weight=weight)
+    value = conr_loss(parameter, 1000 * y, prediction, window=1.0, temperature=temperature, weight=weight)
     expected = conr_loss(wide, 1000 * y, prediction, window=1.0, temperature=temperature, weight=weight)
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(expected.item(), rel=2e-6 / min(temperature, 1))
-    (gradient,) = torch.autograd.grad(value, leaf)
+    (gradient,) = torch.autograd.grad(value, parameter)
     (slope,) = torch.autograd.grad(expected, wide)
     assert (scale * gradient.double() - slope).norm() <= 1e-4 * slope.norm()
 

@@ -78,9 +78,9 @@ def test_gradcheck_of_the_penalty_and_of_features_of_a_fixed_length() -> None:
 def test_extreme_and_zero_features(scale: float) -> None:
     z, group, etf = batch_of(6, 5, 3, seed=3)
     z[2] = 0
-    leaf = (scale * z).float().requires_grad_()
-    value = etf_dot_regression_loss(leaf, group, etf)
-    (gradient,) = torch.autograd.grad(value, leaf)
+    parameter = (scale * z).float().requires_grad_()
+    value = etf_dot_regression_loss(parameter, group, etf)
+    (gradient,) = torch.autograd.grad(value, parameter)
     expected = etf_dot_regression_loss(z, group, etf)
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(scale * expected.item(), rel=1e-5)

@@ -118,9 +118,9 @@ def test_extreme_float32_features_are_finite_and_only_directions_count(scale: fl
     z = batch_of(8, 5, seed=8).float()
     z[3] = 0
     y = torch.tensor([3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0, 5.0])
-    leaf = (scale * z).requires_grad_()
-    value = ranksim_loss(leaf, y)
-    (gradient,) = torch.autograd.grad(100 * value, leaf)
+    parameter = (scale * z).requires_grad_()
+    value = ranksim_loss(parameter, y)
+    (gradient,) = torch.autograd.grad(100 * value, parameter)
     assert value == ranksim_loss(z, y)
     assert gradient.isfinite().all()
     assert gradient[3].eq(0).all()

@@ -6,7 +6,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.registry import LOSSES, METHODS, REGULARIZERS
 
 JOINT = {"name": "group_dir", "groups": 5, "recipe": "joint", "similarity": "cosine", "temperature": 0.5}
-CRITERIA = ("soft", "ce", "logit_adjusted", "nc", "do", "rebat")
+GROUP_LOSSES = ("soft", "ce", "logit_adjusted", "nc", "do", "rebat")
 # What a method must be told so that it is in training from the first epoch; others are asked with their defaults.
 SECTIONS: dict[str, dict[str, Any]] = {"group_dir": JOINT}
 # Factors and scales for targets of a few network units, instead of the published ones for raw ages.
@@ -32,7 +32,7 @@ PART_CASES: dict[str, dict[str, Any]] = {
         f"regularizer-{name}": {"name": "vanilla", "regularizer": {"name": name, **REGULARIZER_OPTIONS.get(name, {})}}
         for name in REGULARIZERS
     },
-    **{f"criterion-{name}": {**JOINT, "criterion": name, "rebat": {"decay": 0.8}} for name in CRITERIA[1:]},
+    **{f"criterion-{name}": {**JOINT, "group_loss": name, "rebat": {"decay": 0.8}} for name in GROUP_LOSSES[1:]},
     "weights": {"name": "vanilla", "weights": LDS},
     "smoothing": {"name": "vanilla", "weights": LDS, "smoothing": SMOOTHING},
     "smoothing-as_published": {"name": "vanilla", "smoothing": {**SMOOTHING, "as_published": True}},

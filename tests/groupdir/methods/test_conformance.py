@@ -16,7 +16,7 @@ from groupdir.part import Part
 from groupdir.registry import LOSSES, METHODS, REGULARIZERS
 from groupdir.training.resampled import resampled
 from groupdir.config.space import load_space
-from groupdir.config.benchmark import is_table
+from groupdir.config.benchmark import is_benchmark
 from groupdir.training.trainer import Trainer, make_dataset, run_trial
 from groupdir.config.yamlfile import Document
 from tests.groupdir.methods.cases import CASES, METHOD_CASES, trial
@@ -184,17 +184,17 @@ def test_beats_the_mean_predictor_on_digits_in_three_epochs(case: str) -> None:
 
 def presets() -> list[Path]:
     paths = sorted((ROOT / "search_spaces/baselines").glob("*.yaml"))
-    return [path for path in paths if not is_table(Document.read(path))]
+    return [path for path in paths if not is_benchmark(Document.read(path))]
 
 
 @pytest.mark.parametrize("path", presets(), ids=lambda path: path.stem)
 def test_every_preset_builds_at_the_ends_of_its_ranges(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Methods are made for the toy data at every end of every leaf: what a constructor refuses, a search would meet."""
+    """Methods are made for the toy data at every end of every parameter: what a constructor refuses, a search would meet."""
     monkeypatch.setenv("GROUPDIR_DATA", "/nowhere")
     space = load_space(path).space
     first = next(space.corners())
     drawn: list[dict[str, Any]] = [first]
-    for name, domain in space.leaves.items():
+    for name, domain in space.parameters.items():
         drawn += [space.suggest(lambda other, d, n=name, e=end: e if other == n else d.ends[0]) for end in domain.ends]  # type: ignore[misc]
     digits = make_dataset(TrialConfig.load(ROOT / "search_spaces/one_trial.yaml"))
     for params in drawn:

@@ -6,7 +6,7 @@ import torch
 from groupdir.losses import group_contrastive_loss, soft_label_loss
 from groupdir.methods.base import Batch
 from groupdir.training.trainer import Trainer
-from tests.groupdir.methods.cases import CRITERIA, JOINT, LDS, SMOOTHING, trial
+from tests.groupdir.methods.cases import GROUP_LOSSES, JOINT, LDS, SMOOTHING, trial
 
 
 def batch_of(trainer: Trainer) -> Batch:
@@ -26,9 +26,9 @@ def test_the_loss_is_equation_5() -> None:
     assert torch.allclose(method.losses(batch, "fit")["loss"], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", GROUP_LOSSES)
 def test_the_predicted_group_chooses_the_expert(criterion: str) -> None:
-    trainer = Trainer(trial({**JOINT, "criterion": criterion}))
+    trainer = Trainer(trial({**JOINT, "group_loss": criterion}))
     method = trainer.method.eval()
     found = method.predict(trainer.training.inputs[0][:30])
     assert found.group is not None
@@ -46,7 +46,7 @@ def test_soft_routing_weighs_the_experts() -> None:
 
 
 def test_the_averaged_model_predicts_and_is_another_one() -> None:
-    section = {**JOINT, "criterion": "rebat", "rebat": {"start": 0, "decay": 0.99}}
+    section = {**JOINT, "group_loss": "rebat", "rebat": {"start": 0, "decay": 0.99}}
     trainer = Trainer(trial(section))
     for _ in trainer.epochs():
         pass

@@ -46,7 +46,7 @@ def test_the_second_trial_takes_it_and_ends_where_it_would_have(case: str, tmp_p
 @pytest.mark.parametrize("criterion", ["ce", "nc", "do", "rebat"])
 def test_other_heads_on_the_same_encoder(criterion: str, tmp_path: Path) -> None:
     first = trial(CASES["two_stage"])
-    other = first.replaced({"method.criterion": criterion, "method.lambda_soft": 0.3, "method.beta": 2.0})
+    other = first.replaced({"method.group_loss": criterion, "method.lambda_soft": 0.3, "method.beta": 2.0})
     where = StageFolder(tmp_path)
     rows(first, where)
     taken, alone = rows(other, where), rows(other)

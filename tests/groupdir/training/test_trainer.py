@@ -35,9 +35,9 @@ METHODS: dict[str, dict[str, Any]] = {
         "groups": 5,
         "recipe": "joint",
         "reduction": "authors",
-        "criterion": "logit_adjusted",
+        "group_loss": "logit_adjusted",
     },
-    "ce": {"name": "group_dir", "groups": 4, "recipe": "joint", "criterion": "ce", "grouping": "equal_frequency"},
+    "ce": {"name": "group_dir", "groups": 4, "recipe": "joint", "group_loss": "ce", "grouping": "equal_frequency"},
     "rank_n_contrast": {
         "name": "group_dir",
         "groups": 5,

@@ -153,15 +153,15 @@ def test_a_table_is_gone_on_with_by_its_search(
     monkeypatch.setattr(commands, "check_shared", lambda file, changes: "table1_digits")
     here = tmp_path / "table1_digits"
     here.mkdir()
-    (here / "table.yaml").touch()
+    (here / "benchmark.yaml").touch()
     words = ["python", "-m", "launch", "search", TABLE1, "--set=search.storage_path=/mnt/shared"]
     again = [*words, "--cluster", CLUSTER, "--out", str(here)]
     with pytest.raises(DataError, match=re.escape("Go on with: " + shlex.join(again))):
         search(CLUSTER, Path(TABLE1), ["search.storage_path=/mnt/shared"], here)
     assert sent == [([*words, "--out", "~/groupdir/results/table1_digits"], shlex.join(again))]
-    with pytest.raises(ConfigError, match="is a table: go on with `python -m launch search`"):
+    with pytest.raises(ConfigError, match="is a benchmark: go on with `python -m launch search`"):
         commands.resume(CLUSTER, str(here))
-    (here / "table.yaml").unlink()
+    (here / "benchmark.yaml").unlink()
     with pytest.raises(ConfigError, match="exists already"):
         search(CLUSTER, Path(TABLE1), ["search.storage_path=/mnt/shared"], here)
 
@@ -202,9 +202,9 @@ def test_what_to_look_at_next(
     knows(job("digits-1", "SUCCEEDED", 0))
     commands.attach(CLUSTER, "digits", tmp_path)
     assert f"python -m analysis select {tmp_path} --shot few" in capsys.readouterr().out
-    (tmp_path / "table.yaml").touch()
+    (tmp_path / "benchmark.yaml").touch()
     commands.attach(CLUSTER, "digits", tmp_path)
-    assert f"python -m analysis table {tmp_path}" in capsys.readouterr().out
+    assert f"python -m analysis benchmark-table {tmp_path}" in capsys.readouterr().out
 
 
 def test_a_search_that_was_refused_leaves_nothing_in_the_way_of_the_next(

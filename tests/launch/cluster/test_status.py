@@ -58,7 +58,7 @@ def test_studies_of_tables_are_among_them(
     study: Study, results: Path, suggest: Callable[[Study], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (results / "table").mkdir()
-    (results / "table" / "table.yaml").touch()
+    (results / "table" / "benchmark.yaml").touch()
     row = Study.create(results / "table" / "row", StudyConfig.from_dict({**CONTENT, "name": "a_row"}))
     half = results / ".other.1.part"
     half.mkdir()

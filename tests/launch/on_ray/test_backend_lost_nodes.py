@@ -19,7 +19,7 @@ from ray.cluster_utils import Cluster
 from groupdir.errors import DiskFullError
 from groupdir.config.space import StudyConfig
 from groupdir.trainable import TrialTrainable
-from launch.control.director import Director
+from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, run_trials
 from launch.schedulers import SCHEDULERS
 from launch.study.study import Study
@@ -79,8 +79,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
 
 
 def run(study: Study, screen: Screen, trainable: type[TrialTrainable]) -> None:
-    director = Director(study, SCHEDULERS["none"].from_config(study.config.search), "val_mae_all")
-    run_trials(study, director, None, Interrupt(None), screen, trainable)
+    loop = StudyLoop(study, SCHEDULERS["none"].from_config(study.config.search), "val_mae_all")
+    run_trials(study, loop, None, Interrupt(None), screen, trainable)
 
 
 def rows(study: Study) -> dict[int, list[tuple[int, float]]]:

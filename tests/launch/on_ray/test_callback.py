@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from launch.control.director import Director
+from launch.control.study_loop import StudyLoop
 from launch.on_ray.callback import Recorder
 from launch.schedulers import NoStopping
 from launch.study.study import Study
@@ -21,7 +21,7 @@ def test_an_interrupt_on_the_way_back_to_the_last_epoch_finishes_nothing(
     study.append("checkpoint", trial=0, epoch=2, payload={"path": str(source)})
     last = {"stage": "joint", "seconds": 1.0, "last": True, "metrics": {}}
     study.append("epoch", trial=0, seed=study.state.trials[0].seed, epoch=5, payload=last)
-    recorder = Recorder(study, Director(study, NoStopping(), "val_mae_all"), lambda: None, lambda text: None)
+    recorder = Recorder(study, StudyLoop(study, NoStopping(), "val_mae_all"), lambda: None, lambda text: None)
 
     def ends(epoch: int) -> str:
         trial: Any = SimpleNamespace(config={"trial": 0}, last_result={"epoch": epoch})

@@ -41,9 +41,9 @@ class Tune:
         return list(self.trials.values())
 
     def scheduler(self, action: str) -> RecordingScheduler:
-        director: Any = SimpleNamespace(report=lambda trial, row: action)
+        loop: Any = SimpleNamespace(report=lambda trial, row: action)
         slots: Any = None
-        return RecordingScheduler(director, slots, print, self.draining())
+        return RecordingScheduler(loop, slots, print, self.draining())
 
 
 class Actors(dict[str, str]):

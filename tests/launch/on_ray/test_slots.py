@@ -13,7 +13,7 @@ from groupdir.config.space import StudyConfig
 from launch.on_ray import backend as engine
 from launch.on_ray import slots as module
 from launch.on_ray.capacity import Coming
-from launch.control.director import Director
+from launch.control.study_loop import StudyLoop
 from launch.schedulers import NoStopping
 from launch.on_ray.slots import Request, Slots
 from launch.study.study import Study
@@ -117,8 +117,8 @@ def test_a_machine_that_can_hold_no_trial_says_so(tmp_path: Any, monkeypatch: py
     study = Study.create(tmp_path / "study", StudyConfig.from_dict({**CONTENT, "search": search}))
     for place in (module, engine):
         monkeypatch.setattr(place, "alive_nodes", lambda: [{"CPU": 2.0}])
-    director = Director(study, NoStopping(), "val_mae_all")
+    loop = StudyLoop(study, NoStopping(), "val_mae_all")
     says = r"resources: .* has 2 CPUs and 0 GPUs, but asks for 1 CPU and 0.5 GPUs \(A100\) or 1 CPU and 1 GPU \(T4\)"
     with pytest.raises(ConfigError, match=says):
-        engine.run_trials(study, director, None, engine.Interrupt(None), engine.Screen(lambda: None, print))
+        engine.run_trials(study, loop, None, engine.Interrupt(None), engine.Screen(lambda: None, print))
     study.close()

@@ -21,7 +21,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.training.stages import StageFolder
 from groupdir.trainable import TrialTrainable
 from groupdir.training.trainer import Trainer
-from launch.control.director import Director
+from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, run_trials
 from launch.schedulers import SCHEDULERS
 from launch.study.study import Study
@@ -85,8 +85,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_what_is_too_large_for_a_part_of_a_card_gets_a_whole_one(cluster: None, results: Path) -> None:
     study = Study.create(results / "packed", StudyConfig.from_dict(CONTENT))
     said: list[str] = []
-    director = Director(study, SCHEDULERS["none"].from_config(study.config.search), "val_mae_all")
-    run_trials(study, director, None, Interrupt(None), Screen(lambda: None, said.append), Large)
+    loop = StudyLoop(study, SCHEDULERS["none"].from_config(study.config.search), "val_mae_all")
+    run_trials(study, loop, None, Interrupt(None), Screen(lambda: None, said.append), Large)
     trials = study.state.trials
     ends = {number: trial.status for number, trial in trials.items()}
     assert ends == dict.fromkeys(range(7), "finished") | {2: "failed"}, (trials[1].message, said)

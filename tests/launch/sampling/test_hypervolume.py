@@ -9,7 +9,7 @@ import pytest
 
 from groupdir.config.space import StudyConfig
 from launch.sampling import hypervolume
-from launch.sampling.fidelity import Climb, Level
+from launch.sampling.fidelity import Climb, Fidelity
 from launch.sampling.improvement import expected_improvement
 from launch.sampling.modelled import Modelled
 from launch.sampling.process import Process, draw, fresh_kernel
@@ -55,8 +55,8 @@ def test_low_rungs_say_what_few_ends_cannot() -> None:
     points = rng.random((40, 3))
     rung = 3 * np.cos(5 * points[:, 0]) + points[:, 1]
     end = 0.5 * rung + 1
-    alone = Climb([Level(points[:5], end[:5])], fresh_kernel(3))
-    both = Climb([Level(points, rung), Level(points[:5], end[:5])], fresh_kernel(3))
+    alone = Climb([Fidelity(points[:5], end[:5])], fresh_kernel(3))
+    both = Climb([Fidelity(points, rung), Fidelity(points[:5], end[:5])], fresh_kernel(3))
     new = rng.random((100, 3))
     true = 0.5 * (3 * np.cos(5 * new[:, 0]) + new[:, 1]) + 1
     assert np.abs(both.mean(new) - true).mean() < 0.5 * np.abs(alone.mean(new) - true).mean()
@@ -64,7 +64,7 @@ def test_low_rungs_say_what_few_ends_cannot() -> None:
     assert mean == pytest.approx(both.mean(new))
     assert (np.linalg.eigvalsh(covariance) > -1e-8).all()
     with pytest.raises(ValueError, match="at least 4 values"):
-        Climb([Level(points[:3], end[:3])], fresh_kernel(3))
+        Climb([Fidelity(points[:3], end[:3])], fresh_kernel(3))
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -234,11 +234,11 @@ def test_what_breaks_a_constraint_does_not_set_the_box() -> None:
     assert expected.max() > 0
 
 
-@pytest.mark.parametrize("leaf", [{"method.beta": {"uniform": [0.5, 2]}}, {"method.groups": {"choice": [2, 5, 10]}}])
-def test_one_leaf_is_enough(study: Study, suggest: Suggest, train: Train, leaf: dict[str, Any]) -> None:
+@pytest.mark.parametrize("parameter", [{"method.beta": {"uniform": [0.5, 2]}}, {"method.groups": {"choice": [2, 5, 10]}}])
+def test_one_leaf_is_enough(study: Study, suggest: Suggest, train: Train, parameter: dict[str, Any]) -> None:
     content = study.config.to_dict()
     fixed = {"groups": 5, "beta": 1.0, "similarity": "cosine", "temperature": 0.5, "weights": None}
-    fixed |= {address.partition(".")[2]: domain for address, domain in leaf.items()}
+    fixed |= {address.partition(".")[2]: domain for address, domain in parameter.items()}
     search = content["search"] | {"sampler": {"name": "hypervolume", "startup": 2}}
     study.config = StudyConfig.from_dict(content | {"method": content["method"] | fixed, "search": search})
     for index in range(14):

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from groupdir.errors import ConfigError
-from groupdir.config.search import LevelsConfig
+from groupdir.config.search import NestedConfig
 from groupdir.config.space import StudyConfig
 from launch.study.new_trial import record_trial
-from launch.sampling.nested import fixed_leaves
+from launch.sampling.nested import outer_parameters
 from launch.sampling.searcher import SAMPLERS, propose
 from launch.screen.sharing import sharing_text
 from launch.study.study import Study
@@ -25,18 +25,18 @@ def config(sampler: str = "qmc", **levels: Any) -> StudyConfig:
         },
     }
     outer = ["method.groups", "method.similarity", "method.temperature"]
-    search = {**STUDY["search"], "sampler": {"name": sampler, "startup": 6}, "levels": {"outer": outer, **levels}}
+    search = {**STUDY["search"], "sampler": {"name": sampler, "startup": 6}, "nested": {"outer": outer, **levels}}
     return StudyConfig.from_dict({**STUDY, "method": method, "search": search})
 
 
 def test_rounds_by_hand() -> None:
-    levels = LevelsConfig(outer=("a",), inner=3, at_once=2)
+    levels = NestedConfig(outer=("a",), inner=3, at_once=2)
     earlier: list[dict[str, Any]] = []
     for number in range(12):
-        fixed = fixed_leaves(levels, earlier)
+        fixed = outer_parameters(levels, earlier)
         earlier.append({"a": fixed.get("a", number), "b": number})
     assert [params["a"] for params in earlier] == [0, 1, 0, 1, 0, 1, 6, 7, 6, 7, 6, 7]
-    assert fixed_leaves(None, earlier) == {}
+    assert outer_parameters(None, earlier) == {}
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -53,7 +53,7 @@ def test_every_sampler_keeps_to_the_outer_leaves(sampler: str, tmp_path: Any) ->
         row = {"stage": "fit", "seconds": 1.0, "last": True, "metrics": {"val_mae_all": 5.0 + (number * 7) % 11}}
         study.append("epoch", trial=number, seed=0, epoch=1, payload=row)
         study.append("finished", trial=number)
-    levels = made.search.levels
+    levels = made.search.nested
     assert levels is not None
     outer = [
         repr({name: value for name, value in trial.params.items() if name.partition("|")[0] in levels.outer})
@@ -72,11 +72,11 @@ def test_the_saving_follows() -> None:
 @pytest.mark.parametrize(
     ("outer", "message"),
     [
-        (["method.grups"], "search.levels.outer: must name open leaves (method.groups, method.similarity, "),
+        (["method.grups"], "search.nested.outer: must name open parameters (method.groups, method.similarity, "),
         (["method.temperature"], "method.temperature depends on method.similarity, which must be outer too"),
         (
             ["method.groups", "method.similarity", "method.temperature", "method.lambda_soft", "method.beta"],
-            "must leave some open leaves for the inner level",
+            "must leave some open parameters for the inner level",
         ),
     ],
 )

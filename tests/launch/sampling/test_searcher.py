@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from launch.on_ray.capacity import Coming
-from launch.control.director import OVER, WAIT
+from launch.control.study_loop import OVER, WAIT
 from launch.on_ray.searcher import StudySearcher
 from launch.sampling.design import design_point
 from launch.sampling.history import told

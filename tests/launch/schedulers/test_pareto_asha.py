@@ -161,7 +161,7 @@ def test_a_late_report_gets_the_first_answer() -> None:
 
 def test_the_last_epoch_ends_a_trial() -> None:
     scheduler = asha(max_t=9)
-    assert list(scheduler.levels(100)) == [1, 3], "no rung where trials end anyway"
+    assert list(scheduler.rung_epochs(100)) == [1, 3], "no rung where trials end anyway"
     assert scheduler.decide(0, 9, {"a": 1.0, "b": 1.0}).action == "stop"
     assert scheduler.decide(1, 50, {"a": 1.0, "b": 1.0}).action == "stop"
     endless = asha(max_t=None)
@@ -170,7 +170,7 @@ def test_the_last_epoch_ends_a_trial() -> None:
 
 def test_rungs_at_fractional_powers_are_rounded_and_distinct() -> None:
     scheduler = asha(grace_period=1, reduction_factor=1.4, max_t=12)
-    assert list(scheduler.levels(12)) == [1, 2, 3, 4, 5, 8, 11]
+    assert list(scheduler.rung_epochs(12)) == [1, 2, 3, 4, 5, 8, 11]
 
 
 def test_an_epsilon_by_name() -> None:

@@ -15,7 +15,7 @@ from launch.schedulers import ParetoASHA
 from launch.simulation.clock import Clock, Faults
 from groupdir.study.state import replay
 from groupdir.study.store import Event
-from launch.simulation.driver import StudyDriver
+from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Drawn
 from tests.launch.conftest import CONTENT
 
@@ -65,8 +65,8 @@ def log(events: list[Event]) -> list[tuple[Any, ...]]:
     ]
 
 
-def simulate(search: StudyConfig, workers: int, seed: int = 0, faults: Faults | None = None) -> StudyDriver:
-    driver = StudyDriver(search, checkpoint_every=faults.checkpoint_every if faults else 5)
+def simulate(search: StudyConfig, workers: int, seed: int = 0, faults: Faults | None = None) -> SimulatedStudy:
+    driver = SimulatedStudy(search, checkpoint_every=faults.checkpoint_every if faults else 5)
     for _ in Clock(driver, Bowl(), workers, seed, faults).run():
         pass
     return driver
@@ -122,7 +122,7 @@ class Restarted:
     """
 
     def __init__(self, search: StudyConfig, at: int, before: bool) -> None:
-        self._driver = StudyDriver(search, store=DyingStore(at, before))
+        self._driver = SimulatedStudy(search, store=DyingStore(at, before))
         self._running: set[int] = set()
         self.died = False
 
@@ -234,7 +234,7 @@ def test_a_trial_that_was_promoted_goes_on_after_a_restart() -> None:
         store = MemoryStore(lambda: 0.0)
         for event in events[: index + 1]:
             store.append(event.kind, trial=event.trial, seed=event.seed, epoch=event.epoch, payload=event.payload)
-        driver, trial = StudyDriver(told, store=store), events[index].trial
+        driver, trial = SimulatedStudy(told, store=store), events[index].trial
         assert trial is not None
         state = driver.study.state.trials[trial]
         assert state.status == "running"

@@ -16,7 +16,7 @@ from launch.sampling.design import design_point
 from launch.simulation.clock import Clock
 from launch.simulation.searches import simulate
 from launch.study.study import Study
-from launch.simulation.driver import StudyDriver
+from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Interpolated, Nearest
 from tests.launch.conftest import CONTENT
 
@@ -86,7 +86,7 @@ def test_a_pre_training_is_no_part_of_a_curve(results: Path, train: Callable[...
     made.close()
     curves = load_curves([made.folder])
     assert [[row["val_mae_all"] for row in seeds[0].rows] for seeds in curves.curves] == [[8.0, 7.0, 6.0, 5.0]] * 3
-    driver = StudyDriver(curves.config)
+    driver = SimulatedStudy(curves.config)
     ticks = list(Clock(driver, Nearest(curves), 2).run())
     assert {trial.first_epochs for trial in driver.study.state.trials.values()} == {0}
     asked = {epoch for trial in driver.study.state.trials.values() for epoch in trial.decisions}

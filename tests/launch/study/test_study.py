@@ -20,7 +20,7 @@ from launch.__main__ import app
 from launch.control.ablations import suggest_ablations
 from launch.control.audit import audit
 from launch.study.checkpoints import keep
-from launch.control.director import Director
+from launch.control.study_loop import StudyLoop
 from launch.study.export import write_records
 from launch.on_ray.failures import reason
 from launch.screen.progress import Progress, best_text, render, status_text, total_trials
@@ -95,19 +95,19 @@ def result(study: Study, trial: int, epoch: int, error: float, done: bool = Fals
 
 def test_rungs_come_back_and_nobody_is_judged_twice(study: Study, suggest: Suggest) -> None:
     asha = ASHA("val_mae_all", "min", 1, 2)
-    director = Director(study, asha, "val_mae_all")
+    loop = StudyLoop(study, asha, "val_mae_all")
     for trial, error in enumerate([3.0, 2.0, 2.9, 1.0]):
         suggest(study)
-        director.report(trial, result(study, trial, 1, error))
+        loop.report(trial, result(study, trial, 1, error))
     assert [t.told_to_stop for t in study.state.of("search")] == [False, False, True, False]
     suggest(study)
-    director.record(4, result(study, 4, 1, 9.0))  # and here the driver dies, before the decision
+    loop.record(4, result(study, 4, 1, 9.0))  # and here the driver dies, before the decision
     after = reopened(study)
     again = ASHA("val_mae_all", "min", 1, 2)
-    director = Director(after, again, "val_mae_all")
+    loop = StudyLoop(after, again, "val_mae_all")
     assert [t.status for t in after.state.of("search")] == ["running", "running", "stopped", "running", "stopped"]
-    assert not director.record(0, result(after, 0, 1, 99.0)), "a repeated epoch changes nothing"
-    assert director.report(0, result(after, 0, 1, 99.0)) == "continue"
+    assert not loop.record(0, result(after, 0, 1, 99.0)), "a repeated epoch changes nothing"
+    assert loop.report(0, result(after, 0, 1, 99.0)) == "continue"
     asha.decide(4, 1, {"val_mae_all": 9.0})
     assert again._values == asha._values
     after.close()
@@ -115,7 +115,7 @@ def test_rungs_come_back_and_nobody_is_judged_twice(study: Study, suggest: Sugge
 
 def test_only_metrics_are_recorded(study: Study, suggest: Suggest) -> None:
     suggest(study)
-    Director(study, NoStopping(), "val_mae_all").record(0, result(study, 0, 1, 3.0, done=True))
+    StudyLoop(study, NoStopping(), "val_mae_all").record(0, result(study, 0, 1, 3.0, done=True))
     row = dict(study.state.trials[0].rows[0])
     assert set(row) == {"seq", "epoch", "time", "stage", "seconds", "last", "val_mae_all"}
     assert study.state.trials[0].complete
@@ -162,7 +162,7 @@ def test_ablations_stand_on_the_best_trial_and_are_made_once(study: Study, sugge
     assert [(t.label, t.seed) for t in made] == [(label, s) for label in ("as chosen", "hard labels") for s in (1, 2)]
     best = study.state.trials[1]
     assert made[0].config == {**best.config, "seed": 1}
-    assert made[2].config["method"] == {**best.config["method"], "criterion": "ce"}
+    assert made[2].config["method"] == {**best.config["method"], "group_loss": "ce"}
     train(study, 3, [1.0], "finished")
     assert suggest_ablations(study) == [4, 5, 6]
 
@@ -288,15 +288,15 @@ def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> N
     search["sampler"] = {"name": "random"}
     config = StudyConfig.from_dict({**CONTENT, "method": method, "search": search})
     study = Study.create(results / "two", config)
-    director = Director(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    loop = StudyLoop(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
     for trial in range(6):
-        assert director.following() == trial
+        assert loop.following() == trial
         first = study.state.trials[trial].first_epochs
         assert first in (3, 5)
         for epoch in range(1, first + 3):
             error = float("nan") if epoch <= first else 10.0 + trial
             row = result(study, trial, epoch, error) | {"stage": "fit" if epoch > first else "pretrain"}
-            action = director.report(trial, row)
+            action = loop.report(trial, row)
         study.append("paused" if action == "pause" else "stopped" if action == "stop" else "started", trial=trial)
     trials = study.state.of("search")
     assert {trial.first_epochs for trial in trials} == {3, 5}
@@ -304,7 +304,7 @@ def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> N
     rows = [measured(trial, 2, config.search) for trial in trials]
     assert [row["val_mae_all"] for row in rows if row is not None] == [10.0 + trial for trial in range(6)]
     if mode == "promote":
-        assert director.following() == 0, "the best of the rung, whose other members stand at other epochs"
+        assert loop.following() == 0, "the best of the rung, whose other members stand at other epochs"
         promoted = next(event for event in study.events() if event.kind == "promoted")
         assert promoted.epoch == trials[0].first_epochs + 2
     else:
@@ -314,7 +314,7 @@ def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> N
     assert not found.wrong
     study.close()
     again = Study.open(results / "two")
-    Director(again, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    StudyLoop(again, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
     assert list(again.events()) == events, "a new driver comes to the same decisions"
     again.close()
 
@@ -329,7 +329,7 @@ def test_a_study_that_is_closed_names_no_driver(study: Study) -> None:
 
 
 def test_a_table_is_no_study_to_resume(tmp_path: Path) -> None:
-    (tmp_path / "table.yaml").touch()
+    (tmp_path / "benchmark.yaml").touch()
     with pytest.raises(DataError, match="it is a table, whose `search` goes on with it"):
         Study.open(tmp_path)
 
@@ -340,7 +340,7 @@ def test_a_study_comes_back_where_it_is_said(study: Study, tmp_path: Path, monke
     far.mkdir(parents=True)
     study.copy_store(far / "study.sqlite")
     driven: list[Path] = []
-    monkeypatch.setattr("launch.search.drive", lambda study, dataset, action: driven.append(study.folder) or 0)
+    monkeypatch.setattr("launch.search.run_study", lambda study, dataset, action: driven.append(study.folder) or 0)
     run = CliRunner().invoke(app, ["resume", far.as_uri(), "--out", str(folder)])
     assert run.exit_code == 0, run.output
     assert driven == [folder]

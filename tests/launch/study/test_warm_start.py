@@ -42,7 +42,7 @@ def test_a_resume_takes_over_what_a_dead_driver_had_not_yet(results: Path, monke
         driven.append(study)
         return 0
 
-    monkeypatch.setattr("launch.search.drive", drive)
+    monkeypatch.setattr("launch.search.run_study", drive)
     assert resume(results / "later") == 0
     assert [event.kind for event in driven[0].events()] == ["warm"]
     driven[0].close()

@@ -20,7 +20,7 @@ OVER: Literal["over"] = "over"
 Next = int | Literal["wait", "over"]
 
 
-class Director:
+class StudyLoop:
     """Leads one phase of a study. All it knows follows from the study's events, so that a new one goes on as the old.
 
     Args:
@@ -116,8 +116,8 @@ class Director:
     def _suggest(self) -> int:
         study = self._study
         space, search, state = study.config.space, study.config.search, study.state
-        levels = tuple(self._scheduler.levels(state.longest + 1))
-        found = propose(space, search, state.of("search"), levels, state.warm)
+        rungs = tuple(self._scheduler.rung_epochs(state.longest + 1))
+        found = propose(space, search, state.of("search"), rungs, state.warm)
         config = space.build(found.params)
         first = 0 if self._last_stage_only else config.first_epochs
         return record_trial(study, config, found.params, "search", "", self._metric, first, found.notes)

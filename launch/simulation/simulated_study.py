@@ -1,4 +1,4 @@
-"""The production director over a study in memory, for a simulated clock."""
+"""The production loop over a study in memory, for a simulated clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from groupdir.config.space import StudyConfig
-from launch.control.director import Director, Next
+from launch.control.study_loop import StudyLoop, Next
 from launch.study.memory_store import MemoryStore
 from launch.schedulers import SCHEDULERS, Scheduler
 from launch.schedulers.base import Action
@@ -17,7 +17,7 @@ from launch.study.study import Journal, Study
 ENDS: dict[str, Kind] = {"finished": "finished", "stopped": "stopped", "paused": "paused", "failed": "failed"}
 
 
-class StudyDriver:
+class SimulatedStudy:
     """A study that writes, decides and suggests as a real one does.
 
     Args:
@@ -45,11 +45,11 @@ class StudyDriver:
     def restart(self, running: Collection[int]) -> None:
         """Takes over from what is in the store alone; trials that workers go on with are not handed out again."""
         self.study = Study(Path("simulated"), self._config, self._store, None)
-        self.director = Director(self.study, self._make(), self._metric, running=running, last_stage_only=True)
+        self.loop = StudyLoop(self.study, self._make(), self._metric, running=running, last_stage_only=True)
 
     def following(self) -> Next:
-        """See `Director.following`."""
-        return self.director.following()
+        """See `StudyLoop.following`."""
+        return self.loop.following()
 
     def params(self, trial: int) -> Mapping[str, Any]:
         """Parameters of a trial."""
@@ -61,8 +61,8 @@ class StudyDriver:
         return self.study.state.trials[trial].checkpoint_epoch
 
     def report(self, trial: int, row: Mapping[str, Any]) -> Action:
-        """See `Director.report`."""
-        action = self.director.report(trial, row)
+        """See `StudyLoop.report`."""
+        action = self.loop.report(trial, row)
         epoch = int(row["epoch"])
         if action != "stop" and (epoch % self._every == 0 or row["done"] or action == "pause"):
             self.study.append("checkpoint", trial=trial, epoch=epoch, payload={"path": f"trial-{trial:04d}"})
