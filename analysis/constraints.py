@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.load import StudyResults
-from groupdir.errors import DataError
 from groupdir.config.search import bound
+from groupdir.errors import DataError
 
 
 def keep_constraints(study: StudyResults, rows: pd.DataFrame) -> pd.DataFrame:

@@ -21,8 +21,8 @@ from analysis.files import write_whole
 from analysis.load import StudyResults, short_text
 from analysis.pareto import pareto_front
 from groupdir.errors import DataError
-from groupdir.metrics import SHOTS
 from groupdir.files.records import PARAM, write_parquet
+from groupdir.metrics import SHOTS
 
 RULES = (*SHOTS, "all", "knee")
 """The rules: lowest error of one shot or of all samples, or the knee of the front."""

@@ -31,8 +31,8 @@ def train(
     overrides: Set = None,
 ) -> None:
     """Train a configuration on several seeds, then evaluate it on the test set."""
-    from groupdir.config.trial import TrialConfig
     from groupdir.commands.rerun import report, rerun
+    from groupdir.config.trial import TrialConfig
 
     config = TrialConfig.load(file, overrides or ())
     folder = out or file.with_suffix("")

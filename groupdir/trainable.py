@@ -12,12 +12,12 @@ from ray import tune
 
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset
-from groupdir.training.device_memory import told
 from groupdir.errors import DataError, DeviceMemoryError, DiskFullError, GroupdirError, NodeError, OtherCodeError
+from groupdir.files.storage import Place, local_copy
 from groupdir.node.gpu_share import trainer_on_share
 from groupdir.node.probe import code_digest
+from groupdir.training.device_memory import told
 from groupdir.training.stages import StageFolder
-from groupdir.files.storage import Place, local_copy
 from groupdir.training.trainer import EpochResult, Trainer
 
 CHECKPOINT = "trial.pt"

@@ -47,7 +47,9 @@ def search(
 
         if is_benchmark(Document.read(file)):
             if dry_run:
-                raise ConfigError(f"{file}: is a benchmark, and --dry-run is for one search: see `groupdir check {file}`")
+                raise ConfigError(
+                    f"{file}: is a benchmark, and --dry-run is for one search: see `groupdir check {file}`"
+                )
             from launch.benchmark import run_benchmark
 
             return run_benchmark(file, changes or (), out, skip_doctor=skip_doctor)

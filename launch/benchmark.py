@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
+from groupdir.commands.rerun import rerun
+from groupdir.config.benchmark import Benchmark, BenchmarkConfig, Row, load_benchmark
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.files.records import read_parquet
-from groupdir.registry import did_you_mean
-from groupdir.commands.rerun import rerun
 from groupdir.files.storage import Place
-from groupdir.config.benchmark import Row, Benchmark, BenchmarkConfig, load_benchmark
+from groupdir.registry import did_you_mean
 from launch.study.checkpoints import kept_checkpoint
 from launch.study.study import BENCHMARK
 

@@ -13,21 +13,21 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.records import write_parquet
 from groupdir.registry import did_you_mean
-from groupdir.config.space import StudyConfig
+from groupdir.study.store import Store
 from launch.control.audit import audit as audit_events
+from launch.sampling.searcher import SAMPLERS
+from launch.schedulers import SCHEDULERS
+from launch.simulation.clock import Faults
 from launch.simulation.curves import Curves, load_curves, write_curves
 from launch.simulation.quality import FrontQuality
-from launch.schedulers import SCHEDULERS
-from launch.sampling.searcher import SAMPLERS
-from launch.simulation.clock import Faults
 from launch.simulation.searches import rows, table
 from launch.simulation.searches import simulate as simulate_one
-from groupdir.study.store import Store
-from launch.study.study import CONFIG, STORE
 from launch.simulation.surrogate import Interpolated, Nearest, Source
+from launch.study.study import CONFIG, STORE
 
 SOURCES: dict[str, Callable[[Curves], Source]] = {"nearest": Nearest, "interpolated": Interpolated}
 

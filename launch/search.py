@@ -8,26 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
+from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
+from groupdir.files.storage import Place, is_uri
 from groupdir.metrics import SHOTS
 from groupdir.registry import did_you_mean
-from groupdir.config.space import StudyConfig, load_space
-from groupdir.files.storage import Place, is_uri
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations
-from launch.study.restore import bring_back
-from launch.study.checkpoints import sweep
+from launch.control.stop_rules import enough
 from launch.control.study_loop import StudyLoop, error_metric
 from launch.doctor.examine import refuse_sick
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
-from launch.study.export import write_tensorboard
+from launch.sampling.searcher import SAMPLERS
+from launch.schedulers import SCHEDULERS, NoStopping
 from launch.screen.plan import epochs_of_a_trial, plan
 from launch.screen.progress import Progress, best_text, clock, status_text, total_trials
-from launch.schedulers import SCHEDULERS, NoStopping
-from launch.sampling.searcher import SAMPLERS
+from launch.study.checkpoints import sweep
+from launch.study.export import write_tensorboard
+from launch.study.restore import bring_back
 from launch.study.snapshots import Snapshots, try_snapshot
-from launch.control.stop_rules import enough
 from launch.study.study import Study, refuse_existing
 from launch.study.warm_start import known
 
@@ -226,7 +226,9 @@ def run_study(study: Study, dataset: Dataset, action: str) -> int:
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
     """The search, then the ablations."""
     search, metric = study.config.search, error_metric(dataset)
-    shared = None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
+    shared = (
+        None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
+    )
     loop = StudyLoop(study, SCHEDULERS[search.scheduler.name].from_config(search), metric)
     if not loop.left() and not unfinished_ablations(study):
         return

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.checkout import ROOT
 
 moto = pytest.importorskip("moto", reason="moto is not installed: make install")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import typer.main
+
 from tests.checkout import ROOT
 
 FENCE = re.compile(
@@ -176,9 +177,7 @@ def test_there_is_python_and_it_compiles(root: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "block", python_blocks(ROOT), ids=lambda block: f"line{block.line}"
-)
+@pytest.mark.parametrize("block", python_blocks(ROOT), ids=lambda block: f"line{block.line}")
 def test_python_runs(block: Block, root: Path, tmp_path: Path) -> None:
     """In an empty folder, with the checkout's search spaces in it, as if copied into a file of one's own."""
     (tmp_path / "search_spaces").symlink_to(root / "search_spaces")

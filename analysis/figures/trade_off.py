@@ -81,7 +81,9 @@ def front_figure(study: StudyResults, path: str | Path) -> Path:
     return write_whole(path, drawn.getvalue())
 
 
-def _name_choices(axes: Axes, study: StudyResults, points: dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]) -> None:
+def _name_choices(
+    axes: Axes, study: StudyResults, points: dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]
+) -> None:
     """Writes the rules beside the points that they choose; one point may be the choice of several."""
     rules: dict[int, list[str]] = {}
     for rule, trial in choices(study, find_front(study)).items():

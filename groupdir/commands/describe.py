@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
-from groupdir.config.trial import TrialConfig
-from groupdir.registry import TABLES, resolve
-from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
+from groupdir.config.space import StudyConfig, load_space
+from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
+from groupdir.registry import TABLES, resolve
 
 PRESETS = Path("search_spaces/baselines")
 TITLES = {
@@ -60,7 +60,9 @@ def _benchmark(benchmark: Benchmark, file: Path) -> str:
     for row in rows:
         if row.study is not None:
             search, parameters = row.study.search, row.study.space.parameters
-            lines.append(f"  {row.label:16s} {search.trials} trials, {len(parameters)} open parameters: {', '.join(parameters)}")
+            lines.append(
+                f"  {row.label:16s} {search.trials} trials, {len(parameters)} open parameters: {', '.join(parameters)}"
+            )
         elif row.config is not None:
             lines.append(f"  {row.label:36s} digest {row.config.digest}")
     return "\n".join(lines)

@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from groupdir.training.checkpoint import load_checkpoint
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset, InputSpec, Targets
+from groupdir.data.transfer import as_tensor
 from groupdir.errors import ConfigError, DataError
-from groupdir.training.evaluate import errors, predict
 from groupdir.methods.base import Method
 from groupdir.registry import resolve
+from groupdir.training.checkpoint import load_checkpoint
+from groupdir.training.evaluate import errors, predict
 from groupdir.training.trainer import make_dataset
-from groupdir.data.transfer import as_tensor
 
 Row = dict[str, Any]
 

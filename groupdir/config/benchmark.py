@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from groupdir.config.trial import Strict, TrialConfig, expand_paths, override, put
-from groupdir.errors import ConfigError, Mistake
-from groupdir.registry import did_you_mean
 from groupdir.config.search import objective
 from groupdir.config.space import StudyConfig, study_from
+from groupdir.config.trial import Strict, TrialConfig, expand_paths, override, put
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document
+from groupdir.errors import ConfigError, Mistake
+from groupdir.registry import did_you_mean
 
 KEYS = ("name", "benchmark", "rows", "grid")
 TRIAL_KEYS = (*TrialConfig.model_fields, "search")
@@ -95,7 +95,9 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark
     data, mistakes = expand_paths(document)
     document = Document(document.name, data, document.lines)
     if is_benchmark(document) == ("rows" in data and "grid" in data):
-        mistakes.append(document.mistake((), "must have either `rows` or a `grid`, and this is how a benchmark is known"))
+        mistakes.append(
+            document.mistake((), "must have either `rows` or a `grid`, and this is how a benchmark is known")
+        )
     known = (*KEYS, *TRIAL_KEYS)
     mistakes += [
         document.mistake((key,), f"unknown key: {did_you_mean(str(key), known)}") for key in data if key not in known

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from groupdir.config.benchmark import BenchmarkConfig
+from groupdir.config.search import SearchConfig
 from groupdir.config.trial import Strict, TrialConfig
 from groupdir.registry import TABLES, Kind, resolve
-from groupdir.config.search import SearchConfig
-from groupdir.config.benchmark import BenchmarkConfig
 
 REFERENCE = "#/$defs/"
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}

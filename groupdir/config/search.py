@@ -89,7 +89,9 @@ class ConvergenceConfig(Strict):
 class NestedConfig(Strict):
     """Few outer points with many inner ones each, so that trials share what the outer ones decide."""
 
-    outer: tuple[str, ...] = Field(min_length=1, description="Addresses of the open parameters that decide a first stage.")
+    outer: tuple[str, ...] = Field(
+        min_length=1, description="Addresses of the open parameters that decide a first stage."
+    )
     inner: int = Field(ge=2, description="Trials of each outer point.")
     at_once: int = Field(1, ge=1, description="Outer points that are begun together: one for each worker.")
 

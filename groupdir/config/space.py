@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from groupdir.config.trial import TrialConfig, expand_paths, override, put
 from groupdir.config.domains import Choice, Domain, is_domain, parse_domain
-from groupdir.errors import ConfigError, Mistake
 from groupdir.config.search import NestedConfig, SearchConfig
+from groupdir.config.trial import TrialConfig, expand_paths, override, put
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document, dotted
+from groupdir.errors import ConfigError, Mistake
 
 MOST_CORNERS = 1024
 
@@ -234,7 +234,8 @@ def _parse(content: Mapping[str, Any], document: Document) -> tuple[Space, list[
 def _conditional(value: Mapping[str, Any]) -> Conditional:
     if set(value) != {"by", "cases"} or not isinstance(value["by"], str) or not isinstance(value["cases"], Mapping):
         raise ValueError(
-            "must be {by: address of another parameter, cases: {its value: a domain or a value}}, got " + repr(dict(value))
+            "must be {by: address of another parameter, cases: {its value: a domain or a value}}, got "
+            + repr(dict(value))
         )
     return Conditional(
         value["by"],
@@ -242,7 +243,9 @@ def _conditional(value: Mapping[str, Any]) -> Conditional:
     )
 
 
-def _wrong_condition(parameter: Conditional, fixed: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> str | None:
+def _wrong_condition(
+    parameter: Conditional, fixed: Mapping[str, Any], parameters: Mapping[str, Parameter]
+) -> str | None:
     decider = parameters.get(parameter.by)
     if decider is None:
         value = _at(fixed, parameter.by.split("."))

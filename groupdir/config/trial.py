@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
-from groupdir.errors import ConfigError
-from groupdir.registry import Kind, resolve
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document
+from groupdir.errors import ConfigError
+from groupdir.registry import Kind, resolve
 
 
 class Strict(BaseModel):

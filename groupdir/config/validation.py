@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from groupdir.config.yamlfile import Address
 from groupdir.errors import ConfigError
 from groupdir.registry import TABLES, did_you_mean, resolve
-from groupdir.config.yamlfile import Address
 
 _RULES = {
     "greater_than": "must be > {gt}",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupdir.group_losses.base import GroupLoss, GroupHeadSpec
+from groupdir.group_losses.base import GroupHeadSpec, GroupLoss
 
 PHASES = 3
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from groupdir.errors import ConfigError
-from groupdir.group_losses.base import GroupLoss, GroupHeadSpec
+from groupdir.group_losses.base import GroupHeadSpec, GroupLoss
 from groupdir.losses import etf_dot_regression_loss, simplex_etf
 
 

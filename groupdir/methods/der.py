@@ -7,9 +7,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from groupdir.config.method import RegressorConfig
 from groupdir.data.base import Targets
 from groupdir.losses import evidential_loss, evidential_parameters
-from groupdir.config.method import RegressorConfig
 from groupdir.methods.base import Batch, Prediction
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder

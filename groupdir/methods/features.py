@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from groupdir.bins import bins_between
-from groupdir.data.base import Targets
 from groupdir.config.method import FeatureConfig, RegularizerConfig, SmoothingConfig
+from groupdir.data.base import Targets
 from groupdir.methods.base import Batch
 from groupdir.part import Part
 from groupdir.registry import resolve

@@ -9,16 +9,16 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from groupdir.config.method import FeatureConfig
 from groupdir.config.trial import OptimConfig, Strict, TrialConfig
 from groupdir.data.base import Targets
-from groupdir.group_losses.base import GroupLossName, DOConfig, GroupLoss, GroupHeadSpec, NCConfig, ReBATConfig
+from groupdir.group_losses.base import DOConfig, GroupHeadSpec, GroupLoss, GroupLossName, NCConfig, ReBATConfig
 from groupdir.group_losses.decoupled import Decoupled
 from groupdir.group_losses.linear import CE, LogitAdjusted, Soft
 from groupdir.group_losses.neural_collapse import NeuralCollapse
 from groupdir.group_losses.weight_average import WeightAverage
 from groupdir.labels import Grouping, LabelGroups
 from groupdir.losses import group_contrastive_loss
-from groupdir.config.method import FeatureConfig
 from groupdir.methods.base import Batch, Method, Prediction, SharedState, Stage, regression_error
 from groupdir.methods.features import Features, views_of
 from groupdir.models.base import Encoder

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from groupdir.config.method import RegressorConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Targets
 from groupdir.losses import group_contrastive_loss
-from groupdir.config.method import RegressorConfig
 from groupdir.methods.base import Batch, Method, Stage
 from groupdir.methods.features import Features, views_of
 from groupdir.models.base import Encoder

@@ -8,15 +8,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupdir.regression_losses.base import RegressionLoss
+from groupdir.config.method import Loss, RegressorConfig
 from groupdir.data.base import Targets
 from groupdir.losses import gaussian_kl_loss
-from groupdir.config.method import Loss, RegressorConfig
 from groupdir.methods.base import Batch, Prediction
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder
 from groupdir.models.decoder import Decoder
 from groupdir.registry import resolve
+from groupdir.regression_losses.base import RegressionLoss
 
 
 class VAEConfig(RegressorConfig):

@@ -10,13 +10,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.regression_losses.base import RegressionLoss
-from groupdir.data.base import Targets
 from groupdir.config.method import Loss, LossConfig, RegressorConfig
+from groupdir.data.base import Targets
 from groupdir.methods.base import Batch, Prediction, SharedState, Stage
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder
 from groupdir.registry import resolve
+from groupdir.regression_losses.base import RegressionLoss
 
 
 class VanillaConfig(RegressorConfig):

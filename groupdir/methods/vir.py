@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from groupdir.bins import bins_between
+from groupdir.config.method import RegressorConfig, SmoothingConfig
 from groupdir.config.trial import LDSConfig, WeightsConfig
 from groupdir.data.base import Targets
 from groupdir.losses import conjugate_parameters, evidential_loss
-from groupdir.config.method import RegressorConfig, SmoothingConfig
 from groupdir.methods.base import Batch, Prediction
 from groupdir.methods.features import smoothing_options
 from groupdir.methods.regressor import Regressor

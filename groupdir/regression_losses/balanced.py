@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from groupdir.regression_losses.base import RegressionLoss, in_network_units
+from groupdir.config.method import LossConfig
 from groupdir.data.base import Targets
 from groupdir.losses import batch_monte_carlo_loss, bucket_integration_loss, gmm_integration_loss
-from groupdir.config.method import LossConfig
+from groupdir.regression_losses.base import RegressionLoss, in_network_units
 
 
 class BalancedConfig(LossConfig):

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from groupdir.data.base import Targets
 from groupdir.config.method import LossConfig
+from groupdir.data.base import Targets
 from groupdir.part import Part
 
 

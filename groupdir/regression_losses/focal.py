@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor
 
-from groupdir.regression_losses.base import RegressionLoss
+from groupdir.config.method import LossConfig
 from groupdir.data.base import Targets
 from groupdir.losses import focal_loss
-from groupdir.config.method import LossConfig
+from groupdir.regression_losses.base import RegressionLoss
 
 
 class FocalConfig(LossConfig):

@@ -7,9 +7,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from groupdir.regression_losses.base import RegressionLoss
-from groupdir.data.base import Targets
 from groupdir.config.method import LossConfig
+from groupdir.data.base import Targets
+from groupdir.regression_losses.base import RegressionLoss
 
 
 class MSE(RegressionLoss):

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from groupdir.data.base import Targets
 from groupdir.config.method import RegularizerConfig
+from groupdir.data.base import Targets
 from groupdir.part import Part
 
 

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
+from groupdir.config.method import RegularizerConfig
 from groupdir.data.base import Targets
 from groupdir.losses import conr_loss
-from groupdir.config.method import RegularizerConfig
 from groupdir.regularizers.base import FeatureRegularizer
 
 

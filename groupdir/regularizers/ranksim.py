@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
+from groupdir.config.method import RegularizerConfig
 from groupdir.data.base import Targets
 from groupdir.losses import ranksim_loss
-from groupdir.config.method import RegularizerConfig
 from groupdir.regularizers.base import FeatureRegularizer
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from groupdir.data.base import Inputs
+from groupdir.data.transfer import on_device
 from groupdir.methods.base import Method
 from groupdir.metrics import ShotSplit, shot_metrics
-from groupdir.data.transfer import on_device
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError
 from groupdir.files.lease import Claim
-from groupdir.methods.base import Method, Stage
 from groupdir.files.storage import Place
+from groupdir.methods.base import Method, Stage
+from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 
 CODE = 1
 """To be raised with every change of code that changes what a first stage leaves."""

@@ -15,19 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset, Inputs, SplitName
+from groupdir.data.transfer import as_tensor, on_device
 from groupdir.errors import ConfigError, DataError, MethodError
-from groupdir.training.evaluate import errors, predict
 from groupdir.methods.base import Batch, Stage
-from groupdir.training.optim import build_optimizer, lr_factor, set_lr
 from groupdir.part import Part
 from groupdir.registry import resolve
+from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
+from groupdir.training.evaluate import errors, predict
+from groupdir.training.optim import build_optimizer, lr_factor, set_lr
 from groupdir.training.resampled import resampled
 from groupdir.training.stages import SharedStage, StageFolder
 from groupdir.training.training_set import TrainingSet
-from groupdir.data.transfer import as_tensor, on_device
 
 
 @dataclass(frozen=True)

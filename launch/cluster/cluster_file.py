@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, Mistake
 from groupdir.registry import did_you_mean
-from groupdir.config.yamlfile import Document
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]

@@ -9,17 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from groupdir.errors import ConfigError, DataError
-from groupdir.files.storage import Place, is_uri
 from groupdir.config.benchmark import is_benchmark, load_benchmark
 from groupdir.config.yamlfile import Document
+from groupdir.errors import ConfigError, DataError
+from groupdir.files.storage import Place, is_uri
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.jobs import UnknownJob, client, jobs_of, submit
 from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
-from launch.study.study import STORE, BENCHMARK, refuse_existing
+from launch.study.study import BENCHMARK, STORE, refuse_existing
 
 if TYPE_CHECKING:
     from groupdir.config.space import StudyConfig
@@ -78,7 +78,9 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
         refuse_existing(here)
     words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
     words += ["--skip-doctor"] * skip_doctor
-    again = shlex.join([*words, "--cluster", str(cluster), *(["--out", str(out)] if out else [])]) if benchmark else None
+    again = (
+        shlex.join([*words, "--cluster", str(cluster), *(["--out", str(out)] if out else [])]) if benchmark else None
+    )
     return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here, again)
 
 
@@ -102,7 +104,9 @@ def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_docto
     else:
         here = Path(folder)
         if (here / BENCHMARK).is_file():
-            raise ConfigError(f"{here}: is a benchmark: go on with `python -m launch search` of its file, as you began it")
+            raise ConfigError(
+                f"{here}: is a benchmark: go on with `python -m launch search` of its file, as you began it"
+            )
         words += [f"{THERE}/{here.name}"]
     return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor], here)
 

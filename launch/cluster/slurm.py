@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from groupdir.errors import ConfigError, Mistake
 from groupdir.config.space import StudyConfig, load_space
+from groupdir.errors import ConfigError, Mistake
 
 TEMPLATE = Path(__file__).with_name("slurm.sbatch")
 _TIME = re.compile(r"^(\d+(:\d\d(:\d\d)?)?|\d+-\d+(:\d\d(:\d\d)?)?)$")

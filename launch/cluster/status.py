@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from groupdir.errors import DataError
-from launch.on_ray.capacity import kinds, own_machines
 from launch.doctor.diagnosis import Finding, Need, NodeReport, pending
+from launch.on_ray.capacity import kinds, own_machines
 from launch.on_ray.slots import Request
-from launch.study.study import STORE
 from launch.screen.watch import glance
+from launch.study.study import STORE
 
 WAIT = ("PENDING", "RESCHEDULING")  # of a placement group, which is what Tune asks for each trial
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from groupdir.config.trial import TrialConfig
 from groupdir.config.search import direction
+from groupdir.config.trial import TrialConfig
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from groupdir.config.space import StudyConfig
-from launch.schedulers import Scheduler
-from launch.schedulers.base import Decision
-from launch.sampling.searcher import propose
 from groupdir.study.state import StudyState, fold
 from groupdir.study.store import Event
+from launch.sampling.searcher import propose
+from launch.schedulers import Scheduler
+from launch.schedulers.base import Decision
 
 
 @dataclass

@@ -9,8 +9,8 @@ import moocore
 import numpy as np
 
 from groupdir.config.search import SearchConfig
-from launch.pareto import Costs, as_costs
 from groupdir.study.state import StudyState
+from launch.pareto import Costs, as_costs
 
 
 def budget_spent(search: SearchConfig, epochs: int) -> str:

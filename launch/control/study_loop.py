@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from groupdir.data.base import Dataset
-from launch.study.new_trial import record_trial
-from launch.schedulers import Scheduler
-from launch.schedulers.base import Action
-from launch.sampling.searcher import propose
 from groupdir.study.state import Role, TrialState
 from launch.control.stop_rules import budget_spent, enough
+from launch.sampling.searcher import propose
+from launch.schedulers import Scheduler
+from launch.schedulers.base import Action
+from launch.study.new_trial import record_trial
 from launch.study.study import Study
 
 WAIT: Literal["wait"] = "wait"

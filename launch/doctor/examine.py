@@ -14,14 +14,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from groupdir.node import probe
-from groupdir.errors import DataError
-from groupdir.registry import resolve
 from groupdir.config.space import StudyConfig, load_space
+from groupdir.errors import DataError
 from groupdir.files.storage import Place
-from launch.on_ray.capacity import coming, kinds, own_machines
+from groupdir.node import probe
+from groupdir.registry import resolve
 from launch.doctor.diagnosis import GIB, Finding, Need, NodeReport, judge
 from launch.on_ray.backend import quiet_ray
+from launch.on_ray.capacity import coming, kinds, own_machines
 from launch.on_ray.slots import alive_nodes, requests
 
 ANSWER = 300.0

@@ -152,10 +152,10 @@ def run_trials(
     from ray import tune
 
     from groupdir.trainable import TrialTrainable
-    from launch.study.checkpoints import trial_name
-    from launch.on_ray.searcher import StudySearcher
     from launch.on_ray.callback import Recorder, number
     from launch.on_ray.scheduler import RecordingScheduler
+    from launch.on_ray.searcher import StudySearcher
+    from launch.study.checkpoints import trial_name
 
     class WhenAsked(tune.Stopper):
         def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ray.tune import Callback
 
 from groupdir.errors import NodeError
-from launch.study.checkpoints import fit_budget, free_space_warning, keep, remove
 from launch.on_ray.failures import cause_of, reason
+from launch.study.checkpoints import fit_budget, free_space_warning, keep, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from groupdir.errors import DeviceMemoryError
-from launch.on_ray.failures import cause_of, lost_with_its_node
 from launch.on_ray.draining import Draining
+from launch.on_ray.failures import cause_of, lost_with_its_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from groupdir.config.domains import Choice
-from groupdir.node.probe import code_digest
 from groupdir.files.storage import Place
-from launch.study.checkpoints import FILE
+from groupdir.node.probe import code_digest
 from launch.control.study_loop import OVER, Next
 from launch.on_ray.slots import Slots
+from launch.study.checkpoints import FILE
 from launch.study.study import Study
 
 

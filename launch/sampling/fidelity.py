@@ -49,7 +49,9 @@ class Climb:
     def __init__(self, fidelities: Sequence[Fidelity], kernel: Kernel) -> None:
         used = [fidelity for fidelity in fidelities if len(fidelity.values) >= FEWEST]
         if not used:
-            raise ValueError(f"a fidelity must have at least {FEWEST} values, got {[len(x.values) for x in fidelities]}")
+            raise ValueError(
+                f"a fidelity must have at least {FEWEST} values, got {[len(x.values) for x in fidelities]}"
+            )
         self._first = Process(used[0].points, used[0].values, kernel)
         self._steps: list[tuple[float, float, Process]] = []
         for fidelity in used[1:]:

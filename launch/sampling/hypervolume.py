@@ -10,14 +10,14 @@ import numpy as np
 
 from groupdir.config.search import SearchConfig, bound
 from groupdir.config.space import Space
+from groupdir.study.state import TrialState
+from launch.pareto import fronts
 from launch.sampling.coordinates import Array, Coordinates
 from launch.sampling.design import NOTHING, design
 from launch.sampling.fidelity import FEWEST
 from launch.sampling.history import END, measured
 from launch.sampling.improvement import BoolArray, expected_improvement
 from launch.sampling.modelled import Modelled
-from launch.pareto import fronts
-from groupdir.study.state import TrialState
 
 CANDIDATES = 4  # of a quasi-random design, of which one is taken: eight did about as well, hundreds far worse
 KNOWN = 64  # trials that improvements are measured from: those on the first fronts

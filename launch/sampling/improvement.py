@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import qmc
 
-from launch.sampling.process import Array
 from launch.pareto import fronts
+from launch.sampling.process import Array
 
 BoolArray = npt.NDArray[np.bool_]
 PROBES = 1024

@@ -13,13 +13,13 @@ from optuna.trial import FrozenTrial, TrialState
 from groupdir.config.search import SearchConfig
 from groupdir.config.space import Space
 from groupdir.study import state
+from groupdir.study.state import key_of
 from launch.sampling import hypervolume
 from launch.sampling.design import design_point, random_point
 from launch.sampling.domains import draw
 from launch.sampling.history import told
 from launch.sampling.nested import outer_parameters
 from launch.sampling.optuna_samplers import OPTUNA, MakeSampler
-from groupdir.study.state import key_of
 
 SAMPLERS = (*OPTUNA, "hypervolume", "random", "qmc")
 EXPLORES = 3  # one in so many trials is of the design whatever our model says: it may be wrong (BOHB does so too)

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from launch.schedulers.base import Decision
 from launch.pareto import TieBreak
+from launch.schedulers.base import Decision
 from launch.schedulers.rung import Rung
 
 Mode = Literal["stop", "promote"]

@@ -9,9 +9,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from groupdir.config.search import SearchConfig
+from launch.pareto import TieBreak, rank
 from launch.schedulers.base import Decision
 from launch.schedulers.ladder import Ladder, Mode
-from launch.pareto import TieBreak, rank
 from launch.schedulers.rung import Rung
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from statistics import median
 
 from groupdir.config.domains import Choice, Domain, IntRange, LogUniform, Uniform
 from groupdir.config.space import StudyConfig
-from launch.screen.progress import clock
-from launch.schedulers import SCHEDULERS
-from launch.screen.sharing import sharing_text
 from groupdir.study.state import replay
 from groupdir.study.store import Store
+from launch.schedulers import SCHEDULERS
+from launch.screen.progress import clock
+from launch.screen.sharing import sharing_text
 from launch.study.study import STORE
 
 

@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from groupdir.files.records import Status
 from groupdir.config.search import SearchConfig
 from groupdir.config.space import StudyConfig
+from groupdir.files.records import Status
 from groupdir.study.state import StudyState, TrialState
 from groupdir.study.store import Event
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import nn
 
+from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset
 from groupdir.errors import DataError
 from groupdir.models.base import Encoder
 from groupdir.registry import resolve
-from groupdir.config.space import StudyConfig
 from groupdir.training.stages import address
 from groupdir.training.trainer import make_dataset
 from launch.sampling.design import design_point

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groupdir.config.space import StudyConfig
-from launch.screen.progress import Progress, best_text, status_text, total_trials
 from groupdir.study.state import StudyState, fold, replay
 from groupdir.study.store import Store
+from launch.screen.progress import Progress, best_text, status_text, total_trials
 from launch.study.study import CONFIG, LOCK, STORE
 
 EVERY = 0.5  # seconds between two looks

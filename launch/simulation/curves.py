@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from groupdir.config.space import StudyConfig
 from groupdir.errors import DataError
 from groupdir.files.records import read_parquet, selected, write_parquet
-from groupdir.config.space import StudyConfig
-from launch.sampling.coordinates import Array, Coordinates
 from groupdir.study.state import TrialState, replay
 from groupdir.study.store import Store
+from launch.sampling.coordinates import Array, Coordinates
 
 STORE = "study.sqlite"
 ABOUT = ("stage", "seconds")

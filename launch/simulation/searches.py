@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from groupdir.config.space import StudyConfig
+from launch.simulation.clock import Clock, Driver, Faults
 from launch.simulation.curves import Curves
 from launch.simulation.quality import FrontQuality
-from launch.simulation.clock import Clock, Driver, Faults
 from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Source
 

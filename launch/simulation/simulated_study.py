@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from groupdir.config.space import StudyConfig
-from launch.control.study_loop import StudyLoop, Next
-from launch.study.memory_store import MemoryStore
+from groupdir.study.store import Kind
+from launch.control.study_loop import Next, StudyLoop
 from launch.schedulers import SCHEDULERS, Scheduler
 from launch.schedulers.base import Action
-from groupdir.study.store import Kind
+from launch.study.memory_store import MemoryStore
 from launch.study.study import Journal, Study
 
 ENDS: dict[str, Kind] = {"finished": "finished", "stopped": "stopped", "paused": "paused", "failed": "failed"}

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from groupdir.files.records import selected
-from launch.simulation.curves import Curves
 from launch.sampling.design import design
 from launch.sampling.process import Array, Process
+from launch.simulation.curves import Curves
 
 Rows = Sequence[Mapping[str, Any]]
 COMPONENTS = 8  # of the curves; more did not predict configurations better that were held out

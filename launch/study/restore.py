@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from groupdir.errors import DataError
 from groupdir.config.space import StudyConfig
+from groupdir.errors import DataError
 from groupdir.files.storage import Place
 from groupdir.study.store import Store
 from launch.study.study import CONFIG, STORE, refuse_existing

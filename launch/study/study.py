@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from groupdir.errors import ConfigError, DataError
 from groupdir.config.space import StudyConfig
+from groupdir.errors import ConfigError, DataError
 from groupdir.files.storage import Place
 from groupdir.study.state import StudyState, fold, replay
 from groupdir.study.store import Event, Kind, Store
@@ -20,7 +20,9 @@ from groupdir.study.store import Event, Kind, Store
 CONFIG = "study.yaml"
 STORE = "study.sqlite"
 LOCK = "study.lock"
-BENCHMARK = "benchmark.yaml"  # in the folder of a benchmark, see launch/benchmark.py; its studies are in folders of that
+BENCHMARK = (
+    "benchmark.yaml"  # in the folder of a benchmark, see launch/benchmark.py; its studies are in folders of that
+)
 Watcher = Callable[[StudyState, Event], None]
 
 
@@ -92,7 +94,11 @@ class Study:
         """
         folder = Path(folder).absolute()
         if not (folder / STORE).is_file():
-            todo = "it is a benchmark, whose `search` goes on with it" if (folder / BENCHMARK).is_file() else "see `search`"
+            todo = (
+                "it is a benchmark, whose `search` goes on with it"
+                if (folder / BENCHMARK).is_file()
+                else "see `search`"
+            )
             raise DataError(f"{folder}: must be the folder of a study, but has no {STORE}: {todo}")
         lock = (folder / LOCK).open("a+")
         if not _lock(lock):

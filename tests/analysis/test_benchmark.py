@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from analysis.benchmark import load_benchmark_results, tables
 from analysis.published import TABLE_1, TABLE_3, TABLE_5, TABLES
 from analysis.ruled import Ruled
-from analysis.benchmark import load_benchmark_results, tables
 from groupdir.errors import DataError
 
 SHOTS = ("all", "many", "median", "few")

@@ -28,10 +28,10 @@ from groupdir.config.space import load_space
 from launch.commands import audit
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
-from launch.on_ray.searcher import StudySearcher
 from launch.on_ray.callback import Recorder
-from launch.schedulers import SCHEDULERS
 from launch.on_ray.scheduler import RecordingScheduler
+from launch.on_ray.searcher import StudySearcher
+from launch.schedulers import SCHEDULERS
 from launch.simulation.searches import with_search
 from launch.study.study import Study
 

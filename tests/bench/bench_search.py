@@ -22,11 +22,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from groupdir.files.records import read_parquet, write_parquet
 from groupdir.config.space import StudyConfig
+from groupdir.files.records import read_parquet, write_parquet
+from launch.simulation.clock import Driver
 from launch.simulation.curves import Curves, load_curves
 from launch.simulation.quality import FrontQuality
-from launch.simulation.clock import Driver
 from launch.simulation.searches import TARGET, Result, run, with_search
 from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Interpolated, Nearest, Source

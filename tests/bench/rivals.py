@@ -16,12 +16,12 @@ from ray.tune.search.optuna import OptunaSearch
 
 from groupdir.config.space import StudyConfig
 from launch.control.study_loop import OVER, Next
+from launch.pareto import rank
 from launch.sampling.design import random_point
 from launch.sampling.domains import draw
 from launch.schedulers.base import Action, Decision, NeverPauses
 from launch.schedulers.ladder import Ladder
 from launch.schedulers.pareto_asha import ParetoASHA
-from launch.pareto import rank
 
 
 class RayDriver:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from groupdir.config.space import StudyConfig
-from launch.study.new_trial import record_trial
 from launch.sampling.searcher import propose
+from launch.study.new_trial import record_trial
 from launch.study.study import Study
 
 CONTENT: dict[str, Any] = {

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from groupdir.config.benchmark import Row
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.records import write_parquet
-from groupdir.config.benchmark import Row
 from launch.benchmark import choose, run_benchmark
 
 TRIAL = {"data": {"name": "tests.toy.parts:Waves"}, "encoder": {"name": "mlp"}, "method": {"name": "vanilla"}}
@@ -91,7 +91,7 @@ def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
         run_benchmark(file, out=out, only=["groups=2,group_loss=sot"])
     assert not out.exists()
     out.mkdir()
-    with pytest.raises(ConfigError, match="is there and is no table"):
+    with pytest.raises(ConfigError, match="is there and is no benchmark"):
         run_benchmark(file, out=out)
     (out / "benchmark.yaml").write_text("name: another\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"holds another table\.yaml, and nothing is written over"):
@@ -121,7 +121,9 @@ def test_a_row_that_finishes_nothing_does_not_hold_up_the_others(
 @pytest.mark.slow
 def test_a_row_that_fails_does_not_hold_up_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "grid.yaml"
-    text = GRID.replace("grid: {method.groups: [2, 5], method.group_loss: [soft]}", "grid: {data.broken: [true, false]}")
+    text = GRID.replace(
+        "grid: {method.groups: [2, 5], method.group_loss: [soft]}", "grid: {data.broken: [true, false]}"
+    )
     text = text.replace("seeds: 2", "seeds: 1")
     file.write_text(text, encoding="utf-8")
     assert run_benchmark(file, out=tmp_path / "out", jobs=1) == 1

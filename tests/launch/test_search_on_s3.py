@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from groupdir.config.space import load_space
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.records import read_parquet
-from groupdir.config.space import load_space
 from groupdir.files.storage import Place
-from launch.study.restore import bring_back
-from launch.study.checkpoints import kept_checkpoint
-from launch.search import refuse_taken
 from groupdir.study.state import StudyState, replay
 from groupdir.study.store import Event, Store
+from launch.search import refuse_taken
+from launch.study.checkpoints import kept_checkpoint
+from launch.study.restore import bring_back
 from tests.launch.test_search import SPACE, command, descendants, end, rows_in, run_until
 from tests.s3 import S3
 

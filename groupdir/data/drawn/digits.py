@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from groupdir.data.base import SplitName
-from groupdir.data.drawn.density import LongTailConfig
 from groupdir.data.drawn.base import SIZE, DrawnPictures
+from groupdir.data.drawn.density import LongTailConfig
 
 _ENDS = {"train": (0.0, 0.60), "val": (0.60, 0.75), "test": (0.75, 1.0)}  # of the shuffled images
 _DEGREES = 150.0

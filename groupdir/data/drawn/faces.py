@@ -7,8 +7,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from groupdir.data.base import SplitName
-from groupdir.data.drawn.density import LongTailConfig
 from groupdir.data.drawn.base import SIZE, DrawnPictures
+from groupdir.data.drawn.density import LongTailConfig
 from groupdir.data.drawn.face_drawing import Persons, Signs, draw_faces
 
 SIGNS = {

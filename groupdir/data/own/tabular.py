@@ -12,8 +12,8 @@ from pydantic import Field
 
 from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
 from groupdir.data.cells import Cells, RowMistake, read_cells
-from groupdir.data.own.columns import Columns
 from groupdir.data.manifest import Names, read_manifest
+from groupdir.data.own.columns import Columns
 from groupdir.data.own.labels import OwnLabels, OwnLabelsConfig
 from groupdir.errors import DataError
 from groupdir.metrics import ShotSplit

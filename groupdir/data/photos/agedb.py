@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from groupdir.data.photos.ages import AgePhotos
 from groupdir.data.base import SplitName
 from groupdir.data.cells import RowMistake
 from groupdir.data.manifest import Rows
+from groupdir.data.photos.ages import AgePhotos
 from groupdir.data.photos.base import PhotosConfig
 from groupdir.errors import DataError
 

@@ -15,11 +15,11 @@ import torch
 from pydantic import Field
 
 from groupdir.config.trial import DatasetConfig
-from groupdir.data.photos.augment import DRAWS, Augmentation, augmented, standardized
 from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName
+from groupdir.data.manifest import Rows
+from groupdir.data.photos.augment import DRAWS, Augmentation, augmented, standardized
 from groupdir.data.photos.cache import Cached, open_or_build
 from groupdir.data.photos.decode import decode_all
-from groupdir.data.manifest import Rows
 from groupdir.data.pictures import SUFFIXES
 from groupdir.errors import DataError
 

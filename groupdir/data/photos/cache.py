@@ -30,8 +30,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from groupdir.data.photos.decode import decode_all
 from groupdir.data.manifest import Rows
+from groupdir.data.photos.decode import decode_all
 from groupdir.errors import DataError
 
 FORMAT = 1

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from groupdir.data.base import Targets
-from groupdir.errors import ConfigError
 from groupdir.commands.label_counts import LabelCounts, count_labels, write_counts
 from groupdir.commands.label_tables import group_table, histogram, print_counts
+from groupdir.data.base import Targets
+from groupdir.errors import ConfigError
 from groupdir.metrics import ShotSplit
 from tests.checkout import ROOT
 
@@ -116,7 +116,7 @@ def test_the_real_agedb(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_a_table_of_methods_is_refused() -> None:
-    with pytest.raises(ConfigError, match="must be a trial or a search space, got a table"):
+    with pytest.raises(ConfigError, match="must be a trial or a search space, got a benchmark"):
         count_labels(ROOT / "search_spaces/baselines/table1_digits.yaml")
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from groupdir.errors import ConfigError
 from groupdir.config.benchmark import load_benchmark
+from groupdir.errors import ConfigError
 from tests.checkout import ROOT
 
 BASELINES = ROOT / "search_spaces/baselines"
@@ -87,8 +87,8 @@ def test_several_grids_one_after_the_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("seeds: 2", "seed: 2", "small.yaml:2: table.seed: unknown key: did you mean 'seeds'?"),
-        ("shape: table1", "select: test_mae_all", "small.yaml:2: table.select: 'test_mae_all' reads the test set"),
+        ("seeds: 2", "seed: 2", "small.yaml:2: benchmark.seed: unknown key: did you mean 'seeds'?"),
+        ("shape: table1", "select: test_mae_all", "small.yaml:2: benchmark.select: 'test_mae_all' reads the test set"),
         ("rows:", "row:", "small.yaml:1: must have either `rows` or a `grid`"),
         ("vanilla.yaml", "venilla.yaml", "venilla.yaml: cannot be read"),
         ("vanilla.yaml", "3", "small.yaml:9: rows.VANILLA: must be a file"),
@@ -126,7 +126,7 @@ def test_ours_have_every_row_of_the_paper_with_one_budget(name: str, monkeypatch
     table = load_benchmark(BASELINES / f"{name}.yaml")
     labels = {row.label for row in table.rows}
     assert not {label for rows in TABLES.values() for label in rows} - labels
-    assert {f"Group-DIR {criterion}" for criterion in ("CE", "LA", "NC", "DO", "ReBAT")} <= labels
+    assert {f"Group-DIR {group_loss}" for group_loss in ("CE", "LA", "NC", "DO", "ReBAT")} <= labels
     budgets = set()
     for row in table.rows:
         assert row.study is not None
@@ -147,4 +147,6 @@ def test_every_preset_is_a_row_and_has_its_own_range() -> None:
     assert {path.name for path in BASELINES.glob("*.yaml")} - tables == files
     for name in sorted(files):
         study = load_space(BASELINES / name)
-        assert any(parameter.startswith("method.") for parameter in study.space.parameters), f"{name} searches nothing of its own"
+        assert any(parameter.startswith("method.") for parameter in study.space.parameters), (
+            f"{name} searches nothing of its own"
+        )

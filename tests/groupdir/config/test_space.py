@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from groupdir.config.domains import Choice, Domain, IntRange, LogUniform, parse_domain
-from groupdir.errors import ConfigError
 from groupdir.config.space import StudyConfig, load_space
+from groupdir.errors import ConfigError
 from tests.checkout import ROOT
 
 STUDY = """\

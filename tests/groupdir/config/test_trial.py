@@ -9,10 +9,10 @@ import jsonschema
 import pytest
 import yaml
 
-from groupdir.config.trial import TrialConfig
-from groupdir.errors import ConfigError
 from groupdir.config.schema import build_schema
+from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
+from groupdir.errors import ConfigError
 from tests.checkout import ROOT
 
 TRIAL = """\

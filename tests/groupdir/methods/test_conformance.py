@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from groupdir.training.checkpoint import load_checkpoint
+from groupdir.config.benchmark import is_benchmark
+from groupdir.config.space import load_space
 from groupdir.config.trial import TrialConfig
+from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError
-from groupdir.training.evaluate import predict
 from groupdir.part import Part
 from groupdir.registry import LOSSES, METHODS, REGULARIZERS
+from groupdir.training.checkpoint import load_checkpoint
+from groupdir.training.evaluate import predict
 from groupdir.training.resampled import resampled
-from groupdir.config.space import load_space
-from groupdir.config.benchmark import is_benchmark
 from groupdir.training.trainer import Trainer, make_dataset, run_trial
-from groupdir.config.yamlfile import Document
-from tests.groupdir.methods.cases import CASES, METHOD_CASES, trial
 from tests.checkout import ROOT
+from tests.groupdir.methods.cases import CASES, METHOD_CASES, trial
 
 every_case = pytest.mark.parametrize("case", CASES)
 # The methods in every run; their parts, which go through the same code of theirs, with -m slow.
@@ -45,12 +45,12 @@ def test_every_plug_in_has_a_test_of_its_own() -> None:
     """Of its module: groupdir/methods/vae.py is tested by tests/groupdir/methods/test_vae.py."""
     targets = [*METHODS.values(), *LOSSES.values(), *REGULARIZERS.values()]
     modules = {target.partition(":")[0] for target in targets}
-    criteria = (ROOT / "groupdir/group_criteria").glob("*.py")
-    modules |= {f"groupdir.group_losses.{path.stem}" for path in criteria if path.stem not in ("__init__", "base")}
+    group_losses = (ROOT / "groupdir/group_losses").glob("*.py")
+    modules |= {f"groupdir.group_losses.{path.stem}" for path in group_losses if path.stem not in ("__init__", "base")}
     missing = []
     for module in sorted(modules):
-        _, folder, name = module.split(".")
-        path = ROOT / "tests" / folder / f"test_{name}.py"
+        name = module.rpartition(".")[2]
+        path = (ROOT / "tests" / module.replace(".", "/")).with_name(f"test_{name}.py")
         if not path.is_file() or "\ndef test_" not in path.read_text(encoding="utf-8"):
             missing.append(f"{path.relative_to(ROOT)} must hold a test of {module}")
     assert not missing, "\n".join(missing)

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import groupdir
-
-from groupdir.node import probe
 from groupdir.config.trial import TrialConfig
+from groupdir.node import probe
 
 DIGITS = {
     "data": {"name": "digits"},
@@ -40,7 +39,7 @@ def test_all_of_a_node_is_plain_and_needs_no_ray(tmp_path: Path) -> None:
     import sys
 
     code = (
-        "import json, sys\nfrom groupdir import probe\nfrom groupdir.config.trial import TrialConfig\n"
+        "import json, sys\nfrom groupdir.node import probe\nfrom groupdir.config.trial import TrialConfig\n"
         f"found = probe.probe({trial()!r}, {str(tmp_path / 'meet')!r}, 'a', {str(tmp_path)!r})\n"
         "print(json.dumps(found), 'ray' in sys.modules)"
     )

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from groupdir.config.trial import TrialConfig
-from groupdir.regression_losses.balanced import BucketIntegration, GMMIntegration, GMMIntegrationConfig
 from groupdir.data.base import Targets
 from groupdir.errors import ConfigError
 from groupdir.registry import resolve
+from groupdir.regression_losses.balanced import BucketIntegration, GMMIntegration, GMMIntegrationConfig
 from groupdir.training.trainer import Trainer
 from tests.groupdir.methods.cases import trial
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from groupdir.regression_losses.focal import Focal, FocalConfig
 from groupdir.data.base import Targets
+from groupdir.regression_losses.focal import Focal, FocalConfig
 
 TARGETS = Targets(low=0, high=10, bin_width=1, unit="steps")
 

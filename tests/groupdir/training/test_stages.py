@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from groupdir.training import stages
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError
-from groupdir.training.stages import SharedStage, StageFolder, address
 from groupdir.files.storage import Place
+from groupdir.training import stages
+from groupdir.training.stages import SharedStage, StageFolder, address
 from groupdir.training.trainer import Trainer, run_trial
 from tests.groupdir.methods.cases import CASES, trial
 

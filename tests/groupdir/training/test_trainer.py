@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from groupdir.training.checkpoint import load_checkpoint
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
+from groupdir.training.checkpoint import load_checkpoint
 from groupdir.training.trainer import EpochResult, Trainer, run_trial
 
 METHODS: dict[str, dict[str, Any]] = {

@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from groupdir.config.space import StudyConfig
-from launch.cluster import status as standing
 from launch.__main__ import app
-from launch.doctor.diagnosis import NodeReport
+from launch.cluster import status as standing
 from launch.cluster.status import explain, studies
+from launch.doctor.diagnosis import NodeReport
 from launch.study.study import Study
 from tests.launch.conftest import CONTENT
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from groupdir.errors import DataError
 from groupdir.config.space import StudyConfig
+from groupdir.errors import DataError
 from groupdir.files.storage import Place
-from launch.doctor.examine import examine as doctor
+from launch.doctor import examine as doctor
 from launch.doctor.diagnosis import Finding
 from launch.doctor.examine import Health
 

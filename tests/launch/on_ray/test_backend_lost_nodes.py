@@ -16,8 +16,8 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from groupdir.errors import DiskFullError
 from groupdir.config.space import StudyConfig
+from groupdir.errors import DiskFullError
 from groupdir.trainable import TrialTrainable
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, run_trials

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from groupdir.errors import OtherCodeError
-from launch.on_ray import searcher as ray_searcher
-from launch.search import resume, search
 from groupdir.study.state import replay
 from groupdir.study.store import Store
+from launch.on_ray import searcher as ray_searcher
+from launch.search import resume, search
 
 SPACE = """
 name: tiny

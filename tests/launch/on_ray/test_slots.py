@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from groupdir.errors import ConfigError
 from groupdir.config.search import SearchConfig
 from groupdir.config.space import StudyConfig
+from groupdir.errors import ConfigError
+from launch.control.study_loop import StudyLoop
 from launch.on_ray import backend as engine
 from launch.on_ray import slots as module
 from launch.on_ray.capacity import Coming
-from launch.control.study_loop import StudyLoop
-from launch.schedulers import NoStopping
 from launch.on_ray.slots import Request, Slots
+from launch.schedulers import NoStopping
 from launch.study.study import Study
 from tests.launch.conftest import CONTENT
 

@@ -14,12 +14,12 @@ import pytest
 import ray
 import torch
 
+from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import DeviceMemoryError
 from groupdir.node.gpu_share import trainer_on_share
-from groupdir.config.space import StudyConfig
-from groupdir.training.stages import StageFolder
 from groupdir.trainable import TrialTrainable
+from groupdir.training.stages import StageFolder
 from groupdir.training.trainer import Trainer
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, run_trials

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from groupdir.config.space import StudyConfig
+from groupdir.study.state import TrialState
 from launch.sampling import hypervolume
 from launch.sampling.fidelity import Climb, Fidelity
 from launch.sampling.improvement import expected_improvement
 from launch.sampling.modelled import Modelled
 from launch.sampling.process import Process, draw, fresh_kernel
 from launch.sampling.searcher import SAMPLERS, propose
-from groupdir.study.state import TrialState
 from launch.study.study import Study
 
 SHOTS = ("all", "many", "median", "few")
@@ -234,7 +234,9 @@ def test_what_breaks_a_constraint_does_not_set_the_box() -> None:
     assert expected.max() > 0
 
 
-@pytest.mark.parametrize("parameter", [{"method.beta": {"uniform": [0.5, 2]}}, {"method.groups": {"choice": [2, 5, 10]}}])
+@pytest.mark.parametrize(
+    "parameter", [{"method.beta": {"uniform": [0.5, 2]}}, {"method.groups": {"choice": [2, 5, 10]}}]
+)
 def test_one_leaf_is_enough(study: Study, suggest: Suggest, train: Train, parameter: dict[str, Any]) -> None:
     content = study.config.to_dict()
     fixed = {"groups": 5, "beta": 1.0, "similarity": "cosine", "temperature": 0.5, "weights": None}

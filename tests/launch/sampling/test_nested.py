@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from groupdir.errors import ConfigError
 from groupdir.config.search import NestedConfig
 from groupdir.config.space import StudyConfig
-from launch.study.new_trial import record_trial
+from groupdir.errors import ConfigError
 from launch.sampling.nested import outer_parameters
 from launch.sampling.searcher import SAMPLERS, propose
 from launch.screen.sharing import sharing_text
+from launch.study.new_trial import record_trial
 from launch.study.study import Study
 from tests.launch.screen.test_sharing import STUDY
 

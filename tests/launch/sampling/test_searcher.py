@@ -9,14 +9,14 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
-from launch.on_ray.capacity import Coming
+from groupdir.study.state import TrialState as TrialStateOfOurs
 from launch.control.study_loop import OVER, WAIT
+from launch.on_ray.capacity import Coming
 from launch.on_ray.searcher import StudySearcher
+from launch.on_ray.slots import Slots
 from launch.sampling.design import design_point
 from launch.sampling.history import told
 from launch.sampling.searcher import SAMPLERS, propose
-from launch.on_ray.slots import Slots
-from groupdir.study.state import TrialState as TrialStateOfOurs
 from launch.study.study import Study
 
 Suggest = Callable[[Study], int]

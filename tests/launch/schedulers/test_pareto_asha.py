@@ -165,7 +165,7 @@ def test_the_last_epoch_ends_a_trial() -> None:
     assert scheduler.decide(0, 9, {"a": 1.0, "b": 1.0}).action == "stop"
     assert scheduler.decide(1, 50, {"a": 1.0, "b": 1.0}).action == "stop"
     endless = asha(max_t=None)
-    assert [next(iter(endless.ladder.epochs())), *endless.levels(100)] == [1, 1, 3, 9, 27, 81]
+    assert [next(iter(endless.ladder.epochs())), *endless.rung_epochs(100)] == [1, 1, 3, 9, 27, 81]
 
 
 def test_rungs_at_fractional_powers_are_rounded_and_distinct() -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from groupdir.errors import DataError
 from groupdir.study.store import Store
-from launch.study.study import Study
 from launch.screen.watch import driven, glance, watch
+from launch.study.study import Study
 
 
 def test_it_is_followed_to_its_end(

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from groupdir.config.space import StudyConfig
-from launch.control.audit import audit
-from launch.study.memory_store import MemoryStore
-from launch.schedulers import ParetoASHA
-from launch.simulation.clock import Clock, Faults
 from groupdir.study.state import replay
 from groupdir.study.store import Event
+from launch.control.audit import audit
+from launch.schedulers import ParetoASHA
+from launch.simulation.clock import Clock, Faults
 from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Drawn
+from launch.study.memory_store import MemoryStore
 from tests.launch.conftest import CONTENT
 
 EPOCHS = 27

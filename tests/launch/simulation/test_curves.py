@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from groupdir.errors import DataError
 from groupdir.config.space import StudyConfig
-from launch.simulation.curves import Curve, Curves, load_curves, write_curves
-from launch.simulation.quality import FrontQuality
-from launch.study.new_trial import record_trial
+from groupdir.errors import DataError
 from launch.sampling.design import design_point
 from launch.simulation.clock import Clock
+from launch.simulation.curves import Curve, Curves, load_curves, write_curves
+from launch.simulation.quality import FrontQuality
 from launch.simulation.searches import simulate
-from launch.study.study import Study
 from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Interpolated, Nearest
+from launch.study.new_trial import record_trial
+from launch.study.study import Study
 from tests.launch.conftest import CONTENT
 
 NAMES = ("val_mae_all", "val_mae_many", "val_mae_median", "val_mae_few")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from groupdir.config.space import StudyConfig, load_space
+from launch.schedulers.ladder import Ladder
 from launch.simulation.curves import load_curves
 from launch.simulation.quality import FrontQuality
-from launch.schedulers.ladder import Ladder
 from launch.simulation.searches import run, with_search
 from launch.simulation.surrogate import Nearest
 from tests.bench.rivals import IndicesAsRanks, NeverHalves, RayDriver, ladder_of

@@ -12,23 +12,23 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from groupdir.errors import ConfigError, DataError
-from groupdir.metrics import ShotSplit
-from groupdir.files.records import read_parquet
 from groupdir.config.space import StudyConfig, load_space
+from groupdir.errors import ConfigError, DataError
+from groupdir.files.records import read_parquet
+from groupdir.metrics import ShotSplit
 from launch.__main__ import app
 from launch.control.ablations import suggest_ablations
 from launch.control.audit import audit
-from launch.study.checkpoints import keep
+from launch.control.stop_rules import converged
 from launch.control.study_loop import StudyLoop
-from launch.study.export import write_records
 from launch.on_ray.failures import reason
-from launch.screen.progress import Progress, best_text, render, status_text, total_trials
 from launch.sampling.history import measured
 from launch.schedulers import ASHA, SCHEDULERS, NoStopping
+from launch.screen.progress import Progress, best_text, render, status_text, total_trials
 from launch.search import check_measured, check_names, refuse_taken
 from launch.simulation.searches import with_search
-from launch.control.stop_rules import converged
+from launch.study.checkpoints import keep
+from launch.study.export import write_records
 from launch.study.study import Study
 from tests.launch.conftest import CONTENT
 
@@ -330,7 +330,7 @@ def test_a_study_that_is_closed_names_no_driver(study: Study) -> None:
 
 def test_a_table_is_no_study_to_resume(tmp_path: Path) -> None:
     (tmp_path / "benchmark.yaml").touch()
-    with pytest.raises(DataError, match="it is a table, whose `search` goes on with it"):
+    with pytest.raises(DataError, match="it is a benchmark, whose `search` goes on with it"):
         Study.open(tmp_path)
 
 

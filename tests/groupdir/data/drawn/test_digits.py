@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 from sklearn.datasets import load_digits
 
-from groupdir.data.drawn import digits
 from groupdir.data.base import SplitName
+from groupdir.data.drawn import digits
 from groupdir.data.drawn.digits import Digits, DigitsConfig, draw, source_images, turn
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from groupdir.config.trial import TrialConfig
-from groupdir.data.drawn import face_drawing
-from groupdir.data.drawn import faces
+from groupdir.data.drawn import face_drawing, faces
 from groupdir.data.drawn.face_drawing import Persons, Signs, draw_faces
 from groupdir.data.drawn.faces import SIGNS, Faces, FacesConfig, signs_of_age
 from groupdir.errors import ConfigError

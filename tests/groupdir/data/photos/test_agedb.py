@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from groupdir.data.photos.agedb import AgeDB, AgeDBConfig
 from groupdir.data.base import SplitName
+from groupdir.data.photos.agedb import AgeDB, AgeDBConfig
 from groupdir.data.photos.imdb_wiki import IMDBWiki, IMDBWikiConfig
 from groupdir.errors import DataError
 from groupdir.labels import LabelGroups, sample_weights

@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from groupdir.data.photos.base import augment
+from groupdir.data.photos import augment
 from groupdir.data.photos.augment import DRAWS, PADDING, TRIES, augmented, crop_flip, resized_crop_flip, standardized
 from groupdir.data.photos.colors import COLOR_DRAWS, jitter, to_grey
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from groupdir.commands.predict import evaluate_checkpoint, predict_file
 from groupdir.config.trial import TrialConfig
 from groupdir.data.photos.augment import DRAWS, augmented
 from groupdir.data.photos.base import NORMALIZE, VARIABLE
 from groupdir.errors import ConfigError, DataError
 from groupdir.methods.base import Stage
-from groupdir.commands.predict import evaluate_checkpoint, predict_file
 from groupdir.training.trainer import Trainer, run_trial
 from launch.search import size as shared_size
 from tests.toy.photos import Lamps, PhotosConfig, write_lamps

@@ -21,13 +21,13 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 
-from groupdir.data.photos.base import cache
+from groupdir.data.manifest import Rows
+from groupdir.data.photos import cache
 from groupdir.data.photos.cache import cache_key, open_or_build
 from groupdir.data.photos.decode import decode, decode_all
-from groupdir.data.manifest import Rows
 from groupdir.errors import DataError
-from tests.toy.photos import Lamps, PhotosConfig, write_lamps
 from tests.checkout import ROOT
+from tests.toy.photos import Lamps, PhotosConfig, write_lamps
 
 SIZE = 32
 COUNT = 300
@@ -55,7 +55,7 @@ def files(folder: Path) -> list[str]:
 BUILD = """
 import pickle, sys
 from pathlib import Path
-from groupdir.data.photos.base import cache
+from groupdir.data.photos import cache
 rows, size, folder, slow = pickle.loads(sys.stdin.buffer.read())
 build = cache._build
 def told(*arguments):
