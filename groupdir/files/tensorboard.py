@@ -1,4 +1,4 @@
-"""TensorBoard records of a trial: scalars per epoch, and the HParams plug-in's."""
+"""TensorBoard files of a trial: scalars per epoch, and the entry of the HParams plug-in."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
-
 
 class TrialWriter:
-    """Writes one trial's records into a folder; closed by `with`.
+    """Writer of one trial's TensorBoard files. Use it in a `with` block, which closes it.
 
     Args:
-        folder: One a trial.
-        params: Name -> value, for the HParams plug-in; anything but numbers and flags is shown as text.
-        metrics: The metrics that the plug-in shows beside them.
+        folder: Folder of this trial alone.
+        params: Name -> value, for the HParams plug-in. Values other than numbers and booleans are shown as text.
+        metrics: Metrics that the plug-in shows next to the parameters.
     """
 
     def __init__(
         self, folder: str | Path, params: Mapping[str, Any] | None = None, metrics: tuple[str, ...] = ()
     ) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # late: it loads torch
+        from torch.utils.tensorboard.summary import hparams
+
         self._writer = SummaryWriter(str(folder))
         if params:
             plain = {
@@ -34,7 +34,7 @@ class TrialWriter:
                 file.add_summary(record)
 
     def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
-        """One epoch's metrics; those that are missing or NaN are left out."""
+        """Write one epoch's metrics, except those that are missing or not finite."""
         for name, value in metrics.items():
             if value is not None and math.isfinite(value):
                 self._writer.add_scalar(name, value, epoch)
