@@ -1,14 +1,14 @@
 """Balanced MSE: the likelihood of the target under the training distribution of targets, in three approximations.
 
-A prediction p is the mean of a normal distribution of width sigma over targets that all are equally likely. Where the
-training targets have the density q, the likelihood of y becomes N(y; p, v) q(y) / integral of N(t; p, v) q(t) dt with
-v = sigma^2, and its negative logarithm, without the constant log q(y), is the loss. The three functions differ in how
-they take the integral: over the batch (BMC), over a Gaussian mixture fitted to the training targets (GAI), over their
-histogram (BNI). At test time p is the prediction for a uniform distribution of targets: nothing is corrected.
+The model predicts the mean p of a normal distribution of width sigma, as if all targets were equally likely. If the
+training targets have the density q, the likelihood of y is N(y; p, v) q(y) / integral of N(t; p, v) q(t) dt with
+v = sigma^2. The loss is the negative logarithm of that, without the constant log q(y). The three functions approximate
+the integral differently: over the batch (BMC), over a Gaussian mixture fitted to the training targets (GAI), or over
+their histogram (BNI). At test time p needs no correction: it is the prediction for uniformly distributed targets.
 
-All are multiplied with the value of 2 v, so that the gradient with respect to p is that of a squared error. They are
-calculated in float64, and quadratic terms are subtracted before they are divided by v: neither far predictions and
-small sigmas nor large sigmas cost digits.
+Each loss is multiplied by the value of 2 v, so its gradient with respect to p is that of a squared error. All of them
+are computed in float64, and quadratic terms are subtracted before the division by v, so no precision is lost for far
+predictions, small sigmas or large sigmas.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEAST_VARIANCE = 1e-6
 def batch_monte_carlo_loss(
     prediction: Tensor, y: Tensor, sigma: Tensor | float, *, as_published: bool = False
 ) -> Tensor:
-    """Balanced MSE with the batch as a sample of the training targets (BMC).
+    """Return the Balanced MSE that takes the batch as a sample of the training targets (BMC).
 
     2 v times the mean of -log(sum over {j: y_j = y_i} of exp(l_ij) / sum over all j of exp(l_ij)), with
     l_ij = -(prediction_i - y_j)^2 / (2 v) and v = sigma^2, at least 1e-6.
@@ -40,19 +40,19 @@ def batch_monte_carlo_loss(
         prediction: `(B,)`, floating.
         y: Targets `(B,)` in the units of the predictions.
         sigma: Width of the noise in the same units: a number > 0, or a tensor of one value, which gets a gradient.
-        as_published: Only j = i counts as right, so that equal targets of a batch are false negatives: a perfect
-            prediction costs 2 v log(how many have its target). Gradients are the same.
+        as_published: Count only j = i as right, as the published code does. Equal targets in a batch are then false
+            negatives, and a perfect prediction costs 2 v log(samples with its target). Gradients are the same.
 
     Returns:
         A scalar, float64 for float64 predictions and float32 otherwise; 0 for one sample.
 
     Raises:
-        ValueError: On wrong shapes or types, a sigma that is not positive.
+        ValueError: On wrong shapes or types, or a sigma that is not positive.
 
     Source: Ren et al. 2022 (Balanced MSE), batch-based Monte Carlo.
 
-    Differences from the source: equal targets are no negatives. Theirs is the likelihood without the density of y_i,
-    which the batch knows as its share of equal targets; with it the value is the whole likelihood's.
+    Differences from the source: equal targets do not count as negatives. The source leaves out the density of y_i,
+    which the batch estimates by its share of equal targets; with it, the value is that of the full likelihood.
 
     Example:
         >>> batch_monte_carlo_loss(torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0]), 1.0)  # 2 log(1 + exp(-1/2))
@@ -69,7 +69,7 @@ def batch_monte_carlo_loss(
 def gmm_integration_loss(
     prediction: Tensor, y: Tensor, sigma: Tensor | float, means: Values, variances: Values, weights: Values
 ) -> Tensor:
-    """Balanced MSE with a Gaussian mixture as the density of the training targets (GAI).
+    """Return the Balanced MSE that takes a Gaussian mixture as the density of the training targets (GAI).
 
     2 v times the mean of (y - p)^2 / (2 v) + log(v) / 2 + log sum_k w_k N_k, with v = sigma^2, at least 1e-6, and
     N_k = exp(-(p - m_k)^2 / (2 (v_k + v))) / sqrt(v_k + v).
@@ -86,7 +86,7 @@ def gmm_integration_loss(
         A scalar, float64 for float64 predictions and float32 otherwise.
 
     Raises:
-        ValueError: On wrong shapes or types, a sigma or a mixture out of range.
+        ValueError: On wrong shapes or types, or a sigma or mixture out of range.
 
     Source: Ren et al. 2022 (Balanced MSE), GMM-based analytical integration; there with 8 components.
 
@@ -108,7 +108,7 @@ def gmm_integration_loss(
 def bucket_integration_loss(
     prediction: Tensor, y: Tensor, sigma: Tensor | float, centers: Values, weights: Values
 ) -> Tensor:
-    """Balanced MSE with a histogram as the density of the training targets (BNI).
+    """Return the Balanced MSE that takes a histogram as the density of the training targets (BNI).
 
     2 v times the mean of (y - p)^2 / (2 v) + log sum_k w_k exp(-(p - c_k)^2 / (2 v)), with v = sigma^2, at least 1e-6.
 
@@ -116,14 +116,14 @@ def bucket_integration_loss(
         prediction: p `(B,)`, floating.
         y: Targets `(B,)` in the units of the predictions.
         sigma: Width of the noise in the same units: a number > 0, or a tensor of one value, which gets a gradient.
-        centers: c `(K,)`, where the buckets are.
-        weights: w_k, K values >= 0, not all 0: the buckets' shares of the training targets.
+        centers: c `(K,)`, the centres of the buckets.
+        weights: w_k, K values >= 0, not all 0: the share of the training targets in each bucket.
 
     Returns:
         A scalar, float64 for float64 predictions and float32 otherwise.
 
     Raises:
-        ValueError: On wrong shapes or types, a sigma or weights out of range.
+        ValueError: On wrong shapes or types, or a sigma or weights out of range.
 
     Source: Ren et al. 2022 (Balanced MSE), bucket-based numerical integration.
 
@@ -138,12 +138,12 @@ def bucket_integration_loss(
 
 
 def _log_ratio(error: Tensor, step: Tensor, variance: Tensor) -> Tensor:
-    """Log of N(t; p, v) / N(y; p, v) for error = p - y and step = t - y: no square of a distance is lost in another."""
+    """Return log N(t; p, v) / N(y; p, v) for error = p - y and step = t - y, without cancelling squares."""
     return step * (2 * error - step) / (2 * variance)
 
 
 def _arguments(prediction: Tensor, y: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
-    """Predictions, targets and the variance, a scalar, all in float64."""
+    """Return predictions, targets and the scalar variance, all in float64."""
     check_prediction(prediction)
     check_targets(y, len(prediction))
     if isinstance(sigma, Tensor):
@@ -158,7 +158,7 @@ def _arguments(prediction: Tensor, y: Tensor, sigma: Tensor | float) -> tuple[Te
 
 
 def _result(loss: Tensor, variance: Tensor, prediction: Tensor) -> Tensor:
-    """The mean of the losses `(B,)` times 2 v, float64 for float64 predictions and float32 otherwise."""
+    """Return 2 v times the mean of the losses `(B,)`, in float64 for float64 predictions and float32 otherwise."""
     value = batch_mean(loss) * 2 * variance.detach()
     return value if prediction.dtype == torch.float64 else value.float()
 
@@ -166,9 +166,9 @@ def _result(loss: Tensor, variance: Tensor, prediction: Tensor) -> Tensor:
 def _components(
     p: Tensor, centers: Values, weights: Values, variances: Values | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Centres, variances (0 if None) and logarithms of the weights, each `(K,)`, on the predictions' device.
+    """Return centres, variances (0 if None) and log-weights, each `(K,)`, on the predictions' device.
 
-    Their values are looked at unless they lie on a GPU.
+    Values are checked only on a CPU: on a GPU a check would wait for the device.
     """
     center = _flat(centers, p)
     weight = _flat(weights, p)

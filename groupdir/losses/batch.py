@@ -1,4 +1,4 @@
-"""What the losses share: the type they calculate in, the checks of a batch's tensors, the mean over the batch."""
+"""Shared parts of the losses: their floating type, checks of a batch's tensors, and the mean over the batch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def calculated(x: Tensor) -> Tensor:
-    """The tensor in the type that losses calculate in: float64 stays, everything else becomes float32."""
+    """Return the tensor in the type that losses compute in: float64 stays, everything else becomes float32."""
     return x if x.dtype == torch.float64 else x.float()
 
 
 def check_features(z: Tensor, name: str = "z") -> None:
-    """Refuses what is no floating tensor `(B, D)`.
+    """Refuse anything but a floating tensor `(B, D)`.
 
     Raises:
         ValueError: On a wrong shape or type.
@@ -22,7 +22,7 @@ def check_features(z: Tensor, name: str = "z") -> None:
 
 
 def check_prediction(prediction: Tensor) -> None:
-    """Refuses what is no floating tensor `(B,)`; a `(B, 1)` would broadcast against targets `(B,)`.
+    """Refuse anything but a floating tensor `(B,)`. A `(B, 1)` would silently broadcast against targets `(B,)`.
 
     Raises:
         ValueError: On a wrong shape or type.
@@ -35,7 +35,7 @@ def check_prediction(prediction: Tensor) -> None:
 
 
 def check_targets(y: Tensor, batch: int, name: str = "y") -> None:
-    """Refuses what is no real tensor of `batch` values.
+    """Refuse anything but a real tensor of `batch` values.
 
     Raises:
         ValueError: On a wrong shape or type.
@@ -48,10 +48,10 @@ def check_targets(y: Tensor, batch: int, name: str = "y") -> None:
 
 
 def check_weight(weight: Tensor | None, batch: int) -> None:
-    """Refuses weights that do not fit the batch; values are looked at on a CPU only, where that waits for nothing.
+    """Refuse weights that do not fit the batch. Values are checked only on a CPU: on a GPU a check would wait.
 
     Raises:
-        ValueError: On a wrong shape, and on a CPU on weights that are negative or NaN.
+        ValueError: On a wrong shape, or, on a CPU, on weights that are negative or NaN.
     """
     if weight is None:
         return
@@ -62,9 +62,9 @@ def check_weight(weight: Tensor | None, batch: int) -> None:
 
 
 def batch_mean(loss: Tensor, weight: Tensor | None = None) -> Tensor:
-    """The sum of `(B,)` losses times their weights, over B; 0 for an empty batch.
+    """Return the sum of `(B,)` losses times their weights, divided by B; 0 for an empty batch.
 
-    It divides by B and not by the sum of the weights: their mean is 1 over a data set, not over a batch.
+    The divisor is B and not the sum of the weights, because weights have mean 1 over a data set, not over a batch.
     """
     if weight is not None:
         loss = loss * weight.to(loss.dtype)

@@ -19,16 +19,17 @@ Reduction = Literal["mean", "sum"]
 def soft_label_loss(
     logits: Tensor, group: Tensor, beta: float, *, reduction: Reduction = "mean", weight: Tensor | None = None
 ) -> Tensor:
-    """Cross-entropy with symmetric descending soft labels: -sum over k of q_ik log softmax(logits_i)_k.
+    """Return the cross-entropy with symmetric descending soft labels: -sum over k of q_ik log softmax(logits_i)_k.
 
-    q = `soft_labels(group, G, beta)`. The calculation is in float32 (float64 for float64 logits), autocast or not.
+    q = `soft_labels(group, G, beta)`. It is computed in float32 (float64 for float64 logits), even under autocast.
 
     Args:
         logits: Group head's outputs `(B, G)`, floating.
         group: Groups `(B,)`, whole numbers in [0, G).
-        beta: How fast the labels descend, > 0.
+        beta: Slope of the descending labels, > 0.
         reduction: "mean" divides the sum over samples by B.
-        weight: Weights of the samples `(B,)`. "mean" still divides by B: their mean is 1 over a data set, not a batch.
+        weight: Weights of the samples `(B,)`. "mean" still divides by B: weights have mean 1 over a data set, not a
+            batch.
 
     Returns:
         A scalar, float64 for float64 logits and float32 otherwise; 0 for an empty batch.
@@ -38,7 +39,7 @@ def soft_label_loss(
 
     Source: Pu et al. 2025, Eq. 4.
 
-    Differences from the source: Eq. 4 is printed without the minus sign and as a sum; "sum" gives that reduction.
+    Differences from the source: Eq. 4 is printed without the minus sign, and as a sum, which is reduction "sum" here.
 
     Example:
         >>> soft_label_loss(torch.zeros(4, 10), torch.tensor([0, 3, 3, 9]), beta=1.0)  # log 10
@@ -60,9 +61,9 @@ def logit_adjusted_loss(
     reduction: Reduction = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Cross-entropy on logits + tau log(n_k / N): rare groups must win by a margin in training.
+    """Return the cross-entropy on logits + tau log(n_k / N), which makes rare groups win by a margin in training.
 
-    At inference use the raw logits. The calculation is in float32 (float64 for float64 logits), autocast or not.
+    At inference use the raw logits. It is computed in float32 (float64 for float64 logits), even under autocast.
 
     Args:
         logits: Group head's outputs `(B, G)`, floating.
@@ -100,7 +101,7 @@ def logit_adjusted_loss(
 
 
 def _checked_logits(logits: Tensor, group: Tensor) -> Tensor:
-    """Logits in the type of the calculation, once their shape and that of the groups are right."""
+    """Check the shapes of logits and groups, then return the logits in the type that losses compute in."""
     if logits.dim() != 2 or not logits.is_floating_point() or not logits.shape[1]:
         raise ValueError(f"logits must be floating of shape (B, G), got {logits.dtype} of shape {tuple(logits.shape)}")
     check_group(group, logits.shape[1])  # torch would take -100 for "ignore this one"
@@ -110,7 +111,7 @@ def _checked_logits(logits: Tensor, group: Tensor) -> Tensor:
 
 
 def _reduced(loss: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
-    """The sum of `(B,)` losses, or that over B."""
+    """Return the sum of `(B,)` losses, or that sum divided by B."""
     if reduction not in get_args(Reduction):
         raise ValueError(f"reduction must be one of {', '.join(get_args(Reduction))}, got {reduction!r}")
     check_weight(weight, len(loss))

@@ -1,4 +1,4 @@
-"""ConR: contrast samples that the model takes for neighbours although their targets are not."""
+"""ConR: contrast samples whose predictions are near although their targets are far apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def conr_loss(
     count_others: bool = True,
     as_published: bool = False,
 ) -> Tensor:
-    """Pull samples with near targets together, push away those that only the predictions put near.
+    """Pull samples with near targets together and push away those whose predictions alone are near.
 
     With s_ij the cosine of features over the temperature, the partners of i are
 
@@ -41,8 +41,9 @@ def conr_loss(
         z: Features `(B, D)`, floating, of any norm. A zero vector has cosine 0 with all and gradient 0.
         y: Targets `(B,)`.
         prediction: The model's predictions `(B,)` in the units of `y`. Only compared: no gradient.
-        window: How far apart near targets are, >= 0, in the units of `y`. Published: 1 year; 0.1 suits scores of 0..5.
-        eta: How much harder far samples are pushed, >= 0, per unit of `y`.
+        window: Largest distance of near targets, >= 0, in the units of `y`. Published: 1 year; 0.1 suits scores of
+            0..5.
+        eta: Extra push per unit of distance in `y`, >= 0.
         temperature: > 0.
         weight: Weights of the samples `(B,)`, >= 0.
         count_others: Keep the B - |P_i| in D_i. Published code has it, because it masks s_ij by a product and takes
@@ -88,13 +89,16 @@ def conr_loss(
 
 
 def _distances(values: Tensor) -> Tensor:
-    """|v_i - v_j| `(B, B)` in float64, in which differences of float32 values are exact or nearly so."""
+    """Return |v_i - v_j| `(B, B)` in float64, where differences of float32 values are exact or nearly so."""
     values = values.detach().double()
     return (values[:, None] - values).abs()
 
 
 def _rounding(y: Tensor) -> Tensor:
-    """What rounding two targets to their type, twice if they were scaled, can have added to their distance `(B, B)`."""
+    """Return how much rounding can have added to the distance of two targets `(B, B)`.
+
+    Targets are rounded to their type once, or twice if they were scaled.
+    """
     eps = 2 * torch.finfo(y.dtype).eps if y.is_floating_point() else 0.0
     size = y.detach().double().abs()
     return eps * (size[:, None] + size)

@@ -1,4 +1,4 @@
-"""Directions of features and their cosines, without a vector that is too long, too short, or zero."""
+"""Directions of features and their cosines, safe for very long, very short and zero vectors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def directions(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Directions u = z / |z| `(B, D)` and 1 / |z| `(B, 1)`, both 0 for zero vectors; no square over- or underflows.
+    """Return directions u = z / |z| `(B, D)` and 1 / |z| `(B, 1)`, both 0 for zero vectors, without overflow.
 
     The directions are differentiable, with gradient 0 at a zero vector; the inverse norms are constants.
 
@@ -27,15 +27,15 @@ def directions(z: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def products_keep_float32(device: torch.device) -> bool:
-    """False where the user lets matrix products run in TF32 or bfloat16, whose error 1/t would magnify."""
+    """Return False if the user lets matrix products run in TF32 or bfloat16, whose error 1/t would magnify."""
     backend = torch.backends.cuda if device.type == "cuda" else torch.backends.mkldnn
     return backend.matmul.fp32_precision in ("none", "ieee")
 
 
 def cosine_matrix(z: Tensor) -> Tensor:
-    """Cosines `(B, B)` between the rows of `z`, in its type; a zero vector has cosine 0 with all, itself included.
+    """Return the cosines `(B, B)` between the rows of `z`, in its type. A zero vector has cosine 0 even with itself.
 
-    The caller switches autocast off. Products that would run in TF32 or bfloat16 are made in float64.
+    The caller switches autocast off. Products that would run in TF32 or bfloat16 are computed in float64.
     """
     unit, _ = directions(z)
     if z.dtype != torch.float64 and not products_keep_float32(z.device):

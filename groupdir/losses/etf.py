@@ -1,4 +1,4 @@
-"""Neural collapse on purpose: a fixed classifier whose directions are a simplex, and the loss that pulls to them."""
+"""Induced neural collapse: a fixed classifier whose directions form a simplex, and a loss that pulls towards them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from groupdir.losses.batch import batch_mean, calculated, check_features
 
 
 def simplex_etf(dim: int, groups: int, *, generator: torch.Generator | None = None) -> Tensor:
-    """An equiangular tight frame: G unit vectors, every two with the cosine -1 / (G - 1).
+    """Return an equiangular tight frame: G unit vectors of which any two have the cosine -1 / (G - 1).
 
     sqrt(G / (G - 1)) P (I - 1 1^T / G), with P `(D, G)` a random matrix of orthonormal columns.
 
@@ -22,7 +22,7 @@ def simplex_etf(dim: int, groups: int, *, generator: torch.Generator | None = No
         generator: Source of P; torch's own if None.
 
     Returns:
-        `(D, G)`, float64: one column for each group. Cast it when it becomes a buffer.
+        `(D, G)`, float64: one column per group. Cast it when registering it as a buffer.
 
     Raises:
         ValueError: On fewer than 2 groups, or fewer features than groups.
@@ -48,18 +48,19 @@ def simplex_etf(dim: int, groups: int, *, generator: torch.Generator | None = No
 
 
 def etf_dot_regression_loss(z: Tensor, group: Tensor, etf: Tensor, length_penalty: float = 0.0) -> Tensor:
-    """Half the mean of (z . m - |m| |z|)^2 / |z|, m the vector of the sample's group, plus a penalty of |z|.
+    """Return half the mean of (z . m - |m| |z|)^2 / |z| plus a penalty of |z|, with m the vector of the sample's group.
 
-    |z| is a constant in the first term, so that it only turns features. It pulls to the own group and pushes from none.
+    |z| is a constant in the first term, which therefore only turns features. It pulls a feature towards its own group
+    and pushes it away from none.
 
     Args:
-        z: Features `(B, D)`, floating, as they meet the classifier: published after a batch norm, at unit length.
+        z: Features `(B, D)`, floating, as they enter the classifier; published: after a batch norm, at unit length.
         group: Groups `(B,)`, whole numbers in [0, G).
-        etf: `(D, G)`, floating, of any lengths: `simplex_etf`, if wished times `etf_lengths`.
+        etf: `(D, G)`, floating, of any lengths: `simplex_etf`, optionally times `etf_lengths`.
         length_penalty: >= 0, times the mean |z|; for features that are not at unit length. Published 0.01 there.
 
     Returns:
-        A scalar, float64 for float64 features and float32 otherwise; a zero vector adds nothing.
+        A scalar, float64 for float64 features and float32 otherwise. A zero vector adds 0.
 
     Raises:
         ValueError: On wrong shapes or types, groups out of range, a negative penalty.
@@ -93,9 +94,9 @@ def etf_dot_regression_loss(z: Tensor, group: Tensor, etf: Tensor, length_penalt
 
 
 def etf_lengths(group: Tensor, groups: int) -> Tensor:
-    """Lengths `(G,)`, float32, for the vectors of a batch: sqrt((B / distinct groups) / members), 1 for absent groups.
+    """Return lengths `(G,)`, float32, for a batch: sqrt((B / distinct groups) / members), 1 for absent groups.
 
-    Multiply the columns of an ETF with them, and the features of rare groups are drawn out to longer vectors.
+    Multiply the columns of an ETF by them to pull features of rare groups towards longer vectors.
 
     Raises:
         ValueError: On wrong groups.

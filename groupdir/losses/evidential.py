@@ -14,20 +14,20 @@ _LEAST = 1e-6
 
 
 def evidential_loss(params: Tensor, y: Tensor, *, coefficient: float = 0.01, weight: Tensor | None = None) -> Tensor:
-    """The mean of w (NLL + coefficient |y - gamma| (2 nu + alpha)).
+    """Return the mean of w (NLL + coefficient |y - gamma| (2 nu + alpha)).
 
     NLL is the negative logarithm of the Student t density that the four parameters give to y:
 
         1/2 log(pi / nu) - alpha log Om + (alpha + 1/2) log(nu (y - gamma)^2 + Om) + log Gamma(alpha)
         - log Gamma(alpha + 1/2),   Om = 2 beta (1 + nu).
 
-    The calculation is in float64: for large evidence the terms of NLL all but cancel.
+    It is computed in float64: for large evidence the terms of NLL almost cancel.
 
     Args:
         params: `(B, 4)`, floating, the columns gamma (the prediction), nu > 0, alpha > 0, beta > 0, as
             `evidential_parameters` gives them. nu and beta below 1e-6 count as 1e-6.
         y: Targets `(B,)` in the units of gamma.
-        coefficient: >= 0, how much evidence for a wrong prediction costs.
+        coefficient: Cost of evidence for a wrong prediction, >= 0.
         weight: Weights of the samples `(B,)`, >= 0. The mean still divides by B.
 
     Returns:
@@ -62,12 +62,12 @@ def evidential_loss(params: Tensor, y: Tensor, *, coefficient: float = 0.01, wei
 
 
 def evidential_parameters(raw: Tensor, *, sharpness: float = 0.01) -> Tensor:
-    """The four parameters from a head's four outputs: gamma as it is, nu and beta by softplus, alpha by 1 + softplus.
+    """Map a head's four outputs to parameters: gamma unchanged, nu and beta by softplus, alpha by 1 + softplus.
 
     Args:
         raw: `(B, 4)`, floating, a head's outputs.
-        sharpness: The softplus log(1 + exp(s x)) / s, > 0. Small ones start with much evidence: log(2) / s at x = 0,
-            which is 69.3 for the published code's 0.01.
+        sharpness: s > 0 of the softplus log(1 + exp(s x)) / s. A small s starts with much evidence: log(2) / s at x =
+            0, which is 69.3 for the 0.01 of the published code.
 
     Returns:
         `(B, 4)`: gamma, nu, alpha, beta, as `evidential_loss` takes them; float64 for float64 and float32 otherwise.
@@ -90,14 +90,14 @@ def evidential_parameters(raw: Tensor, *, sharpness: float = 0.01) -> Tensor:
 
 
 def conjugate_parameters(raw: Tensor, weight: Tensor | None = None) -> Tensor:
-    """VIR's four parameters from its head's three outputs (x, n, b), evidence multiplied with the sample's weight.
+    """Map the three outputs (x, n, b) of VIR's head to four parameters, with evidence times the sample's weight.
 
     gamma = x, nu = n w, alpha = 0.3 + n w / 2 and beta = b, with n = 2 + softplus and b = softplus of the outputs,
-    softplus(x) = 10 log(1 + exp(x / 10)). VIR's loss is `evidential_loss` of them, unweighted.
+    softplus(x) = 10 log(1 + exp(x / 10)). VIR's loss is the unweighted `evidential_loss` of these.
 
     Args:
         raw: `(B, 3)`, floating, a head's outputs.
-        weight: w `(B,)`, >= 0, in training; None, at test time, is 1.
+        weight: w `(B,)`, >= 0, in training; None means 1, as at test time.
 
     Returns:
         `(B, 4)`: gamma, nu, alpha, beta, as `evidential_loss` takes them; float64 for float64 and float32 otherwise.

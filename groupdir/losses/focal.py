@@ -1,4 +1,4 @@
-"""Focal-R: regression errors weighed by how large they are."""
+"""Focal-R: regression errors weighted by their size."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ def focal_loss(
     activation: Activation = "sigmoid",
     weight: Tensor | None = None,
 ) -> Tensor:
-    """The mean of w |e|^b A(|e|)^gamma, e = prediction - y: small errors hardly count.
+    """Return the mean of w |e|^b A(|e|)^gamma with e = prediction - y, in which small errors hardly count.
 
-    A(|e|) is 2 sigmoid(beta |e|) - 1 or tanh(beta |e|), and b is 1 for "l1" and 2 for "mse". The gradient goes
-    through A too.
+    A(|e|) is 2 sigmoid(beta |e|) - 1 or tanh(beta |e|), and b is 1 for "l1" and 2 for "mse". The gradient
+    passes through A too.
 
     Args:
         prediction: `(B,)`, floating.
         y: Targets `(B,)` in the units of the predictions.
-        base: The error that is weighed.
-        beta: How soon an error counts as large, > 0, per unit of `y`. Published: 0.2 for years, 20 for scores over 5.
-        gamma: How strongly, >= 0; 0 is the plain error.
+        base: Error that is weighted.
+        beta: Slope of A, > 0, per unit of `y`: a larger one makes smaller errors count. Published: 0.2 for years, 20
+            for scores over 5.
+        gamma: Strength of the weighting, >= 0; 0 is the plain error.
         activation: The shape of A.
         weight: Weights of the samples `(B,)`, >= 0. The mean still divides by B.
 
@@ -46,8 +47,8 @@ def focal_loss(
 
     Source: Yang et al. 2021, the Focal-R baseline.
 
-    Differences from the source: a gamma below 1 has no NaN gradient at an error of 0. 2 sigmoid(x) - 1 is taken as
-    tanh(x / 2), which keeps the digits of small errors.
+    Differences from the source: a gamma below 1 gives no NaN gradient at an error of 0. 2 sigmoid(x) - 1 is computed
+    as tanh(x / 2), which keeps the precision of small errors.
 
     Example:
         >>> focal_loss(torch.tensor([2.0]), torch.tensor([0.0]), beta=0.5, activation="tanh")  # 2 tanh(1)

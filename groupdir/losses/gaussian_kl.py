@@ -1,4 +1,4 @@
-"""How far a normal posterior over features is from the standard normal: the VAE's regulariser."""
+"""KL divergence of a normal posterior over features from the standard normal: the VAE's regulariser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from groupdir.losses.batch import batch_mean, calculated, check_features
 
 
 def gaussian_kl_loss(mean: Tensor, variance: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(0, 1)), summed over features, mean over the batch.
+    """Return KL(N(mean, variance) || N(0, 1)), summed over features and averaged over the batch.
 
     1/2 sum_d (variance + mean^2 - 1 - log variance); variances below 1e-12 count as 1e-12.
 

@@ -1,17 +1,17 @@
 """Group-aware contrastive loss L_grc (Pu et al. 2025, Eq. 2) and Rank-N-Contrast, in O(B^2) beside the similarities.
 
-Every pair (i, j) has a denominator of its own, the sum of exp(s_ik) over all k at least as far from i as j is. Two
-things make that cheap. An anchor's B - 1 denominators take only as many values as there are distinct groups; and with
-the groups in the order of their distance to the anchor, they are the tails of one running sum. So with mass[i, h] the
-sum of exp(s_ik) over the members of group h, and count[i, h] their number, both without i itself,
+Every pair (i, j) has its own denominator: the sum of exp(s_ik) over all k at least as far from i as j is. Two facts
+make that cheap. The B - 1 denominators of an anchor take only as many values as there are distinct groups. And with the
+groups sorted by distance to the anchor, the denominators are the tails of one running sum. Let mass[i, h] be the sum of
+exp(s_ik) over the members of group h and count[i, h] their number, both without i itself. Then
 
     den[i, h]    = sum of mass[i, h'] over groups h' with |h' - g_i| >= |h - g_i|
     weight[i, h] = sum of count[i, h'] / den[i, h'] over groups h' with |h' - g_i| <= |h - g_i|
     loss         = (sum_i sum_h count[i, h] log den[i, h] - sum_{i != j} s_ij) / (B (B - 1))
     dloss/ds_ij  = (exp(s_ij) weight[i, g_j] - 1) / (B (B - 1))
 
-All sums are over positive terms, so nothing cancels, and nothing is scattered, so the result is deterministic. The
-gradient is closed: it is made together with the value, in the one B x B matrix there is, and `backward` only scales it.
+All sums are over positive terms, so nothing cancels. No scatter is used, so the result is deterministic. The gradient
+has a closed form: it is computed together with the value, in the only B x B matrix, and `backward` only scales it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from groupdir.losses.directions import directions, products_keep_float32
 Similarity = Literal["negative_l2", "cosine", "negative_unit_l2"]
 
 _TOLERANCE = 2e-5
-"""Largest estimated relative error for which float32 will do. The whole gradient's is then below 1e-5 (measured)."""
+"""Largest estimated relative error for which float32 is used. The gradient's error is then below 1e-5 (measured)."""
 
 _EXPONENT_LIMIT = {torch.float32: 75.0, torch.float64: 650.0}
 """|exponent| up to which exp, its sums over a batch and their reciprocals are normal numbers of that type."""
 
 _MAX_LEVELS = 256
-"""Up to so many distinct groups a product with their memberships is cheaper than sorting every anchor's distances."""
+"""Up to this many distinct groups, a product with memberships is cheaper than sorting every anchor's distances."""
 
 _BLOCK_ELEMENTS, _BLOCK_ELEMENTS_GPU = 2**18, 2**24
 """Size of a block of anchors' rows: it stays in a core's cache, or is large enough to fill a GPU."""
@@ -48,10 +48,10 @@ def group_contrastive_loss(
 
     With s_ij = sim(z_i, z_j) / t, d_ij = |group_i - group_j| and K(i, j) = {k != i: d_ik >= d_ij}, the value is the
     mean over the B (B - 1) ordered pairs of log(sum over k in K(i, j) of exp(s_ik)) - s_ij. Members of the anchor's own
-    group are partners j like all others. For two augmented views, concatenate them and repeat the groups.
+    group are partners j like any other sample. For two augmented views, concatenate them and repeat the groups.
 
     Time is O(B^2 D) for the similarities and O(B^2) for the rest (O(B^2 log B) with more than 256 distinct groups);
-    memory is one B x B matrix. The calculation runs in float32 with autocast switched off, and by itself in float64
+    memory is one B x B matrix. It runs in float32 with autocast switched off. It switches to float64
     where float32 would not give five digits: low temperatures, near duplicates among long features, TF32 products.
 
     Args:
@@ -99,7 +99,7 @@ def group_contrastive_loss(
 
 
 class _GroupContrastive(torch.autograd.Function):
-    """Value and gradient in one go; `backward` multiplies the stored (B, D) gradient."""
+    """Autograd function that computes value and gradient together; `backward` scales the stored (B, D) gradient."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, group: Tensor, temperature: float, similarity: Similarity) -> Tensor:
@@ -109,8 +109,8 @@ class _GroupContrastive(torch.autograd.Function):
         else:
             with torch.autocast(z.device.type, enabled=False):
                 pairs = _pairs(z, temperature, similarity)
-                levels = _Levels.of(group, pairs.matrix.dtype)
-                loss, gradient = _value_and_gradient(pairs, levels, ctx.needs_input_grad[0])
+                groups = _Groups.of(group, pairs.matrix.dtype)
+                loss, gradient = _value_and_gradient(pairs, groups, ctx.needs_input_grad[0])
         ctx.dtype = z.dtype
         ctx.save_for_backward(gradient.to(dtype))
         return loss.to(dtype)
@@ -124,7 +124,7 @@ class _GroupContrastive(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class _Pairs:
-    """The similarities of a batch and what their gradient needs."""
+    """Similarities of a batch, and what their gradient needs."""
 
     matrix: Tensor  # (B, B) distances or cosines, symmetric, diagonal 0; overwritten on the way to the gradient
     scale: float  # s = scale * matrix: -1/t for distances, 1/t for cosines
@@ -138,11 +138,11 @@ class _Pairs:
 
 
 def _pairs(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
-    """Similarities and the gradient's product, each in float32 where that is exact enough, else in float64.
+    """Return similarities and the gradient's product, each in float32 where that is exact enough, else in float64.
 
     |x_i|^2 + |x_j|^2 - 2 x_i.x_j costs one matrix product, but its error is one of |x|^2: divided by 2 d t it is an
-    error of s, divided by 2 d^2 one of x_i - x_j. Whether float32 will do needs three values on the host. On a GPU that
-    is one wait, paid to keep float64 (and logarithms, which the same values decide on) for the batches that need them.
+    error of s, divided by 2 d^2 one of x_i - x_j. The choice of the type needs three values on the host. On a GPU that
+    is one wait; it saves float64 and logarithms for the batches that do not need them.
     """
     float32 = z.dtype != torch.float64 and products_keep_float32(z.device)
     if float32:
@@ -157,7 +157,7 @@ def _pairs(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
 
 
 def _pairs_as_given(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
-    """Similarities in the type of `z`: one matrix product."""
+    """Return similarities in the type of `z`, by one matrix product."""
     direction = inverse_norm = None
     if similarity != "negative_l2":
         direction, inverse_norm = directions(z)
@@ -176,11 +176,12 @@ def _pairs_as_given(z: Tensor, temperature: float, similarity: Similarity) -> _P
 
 
 def _distances(x: Tensor, temperature: float) -> tuple[Tensor, float, float, float]:
-    """Distances `(B, B)`, the least and the largest of two samples, and the largest norm; by one matrix product.
+    """Return distances `(B, B)`, their least and largest value off the diagonal, and the largest norm.
 
-    In float64 what rounding leaves of two equal rows is set to 0; in float32 the least is reported as 0 where rounding
-    may have made it, and the product is saved where even features spread evenly (the least then is at most 1.5 times
-    their root mean square norm) would be too long for it: not on a GPU, where looking costs more than the product.
+    One matrix product gives them. In float64, rounding noise between equal rows is set to 0. In float32, the least
+    distance is reported as 0 where it may be rounding noise. On a CPU the product is skipped if even evenly spread
+    features would be too long for float32 (their least distance is at most 1.5 times the root mean square norm); on a
+    GPU that check would cost more than the product.
     """
     eps = torch.finfo(x.dtype).eps
     norm = torch.linalg.vector_norm(x, dim=1)
@@ -203,24 +204,24 @@ def _distances(x: Tensor, temperature: float) -> tuple[Tensor, float, float, flo
 
 
 def _extremes(matrix: Tensor, norm: Tensor) -> tuple[float, float, float]:
-    """The least and the largest value off the diagonal, which is overwritten, and the largest norm."""
+    """Return the least and largest value off the diagonal, which is overwritten, and the largest norm."""
     matrix.diagonal().copy_(matrix[0, 1].expand(len(matrix)))
     nearest, farthest, longest = torch.stack([*matrix.aminmax(), norm.amax()]).tolist()
     return nearest, farthest, longest
 
 
 @dataclass(frozen=True)
-class _Levels:
-    """The distinct groups of a batch ("levels", H of them), or every sample as a level of its own where H is large."""
+class _Groups:
+    """Distinct groups of a batch, H of them. If H is large, every sample counts as a group of its own."""
 
     value: Tensor  # (H,) int64 or float64
-    code: Tensor  # (B,) level of each sample
+    code: Tensor  # (B,) index of each sample's group
     count: Tensor  # (H,) members
-    member: Tensor | None  # (B, H) memberships, 1 or 0; None where every sample is its own level
+    member: Tensor | None  # (B, H) memberships, 1 or 0; None where every sample is its own group
 
     @classmethod
-    def of(cls, group: Tensor, dtype: torch.dtype) -> _Levels:
-        """Levels of a batch with memberships in `dtype`. H shapes all that follows, hence a wait on a GPU."""
+    def of(cls, group: Tensor, dtype: torch.dtype) -> _Groups:
+        """Return the distinct groups of a batch, with memberships in `dtype`. On a GPU this waits for H."""
         group = group.detach().to(torch.float64 if group.is_floating_point() else torch.int64)
         if group.is_floating_point() and not bool(group.isfinite().all()):
             bad = int((~group.isfinite()).sum())
@@ -232,7 +233,7 @@ class _Levels:
         return cls(value, code, count, member.to(dtype))
 
     def order(self, anchor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tables `(A, H)` for anchor levels `(A,)`: levels by distance; how many are nearer; the last one as near."""
+        """Return tables `(A, H)` for anchors `(A,)`: groups by distance, how many are nearer, the last one as near."""
         distance = (self.value[anchor, None] - self.value).abs()
         near, ranking = distance.sort(dim=1, stable=True)
         first = torch.searchsorted(near, distance)
@@ -240,29 +241,30 @@ class _Levels:
         return ranking, first, last
 
     def others(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """How many members of each level, `(r, H)`, are not the anchor itself."""
+        """Count the members `(r, H)` of each group without the anchor itself."""
         own = self.code[rows, None] == self.code if self.member is None else self.member[rows]
         return self.count.to(dtype) - own.to(dtype)
 
 
-def _value_and_gradient(pairs: _Pairs, levels: _Levels, want_gradient: bool) -> tuple[Tensor, Tensor]:
-    """The loss and its gradient `(B, D)`. Goes through blocks of anchors, so that only `pairs.matrix` is B x B.
+def _value_and_gradient(pairs: _Pairs, groups: _Groups, want_gradient: bool) -> tuple[Tensor, Tensor]:
+    """Return the loss and its gradient `(B, D)`, block by block of anchors, so that only `pairs.matrix` is B x B.
 
-    exp(s) is kept for the gradient where the batch is one block, else made again: that is cheaper than a second matrix.
+    exp(s) is kept for the gradient if the batch is one block. Otherwise it is computed again, which is cheaper than a
+    second matrix.
     """
     matrix, batch = pairs.matrix, len(pairs.matrix)
     log = not pairs.high - pairs.low <= 2 * _EXPONENT_LIMIT[matrix.dtype]  # true for NaN
     offset = 0.0 if log else -(pairs.high + pairs.low) / 2  # cancels in the loss
     blocks = _blocks(matrix)
-    tables = levels.order(torch.arange(len(levels.value), device=matrix.device)) if levels.member is not None else None
-    weight = matrix.new_empty(len(levels.value), batch)
+    tables = groups.order(torch.arange(len(groups.value), device=matrix.device)) if groups.member is not None else None
+    weight = matrix.new_empty(len(groups.value), batch)
     log_sum, terms = matrix.new_zeros((), dtype=torch.float64), matrix
     for rows in blocks:
-        code = levels.code[rows]
-        ranking, first, last = levels.order(code) if tables is None else [table[code] for table in tables]
+        code = groups.code[rows]
+        ranking, first, last = groups.order(code) if tables is None else [table[code] for table in tables]
         terms = _terms(pairs, rows, offset, log)
-        mass = _mass(terms, levels, log)
-        block_sum, block_weight = _denominators(mass, levels.others(rows, mass.dtype), ranking, first, last, log)
+        mass = _mass(terms, groups, log)
+        block_sum, block_weight = _denominators(mass, groups.others(rows, mass.dtype), ranking, first, last, log)
         weight[:, rows] = block_weight.T
         log_sum += block_sum
     n_pairs = batch * (batch - 1)
@@ -271,19 +273,19 @@ def _value_and_gradient(pairs: _Pairs, levels: _Levels, want_gradient: bool) -> 
         return loss, torch.zeros_like(pairs.points)
     for rows in blocks:
         terms = terms if len(blocks) == 1 else _terms(pairs, rows, offset, log)
-        _pull_into(matrix[rows], terms, weight, levels, rows, pairs, log)
+        _pull_into(matrix[rows], terms, weight, groups, rows, pairs, log)
     return loss, _gradient(pairs, n_pairs)
 
 
 def _blocks(matrix: Tensor) -> list[slice]:
-    """Blocks of rows of a (B, B) matrix."""
+    """Return blocks of rows of a (B, B) matrix."""
     elements = _BLOCK_ELEMENTS if matrix.device.type == "cpu" else _BLOCK_ELEMENTS_GPU
     rows = max(1, elements // len(matrix))
     return [slice(start, min(start + rows, len(matrix))) for start in range(0, len(matrix), rows)]
 
 
 def _terms(pairs: _Pairs, rows: slice, offset: float, log: bool) -> Tensor:
-    """exp(s + offset) of a block of anchors, `(r, B)`, 0 for the anchor itself; with `log`, s and -inf."""
+    """Return exp(s + offset) `(r, B)` of a block of anchors, 0 for the anchor itself; with `log`, s and -inf."""
     terms = pairs.matrix[rows] * pairs.scale
     if not log:
         terms.add_(offset).exp_()
@@ -291,24 +293,24 @@ def _terms(pairs: _Pairs, rows: slice, offset: float, log: bool) -> Tensor:
     return terms
 
 
-def _mass(terms: Tensor, levels: _Levels, log: bool) -> Tensor:
-    """The sum of each level's terms, `(r, H)`; with `log`, its logarithm, from each anchor's largest term per level."""
-    if levels.member is None:
+def _mass(terms: Tensor, groups: _Groups, log: bool) -> Tensor:
+    """Return the sum of each group's terms `(r, H)`; with `log` its logarithm, offset by the largest term."""
+    if groups.member is None:
         return terms
     if not log:
-        return (levels.member.T @ terms.T).T  # up to three times faster on a CPU than terms @ member
-    parts = torch.split(terms[:, levels.code.argsort()], levels.count.tolist(), dim=1)
+        return (groups.member.T @ terms.T).T  # up to three times faster on a CPU than terms @ member
+    parts = torch.split(terms[:, groups.code.argsort()], groups.count.tolist(), dim=1)
     largest = torch.stack([part.amax(1) for part in parts], dim=1)
-    largest.clamp_(min=torch.finfo(terms.dtype).min)  # not -inf where a level is the anchor alone
-    return ((terms - largest[:, levels.code]).exp_() @ levels.member).log_() + largest
+    largest.clamp_(min=torch.finfo(terms.dtype).min)  # not -inf where a group is the anchor alone
+    return ((terms - largest[:, groups.code]).exp_() @ groups.member).log_() + largest
 
 
 def _denominators(
     mass: Tensor, others: Tensor, ranking: Tensor, first: Tensor, last: Tensor, log: bool
 ) -> tuple[Tensor, Tensor]:
-    """The sum of count x log den over a block, and the weights `(r, H)`, with `log` their logarithms.
+    """Return the sum of count x log den over a block, and the weights `(r, H)`; with `log` their logarithms.
 
-    By distance, a denominator is a sum from the far end and a weight one from the near end.
+    In the order of distance, a denominator is a sum from the far end and a weight a sum from the near end.
     """
     scan = torch.logcumsumexp if log else torch.cumsum
     denominator = scan(mass.gather(1, ranking).flip(1), 1).flip(1).gather(1, first)
@@ -319,18 +321,18 @@ def _denominators(
 
 
 def _pull_into(
-    out: Tensor, terms: Tensor, weight: Tensor, levels: _Levels, rows: slice, pairs: _Pairs, log: bool
+    out: Tensor, terms: Tensor, weight: Tensor, groups: _Groups, rows: slice, pairs: _Pairs, log: bool
 ) -> None:
     """Replace a block of `pairs.matrix` by B (B - 1) (dloss/ds_ij + dloss/ds_ji), over d_ij where those are distances.
 
     `weight` is (H, B), anchors along the second axis.
     """
     if log:
-        both = (terms + weight[:, rows].T[:, levels.code]).exp_() + (terms + weight[levels.code[rows]]).exp_()
-    elif levels.member is None:
+        both = (terms + weight[:, rows].T[:, groups.code]).exp_() + (terms + weight[groups.code[rows]]).exp_()
+    elif groups.member is None:
         both = (weight[rows] + weight[:, rows].T).mul_(terms)
     else:  # a sum of weight[g_i, j], whole rows, and weight[g_j, i], by the product that gathers columns fastest
-        both = weight[levels.code[rows]].addmm_(weight[:, rows].T, levels.member.T).mul_(terms)
+        both = weight[groups.code[rows]].addmm_(weight[:, rows].T, groups.member.T).mul_(terms)
     if pairs.scale > 0:
         torch.sub(both, 2, out=out)
         return
@@ -342,9 +344,9 @@ def _pull_into(
 
 
 def _gradient(pairs: _Pairs, n_pairs: int) -> Tensor:
-    """The gradient `(B, D)` from the pulls in `pairs.matrix`: row i is the sum over j of pull_ij (x_j - x_i).
+    """Return the gradient `(B, D)` from the pulls in `pairs.matrix`: row i is the sum over j of pull_ij (x_j - x_i).
 
-    For cosines the -x_i is free, because the projection removes all that is along u_i, and it saves digits.
+    For cosines, -x_i may be added freely, because the projection removes everything along u_i, and it keeps precision.
     """
     matrix = pairs.matrix.fill_diagonal_(0)
     matrix.diagonal().copy_(-matrix.sum(1))

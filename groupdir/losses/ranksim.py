@@ -1,4 +1,4 @@
-"""RankSim: the order of a sample's neighbours among the features should be that among the targets."""
+"""RankSim: a sample's neighbours should have the same order by features as by targets."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def ranksim_loss(
     generator: torch.Generator | None = None,
     as_published: bool = False,
 ) -> Tensor:
-    """Compare, for each sample, how all samples rank by cosine of features and by distance of targets.
+    """Compare, for each sample, the ranks of all samples by cosine of features and by distance of targets.
 
-    One sample of each distinct target is drawn, M in all. With rk(v) the descending ranks 1..M of a vector, over M, and
-    S the cosines of the M features, the value is sum_i mean_j (rk(S_i)_j - rk(-|y_i - y|)_j)^2. Ranks are steps, so the
-    gradient is that of their piecewise linear interpolation: (rk(s + lambda g) - rk(s)) / (lambda + 1e-8), where g is
-    the gradient that arrives at the ranks. It therefore depends on the factor that the loss is multiplied with.
+    One sample of each distinct target is picked at random, M in all. With rk(v) the descending ranks 1..M of a vector,
+    over M, and S the cosines of the M features, the value is sum_i mean_j (rk(S_i)_j - rk(-|y_i - y|)_j)^2. Ranks are
+    step functions, so the gradient is that of their piecewise linear interpolation: (rk(s + lambda g) - rk(s)) /
+    (lambda + 1e-8), where g is the incoming gradient at the ranks. It therefore depends on the factor of the loss.
 
-    Of equal values the one of the larger target ranks first; the result does not depend on the order of the batch.
+    Among equal values, the one with the larger target ranks first, so the result does not depend on the batch order.
 
     Args:
         z: Features `(B, D)`, floating, of any norm. A zero vector has cosine 0 with all and gradient 0.
         y: Targets `(B,)`, in any units: only the order of their distances counts. Distances are taken in float64.
-        interpolation: lambda > 0. Larger values look further for a change of order.
-        generator: Source of the draw; torch's own if None. Not used where all targets are distinct.
-        as_published: Sort unstably, and keep the batch's order where all targets are distinct.
+        interpolation: lambda > 0. A larger value looks further for a change of order.
+        generator: Source of the random picks; torch's global one if None. Not used if all targets are distinct.
+        as_published: Sort unstably, and keep the batch order if all targets are distinct.
 
     Returns:
         A scalar, float64 for float64 features and float32 otherwise; 0 for fewer than two distinct targets.
@@ -46,8 +46,8 @@ def ranksim_loss(
 
     Source: Gong et al. 2022 (RankSim); Vlastelica et al. 2020 (the gradient).
 
-    Differences from the source: the code for pictures sorts unstably, so that ties (whole-numbered targets have many)
-    fall as the device likes; that for text is stable, with the later sample of the batch first.
+    Differences from the source: the published code for pictures sorts unstably, so the order of ties (frequent for
+    whole-numbered targets) depends on the device. The one for text sorts stably, with the later sample first.
 
     Example:
         >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1]])
@@ -88,14 +88,14 @@ class _Ranks(torch.autograd.Function):
 
 
 def _ranks(values: Tensor, stable: bool) -> Tensor:
-    """Descending ranks `(R, M)` from 1, int64; of equal values the last comes first where the sort is stable."""
+    """Return descending ranks `(R, M)` from 1, int64. In a stable sort the last of equal values comes first."""
     order = values.argsort(dim=1, stable=stable).flip(1)
     position = torch.arange(1, values.shape[1] + 1, device=values.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, position)
 
 
 def _one_of_each(y: Tensor, generator: torch.Generator | None, keep_order: bool) -> Tensor:
-    """Indices of one random sample for each distinct target, by ascending target."""
+    """Return the indices of one random sample per distinct target, by ascending target."""
     value, code = torch.unique(y, return_inverse=True)
     if len(value) == len(y):
         return torch.arange(len(y), device=y.device) if keep_order else code.argsort()
