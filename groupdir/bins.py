@@ -1,4 +1,4 @@
-"""Cutting a label range at exact edges: the one place that knows how a float32 label meets a decimal bin width."""
+"""Bins of a label range with exact edges, also for float32 labels and decimal bin widths."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 
 class Tensor(Protocol):
-    """A torch tensor, as far as it matters to modules that load no torch."""
+    """Protocol of a torch tensor, for modules that load no torch."""
 
     def detach(self) -> Any:
-        """The tensor without its history."""
+        """Return the tensor without its history."""
 
 
 Values = npt.ArrayLike | Tensor
@@ -22,10 +22,10 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def even_edges(low: float, width: float, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Lower edges `low + width * index`, correctly rounded to float64.
+    """Return lower edges `low + width * index`, correctly rounded to float64.
 
-    Decimal numbers are meant as written: 0.1 is one tenth, not the nearest binary number, so edge 26 of width 0.1 is
-    2.6 and not 2.6000000000000001. Numerators and the common denominator are whole numbers; one division rounds.
+    Decimal numbers are taken as written: 0.1 is one tenth, not the nearest binary number, so edge 26 of width 0.1 is
+    2.6 and not 2.6000000000000001. Numerators and the common denominator are whole numbers; only the division rounds.
 
     Example:
         >>> even_edges(0.0, 0.1, [3, 26]).tolist()
@@ -35,7 +35,7 @@ def even_edges(low: float, width: float, index: npt.ArrayLike) -> npt.NDArray[np
 
 
 def decimal(number: float) -> Fraction:
-    """The number that a person wrote: the shortest decimal that reads as `number`, exactly.
+    """Return the number that a person wrote: the shortest decimal that reads as `number`, as an exact fraction.
 
     Raises:
         ValueError: If the number is not finite.
@@ -46,7 +46,7 @@ def decimal(number: float) -> Fraction:
 
 
 def rational_edges(low: Fraction, width: Fraction, index: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Edges `low + width * index`, correctly rounded to float64 while their numerators stay below 2^53."""
+    """Return edges `low + width * index`, correctly rounded to float64 while their numerators stay below 2^53."""
     common = math.lcm(low.denominator, width.denominator)
     start, step = low.numerator * (common // low.denominator), width.numerator * (common // width.denominator)
     index = np.asarray(index)
@@ -59,20 +59,21 @@ def rational_edges(low: Fraction, width: Fraction, index: npt.ArrayLike) -> npt.
 
 
 def bin_index(y: Values, low: float, bin_width: float, bins: int | None = None) -> npt.NDArray[np.int64]:
-    """The bin k of each label: the last one whose lower edge `low + k * bin_width`, rounded to y's type, is <= y.
+    """Return the bin k of each label: the last one whose lower edge `low + k * bin_width`, rounded to y's type, is <=
+    y.
 
-    Labels are compared with edges in their own type. A float32 2.6 is a little more than 2.6; dividing it in float32,
-    or comparing it with edges in float64, puts some labels that sit on an edge into the bin before.
+    Labels are compared with edges in the type of the labels. A float32 2.6 is slightly more than 2.6. Dividing it in
+    float32, or comparing it with float64 edges, would put some labels on an edge into the bin below.
 
     Args:
         y: Labels `(N,)`; whole numbers are taken as float64.
         low: Lower edge of bin 0.
         bin_width: > 0, in label units.
-        bins: How many bins there are: labels outside go to the first and the last. None for an endless grid, on which
-            labels below `low` have negative bins.
+        bins: Number of bins; labels outside go to the first and the last bin. None: an endless grid, on which labels
+            below `low` have negative bins.
 
     Raises:
-        ValueError: On labels that are NaN or infinite, a width that is not positive, fewer than one bin.
+        ValueError: On labels that are NaN or infinite, a width that is not positive, or fewer than one bin.
 
     Example:
         >>> bin_index(np.array([0.0, 2.6, 5.0], dtype=np.float32), 0.0, 0.1, bins=50).tolist()
@@ -85,7 +86,7 @@ def bin_index(y: Values, low: float, bin_width: float, bins: int | None = None) 
     labels = finite_labels(y)
     guess = np.floor((labels.astype(np.float64) - low) / bin_width)
     if guess.size and np.abs(guess).max() >= 2**53:
-        raise ValueError(f"bin_width must not be so small beside the labels: {bin_width} gives more than 2^53 bins")
+        raise ValueError(f"bin_width is too small for these labels: {bin_width} gives more than 2^53 bins")
     index = guess.astype(np.int64)
     if bins is not None:
         index = np.clip(index, 0, bins - 1)
@@ -96,7 +97,7 @@ def bin_index(y: Values, low: float, bin_width: float, bins: int | None = None) 
 
 
 def bins_between(low: float, high: float, bin_width: float) -> int:
-    """How many bins reach from `low` to `high`; the last one may reach beyond.
+    """Return the number of bins from `low` to `high`; the last one may reach beyond.
 
     Raises:
         ValueError: Unless low < high and bin_width > 0, all finite.
@@ -113,10 +114,10 @@ def bins_between(low: float, high: float, bin_width: float) -> int:
 
 
 def finite_labels(y: Values) -> FloatArray:
-    """Labels as a floating array of their own type, whole numbers as float64.
+    """Return labels as a floating array of their own type, whole numbers as float64.
 
     Raises:
-        ValueError: If some are NaN or infinite, or none are numbers.
+        ValueError: If a label is NaN or infinite, or the labels are not numbers.
     """
     labels = as_array(y)
     if labels.dtype.kind in "iub":
@@ -130,7 +131,7 @@ def finite_labels(y: Values) -> FloatArray:
 
 
 def as_array(values: Values) -> npt.NDArray[Any]:
-    """An array of an array, a list, or a tensor on any device; half precision, which numpy may not know, as float32."""
+    """Convert an array, a list, or a tensor on any device to an array. Half precision becomes float32."""
     if hasattr(values, "detach"):
         tensor = values.detach().cpu()
         return np.asarray(tensor.float() if tensor.is_floating_point() and tensor.itemsize < 4 else tensor)

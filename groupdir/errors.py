@@ -1,4 +1,4 @@
-"""The errors that a person can cause: each says where, what must hold, what came, and what to do."""
+"""Errors that a person can cause. Each message says where, what is wrong, the value found, and what to do."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from dataclasses import dataclass
 
 
 class GroupdirError(Exception):
-    """Anything that a person can mend; commands print its text alone and exit with code 2."""
+    """Error that a person can fix. Commands print its text without a traceback and exit with code 2."""
 
 
 class DataError(GroupdirError):
-    """A data set that is missing, broken, or not what its configuration says."""
+    """Data set that is missing, broken, or different from its configuration."""
 
 
 class MethodError(GroupdirError):
-    """A training that went wrong: a loss that is not finite or that explodes. The trial is failed, never best."""
+    """Training that went wrong, such as by a loss that is not finite. The trial fails and is never chosen."""
 
 
 class DeviceMemoryError(GroupdirError):
-    """A GPU's memory, or the part of it that a trial may take, does not suffice."""
+    """Trial that does not fit into the memory of a GPU, or into its share of it."""
 
 
 class NodeError(GroupdirError):
-    """A node on which no trial can go on: it would fail them one after the other."""
+    """Node that cannot run any trial: every trial sent there would fail."""
 
 
 class OtherCodeError(NodeError):
-    """A node runs another groupdir than the driver: what it trained would be of another program."""
+    """Node whose groupdir differs from the driver's: its results would come from another program."""
 
 
 class DiskFullError(NodeError):
-    """A node cannot write a checkpoint, for a disk is full."""
+    """Node that cannot write a checkpoint because a disk is full."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake in a configuration.
+    """Mistake in a configuration.
 
     Attributes:
         address: Dotted address of the value, such as `method.beta`; empty for the whole file.
-        message: What must hold, what came, what to do.
-        file: The file that it stands in, if any.
-        line: Its line, counted from 1, or None.
+        message: Rule that must hold, the value found, and what to do.
+        file: File with the mistake, if any.
+        line: Line in the file, counted from 1, or None.
     """
 
     address: str
@@ -56,10 +56,10 @@ class Mistake:
 
 
 class ConfigError(GroupdirError):
-    """A configuration that cannot run. It carries *all* mistakes found, one line each.
+    """Configuration that cannot run. It lists *all* mistakes, one line each.
 
     Args:
-        mistakes: A text, or the mistakes.
+        mistakes: A message, or all mistakes.
     """
 
     def __init__(self, mistakes: str | Sequence[Mistake]) -> None:
@@ -68,5 +68,5 @@ class ConfigError(GroupdirError):
         self.mistakes = found
 
     def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Mistake]]]:
-        """Crosses a process border with its mistakes."""
+        """Pickle the error with its mistakes."""
         return type(self), (self.mistakes,)

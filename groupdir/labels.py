@@ -1,4 +1,4 @@
-"""What labels become before training: groups, descending soft labels over them, and weights of rare labels."""
+"""Groups of labels, descending soft labels over groups, and sample weights for rare labels."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class LabelGroups:
-    """Consecutive intervals of the label range, one for each group.
+    """Consecutive intervals of the label range, one per group.
 
-    Group g holds the labels from `bounds[g]` up to, not including, `bounds[g + 1]`; labels below `low` belong to the
-    first group and labels from `high` on to the last.
+    Group g holds the labels from `bounds[g]` up to, but not including, `bounds[g + 1]`. Labels below `low` belong to
+    the first group, and labels of `high` or more to the last.
 
     Attributes:
-        bounds: The G + 1 edges, in label units, ascending; two equal ones enclose a group without labels.
+        bounds: G + 1 ascending edges, in label units. Two equal edges enclose a group without labels.
 
     Source: Pu et al. 2025, section "Group classification".
 
-    Differences from the source: the paper prints floor(y / |G|); meant is a division by the group's width. The authors'
-    AgeDB code truncates the width to a whole number (`integer_width`), so that the last group is wider.
+    Differences from the source: the paper prints floor(y / |G|) but means a division by the width of a group. The
+    authors' AgeDB code truncates the width to a whole number (`integer_width`), so its last group is wider.
 
     Example:
         >>> groups = LabelGroups.equal_width(0, 5, 25)
@@ -53,7 +53,7 @@ class LabelGroups:
 
     @classmethod
     def equal_width(cls, low: float, high: float, groups: int) -> LabelGroups:
-        """G intervals of the same width, their edges correctly rounded: low + (high - low) k / G.
+        """Return G intervals of equal width with correctly rounded edges low + (high - low) k / G.
 
         Raises:
             ValueError: Unless groups >= 1 and low < high.
@@ -64,7 +64,7 @@ class LabelGroups:
 
     @classmethod
     def integer_width(cls, low: float, high: float, groups: int) -> LabelGroups:
-        """G intervals of the whole width int((high - low) / G); the last one also takes the remainder.
+        """Return G intervals of the whole width int((high - low) / G); the last one also takes the remainder.
 
         Raises:
             ValueError: Unless groups >= 1, low < high and the width is at least 1.
@@ -79,15 +79,15 @@ class LabelGroups:
 
     @classmethod
     def equal_frequency(cls, y: Tensor | Array, groups: int, low: float, high: float) -> LabelGroups:
-        """G intervals with about as many training labels each.
+        """Return G intervals with about equally many training labels.
 
-        A value v goes to group max(round(G F(v)) - 1, 0), F(v) the fraction of labels <= v; a value that was not seen
-        goes with the next one below it. Where one value is very common, groups beside it are empty.
+        A value v belongs to group max(round(G F(v)) - 1, 0), where F(v) is the fraction of labels <= v. A value without
+        training labels joins the next value below it. Groups next to a very common value are empty.
 
         Args:
             y: Training labels `(N,)`.
-            groups: G.
-            low: Lower end of the range; labels below count as `low`.
+            groups: Number of groups G.
+            low: Lower end of the range; labels below it count as `low`.
             high: Upper end of the range.
 
         Raises:
@@ -106,10 +106,10 @@ class LabelGroups:
 
     @classmethod
     def by_rule(cls, rule: Grouping, groups: int, low: float, high: float, y: Tensor | Array) -> LabelGroups:
-        """G groups by the rule of a name; see the constructors of these names.
+        """Return G groups by the rule of a name, which is the name of a constructor.
 
         Raises:
-            ValueError: As they do.
+            ValueError: As that constructor does.
         """
         if rule == "equal_frequency":
             return cls.equal_frequency(y, groups, low, high)
@@ -117,7 +117,7 @@ class LabelGroups:
 
     @property
     def groups(self) -> int:
-        """How many groups there are, G."""
+        """Number of groups G."""
         return len(self.bounds) - 1
 
     @property
@@ -137,7 +137,7 @@ class LabelGroups:
 
     @property
     def centers(self) -> Tensor:
-        """Middles `(G,)` of the intervals, float64, in label units: where an expert's bias starts."""
+        """Centres `(G,)` of the intervals, float64, in label units; the bias of each expert starts there."""
         return (self.edges[1:] + self.edges[:-1]) / 2
 
     @overload
@@ -145,19 +145,19 @@ class LabelGroups:
     @overload
     def assign(self, y: Array) -> npt.NDArray[np.int64]: ...
     def assign(self, y: Tensor | Array) -> Tensor | npt.NDArray[np.int64]:
-        """The group of each label.
+        """Return the group of each label.
 
-        Edges are rounded to the labels' own type before they are compared, so that a float32 2.6 lies on the edge 2.6.
+        Edges are rounded to the type of the labels before the comparison, so a float32 2.6 lies on the edge 2.6.
 
         Args:
             y: Labels `(B,)`, a tensor or an array, in label units; whole numbers are taken as float64.
 
         Returns:
-            `(B,)` int64 in [0, G), a tensor on y's device or an array, as y is.
+            `(B,)` int64 in [0, G): a tensor on the device of y if y is a tensor, else an array.
 
         Raises:
-            ValueError: On labels that are NaN or infinite. On a GPU this check waits for the values: better assign a
-                data set once than a batch in every step.
+            ValueError: On labels that are NaN or infinite. On a GPU this check waits for the values, so assign a whole
+                data set once rather than a batch in every step.
         """
         if not isinstance(y, Tensor):
             labels = finite_labels(y)
@@ -169,7 +169,7 @@ class LabelGroups:
         if bad:
             raise ValueError(f"labels must be finite, got {bad} NaN or infinite among {y.numel()}")
         edges = torch.tensor(self.bounds[1:-1], dtype=torch.float64).to(y.dtype)
-        if y.dtype != torch.float64:  # bfloat16 and float16 cannot be searched, and lose nothing in float32
+        if y.dtype != torch.float64:  # searchsorted takes no bfloat16 or float16; float32 holds them exactly
             y, edges = y.float(), edges.float()
         return torch.bucketize(y, edges.to(y.device), right=True)
 
@@ -182,14 +182,14 @@ def _check_range(low: float, high: float, groups: int) -> None:
 
 
 def soft_labels(group: Tensor, groups: int, beta: float, *, dtype: torch.dtype | None = None) -> Tensor:
-    """Symmetric descending soft labels: softmax over k of -beta |k - g|.
+    """Return symmetric descending soft labels: softmax over k of -beta |k - g|.
 
     Args:
-        group: Groups `(B,)`, whole numbers in [0, G). On a GPU others are found by the kernel, which stops the program,
-            not here: looking at the values would wait for them in every step.
-        groups: G.
-        beta: How fast the label descends, > 0: the log-ratio of neighbours. 1 leaves about half of the mass to the own
-            group; large values approach the one-hot label.
+        group: Groups `(B,)`, whole numbers in [0, G). On a GPU a wrong value stops the program in the kernel, because
+            a check here would wait for the values in every step.
+        groups: Number of groups G.
+        beta: Slope of the labels, > 0: the log-ratio of neighbouring groups. At 1 the sample's own group keeps about
+            half of the mass; large values approach the one-hot label.
         dtype: Floating type of the result; the default type if None.
 
     Returns:
@@ -200,8 +200,9 @@ def soft_labels(group: Tensor, groups: int, beta: float, *, dtype: torch.dtype |
 
     Source: Pu et al. 2025, the labels of Eq. 4, with beta = 1.
 
-    Differences from the source: the paper writes the logits as G - |g - k|; the constant cancels in the softmax. Beta
-    is ours. The authors' code clamps the logits to [0, G - 1], and its `step` widens the first gap only; not here.
+    Differences from the source: the paper writes the logits as G - |g - k|; the constant cancels in the softmax.
+    Beta is our addition. The authors' code clamps the logits to [0, G - 1], and its `step` widens only the first gap;
+    neither is done here.
 
     Example:
         >>> soft_labels(torch.tensor([0, 1]), groups=3, beta=1.0)
@@ -214,15 +215,15 @@ def soft_labels(group: Tensor, groups: int, beta: float, *, dtype: torch.dtype |
         raise ValueError(f"beta must be > 0 and finite, got {beta}")
     check_group(group, groups)
     k = torch.arange(groups, device=group.device)
-    table = torch.softmax(-beta * (k[:, None] - k).abs().double(), dim=1)  # one row for each group, not each sample
+    table = torch.softmax(-beta * (k[:, None] - k).abs().double(), dim=1)  # one row per group, not per sample
     return table.to(dtype or torch.get_default_dtype()).index_select(0, group.long())
 
 
 def check_group(group: Tensor, groups: int) -> None:
-    """Refuses what is no tensor `(B,)` of groups in [0, G); on a GPU the values are not looked at.
+    """Refuse anything but a tensor `(B,)` of groups in [0, G). On a GPU the values are not checked.
 
     Raises:
-        ValueError: On a wrong shape or type, and on a CPU on groups outside the range.
+        ValueError: On a wrong shape or type, or, on a CPU, on groups outside the range.
     """
     if group.dim() != 1 or group.is_floating_point() or group.is_complex():
         raise ValueError(f"group must be whole numbers of shape (B,), got {group.dtype} of shape {tuple(group.shape)}")
@@ -234,15 +235,15 @@ def check_group(group: Tensor, groups: int) -> None:
 
 @dataclass(frozen=True)
 class LDS:
-    """A kernel that smooths label counts over neighbouring bins (label distribution smoothing).
+    """Kernel that smooths label counts over neighbouring bins (label distribution smoothing).
 
     Attributes:
-        kernel: Its shape.
-        size: Number of bins it covers, odd.
-        sigma: Its width in bins, of "gaussian" and "laplace".
+        kernel: Shape of the kernel.
+        size: Number of bins that the kernel covers, odd.
+        sigma: Width in bins, used by "gaussian" and "laplace".
 
     Raises:
-        ValueError: On a size that is even or below 1, a sigma that is not positive, an unknown kernel.
+        ValueError: On a size that is even or below 1, a sigma that is not positive, or an unknown kernel.
 
     Source: Yang et al. 2021, label distribution smoothing; the windows of the published code.
 
@@ -264,10 +265,10 @@ class LDS:
             raise ValueError(f"sigma must be > 0 and finite, got {self.sigma}")
 
     def window(self) -> npt.NDArray[np.float64]:
-        """The kernel `(size,)`, float64, largest value 1.
+        """Return the kernel `(size,)`, float64, with largest value 1.
 
-        The gaussian is an impulse of `size` bins through a filter that reflects at its ends, as published: on so short
-        an array it is much flatter than exp(-x^2 / (2 sigma^2)).
+        As published, the gaussian is the response of a filter with reflected ends to an impulse in `size` bins. On such
+        a short array it is much flatter than exp(-x^2 / (2 sigma^2)).
         """
         from scipy.ndimage import gaussian_filter1d
         from scipy.signal.windows import triang
@@ -316,31 +317,31 @@ def sample_weights(
     high: float | None = None,
     clip: Sequence[float] | None = None,
 ) -> Tensor | npt.NDArray[np.float32]:
-    """Weights that make samples of rare labels count more.
+    """Return weights that make samples of rare labels count more.
 
-    Each sample gets 1 over the number of samples in its bin (or the square root of it), smoothed over bins if `lds` is
-    given; then all weights are scaled to mean 1.
+    The weight of a sample is 1 over the number of samples in its bin (or over its square root), smoothed over bins if
+    `lds` is given. All weights are then scaled to mean 1.
 
     Args:
         y: Training labels `(N,)`, a tensor or an array, in label units.
         bin_width: > 0, in label units.
-        low: Lower edge of the first bin; labels below are counted in it.
+        low: Lower edge of the first bin, which also counts the labels below it.
         mode: "inverse" or "sqrt_inverse".
         lds: Smoothing of the counts (of their square roots for "sqrt_inverse"), empty bins included.
-        high: Upper edge of the last bin; labels from there on are counted in it, as 5.0 in the last bin of 4.9..5.
-            None: as many bins as the labels need. Ages of 120 and more are one bin with width 1 and high 121.
-        clip: (least, most) count of a bin before it is inverted, of "inverse" only. Published for ages: (5, 1000).
+        high: Upper edge of the last bin, which also counts labels of `high` or more, such as 5.0 in the bin 4.9..5.
+            None: as many bins as the labels need. With width 1 and high 121, ages of 120 and more share one bin.
+        clip: (least, most) count of a bin before the inversion, for "inverse" only. Published for ages: (5, 1000).
 
     Returns:
-        `(N,)` float32 with mean 1, a tensor on y's device or an array, as y is.
+        `(N,)` float32 with mean 1: a tensor on the device of y if y is a tensor, else an array.
 
     Raises:
         ValueError: On wrong arguments, and on labels that are NaN or infinite.
 
     Source: Yang et al. 2021 (INV, SQINV, LDS), `_prepare_weights` of the published code.
 
-    Differences from the source: the published code convolves whole numbers for INV with LDS, and scipy then truncates
-    the smoothed counts to whole numbers (weights off by up to 4 %); here they stay floating. Labels are binned in their
+    Differences from the source: for INV with LDS the published code convolves whole numbers, and scipy truncates the
+    smoothed counts to whole numbers (weights off by up to 4 %). Here they stay floating. Labels are binned in their
     own type.
 
     Example:
@@ -351,7 +352,7 @@ def sample_weights(
         raise ValueError(f"mode must be one of {', '.join(get_args(WeightMode))}, got {mode!r}")
     if clip is not None and (mode != "inverse" or len(clip) != 2 or not 0 < clip[0] <= clip[1]):
         raise ValueError(
-            f"clip must be (least, most) with 0 < least <= most, and goes with 'inverse', got {clip}, {mode!r}"
+            f"clip must be (least, most) with 0 < least <= most, and needs mode 'inverse', got {clip}, {mode!r}"
         )
     labels = as_array(y)
     if labels.ndim != 1 or not labels.size:

@@ -1,4 +1,4 @@
-"""What the trainer tells the pieces of a method: an epoch begins, a step is done, these are all training features."""
+"""Hooks by which the trainer informs the parts of a method about epochs, steps and training features."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from torch import Tensor, nn
 
 
 class Part(nn.Module):
-    """A piece of a method that follows the training. The trainer finds every part among the method's modules.
+    """Part of a method that follows the training. The trainer calls every `Part` among the method's modules.
 
-    What a part remembers from one epoch to the next belongs in buffers or parameters: a resume brings back those, and
-    calls `begin_epoch` before anything else.
+    Keep state that must survive an epoch in buffers or parameters: a resume restores those and then calls
+    `begin_epoch` first.
     """
 
     @property
     def observes(self) -> bool:
-        """Whether `observe` wants the features of all training samples after every epoch, which costs a pass."""
+        """Return whether `observe` needs the features of all training samples after every epoch, which costs a pass."""
         return False
 
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
-        """An epoch begins; draws from torch's generator here are reproducible.
+        """Prepare for an epoch. Random numbers from torch's generator are reproducible here.
 
         Args:
-            stage: The stage's name.
-            epoch: Counted from 0 within the stage.
-            epochs: How many the stage has.
+            stage: Name of the stage.
+            epoch: Number of the epoch, counted from 0 within the stage.
+            epochs: Number of epochs of the stage.
         """
 
     def end_step(self) -> None:
-        """The optimizer has made a step."""
+        """React to a step of the optimizer."""
 
     def observe(self, features: Tensor, bins: Tensor) -> None:
-        """Sees what the encoder makes of some training samples, in training mode, after an epoch.
+        """Receive the features of some training samples, computed in training mode after an epoch.
 
         Args:
             features: `(N, D)` as `Method.observed` gives them, without gradients.
@@ -38,12 +38,12 @@ class Part(nn.Module):
         """
 
     def end_epoch(self, epoch: int) -> None:
-        """All training samples have been shown to `observe`.
+        """React to the end of an epoch, after `observe` has received all training samples.
 
         Args:
             epoch: As in `begin_epoch`.
         """
 
     def own_rates(self) -> dict[nn.Parameter, float]:
-        """Parameters of this part (not of its modules) with a learning rate of their own; they do not decay."""
+        """Return parameters of this part (not of its modules) with a learning rate of their own and no weight decay."""
         return {}

@@ -1,8 +1,8 @@
 """Resampling a training set for regression: rare targets get new samples, frequent ones lose some (SMOTER, SMOGN).
 
 Targets are sorted and cut into bumps, runs of targets that are all rare or all not. Every bump is brought towards the
-same size: N / bumps. A small one keeps its samples and gets new ones, made between a sample and one of its nearest
-neighbours in the bump, or, by SMOGN and where the neighbour is far, by noise. A large one is thinned at random.
+same size: N / bumps. A small bump keeps its samples and gets new ones between a sample and one of its nearest
+neighbours in the bump; SMOGN makes them by noise if the neighbour is far. A large bump is thinned at random.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from groupdir.labels import LDS
 
 Array = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
-_BLOCK = 2**22  # distances that are held at a time
+_BLOCK = 2**22  # number of distances held in memory at a time
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """A resampled training set: what was kept, in its order, and then what was made.
+    """Resampled training set: kept samples in their old order, then new ones.
 
     Attributes:
         x: Inputs `(M, ...)` of the given type.
         y: Targets `(M,)` of the given type.
-        source: `(M,)` int64, the sample that each one is, or was made from.
-        kept: How many of them, from the first, are samples as they were.
+        source: `(M,)` int64, the original sample that each one is, or was made from.
+        kept: Number of unchanged samples at the beginning.
     """
 
     x: npt.NDArray[np.floating]
@@ -48,32 +48,32 @@ def smoter(
     ratio: float = 1.0,
     undersample: bool = True,
 ) -> Resampled:
-    """SMOTER: new samples lie between a rare sample and one of its nearest neighbours.
+    """Resample by SMOTER: new samples lie between a rare sample and one of its nearest neighbours.
 
-    x' = x_i + u (x_n - x_i) with u uniform in [0, 1), and y' the mean of y_i and y_n by inverse distance, which is
-    y_i + u (y_n - y_i); the plain mean where x_i = x_n.
+    x' = x_i + u (x_n - x_i) with u uniform in [0, 1), and y' the mean of y_i and y_n weighted by inverse distance,
+    which is y_i + u (y_n - y_i), or the plain mean if x_i = x_n.
 
     Args:
-        x: Inputs `(N, ...)`, floating. Distances are Euclidean over all that a sample holds.
+        x: Inputs `(N, ...)`, floating. Distances are Euclidean over all values of a sample.
         y: Targets `(N,)`, floating.
-        rare: `(N,)`: which samples' targets are rare, the same for equal targets; see `rare_by_relevance` and
+        rare: `(N,)`, true for samples with a rare target, equal for equal targets; see `rare_by_relevance` and
             `rare_by_count`.
-        rng: Source of all draws.
+        rng: Source of all random numbers.
         neighbors: Neighbours to choose from, >= 1; fewer in a bump of fewer samples. A bump of one is copied.
-        ratio: How far sizes move, in [0, 1]: size + ratio (N / bumps - size).
-        undersample: Thin large bumps.
+        ratio: Degree of balancing, in [0, 1]: the new size is size + ratio (N / bumps - size).
+        undersample: Whether to thin large bumps.
 
     Returns:
         The new training set.
 
     Raises:
-        ValueError: On wrong shapes or types, or if no target is rare, or all are.
+        ValueError: On wrong shapes or types, or if no target is rare, or if all are.
 
     Source: Torgo et al. 2013 (SMOTE for regression), with the strategy "balance" of the package smogn.
 
-    Differences from the source: neighbours and distances are of inputs, without the target; where distances tie the
-    package gives y_i + y_n / 2 for the mean; its label weights see only the last numeric column; original samples of a
-    small bump are kept.
+    Differences from the source: neighbours and distances use the inputs without the target. For tied distances the
+    package computes the mean as y_i + y_n / 2. Its label weights use only the last numeric column. Here the original
+    samples of a small bump are kept.
 
     Example:
         >>> x, y = np.array([[0.0], [1.0], [2.0], [3.0], [10.0], [11.0]]), np.array([0.0, 1, 2, 3, 10, 11])
@@ -95,12 +95,12 @@ def smogn(
     ratio: float = 1.0,
     undersample: bool = True,
 ) -> Resampled:
-    """SMOGN: as `smoter` for near neighbours, noise for far ones.
+    """Resample by SMOGN: as `smoter` for near neighbours, and by noise for far ones.
 
     A neighbour is near if its distance is below half the median distance to the bump's other samples. Otherwise the new
     sample is x_i + p N(0, s^2), y_i + p N(0, s_y^2), with s and s_y the standard deviations of each feature and of the
-    target in the bump, and p the perturbation, or half the median distance if that is smaller. Noise does not leave
-    the range of values of the whole set.
+    target in the bump, and p the perturbation, or half the median distance if that is smaller. Noise stays
+    within the range of values of the whole set.
 
     Args:
         x: See `smoter`.
@@ -120,24 +120,24 @@ def smogn(
 
     Source: Branco et al. 2017 (SMOGN) and the package smogn.
 
-    Differences from the source: those of `smoter`; the median leaves out the sample itself; ranges are kept at both
-    ends, not only at 0.
+    Differences from the source: those of `smoter`. The median excludes the sample itself, and both ends of a range are
+    respected, not only 0.
     """
     return _resample(x, y, rare, rng, ratio, undersample, _Maker(neighbors, perturbation))
 
 
 def relevance(y: Array, *, coef: float = 1.5) -> npt.NDArray[np.float64]:
-    """How much targets lie in the tails of their box plot, in [0, 1].
+    """Return the relevance of targets in [0, 1]: how far they lie in the tails of their box plot.
 
-    0 at the median; 1 at and beyond a whisker that leaves targets outside; between them 3 t^2 - 2 t^3, the monotone
-    cubic with level ends. A side without outliers is 0 all over.
+    The relevance is 0 at the median and 1 at and beyond a whisker with outliers. Between them it is 3 t^2 - 2 t^3, the
+    monotone cubic with level ends. On a side without outliers it is 0 everywhere.
 
     Args:
         y: Targets `(N,)`, N >= 1.
         coef: Length of the whiskers, > 0, in interquartile ranges; they end at the last target within.
 
     Raises:
-        ValueError: On no targets, or not finite ones, a coefficient that is not positive.
+        ValueError: On no targets, targets that are not finite, or a coefficient that is not positive.
 
     Source: Ribeiro 2011 (relevance), Tukey's box plot, as in the package smogn.
 
@@ -164,7 +164,7 @@ def relevance(y: Array, *, coef: float = 1.5) -> npt.NDArray[np.float64]:
 
 
 def rare_by_relevance(y: Array, *, threshold: float = 0.5, coef: float = 1.5) -> Bools:
-    """Which targets have a `relevance` of at least `threshold`; none may, as on STS-B.
+    """Return a mask of the targets whose `relevance` is at least `threshold`. It may be empty, as on STS-B.
 
     Raises:
         ValueError: As `relevance`, and on a threshold outside (0, 1].
@@ -177,18 +177,18 @@ def rare_by_relevance(y: Array, *, threshold: float = 0.5, coef: float = 1.5) ->
 def rare_by_count(
     y: Array, *, below: float, bin_width: float, low: float = 0.0, high: float | None = None, lds: LDS | None = None
 ) -> Bools:
-    """Which targets lie in a bin with fewer than `below` samples, counted as `sample_weights` counts them.
+    """Return a mask of the targets in bins with fewer than `below` samples, counted as in `sample_weights`.
 
     Args:
         y: Targets `(N,)`.
-        below: The count that is no longer rare, > 0.
+        below: Smallest count that is not rare, > 0.
         bin_width: > 0, in the units of `y`.
         low: Lower edge of the first bin; targets below are counted in it.
-        high: Upper edge of the last bin, which takes what lies above; None: as many bins as are needed.
-        lds: Averages the counts over neighbouring bins.
+        high: Upper edge of the last bin, which includes targets above it. None: as many bins as needed.
+        lds: Smoothing of the counts over neighbouring bins.
 
     Raises:
-        ValueError: On wrong arguments, targets that are not finite.
+        ValueError: On wrong arguments, or targets that are not finite.
 
     Example:
         >>> rare_by_count(np.array([1.0, 1.2, 1.4, 7.0]), below=2, bin_width=1).tolist()
@@ -230,10 +230,10 @@ def _resample(
 
 
 def _bumps(x: Array, y: Array, rare: Bools) -> list[npt.NDArray[np.int64]]:
-    """Indices of the samples of each bump, by ascending target."""
+    """Return the indices of the samples of each bump, by ascending target."""
     for name, values in (("x", x), ("y", y)):
         if not np.issubdtype(values.dtype, np.floating):
-            raise ValueError(f"{name} must be floating, to lie between two samples, got {values.dtype}")
+            raise ValueError(f"{name} must be floating to be interpolated, got {values.dtype}")
     if y.ndim != 1 or len(x) != len(y) or rare.shape != y.shape or rare.dtype != np.bool_:
         raise ValueError(
             f"x, y and rare must be (N, ...), (N,) and (N,) of bools, got {x.shape}, {y.shape} and {rare.shape} "
@@ -248,10 +248,10 @@ def _bumps(x: Array, y: Array, rare: Bools) -> list[npt.NDArray[np.int64]]:
 
 @dataclass(frozen=True)
 class _Maker:
-    """Makes new samples of one bump: between neighbours, and beyond half the median distance by noise if there is any.
+    """Maker of new samples in one bump: between near neighbours, and by noise (if any) for far ones.
 
     Attributes:
-        neighbors: How many neighbours to choose from.
+        neighbors: Number of neighbours to choose from.
         perturbation: Size of the noise in standard deviations; None: interpolate at any distance.
     """
 
@@ -267,7 +267,7 @@ class _Maker:
     def make(
         self, x: Array, y: Array, members: npt.NDArray[np.int64], number: int, rng: np.random.Generator
     ) -> Resampled:
-        """`number` new samples of a bump: as many of each member as there can be, the rest of random ones."""
+        """Return `number` new samples of a bump: equally many of each member, and the remainder of random ones."""
         flat, label = x[members].reshape(len(members), -1).astype(np.float64), y[members].astype(np.float64)
         whole, rest = divmod(number, len(members))
         seed = np.concatenate(
@@ -288,7 +288,7 @@ class _Maker:
     def _partners(
         self, flat: npt.NDArray[np.float64], seed: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """For each seed a random one of its neighbours, their distance, and half the median distance to all others."""
+        """Return for each seed a random neighbour, its distance, and half the median distance to all others."""
         count = len(flat)
         if count == 1:
             return seed, np.zeros(len(seed)), np.zeros(len(seed))

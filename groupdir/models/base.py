@@ -1,4 +1,4 @@
-"""What an encoder is: a module that turns inputs into features of a known width."""
+"""Base class of encoders: modules that turn inputs into features of a known width."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from groupdir.errors import ConfigError
 
 
 class Encoder(nn.Module):
-    """An encoder f.
+    """Encoder f, which turns inputs into features.
 
     Subclasses set `Config` and `kinds`, set `dim` in their constructor, and define `forward(*inputs) -> (B, dim)`.
 
     Args:
-        config: Its section of the trial.
-        inputs: What it will be given.
+        config: The `encoder` section of the trial.
+        inputs: Kind and shape of the inputs.
 
     Raises:
-        ConfigError: It cannot read such inputs.
+        ConfigError: If the encoder cannot read such inputs.
     """
 
     Config: ClassVar[type[EncoderConfig]]
@@ -42,5 +42,5 @@ class Encoder(nn.Module):
             )
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Features (B, dim) of inputs as `InputSpec.kind` says."""
+        """Return features (B, dim) of inputs of the kind `InputSpec.kind`."""
         raise TypeError(f"{type(self).__name__} defines no forward")

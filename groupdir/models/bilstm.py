@@ -1,4 +1,4 @@
-"""The text encoder of the field: a BiLSTM over word vectors, its maximum over time, and the pair's features."""
+"""Text encoder of the field: a BiLSTM over word vectors with a maximum over time, for pairs of sentences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BiLSTM(Encoder):
 
     Features are `(B, 8 width)`: 12,000 at the published width.
 
-    Source: the text encoder of Yang et al. 2021 (without highway layers, which they set to none).
+    Source: the text encoder of Yang et al. 2021, whose number of highway layers is 0.
     """
 
     Config = BiLSTMConfig
@@ -43,7 +43,7 @@ class BiLSTM(Encoder):
         self.dim = 8 * config.width
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Features `(B, 8 width)` of tokens `(B, 2, L)` and lengths `(B, 2)`."""
+        """Return features `(B, 8 width)` of tokens `(B, 2, L)` and lengths `(B, 2)`."""
         tokens, lengths = inputs
         length = lengths.flatten().cpu()
         tokens = tokens.flatten(0, 1)[:, : int(length.max())]

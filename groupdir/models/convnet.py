@@ -1,4 +1,4 @@
-"""A small convolutional network for small pictures."""
+"""Small convolutional network for small pictures."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class ConvNetConfig(EncoderConfig):
 
 
 class ConvNet(Encoder):
-    """Convolutions 3x3 of stride 2 with batch norm, then the mean over the picture; for small pictures.
+    """Encoder for small pictures: 3x3 convolutions of stride 2 with batch norm, then the mean over the picture.
 
-    Features are `(B, widths[-1])`. Where two pixels a side are left, the stride is 1: batch norm has no variance of one
-    picture of one pixel.
+    Features are `(B, widths[-1])`. At two pixels per side the stride becomes 1, because batch norm cannot compute the
+    variance of one picture of one pixel.
     """
 
     Config = ConvNetConfig
@@ -46,6 +46,6 @@ class ConvNet(Encoder):
         self.dim = config.widths[-1]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Features `(B, dim)` of pictures `(B, C, H, W)`."""
+        """Return features `(B, dim)` of pictures `(B, C, H, W)`."""
         features: Tensor = self.layers(inputs[0]).mean((2, 3))
         return features

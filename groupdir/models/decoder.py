@@ -1,4 +1,4 @@
-"""From features back to the inputs: what a method that reconstructs them needs."""
+"""Decoder from features to inputs, for methods with a reconstruction loss."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from groupdir.data.base import InputSpec
 from groupdir.errors import ConfigError
 
 LARGEST = 32
-"""Pictures are reconstructed at most this high and wide: larger ones are averaged down first."""
+"""Largest height and width of a reconstruction; larger pictures are averaged down first."""
 
 
 class Decoder(nn.Module):
-    """Reconstructs pictures by transposed convolutions, vectors by one linear layer.
+    """Decoder that reconstructs pictures by transposed convolutions, and vectors by one linear layer.
 
     Args:
         dim: Width of the features.
-        spec: What the encoder is given.
+        spec: Kind and shape of the encoder's inputs.
 
     Raises:
-        ConfigError: Words are not reconstructed.
+        ConfigError: If the inputs are words, which cannot be reconstructed.
     """
 
     def __init__(self, dim: int, spec: InputSpec) -> None:
@@ -29,7 +29,7 @@ class Decoder(nn.Module):
         self.kind = spec.kind
         if spec.kind == "token_pair":
             raise ConfigError(
-                "method.lambda_reconstruction: words are not reconstructed: set it to 0, or data.inputs to embeddings"
+                "method.lambda_reconstruction: words cannot be reconstructed: set it to 0, or data.inputs to embeddings"
             )
         if spec.kind == "image":
             self.size = _size(min(spec.shape[1:]))
@@ -38,12 +38,12 @@ class Decoder(nn.Module):
             self.layers = nn.Linear(dim, spec.shape[-1] * (2 if spec.kind == "embedding_pair" else 1))
 
     def forward(self, z: Tensor) -> Tensor:
-        """The reconstruction `(B, ...)` of features `(B, dim)`, of the shape of `aim`."""
+        """Return the reconstruction `(B, ...)` of features `(B, dim)`, in the shape of `aim`."""
         found: Tensor = self.layers(z)
         return found
 
     def aim(self, *inputs: Tensor) -> Tensor:
-        """What is to be reconstructed: the picture, averaged down; the vector; a pair's [|u - v|, u * v]."""
+        """Return the target of the reconstruction: the averaged picture, the vector, or [|u - v|, u * v] of a pair."""
         x = inputs[0]
         if self.kind == "image":
             return F.adaptive_avg_pool2d(x, self.size)
@@ -53,12 +53,12 @@ class Decoder(nn.Module):
         return x
 
     def error(self, z: Tensor, *inputs: Tensor) -> Tensor:
-        """Mean squared error of the reconstruction, a scalar in float32."""
+        """Return the mean squared error of the reconstruction, a scalar in float32."""
         return F.mse_loss(self(z).float(), self.aim(*inputs).float())
 
 
 def _size(side: int) -> int:
-    """The largest power of 2 from 4 on that fits."""
+    """Return the largest power of 2 that fits, at least 4."""
     size = 4
     while 2 * size <= min(side, LARGEST):
         size *= 2
@@ -66,7 +66,7 @@ def _size(side: int) -> int:
 
 
 def _upwards(dim: int, channels: int, size: int) -> nn.Sequential:
-    """From 4x4 on each layer doubles height and width."""
+    """Return layers that start at 4x4 and double height and width each."""
     width = 64
     layers: list[nn.Module] = [nn.Linear(dim, width * 16), nn.Unflatten(1, (width, 4, 4)), nn.ReLU(inplace=True)]
     while size >= 8:

@@ -1,4 +1,4 @@
-"""A multi-layer perceptron, for vectors and for pairs of sentence embeddings."""
+"""Multi-layer perceptron for vectors and pairs of sentence embeddings."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class MLPConfig(EncoderConfig):
 
 
 class MLP(Encoder):
-    """Linear layers with ReLU and dropout; a pair of embeddings u, v enters as [|u-v|, u*v].
+    """Encoder of linear layers with ReLU and dropout. A pair of embeddings u, v enters as [|u-v|, u*v].
 
-    Features are `(B, widths[-1])`. A pair's order does not matter.
+    Features are `(B, widths[-1])`. The order within a pair does not matter.
     """
 
     Config = MLPConfig
@@ -42,7 +42,7 @@ class MLP(Encoder):
         self.dim = config.widths[-1]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Features `(B, dim)` of vectors `(B, D)` or pairs `(B, 2, D)`."""
+        """Return features `(B, dim)` of vectors `(B, D)` or pairs `(B, 2, D)`."""
         x = inputs[0]
         if self.pair:
             u, v = x[:, 0], x[:, 1]

@@ -1,4 +1,4 @@
-"""The field's encoder of photographs: a residual network without its classifier."""
+"""Photograph encoder of the field: a residual network without its classifier."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class ResNetConfig(EncoderConfig):
 
 
 class ResNet(Encoder):
-    """Torchvision's ResNet of 18, 34 or 50 layers up to the mean over the picture.
+    """Torchvision's ResNet with 18, 34 or 50 layers, up to the mean over the picture.
 
-    Features are `(B, 512)`, of 50 layers `(B, 2048)`. Pictures of another number of channels than three get a first
-    convolution for it. Where weights are given, theirs is summed over the colours and shared out: a grey picture then
-    gives what it would in three equal channels. Of pictures below 33 pixels a side one pixel is left at the end, and
-    batch norm cannot be trained on one such picture alone.
+    Features are `(B, 512)`, or `(B, 2048)` with 50 layers. If pictures do not have three channels, the first
+    convolution is replaced by one that fits. Given weights of that convolution are summed over the colours and divided
+    equally, so a grey picture gives the same features as three equal channels. Pictures below 33 pixels per side end as
+    one pixel, and batch norm cannot be trained on a single such picture.
 
     Source: He et al. 2016; ResNet-50 is the backbone of the field's tables.
     """
@@ -56,16 +56,16 @@ class ResNet(Encoder):
         self.network = network
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Features `(B, dim)` of pictures `(B, C, H, W)`."""
+        """Return features `(B, dim)` of pictures `(B, C, H, W)`."""
         features: Tensor = self.network(inputs[0])
         return features
 
 
 def _load(network: nn.Module, path: str, channels: int) -> None:
-    """Puts weights from a file into the network; its classifier's are left out.
+    """Load weights from a file into the network, except those of the classifier.
 
     Raises:
-        DataError: The file cannot be read, or is of another network.
+        DataError: If the file cannot be read, or belongs to another network.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -73,7 +73,8 @@ def _load(network: nn.Module, path: str, channels: int) -> None:
         raise DataError(f"encoder.weights: {path} cannot be read: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or not isinstance(content.get("conv1.weight"), Tensor):
         raise DataError(
-            f"encoder.weights: {path} must hold a torchvision ResNet's state_dict, got no conv1.weight: save that alone"
+            f"encoder.weights: {path} must hold the state_dict of a torchvision ResNet, but has no conv1.weight: "
+            "save the state_dict alone"
         )
     state = {name: tensor for name, tensor in content.items() if not name.startswith("fc.")}
     if channels != 3:
@@ -82,4 +83,6 @@ def _load(network: nn.Module, path: str, channels: int) -> None:
         network.load_state_dict(state)
     except RuntimeError as error:
         first = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
-        raise DataError(f"encoder.weights: {path} is of another network: {first[:200]}: set encoder.depth") from error
+        raise DataError(
+            f"encoder.weights: {path} belongs to another network: {first[:200]}: set encoder.depth"
+        ) from error

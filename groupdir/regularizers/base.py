@@ -1,4 +1,4 @@
-"""What a regularizer is: a term of the loss that looks at the features of a batch."""
+"""Base class of regularizers: terms of the loss that depend on the features of a batch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from groupdir.part import Part
 
 
 class FeatureRegularizer(Part):
-    """A regularizer. Subclasses set `Config` and define `forward`.
+    """Regularizer of features. Subclasses set `Config` and define `forward`.
 
     Args:
-        config: Its section of the trial.
-        targets: What the labels mean.
+        config: The `regularizer` section of the method.
+        targets: Range and units of the labels.
     """
 
     Config: ClassVar[type[RegularizerConfig]]
@@ -25,10 +25,10 @@ class FeatureRegularizer(Part):
         super().__init__()
 
     def forward(self, z: Tensor, y: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
-        """The term, a scalar, before its factor.
+        """Return the term, a scalar, before its factor.
 
         Args:
-            z: `(B, D)` the encoder's features, before any smoothing.
+            z: `(B, D)` features of the encoder, before any smoothing.
             y: `(B,)` targets in label units.
             prediction: `(B,)` in label units.
             weight: `(B,)` sample weights, of mean 1 over the training set.

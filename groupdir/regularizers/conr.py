@@ -1,4 +1,4 @@
-"""ConR: samples that are predicted alike but labelled apart push their features apart."""
+"""ConR: push features apart whose predictions are near although their labels are far apart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ConR(FeatureRegularizer):
     Source: Keramati et al. 2024. Published on AgeDB: factor 4, window 1 year, eta 0.01, temperature 0.07 in the code.
 
     Differences from the source: window and eta count label bins, which are years for ages and tenths on STS-B, where
-    there is no published setting; the two views carry the regression loss too, where the source adds two views to one.
+    no setting is published. With two views, both carry the regression loss; the source adds two views to a third one.
     """
 
     Config = ConRConfig
@@ -41,7 +41,7 @@ class ConR(FeatureRegularizer):
         self.bin_width = targets.bin_width
 
     def forward(self, z: Tensor, y: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
-        """See `FeatureRegularizer.forward`."""
+        """Return the term; see `FeatureRegularizer.forward`."""
         config = self.config
         return conr_loss(
             z,

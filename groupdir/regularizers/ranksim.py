@@ -1,4 +1,4 @@
-"""RankSim: whose features are more similar should have the nearer labels."""
+"""RankSim: the more similar two features are, the nearer their labels should be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RankSimConfig(RegularizerConfig):
 
 
 class RankSim(FeatureRegularizer):
-    """Ranks of feature similarities follow the ranks of label similarities.
+    """Regularizer that aligns the ranks of feature similarities with those of label similarities.
 
     Source: Gong et al. 2022.
     """
@@ -32,5 +32,5 @@ class RankSim(FeatureRegularizer):
         self.config = config
 
     def forward(self, z: Tensor, y: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
-        """See `FeatureRegularizer.forward`; one sample of each distinct label is drawn from torch's generator."""
+        """Return the term; see `FeatureRegularizer.forward`. One sample per distinct label is picked at random."""
         return ranksim_loss(z, y, interpolation=self.config.interpolation, as_published=self.config.as_published)

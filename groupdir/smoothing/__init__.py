@@ -1,8 +1,8 @@
-"""Feature distribution smoothing: each target's features get the statistics that its neighbours agree on.
+"""Feature distribution smoothing: calibrate the features of each target by the statistics of neighbouring targets.
 
-Targets are cut into buckets. Once an epoch, the features of the whole training set give each bucket's mean and
-variance, which are averaged over epochs and smoothed over neighbouring buckets; in training, features of a bucket are
-then moved and scaled from the bucket's own statistics to the smoothed ones.
+Targets are cut into buckets. Once per epoch, the features of the whole training set give the mean and variance of each
+bucket. These are averaged over epochs and smoothed over neighbouring buckets. In training, the features of a bucket are
+then shifted and scaled from the bucket's own statistics to the smoothed ones.
 """
 
 from groupdir.smoothing.distributions import ProbabilisticSmoothing

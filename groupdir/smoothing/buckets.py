@@ -1,4 +1,4 @@
-"""What every feature smoothing shares: buckets, the average over epochs, and when which statistics are in use."""
+"""Shared part of feature smoothing: buckets, the average over epochs, and the epoch in which statistics apply."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from groupdir.smoothing.moments import Moments, filled, reflected_convolution
 
 
 class BucketSmoothing(nn.Module, ABC):
-    """What both smoothings share: buckets, the average over epochs, and the smoothing over buckets.
+    """Base class of both smoothings: buckets, the average over epochs, and the smoothing over buckets.
 
-    Statistics stand in buffers, float64, so that a state_dict holds everything that the next epoch needs.
+    Statistics are float64 buffers, so a state_dict holds everything that the next epoch needs.
 
     Args:
-        buckets: Buckets are the whole numbers below it.
-        start: The first bucket that has statistics; K = buckets - start have.
+        buckets: Number of buckets, counted from 0.
+        start: First bucket with statistics; K = buckets - start buckets have them.
         dim: Features D.
         kernel: Shape of the kernel over buckets.
-        size: Buckets that it covers, odd.
-        sigma: Its width in buckets.
+        size: Number of buckets that the kernel covers, odd.
+        sigma: Width of the kernel in buckets.
         momentum: Share of the old statistics in the average over epochs, in [0, 1).
         clip: Bounds of the ratio of the variances, 0 < low <= high. Published: (0.1, 10) for ages, (0.5, 2) for scores.
-        as_published: The published behaviour; see the subclasses.
-        start_smooth: The first epoch, counted from 0, in which features are smoothed.
+        as_published: Behave as the published code; see the subclasses.
+        start_smooth: First epoch, counted from 0, in which features are smoothed.
 
     Raises:
         ValueError: On arguments out of range.
     """
 
-    window_powers: ClassVar[tuple[int, ...]]  # for each statistic: with which power of the kernel it is smoothed
-    initial: ClassVar[tuple[float, ...]]  # what it is before anything was seen
-    neutral: ClassVar[Mapping[str, float]]  # the tables that `smooth` uses, with the values that change nothing
+    window_powers: ClassVar[tuple[int, ...]]  # for each statistic: power of the kernel that smooths it
+    initial: ClassVar[tuple[float, ...]]  # its value before any features were observed
+    neutral: ClassVar[Mapping[str, float]]  # the tables that `smooth` uses, with values that change nothing
 
     convolution: Tensor
     running: Tensor
@@ -81,13 +81,13 @@ class BucketSmoothing(nn.Module, ABC):
         self._moments: Moments | None = None
 
     def advance(self, epoch: int) -> None:
-        """Takes what was observed in this epoch into the average, and the average of the epochs before into use.
+        """Add the features observed in this epoch to the average, and put the average of earlier epochs into use.
 
         Args:
-            epoch: Its number, larger at each call.
+            epoch: Number of the epoch, larger at each call.
 
         Raises:
-            ValueError: On an epoch that is not later than the last one, or without features.
+            ValueError: If the epoch is not later than the last one, or no features were observed in it.
         """
         last = int(self.epoch)
         if epoch <= last:
@@ -118,9 +118,9 @@ class BucketSmoothing(nn.Module, ABC):
         self._moments = moments if self._moments is None else self._moments.joined(moments)
 
     def _rows(self, bucket: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The row of each sample, and which samples count (None: all).
+        """Return the row of each sample, and a mask of the samples that count (None: all).
 
-        Published code takes labels beyond an end only into batches in which the end's own label occurs.
+        The published code counts labels beyond an end only in batches in which the label of that end occurs.
         """
         last = self.buckets - 1 - self.start
         exact = bucket.long() - self.start
@@ -144,7 +144,7 @@ class BucketSmoothing(nn.Module, ABC):
         return torch.full((rows, self.dim), value, dtype=torch.float64)
 
     def _calibrate(self, own: Tensor, smoothed: Tensor) -> None:
-        """Sets the tables from statistics `(S, K, D)`; where a bucket's own variance is 0, nothing will change."""
+        """Set the tables from statistics `(S, K, D)`. Features of a bucket whose own variance is 0 stay unchanged."""
         usable = (own[1] > 0) & (own[1].sum(1, keepdim=True) >= 1e-10)
         factor = (smoothed[1] / torch.where(usable, own[1], 1)).clamp(*self.clip).sqrt()
         for name, table in self._tables(own, smoothed, factor).items():
@@ -152,8 +152,8 @@ class BucketSmoothing(nn.Module, ABC):
 
     @abstractmethod
     def _statistics(self, moments: Moments) -> Tensor:
-        """An epoch's statistics `(S, K, D)`: a mean, its variance, and what else the subclass needs."""
+        """Return an epoch's statistics `(S, K, D)`: a mean, its variance, and others that the subclass needs."""
 
     @abstractmethod
     def _tables(self, own: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
-        """The tables `(K, D)` of `neutral`, from statistics `(S, K, D)` and the factor of deviations."""
+        """Return the tables `(K, D)` of `neutral`, from statistics `(S, K, D)` and the factor of deviations."""

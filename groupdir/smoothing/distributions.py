@@ -1,4 +1,4 @@
-"""Feature smoothing for features that are distributions."""
+"""Feature smoothing for features that are distributions (VIR)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class ProbabilisticSmoothing(BucketSmoothing):
 
         mean' = (mean - m) r + m~,   variance' = (variance + s) r + s~.
 
-    Arguments and timing are those of `FeatureSmoothing`. `as_published` does here what it does there, but for
-    the writing in place.
+    Arguments and timing are those of `FeatureSmoothing`. `as_published` has the same effects as there, except that
+    nothing is written in place.
 
     Source: Wang and Wang 2023 (VIR), the published code.
 
-    Differences from the source: see `as_published`. Where a bucket's v is 0 in some features, those alone stay as they
-    are; the published branch drops their columns, which no later layer accepts. Nothing changes before the second
-    update; in the published code variances grow by 2 until then, because s starts as 1.
+    Differences from the source: see `as_published`. If a bucket's v is 0 in some features, only those features stay
+    unchanged; the published code drops their columns, which no later layer accepts. Features stay unchanged before the
+    second update; in the published code variances grow by 2 until then, because s starts as 1.
     """
 
     window_powers = (1, 1, 2)
@@ -42,16 +42,16 @@ class ProbabilisticSmoothing(BucketSmoothing):
     target_spread: Tensor
 
     def smooth(self, mean: Tensor, variance: Tensor, bucket: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
-        """Calibrated means and variances.
+        """Return calibrated means and variances.
 
         Args:
             mean: `(B, D)`, floating.
             variance: `(B, D)`, >= 0.
             bucket: `(B,)`, whole numbers.
-            epoch: The current epoch, counted from 0; before `start_smooth` the arguments are given back.
+            epoch: The current epoch, counted from 0; before `start_smooth` the arguments are returned unchanged.
 
         Returns:
-            Two tensors `(B, D)` of the arguments' types, differentiable in them.
+            Two tensors `(B, D)` of the types of the arguments, differentiable with respect to them.
 
         Raises:
             ValueError: On wrong shapes or types.
@@ -72,17 +72,17 @@ class ProbabilisticSmoothing(BucketSmoothing):
 
     @torch.no_grad()
     def update(self, mean: Tensor, variance: Tensor, bucket: Tensor, epoch: int) -> None:
-        """Takes the features of the whole training set into the statistics; see `FeatureSmoothing.update`.
+        """Update the statistics by the features of the whole training set; see `FeatureSmoothing.update`.
 
         Raises:
-            ValueError: On wrong shapes or types, an epoch that is not later than the last one.
+            ValueError: On wrong shapes or types, or an epoch that is not later than the last one.
         """
         self.observe(mean, variance, bucket)
         self.advance(epoch)
 
     @torch.no_grad()
     def observe(self, mean: Tensor, variance: Tensor, bucket: Tensor) -> None:
-        """Collects the features of one batch for the next `advance`; see `update`."""
+        """Collect the features of one batch for the next `advance`; see `update`."""
         self._check_both(mean, variance, bucket)
         self._observe(torch.cat([mean, variance.to(mean.dtype)], dim=1), bucket)
 

@@ -1,4 +1,4 @@
-"""Feature distribution smoothing."""
+"""Feature distribution smoothing (FDS)."""
 
 from __future__ import annotations
 
@@ -14,38 +14,40 @@ from groupdir.smoothing.moments import Moments
 class FeatureSmoothing(BucketSmoothing):
     """Feature distribution smoothing (FDS): z' = (z - m_b) sqrt(clamp(v~_b / v_b)) + m~_b.
 
-    m_b and v_b are the mean and unbiased variance of bucket b's features, averaged over epochs (the first replaces), m~
-    and v~ the same smoothed over buckets, which reflect at their ends. An epoch's statistics come into use after the
-    next update: features are unchanged until two updates were made. Buckets beyond the ends count as the ends.
+    m_b and v_b are the mean and unbiased variance of the features of bucket b, averaged over epochs (the first epoch
+    replaces the initial values). m~ and v~ are the same, smoothed over buckets, which are reflected at both ends. The
+    statistics of an epoch apply after the next update, so features are unchanged until the second update. Labels
+    beyond the ends count in the first and last bucket.
 
-    Use: in each training step `smooth` between encoder and head; after each epoch `update` with the features of the
-    whole training set (or `observe` for each batch, then `advance`). Nothing is smoothed at test time.
+    In each training step, call `smooth` between encoder and head. After each epoch, call `update` with the features of
+    the whole training set (or `observe` for each batch, then `advance`). At test time nothing is smoothed.
 
-    With `as_published` the subtracted m_b and v_b are those of *this* update while m~ and v~ are those before it (their
-    buffers are one object in the published code); `smooth` writes into its argument, so that the statistics pass, which
-    goes through it as training does, collects smoothed features; labels beyond an end count only in batches in which
-    the end's own label occurs; buckets never seen pull their neighbours to mean 0 and variance 1.
+    `as_published` reproduces four effects of the published code. m_b and v_b are those of *this* update while m~ and v~
+    are those before it, because their buffers are one object. `smooth` writes into its argument, so the pass that
+    collects statistics sees smoothed features. Labels beyond an end count only in batches in which the label of that
+    end occurs. Buckets without samples pull their neighbours to mean 0 and variance 1.
 
     Args:
-        buckets: Buckets are the whole numbers below it. Published: 100 years, 50 tenths of a score.
-        start: The first bucket that has statistics. Published: 3 for AgeDB, else 0.
+        buckets: Number of buckets, counted from 0. Published: 100 years, 50 tenths of a score.
+        start: First bucket with statistics. Published: 3 for AgeDB, else 0.
         dim: Features D.
         kernel: Shape of the kernel over buckets.
-        size: Buckets that it covers, odd.
-        sigma: Its width in buckets.
+        size: Number of buckets that the kernel covers, odd.
+        sigma: Width of the kernel in buckets.
         momentum: Share of the old statistics in the average over epochs, in [0, 1).
         clip: Bounds of the ratio of the variances, 0 < low <= high. Published: (0.1, 10) for ages, (0.5, 2) for scores.
-        as_published: The published behaviour, above.
-        start_smooth: The first epoch, counted from 0, in which features are smoothed.
+        as_published: Behave as the published code; see above.
+        start_smooth: First epoch, counted from 0, in which features are smoothed.
 
     Raises:
         ValueError: On arguments out of range.
 
     Source: Yang et al. 2021, feature distribution smoothing, and its code for ages.
 
-    Differences from the source: see `as_published`. Buckets that were never seen take the line between their seen
-    neighbours (the code for scores fills single gaps so); a bucket's first epoch replaces, whenever it comes. Features
-    whose bucket has variance 0 stay as they are, alone, where the code for scores leaves the whole bucket.
+    Differences from the source: see `as_published`. Buckets without samples are interpolated linearly between their
+    neighbours (the code for scores fills single gaps this way). The first epoch of a bucket replaces its initial
+    values, however late it comes. Features with variance 0 in a bucket stay unchanged one by one; the code for scores
+    leaves the whole bucket unchanged.
 
     Example:
         >>> fds = FeatureSmoothing(buckets=3, start=0, dim=1, kernel="triangular", size=3, sigma=1)
@@ -66,12 +68,12 @@ class FeatureSmoothing(BucketSmoothing):
     target: Tensor
 
     def smooth(self, z: Tensor, bucket: Tensor, epoch: int) -> Tensor:
-        """Calibrated features.
+        """Return calibrated features.
 
         Args:
             z: Training features `(B, D)`, floating.
             bucket: Buckets `(B,)` of their targets, whole numbers.
-            epoch: The current epoch, counted from 0; before `start_smooth`, `z` itself is given back.
+            epoch: The current epoch, counted from 0; before `start_smooth`, `z` itself is returned.
 
         Returns:
             `(B, D)` of z's type, differentiable in `z`; with `as_published`, `z` itself, changed.
@@ -92,7 +94,7 @@ class FeatureSmoothing(BucketSmoothing):
 
     @torch.no_grad()
     def update(self, z: Tensor, bucket: Tensor, epoch: int) -> None:
-        """Takes the features of the whole training set, made after this epoch's training, into the statistics.
+        """Update the statistics by the features of the whole training set, computed after this epoch's training.
 
         Args:
             z: `(N, D)`, floating.
@@ -100,14 +102,14 @@ class FeatureSmoothing(BucketSmoothing):
             epoch: The epoch that ended, larger at each call.
 
         Raises:
-            ValueError: On wrong shapes or types, an epoch that is not later than the last one.
+            ValueError: On wrong shapes or types, or an epoch that is not later than the last one.
         """
         self.observe(z, bucket)
         self.advance(epoch)
 
     @torch.no_grad()
     def observe(self, z: Tensor, bucket: Tensor) -> None:
-        """Collects the features of one batch for the next `advance`; see `update`."""
+        """Collect the features of one batch for the next `advance`; see `update`."""
         self._check(z, bucket)
         self._observe(z, bucket)
 

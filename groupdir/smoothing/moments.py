@@ -1,4 +1,4 @@
-"""Moments of the features in each bucket, and what a kernel over buckets makes of them."""
+"""Moments of the features in each bucket, and their smoothing by a kernel over buckets."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 _CHUNK = 4096
-"""Rows that are raised to float64 at a time."""
+"""Number of rows that are converted to float64 at a time."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments of the features of K buckets, float64, that can be put together from parts.
+    """Moments of the features of K buckets, float64, which can be merged from parts.
 
     Attributes:
         count: `(K,)` samples.
@@ -27,7 +27,7 @@ class Moments:
 
     @classmethod
     def of(cls, x: Tensor, row: Tensor, rows: int) -> Moments:
-        """Moments of features `(N, C)` whose buckets are `row` `(N,)`."""
+        """Return the moments of features `(N, C)` whose buckets are `row` `(N,)`."""
         total: Moments | None = None
         for part, index in zip(torch.split(x.detach(), _CHUNK), torch.split(row, _CHUNK), strict=True):
             wide, empty = part.double(), x.new_zeros(rows, x.shape[1], dtype=torch.float64)
@@ -39,7 +39,7 @@ class Moments:
         return total
 
     def joined(self, other: Moments) -> Moments:
-        """Moments of both parts together."""
+        """Return the moments of both parts together."""
         count = self.count + other.count
         share = (other.count.double() / count.clamp(min=1))[:, None]
         step = other.mean - self.mean
@@ -48,10 +48,10 @@ class Moments:
 
 
 def reflected_convolution(window: Tensor, rows: int) -> Tensor:
-    """The matrix `(K, K)` of a convolution over K buckets that reflect at their ends, as often as the window is long.
+    """Return the matrix `(K, K)` of a convolution over K buckets that are reflected at both ends, repeatedly if needed.
 
     Args:
-        window: `(size,)`, odd, symmetric or not: entry `half + s` weighs the bucket s to the right.
+        window: `(size,)`, odd, symmetric or not: entry `half + s` weights the bucket s to the right.
         rows: K.
 
     Example:
@@ -72,7 +72,7 @@ def reflected_convolution(window: Tensor, rows: int) -> Tensor:
 
 
 def filled(table: Tensor, seen: Tensor) -> Tensor:
-    """Statistics `(S, K, D)` with unseen buckets on the line between their seen neighbours, at the ends as the last."""
+    """Fill unseen buckets of statistics `(S, K, D)` linearly between seen ones, and at the ends by the nearest."""
     if bool(seen.all()) or not bool(seen.any()):
         return table
     known = seen.nonzero().squeeze(1)

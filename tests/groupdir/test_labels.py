@@ -119,7 +119,7 @@ def test_equal_frequency_follows_the_cumulative_fraction(y: np.ndarray, groups: 
         (lambda: sample_weights(np.ones(0), bin_width=1, mode="inverse"), "N >= 1"),
         (lambda: sample_weights(np.ones(3), bin_width=0, mode="inverse"), "bin_width must be > 0"),
         (lambda: sample_weights(np.ones(3), bin_width=0, mode="inverse", high=5.0), "bin_width > 0 must hold"),
-        (lambda: sample_weights(np.ones(3), bin_width=1, mode="sqrt_inverse", clip=(5, 1000)), "goes with 'inverse'"),
+        (lambda: sample_weights(np.ones(3), bin_width=1, mode="sqrt_inverse", clip=(5, 1000)), "needs mode 'inverse'"),
         (lambda: sample_weights(np.ones(3), bin_width=1, mode="inverse", clip=(0, 2)), "0 < least <= most"),
         (lambda: sample_weights(np.array([1.0, np.nan]), bin_width=1, mode="inverse"), "got 1 NaN"),
         (lambda: sample_weights(np.array([1e9]), bin_width=1, mode="inverse"), "more than 10 million bins"),

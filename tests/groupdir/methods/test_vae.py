@@ -47,7 +47,7 @@ def test_decoder_gives_what_is_aimed_at(spec: InputSpec, shape: tuple[int, ...])
 
 
 def test_words_are_not_reconstructed() -> None:
-    with pytest.raises(ConfigError, match=r"method\.lambda_reconstruction: words are not reconstructed"):
+    with pytest.raises(ConfigError, match=r"method\.lambda_reconstruction: words cannot be reconstructed"):
         Decoder(6, InputSpec("token_pair", (2, 40)))
 
 

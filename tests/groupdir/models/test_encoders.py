@@ -291,10 +291,10 @@ def test_weights_that_cannot_be_taken_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"encoder\.weights: .*weights\.pt cannot be read"):
         resnet(weights=str(path))
     torch.save({"model": {}}, path)
-    with pytest.raises(DataError, match="must hold a torchvision ResNet's state_dict, got no conv1"):
+    with pytest.raises(DataError, match="must hold the state_dict of a torchvision ResNet, but has no conv1"):
         resnet(weights=str(path))
     torch.save(resnet().network.state_dict(), path)
-    with pytest.raises(DataError, match=r"is of another network: .*: set encoder\.depth"):
+    with pytest.raises(DataError, match=r"belongs to another network: .*: set encoder\.depth"):
         resnet(weights=str(path), depth=34)
 
 
