@@ -1,4 +1,4 @@
-"""Who is better than whom when there are several objectives: fronts, and the order within one."""
+"""Ranking by several objectives: non-dominated fronts, and the order within a front."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TieBreak = Literal["crowding", "epsilon_net"]
 
 
 def as_costs(vectors: npt.ArrayLike, directions: Sequence[str]) -> Costs:
-    """Objectives as costs: all to be minimised, and the whole row infinite where one of them is no number.
+    """Return objectives as costs to be minimised. A row is infinite if one of its objectives is not finite.
 
     Args:
         vectors: Objectives `(N, M)`; NaN or an infinity is a failed measurement.
-        directions: "min" or "max" for each of the M.
+        directions: "min" or "max" for each of the M objectives.
 
     Raises:
-        ValueError: Shapes do not fit, or a direction is neither.
+        ValueError: If shapes do not fit, or a direction is neither "min" nor "max".
     """
     costs = np.atleast_2d(np.asarray(vectors, dtype=np.float64))
     if wrong := [direction for direction in directions if direction not in ("min", "max")]:
@@ -37,12 +37,12 @@ def as_costs(vectors: npt.ArrayLike, directions: Sequence[str]) -> Costs:
 
 
 def dominates(first: Costs, second: Costs, epsilon: float | Costs = 0.0) -> npt.NDArray[np.bool_]:
-    """Whether one is better in an objective, by more than epsilon, and in none worse by more than that.
+    """Return whether `first` is better in some objective and worse in none, both by more than epsilon.
 
     Args:
-        first: Costs, last axis the objectives.
-        second: Costs that broadcast with `first`. Rows of infinities are failures: all that is finite dominates them.
-        epsilon: Difference that is noise, in the units of each objective.
+        first: Costs with the objectives on the last axis.
+        second: Costs that broadcast with `first`. Rows of infinities are failures, which all finite rows dominate.
+        epsilon: Difference that counts as noise, in the units of each objective.
 
     Returns:
         Truth values, without the last axis.
@@ -53,43 +53,44 @@ def dominates(first: Costs, second: Costs, epsilon: float | Costs = 0.0) -> npt.
 
 
 def fronts(costs: Costs, epsilon: float | Costs = 0.0) -> npt.NDArray[np.int64]:
-    """Index `(N,)` of each member's non-dominated front, from 0; failures come behind all others.
+    """Return the index `(N,)` of each member's non-dominated front, from 0. Failures form the last front.
 
-    With an epsilon, dominance is not transitive and may go round in a circle; members of a circle count as equals.
+    With an epsilon, dominance is not transitive and can be circular. Members of a circle count as equal.
 
     Args:
         costs: From `as_costs`, `(N, M)`.
         epsilon: See `dominates`.
     """
-    found = np.zeros(len(costs), dtype=np.int64)
-    alive = np.isfinite(costs).all(axis=1)
-    if alive.any():
-        found[alive] = _peel(costs[alive], epsilon) if np.any(epsilon) else moocore.pareto_rank(costs[alive])
-        found[~alive] = found[alive].max() + 1
-    return found
+    index = np.zeros(len(costs), dtype=np.int64)
+    finite = np.isfinite(costs).all(axis=1)
+    if finite.any():
+        index[finite] = _peel(costs[finite], epsilon) if np.any(epsilon) else moocore.pareto_rank(costs[finite])
+        index[~finite] = index[finite].max() + 1
+    return index
 
 
 def _peel(costs: Costs, epsilon: float | Costs) -> npt.NDArray[np.int64]:
+    """Return front indices `(N,)` by removing front after front, with circles of dominance as single nodes."""
     beats = dominates(costs[:, None], costs[None], epsilon)
     count, circle = connected_components(beats, directed=True, connection="strong")
     between = np.zeros((count, count), dtype=bool)
     winners, losers = np.nonzero(beats)
     between[circle[winners], circle[losers]] = True
     np.fill_diagonal(between, False)
-    level = np.full(count, -1, dtype=np.int64)
+    front = np.full(count, -1, dtype=np.int64)
     for index in range(count):
-        free = (level < 0) & ~between[level < 0].any(axis=0)
-        if not free.any():
+        undominated = (front < 0) & ~between[front < 0].any(axis=0)
+        if not undominated.any():
             break
-        level[free] = index
-    return level[circle]
+        front[undominated] = index
+    return front[circle]
 
 
 def crowding_order(costs: Costs) -> npt.NDArray[np.int64]:
-    """Indices of a front's members, from the most alone to the most crowded.
+    """Return the indices of a front's members from the least to the most crowded.
 
-    Members with equal costs stand for one; the earliest counts, and its copies come after all that are different.
-    Equal distances keep the order of arrival.
+    Of members with equal costs only the earliest counts; its copies come after all distinct members. Equal distances
+    keep the order of arrival.
 
     Source: Deb et al. 2002, "NSGA-II", section III-B, on objectives normalised by the front's range.
     """
@@ -104,10 +105,10 @@ def crowding_order(costs: Costs) -> npt.NDArray[np.int64]:
 
 
 def epsilon_net_order(costs: Costs) -> npt.NDArray[np.int64]:
-    """Indices of a front's members in the order in which an epsilon-net takes them.
+    """Return the indices of a front's members in the order in which an epsilon-net picks them.
 
-    The first is the one nearest to the front's best corner; each next one is the farthest from those taken already.
-    Copies come last, as in `crowding_order`.
+    The first pick is the member nearest to the best corner of the front. Each further pick is the member farthest from
+    all earlier picks. Copies come last, as in `crowding_order`.
 
     Source: Salinas et al. 2021, "A multi-objective perspective on jointly tuning hardware and hyperparameters",
     section 3.2.
@@ -135,16 +136,16 @@ def rank(
     tie_break: TieBreak = "crowding",
     epsilon: float | Sequence[float] = 0.0,
 ) -> npt.NDArray[np.int64]:
-    """Place `(N,)` of each member, 0 for the best: by front, and within a front by the tie-break.
+    """Return the place `(N,)` of each member, 0 for the best: by front, and within a front by the tie-break.
 
     Args:
-        vectors: Objectives `(N, M)` in the order of arrival; a row with NaN or an infinity has failed and comes last.
+        vectors: Objectives `(N, M)` in the order of arrival. A row with NaN or an infinity has failed and comes last.
         directions: "min" or "max" for each objective.
         tie_break: "crowding" or "epsilon_net".
-        epsilon: Difference that is noise, for all objectives or for each.
+        epsilon: Difference that counts as noise, for all objectives or for each.
 
     Raises:
-        ValueError: Shapes, directions or the tie-break are none.
+        ValueError: If shapes, directions or the tie-break are invalid.
 
     >>> rank([[1.0, 4.0], [2.0, 2.0], [4.0, 1.0], [3.0, 3.0], [float("nan"), 0.0]], ["min", "min"]).tolist()
     [0, 2, 1, 3, 4]
@@ -163,22 +164,22 @@ def rank(
 
 
 def order_by(tie_break: TieBreak) -> Callable[[Costs], npt.NDArray[np.int64]]:
-    """The function behind a tie-break's name."""
+    """Return the function of a tie-break."""
     if tie_break not in ORDERS:
         raise ValueError(f"tie_break must be one of {', '.join(get_args(TieBreak))}, got {tie_break!r}")
     return ORDERS[tie_break]
 
 
 def epsilon_of(epsilon: float | Sequence[float], objectives: int) -> Costs:
-    """One epsilon per objective."""
-    found: Costs = np.broadcast_to(np.asarray(epsilon, dtype=np.float64), (objectives,))
-    if not (np.isfinite(found).all() and (found >= 0).all()):
+    """Return one epsilon per objective."""
+    each: Costs = np.broadcast_to(np.asarray(epsilon, dtype=np.float64), (objectives,))
+    if not (np.isfinite(each).all() and (each >= 0).all()):
         raise ValueError(f"epsilon must be finite and >= 0, got {epsilon}")
-    return found
+    return each
 
 
 def _distinct(costs: Costs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Indices of the first of each group of equals, and of the others, in the order of arrival."""
+    """Return the indices of the first of each group of equals, and those of the copies, in the order of arrival."""
     _, first = np.unique(costs, axis=0, return_index=True)
     mask = np.zeros(len(costs), dtype=bool)
     mask[first] = True

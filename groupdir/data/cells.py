@@ -1,4 +1,4 @@
-"""Tables as columns of cells, from CSV or Parquet, each row with the number that a person finds it by."""
+"""Tables as columns of cells, read from CSV or Parquet, with the line or row number of every row."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from groupdir.errors import DataError
 from groupdir.registry import did_you_mean
 
 SHOWN = 50
-"""So many mistakes of a file are listed; the others are counted."""
+"""Largest number of mistakes of a file that are listed; the others are counted."""
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
-"""Texts that mean that there is no value, in any case."""
+"""Texts that mark a missing value, in upper or lower case."""
 
 RowMistake = tuple[int, str]
-"""A row's number, and what is wrong with it."""
+"""Number of a row, and what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """A table.
+    """Table of N rows.
 
     Attributes:
-        path: Its file.
-        columns: Name -> N cells: texts of CSV; of Parquet also numbers, None and whatever else it holds.
-        numbers: N row numbers: lines of a CSV file, counted from 1, or rows of Parquet, from 0.
-        mistakes: Rows that could not be read, and are not among the N.
+        path: File of the table.
+        columns: Name -> N cells. CSV gives texts; Parquet also gives numbers, None and other types.
+        numbers: N row numbers: lines of a CSV file, counted from 1, or rows of a Parquet file, counted from 0.
+        mistakes: Rows that could not be read. They are not among the N rows.
     """
 
     path: Path
@@ -45,30 +45,30 @@ class Cells:
 
     @property
     def typed(self) -> bool:
-        """Whether the file says which cells are numbers and which are texts."""
+        """Whether the file stores types, so that numbers and texts differ."""
         return is_parquet(self.path)
 
     def place(self, number: int) -> str:
-        """Where a row stands, for a message."""
+        """Return the place of a row, for a message."""
         return place(self.path, number)
 
     def row(self, number: int) -> str:
-        """A row's number in words."""
+        """Return the number of a row in words."""
         return f"row {number}" if self.typed else f"line {number}"
 
     def need(self, names: Iterable[str], todo: str = "") -> None:
-        """Refuses a table that lacks one of these columns.
+        """Refuse a table that lacks one of the given columns.
 
         Args:
-            names: The columns.
-            todo: What a person may do beside adding them.
+            names: Columns that must exist.
+            todo: Advice that is added to the message.
 
         Raises:
-            DataError: With every one that is missing, and the name it may have.
+            DataError: If columns are missing. The message names each one, with a similar name if there is one.
         """
         where = f"{self.path}" if self.typed else f"{self.path}:1"
         wrong = [
-            f"{where}: must have the column {name!r}, and has not: {did_you_mean(name, self.columns)}{todo}"
+            f"{where}: has no column {name!r}: {did_you_mean(name, self.columns)}{todo}"
             for name in dict.fromkeys(names)
             if name not in self.columns
         ]
@@ -76,26 +76,26 @@ class Cells:
             raise DataError("\n".join(wrong))
 
     def refuse(self, mistakes: Iterable[RowMistake]) -> None:
-        """Raises all mistakes of the table at once, those of its reading too, by row; does nothing if there is none.
+        """Raise all mistakes of the table at once, in the order of rows, including those found while reading it.
 
         Raises:
-            DataError: A line for each, the first 50.
+            DataError: If there is a mistake. The message has a line for each of the first 50.
         """
-        found = sorted((*self.mistakes, *mistakes), key=lambda mistake: mistake[0])
-        if not found:
+        by_row = sorted((*self.mistakes, *mistakes), key=lambda mistake: mistake[0])
+        if not by_row:
             return
-        lines = [f"{self.place(number)}: {text}" for number, text in found[:SHOWN]]
-        more = [f"... and {len(found) - SHOWN} more mistakes"] if len(found) > SHOWN else []
+        lines = [f"{self.place(number)}: {text}" for number, text in by_row[:SHOWN]]
+        more = [f"... and {len(by_row) - SHOWN} more mistakes"] if len(by_row) > SHOWN else []
         raise DataError("\n".join(lines + more))
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is read as Parquet; all others are CSV."""
+    """Return whether a file is read as Parquet. All other files are read as CSV."""
     return path.suffix.lower() in (".parquet", ".pq")
 
 
 def place(path: Path, number: int) -> str:
-    """Where a row stands.
+    """Return the place of a row, for a message.
 
     >>> place(Path("faces.csv"), 12), place(Path("faces.parquet"), 12)
     ('faces.csv:12', 'faces.parquet: row 12')
@@ -104,20 +104,20 @@ def place(path: Path, number: int) -> str:
 
 
 def read_cells(path: Path) -> Cells:
-    """Reads a table: Parquet, or CSV with a header, commas and UTF-8; lines without any text are left out.
+    """Read a table from Parquet, or from CSV with a header, commas and UTF-8. Blank lines are skipped.
 
     Raises:
-        DataError: It cannot be read or decoded, has no row, no name for a column, or one name for two.
+        DataError: If the table cannot be read or decoded, has no row, or has an unnamed column or two of one name.
     """
     cells = _read_parquet(path) if is_parquet(path) else _read_csv(path)
     if not len(cells):
         cells.refuse(())
-        raise DataError(f"{path}: holds no row")
+        raise DataError(f"{path}: has no rows")
     return cells
 
 
 def is_missing(cell: Any) -> bool:
-    """Whether a cell holds no value.
+    """Return whether a cell has no value.
 
     >>> [is_missing(cell) for cell in ("NA", " ", None, float("nan"), 0, "0")]
     [True, True, True, True, False, False]
@@ -128,7 +128,7 @@ def is_missing(cell: Any) -> bool:
 
 
 def as_number(cell: Any) -> float | None:
-    """The finite number that a cell holds, or None.
+    """Return the finite number in a cell, or None.
 
     >>> [as_number(cell) for cell in (" 3.5", 2, "3,5", "inf", "1_000", True)]
     [3.5, 2.0, None, None, None, None]
@@ -156,7 +156,7 @@ def _read_csv(path: Path) -> Cells:
             if not header:
                 header = _header([name.strip() for name in row], f"{path}:{number}")
             elif len(row) != len(header):
-                mistakes.append((number, f"must have {len(header)} fields as the header has, got {len(row)}"))
+                mistakes.append((number, f"must have {len(header)} fields like the header, got {len(row)}"))
             else:
                 rows.append(row)
                 numbers.append(number)
@@ -177,8 +177,10 @@ def _decoded(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        came = f"got the byte 0x{content[error.start]:02x}"
-        raise DataError(f"{path}:{line}: must be text in UTF-8, {came}: save it as CSV in UTF-8") from error
+        byte = f"0x{content[error.start]:02x}"
+        raise DataError(
+            f"{path}:{line}: must be text in UTF-8, got the byte {byte}: save it as CSV in UTF-8"
+        ) from error
 
 
 def _header(names: list[str], where: str) -> list[str]:
@@ -193,7 +195,7 @@ def _header(names: list[str], where: str) -> list[str]:
 def _once(names: Collection[str], where: str) -> None:
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
-        raise DataError(f"{where}: a column must have a name of its own, got several of {', '.join(twice)}")
+        raise DataError(f"{where}: column names must be unique, got several columns named {', '.join(twice)}")
 
 
 def _read_parquet(path: Path) -> Cells:
@@ -201,7 +203,7 @@ def _read_parquet(path: Path) -> Cells:
     import pyarrow.parquet as pq
 
     try:
-        # read as one file: of a folder or a name with "=" in it, pyarrow would make columns that nobody wrote
+        # opened as one file: given a path, pyarrow would make columns of folder names that contain "="
         with path.open("rb") as file:
             table = pq.read_table(file)
         names = table.column_names

@@ -1,4 +1,4 @@
-"""Lists of samples, as CSV or Parquet: which number belongs to which row, which picture, and which split."""
+"""Manifests: lists of samples as CSV or Parquet, with the target, the picture and the split of each row."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ SPLITS: Mapping[str, SplitName] = {
     "dev": "val",
     "test": "test",
 }
-"""How a manifest may spell the splits, in any case."""
+"""Spellings of the splits in a manifest, in upper or lower case."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""Targets are float32."""
+"""Largest target: targets are float32."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The pictures of a split.
+    """Pictures of a split.
 
     Attributes:
-        files: Of N pictures; whether they are there is not known yet.
+        files: Files of N pictures, which may not exist.
         y: (N,) float32, in label units.
         numbers: N row numbers in the manifest, for messages: lines of a CSV file, or rows of Parquet, from 0.
-        manifest: Where the rows stand.
+        manifest: File that lists the rows.
     """
 
     files: tuple[Path, ...]
@@ -47,20 +47,20 @@ class Rows:
     manifest: Path
 
     def place(self, index: int) -> str:
-        """Where row `index` of these stands, for a message."""
+        """Return the place of row `index` in the manifest, for a message."""
         return place(self.manifest, self.numbers[index])
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the columns of a manifest are called.
+    """Names of the columns of a manifest.
 
     Attributes:
-        target: Holds the number to predict.
-        path: Holds the picture's file; None: there are no pictures.
-        split: Holds the split; None: never read.
-        split_needed: Whether it must be there.
-        options: Whether a person can name them in the YAML, for messages.
+        target: Column of the number to predict.
+        path: Column of the picture files. None: there are no pictures.
+        split: Column of the split. None: no such column is read.
+        split_needed: Whether the column of the split must exist.
+        options: Whether the YAML can set these names, for messages.
     """
 
     target: str = "target"
@@ -72,13 +72,13 @@ class Names:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest that was read, N rows without a mistake.
+    """Manifest of N rows without mistakes.
 
     Attributes:
-        cells: All of its columns.
+        cells: All columns.
         y: (N,) float32, in label units.
-        files: N paths as they are written, or nothing where there are no pictures.
-        splits: N splits, or None: it has no such column.
+        files: N paths as written in the manifest; empty if there are no pictures.
+        splits: N splits. None: there is no such column.
     """
 
     cells: Cells = field(repr=False)
@@ -88,46 +88,46 @@ class Manifest:
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """File of the manifest."""
         return self.cells.path
 
     def __len__(self) -> int:
         return len(self.y)
 
     def rows(self, where: np.ndarray, folder: Path) -> Rows:
-        """Some rows, their pictures' paths counted from a folder.
+        """Return some rows, with picture paths relative to a folder.
 
         Args:
-            where: (n,) their indices, 0 <= index < N.
-            folder: Where relative paths start.
+            where: Indices (n,) of the rows, 0 <= index < N.
+            folder: Folder that relative paths start from.
         """
         files = tuple(folder / self.files[index] for index in where.tolist())
         return Rows(files, self.y[where], tuple(self.cells.numbers[index] for index in where.tolist()), self.path)
 
     def of_split(self, name: SplitName) -> npt.NDArray[np.int64]:
-        """The indices (n,) of a split's rows, of a manifest that has splits.
+        """Return the indices (n,) of the rows of a split, for a manifest with splits.
 
         Raises:
-            DataError: There is none.
+            DataError: If the split has no rows.
         """
         return rows_of(name, self.splits or (), self.path)
 
 
 def read_manifest(path: Path, names: Names) -> Manifest:
-    """Reads a manifest.
+    """Read a manifest.
 
     Args:
-        path: The file: `.parquet` or `.pq`, or else CSV.
-        names: Of its columns.
+        path: File of the manifest: `.parquet` or `.pq`, otherwise CSV.
+        names: Names of its columns.
 
     Raises:
-        DataError: It cannot be read, lacks a column, or has mistakes: every one at once, each with its row. A target
-            must be a finite number, a path not empty and in one row only, a split one of `SPLITS`.
+        DataError: If the file cannot be read, lacks a column, or has mistakes, which are listed together with their
+            rows. A target must be a finite number, a path must be unique and not empty, a split one of `SPLITS`.
     """
     cells = read_cells(path)
     split = _split_column(cells, names)
     wanted = [name for name in (names.target, names.path, split) if name is not None]
-    cells.need(wanted, "; or name another in the section data" if names.options else "")
+    cells.need(wanted, "; or name another one in the section `data`" if names.options else "")
     y, mistakes = read_targets(cells, names.target)
     files: tuple[str, ...] = ()
     if names.path is not None:
@@ -146,7 +146,7 @@ def read_manifest(path: Path, names: Names) -> Manifest:
 
 
 def read_targets(cells: Cells, name: str) -> tuple[npt.NDArray[np.float32], list[RowMistake]]:
-    """Targets (N,) float32 of a column, NaN where they are wrong; and what is wrong."""
+    """Return the targets (N,) float32 of a column, NaN where a cell is wrong, and the mistakes."""
     y = np.full(len(cells), np.nan, dtype=np.float32)
     mistakes = []
     for index, cell in enumerate(cells.columns[name]):
@@ -154,22 +154,22 @@ def read_targets(cells: Cells, name: str) -> tuple[npt.NDArray[np.float32], list
         if value is not None and abs(value) <= LARGEST:
             y[index] = value
         elif is_missing(cell):
-            mistakes.append((cells.numbers[index], f"{name} is missing: fill it in, or take the row out"))
+            mistakes.append((cells.numbers[index], f"{name} is missing: fill it in, or remove the row"))
         else:
             mistakes.append((cells.numbers[index], f"{name} must be a finite number, got {cell!r}"))
     return y, mistakes
 
 
 def rows_of(name: SplitName, splits: Sequence[SplitName], path: Path) -> npt.NDArray[np.int64]:
-    """The indices (n,) of a split's rows among all.
+    """Return the indices (n,) of the rows of a split.
 
     Raises:
-        DataError: There is none.
+        DataError: If the split has no rows.
     """
-    found = np.flatnonzero(np.array(splits) == name)
-    if not found.size:
+    indices = np.flatnonzero(np.array(splits) == name)
+    if not indices.size:
         raise DataError(f"{path}: must have rows of split {name}, got none")
-    return found
+    return indices
 
 
 def _wrong_files(cells: Cells, name: str, files: Sequence[str]) -> Iterator[RowMistake]:
@@ -180,34 +180,34 @@ def _wrong_files(cells: Cells, name: str, files: Sequence[str]) -> Iterator[RowM
         elif not file or "\0" in file:
             yield number, f"{name} must name a picture, got {cell!r}"
         elif (known := first.setdefault(os.path.normpath(file), number)) != number:
-            yield number, f"{name} {file!r} stands in {cells.row(known)} already: take one of them out"
+            yield number, f"{name} {file!r} is listed in {cells.row(known)} already: remove one of the two rows"
 
 
 def _read_splits(cells: Cells, name: str) -> tuple[tuple[SplitName, ...], list[RowMistake]]:
-    found: list[SplitName] = []
+    splits: list[SplitName] = []
     mistakes = []
     for number, cell in zip(cells.numbers, cells.columns[name], strict=True):
         text = cell.strip().lower() if isinstance(cell, str) else ""
         if text in SPLITS:
-            found.append(SPLITS[text])
+            splits.append(SPLITS[text])
         elif not text and (cell is None or isinstance(cell, str)):
             mistakes.append((number, f"{name} is empty: it must be train, val or test"))
         else:
             mistakes.append((number, f"{name} must be a split, got {cell!r}: {did_you_mean(text, SPLITS)}"))
-    return tuple(found), mistakes
+    return tuple(splits), mistakes
 
 
 def _split_column(cells: Cells, names: Names) -> str | None:
-    """The column of splits, or None where there is none and none is needed."""
+    """Return the column of splits, or None if there is none and none is needed."""
     name = names.split
     if name is None or name in cells.columns or names.split_needed:
         return name
     if name != Names.split:
-        return name  # it was asked for
+        return name  # the YAML names it, so it must exist
     lower = {column.lower(): column for column in cells.columns}
     if near := difflib.get_close_matches(name, lower, n=1, cutoff=0.8):
         raise DataError(
-            f"{cells.path}: has no column {name!r} but {lower[near[0]]!r}: set data.split to that name, or to null to "
-            "have the rows split anew"
+            f"{cells.path}: has no column {name!r} but {lower[near[0]]!r}: set data.split to that name, or to null for "
+            "a random split"
         )
     return None

@@ -1,4 +1,4 @@
-"""What a configuration would reach at the end, from all that was seen of others at every rung."""
+"""Multi-fidelity model of one metric: predictions for the end of a training from values at all rungs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sklearn.gaussian_process.kernels import Kernel
 
 from launch.sampling.process import Array, Process, fresh_kernel
 
-FEWEST = 4  # observations that a step from one fidelity to the next is learnt from
+FEWEST = 4  # smallest number of observations from which a step to the next fidelity is learnt
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What trials reported at one epoch, or at their end.
+    """Values that trials reported at one epoch, or at their end.
 
     Attributes:
-        points: Coordinates `(N, D)` of the trials that came there.
-        values: What they reported `(N,)`.
+        points: Coordinates `(N, D)` of the trials that reached it.
+        values: Reported values `(N,)`.
     """
 
     points: Array
@@ -27,23 +27,24 @@ class Fidelity:
 
 
 class Climb:
-    """One objective at the highest fidelity, from the values at all fidelities.
+    """Model of one objective at the highest fidelity, fitted to the values at all fidelities.
 
-    A fidelity is a multiple of the one below it, plus a Gaussian process of its own. So hundreds of values of a low rung
-    say where it is good, and the few of the end say how much the end differs from the rung.
+    Each fidelity is modelled as a multiple of the one below it plus its own Gaussian process. Hundreds of values at a
+    low rung show where the objective is good, and the few values at the end show how much the end differs from the
+    rung.
 
     Source: Kennedy and O'Hagan 2000, "Predicting the output from a complex computer code when fast approximations are
     available", equation 1.
 
-    Differences from the source: fidelities are fitted one after the other, the multiple by least squares on the mean of the
-    fidelity below; and all have the length scales of the lowest.
+    Differences from the source: fidelities are fitted one after the other. The multiple is fitted by least squares to
+    the mean of the fidelity below. All fidelities share the length scales of the lowest one.
 
     Args:
-        fidelities: From the lowest to the highest; those with fewer than four values are left out.
-        kernel: A fitted one for the lowest fidelity.
+        fidelities: Fidelities from the lowest to the highest; those with fewer than four values are skipped.
+        kernel: Fitted kernel of the lowest fidelity.
 
     Raises:
-        ValueError: No fidelity has enough values.
+        ValueError: If no fidelity has enough values.
     """
 
     def __init__(self, fidelities: Sequence[Fidelity], kernel: Kernel) -> None:
@@ -62,14 +63,14 @@ class Climb:
             self._steps.append((slope, offset, Process(fidelity.points, rest - offset, _smoother(kernel))))
 
     def mean(self, points: Array) -> Array:
-        """What is expected at points: `(N,)`."""
-        found = self._first.predict(points)
+        """Return the expected values `(N,)` at points."""
+        expected = self._first.predict(points)
         for slope, offset, process in self._steps:
-            found = slope * found + offset + process.predict(points)
-        return found
+            expected = slope * expected + offset + process.predict(points)
+        return expected
 
     def joint(self, points: Array) -> tuple[Array, Array]:
-        """Means `(N,)` and covariance `(N, N)` at points, without the noise of one training."""
+        """Return means `(N,)` and covariance `(N, N)` at points, without the noise of a single training."""
         mean, covariance = self._first.joint(points)
         for slope, offset, process in self._steps:
             rest, spread = process.joint(points)
@@ -79,15 +80,15 @@ class Climb:
 
 
 def _slope(below: Array, values: Array) -> float:
-    """By least squares, drawn to 1 as by one more observation of the usual spread."""
+    """Return the least-squares slope, shrunk towards 1 as by one more observation of the usual spread."""
     spread = below - below.mean()
     prior = float(np.square(spread).mean())
     if prior < 1e-20 * max(1.0, float(np.square(below).max())):
-        return 1.0  # all the same below
+        return 1.0  # all values below are equal
     return float((spread @ (values - values.mean()) + prior) / (spread @ spread + prior))
 
 
 def _smoother(kernel: Kernel) -> Kernel:
-    """For what is left between two fidelities: half of it explained by the point, half noise, until more is known."""
-    scales = np.atleast_1d(kernel.k1.k2.length_scale)  # a fit in one dimension parameters a number
+    """Return the kernel of the difference between two fidelities: initially half signal, half noise."""
+    scales = np.atleast_1d(kernel.k1.k2.length_scale)  # in one dimension the fit gives a number
     return fresh_kernel(len(scales)).clone_with_theta(np.log([0.5, *scales, 0.5]))

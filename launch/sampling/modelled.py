@@ -1,4 +1,4 @@
-"""One metric as a model sees it: a cost on a scale of its own, at every rung and at the end."""
+"""Model of one metric as a cost, on its own scale, at every rung and at the end."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from sklearn.gaussian_process.kernels import Kernel
 from launch.sampling.fidelity import FEWEST, Climb, Fidelity
 from launch.sampling.process import Array, Process, draw, fresh_kernel
 
-FITS = (8, 12, 18, 27, 40, 60, 90)  # how many trials length scales are fitted to
-MOST = 400  # trials of a fidelity that a process knows: of more, the best half and the latest half
+FITS = (8, 12, 18, 27, 40, 60, 90)  # numbers of trials to which length scales are fitted
+MOST = 400  # most trials of a fidelity in a process: of more, the best half and the latest half
 LARGEST = 1e100
-CLIP = 2.0  # costs above the median by more than this times its distance to the best are cut: how bad is no matter
+CLIP = (
+    2.0  # costs are cut at the median plus this times its distance to the best: the size of a bad cost does not matter
+)
 
 
 class Modelled:
-    """Predicts one metric at the highest fidelity from the values of all fidelities.
+    """Predictor of one metric at the highest fidelity from the values at all fidelities.
 
-    Costs that are all positive, as errors are, are seen as logarithms.
+    If all costs are positive, as errors are, their logarithms are modelled.
 
     Args:
         points: Coordinates `(N, D)` of all trials.
-        costs: For each fidelity, from the lowest, the trials' costs `(N,)` there, NaN where there is none.
-        settled: How many of the first trials have a cost at the lowest fidelity that will not change any more, or never
-            will have one: length scales are fitted to the first of these costs, 8, 12, 18 and so on up to 90.
-        cut: Whether how bad a bad cost is does not matter, as for an objective; it does for a constraint.
+        costs: Costs `(N,)` of the trials for each fidelity, from the lowest one; NaN where there is none.
+        settled: Number of first trials whose cost at the lowest fidelity is final or will never exist. Length scales
+            are fitted to the first 8, 12, 18 and so on up to 90 of these costs.
+        cut: Whether to cut bad costs. True for an objective; for a constraint the size of a bad cost matters.
     """
 
     def __init__(self, points: Array, costs: Sequence[Array], settled: int, cut: bool = True) -> None:
@@ -42,23 +44,23 @@ class Modelled:
         self._climb = Climb(fidelities, kernel)
 
     def _warp(self, costs: Array) -> Array:
-        """Costs on the scale of the processes; none so large that its square is not finite."""
+        """Return costs on the scale of the processes, clipped so that their squares are finite."""
         costs = np.clip(costs, -LARGEST, LARGEST)
         return np.log(np.maximum(costs, 1e-12)) if self._log else np.asarray(costs)
 
-    def _unwarp(self, found: Array) -> Array:
-        """Costs from the scale of the processes."""
-        return np.exp(found) if self._log else np.asarray(found)
+    def _unwarp(self, warped: Array) -> Array:
+        """Return costs from the scale of the processes."""
+        return np.exp(warped) if self._log else np.asarray(warped)
 
     def mean(self, points: Array) -> Array:
-        """What is most likely at points `(K, D)`, without the luck of one training: costs `(K,)`."""
+        """Return the most likely costs `(K,)` at points `(K, D)`, without the noise of a single training."""
         return self._unwarp(self._climb.mean(points))
 
     def samples(self, points: Array, normal: Array) -> Array:
-        """Costs `(S, K)` that may be the true ones at points `(K, D)`, drawn together: near points have near costs.
+        """Return `S` joint samples of the true costs `(S, K)` at points `(K, D)`: near points have near costs.
 
         Args:
-            points: Coordinates.
+            points: Coordinates `(K, D)`.
             normal: Standard normal numbers `(S, K)`.
         """
         return self._unwarp(draw(*self._climb.joint(points), normal))
@@ -84,6 +86,6 @@ def _frozen(values: Array) -> Frozen:
 
 @lru_cache(maxsize=256)
 def _kernel(points: Frozen, values: Frozen) -> Kernel:
-    """The kernel that is likeliest for some first trials; the same trials are asked for many times."""
+    """Return the most likely kernel for the first trials. It is cached because the same trials come many times."""
     place, height = (np.frombuffer(raw).reshape(shape) for raw, shape in (points, values))
     return Process(place, height).kernel

@@ -1,4 +1,4 @@
-"""One rung: who has come by, and who of them is among the best. Free of Ray."""
+"""Rung of successive halving: the trials that reached it, and the best of them. Free of Ray."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from launch.pareto import Costs, TieBreak, as_costs, dominates, epsilon_of, fron
 
 
 class Rung:
-    """The members of a rung in the order of their arrival, with their fronts.
+    """Members of a rung in the order of their arrival, with their fronts.
 
-    Without an epsilon a newcomer's front, and what it pushes back, are found from the fronts that are there, in far
-    less time than a new sort takes; with one, dominance is not transitive and all fronts are found anew.
+    Without an epsilon, a newcomer is inserted into the existing fronts and pushes dominated members back, which is far
+    faster than sorting all members again. With an epsilon, dominance is not transitive, so all fronts are recomputed.
 
     Source: Li et al. 2017, "Efficient Nondomination Level Update Method for Steady-State Evolutionary Multiobjective
-    Optimization", the idea of moving only what a newcomer pushes back.
+    Optimization", the idea of moving only the members that a newcomer pushes back.
 
     Args:
         directions: "min" or "max" for each objective.
         tie_break: Order within the front that straddles the cut.
-        epsilon: Difference that is noise, for all objectives or each.
+        epsilon: Difference that counts as noise, for all objectives or for each.
 
     >>> rung = Rung(["min", "min"])
     >>> for trial, vector in enumerate([(1, 4), (4, 1), (5, 5), (2, 2)]):
@@ -49,13 +49,13 @@ class Rung:
         return trial in self._place
 
     def add(self, trial: Hashable, vector: Sequence[float]) -> None:
-        """Takes a newcomer in.
+        """Add a newcomer.
 
         Raises:
-            ValueError: It is there already, or the vector does not fit the objectives.
+            ValueError: If the trial is a member already, or the vector does not fit the objectives.
         """
         if trial in self:
-            raise ValueError(f"trial {trial} must come to a rung once, and is there already")
+            raise ValueError(f"trial {trial} is a member of this rung already")
         cost = as_costs([vector], self._directions)[0]
         size = len(self)
         if size == len(self._costs):
@@ -70,31 +70,31 @@ class Rung:
             self._insert(size)
 
     def front(self, trial: Hashable) -> int:
-        """Index of its front, from 0. That of failures is behind all others."""
+        """Return the index of a trial's front, from 0. Failures are on the last front."""
         return int(self._fronts[self._place[trial]])
 
     def failed(self, trial: Hashable) -> bool:
-        """Whether an objective of it was no number."""
+        """Return whether an objective of the trial is not finite."""
         return not np.isfinite(self._costs[self._place[trial], 0])
 
     def better(self, trial: Hashable) -> int:
-        """How many are on better fronts."""
+        """Return the number of members on better fronts."""
         return int((self._fronts[: len(self)] < self.front(trial)).sum())
 
     def is_top(self, trial: Hashable, count: int) -> bool:
-        """Whether it is among the best `count`: by front, and on the front that straddles the cut by the tie-break."""
+        """Return whether a trial is among the best `count`, by front and, on the front at the cut, by tie-break."""
         if self.failed(trial):
             return False
-        left = count - self.better(trial)
-        if left <= 0:
+        places = count - self.better(trial)
+        if places <= 0:
             return False
         same = np.flatnonzero(self._fronts[: len(self)] == self.front(trial))
-        if len(same) <= left:
+        if len(same) <= places:
             return True
-        return self._place[trial] in same[self._order(self._costs[same])[:left]]
+        return self._place[trial] in same[self._order(self._costs[same])[:places]]
 
     def top(self, count: int) -> list[Hashable]:
-        """The best `count` in the order of their arrival, fewer where all others have failed."""
+        """Return the best `count` trials in the order of their arrival, or fewer if all others have failed."""
         index = self._fronts[: len(self)]
         finite = np.isfinite(self._costs[: len(self), 0])
         sizes = np.cumsum(np.bincount(index[finite])) if finite.any() else np.zeros(0, dtype=np.int64)
@@ -107,7 +107,7 @@ class Rung:
         return [self._trials[place] for place in taken]
 
     def _insert(self, place: int) -> None:
-        """Finds the newcomer's front, then pushes back by one whoever it dominates there, and so on downwards."""
+        """Put the newcomer on its front, then move the members that it dominates there one front back, and so on."""
         costs, index = self._costs[: place + 1], self._fronts[: place + 1]
         finite = np.isfinite(costs[:, 0])
         if not finite[place]:
@@ -115,17 +115,17 @@ class Rung:
             return
         index[place] = -1  # on no front yet
         above = finite & dominates(costs, costs[place])
-        level = int(index[above].max(initial=-1)) + 1
-        index[place] = level
+        front = int(index[above].max(initial=-1)) + 1
+        index[place] = front
         moved = np.array([place])
         while True:
-            there = finite & (index == level)
-            there[moved] = False
-            members = np.flatnonzero(there)
+            members_here = finite & (index == front)
+            members_here[moved] = False
+            members = np.flatnonzero(members_here)
             pushed = members[dominates(costs[moved][:, None], costs[members][None]).any(axis=0)]
             if not len(pushed):
                 break
-            level += 1
-            index[pushed] = level
+            front += 1
+            index[pushed] = front
             moved = pushed
         index[~finite] = index[finite].max() + 1

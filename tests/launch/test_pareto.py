@@ -126,5 +126,5 @@ def test_other_mistakes_are_said() -> None:
         rank([[1.0]], ["min"], epsilon=-1.0)
     rung = Rung(["min"])
     rung.add("a", [1.0])
-    with pytest.raises(ValueError, match="trial a must come to a rung once"):
+    with pytest.raises(ValueError, match="trial a is a member of this rung already"):
         rung.add("a", [2.0])

@@ -1,4 +1,4 @@
-"""Columns of a table as one vector a row: numbers standardised, texts one-hot, both by what training holds."""
+"""Encoding of table rows as vectors: standardised numbers and one-hot texts, fitted on the training rows."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Numeric:
-    """A column of numbers: (x - mean) / scale, a missing one as the mean.
+    """Column of numbers, encoded as (x - mean) / scale; a missing number counts as the mean.
 
     Attributes:
-        name: The column's.
-        mean: Of the numbers in training.
-        scale: Their standard deviation; 1 if they are all the same.
-        indicator: Whether a second entry of the vector is 1 where the number is missing: where training has such rows.
+        name: Name of the column.
+        mean: Mean of the training numbers.
+        scale: Standard deviation of the training numbers; 1 if they are all equal.
+        indicator: Whether a second entry of the vector marks missing numbers. True if training rows lack some.
     """
 
     name: str
@@ -36,40 +36,40 @@ class Numeric:
 
     @classmethod
     def fit(cls, name: str, cells: Sequence[Any]) -> Self:
-        """Takes the statistics of the cells of training."""
+        """Compute the statistics of the training cells."""
         values = [value for cell in cells if (value := _number(cell)) is not None]
-        scale = float(np.std(values)) if min(values) < max(values) else 0.0  # of 0.1, 0.1, 0.1 numpy's is not 0
+        scale = float(np.std(values)) if min(values) < max(values) else 0.0  # numpy gives more than 0 for 0.1, 0.1, 0.1
         return cls(name, float(np.mean(values)), scale or 1.0, any(is_missing(cell) for cell in cells))
 
     @property
     def entries(self) -> int:
-        """How many entries of the vector are its."""
+        """Number of entries of the vector that encode this column."""
         return 1 + self.indicator
 
     def vectors(self, cells: Sequence[Any]) -> tuple[Vectors, list[tuple[int, str]]]:
-        """Entries (N, entries); and index and text of what is wrong."""
-        found = np.zeros((len(cells), self.entries), dtype=np.float32)
+        """Return entries (N, entries), and the index and text of each mistake."""
+        entries = np.zeros((len(cells), self.entries), dtype=np.float32)
         mistakes = []
         for index, cell in enumerate(cells):
             value = _number(cell)
             if is_missing(cell):
-                found[index, 1:] = 1
+                entries[index, 1:] = 1
             elif value is None:
                 mistakes.append((index, f"{self.name} must be a number as in training, got {cell!r}"))
             elif not abs(scaled := (value - self.mean) / self.scale) <= _LARGEST:
                 mistakes.append((index, f"{self.name} must be about {self.mean:g} as in training, got {cell!r}"))
             else:
-                found[index, 0] = scaled
-        return found, mistakes
+                entries[index, 0] = scaled
+        return entries, mistakes
 
 
 @dataclass(frozen=True)
 class Categorical:
-    """A column of texts: one entry of the vector for each that training holds, and a last one for all others.
+    """Column of texts, encoded as one entry per training text and a last entry for all other texts.
 
     Attributes:
-        name: The column's.
-        values: The texts, sorted; one that is missing is the empty text.
+        name: Name of the column.
+        values: Training texts, sorted; a missing cell is the empty text.
     """
 
     name: str
@@ -78,25 +78,25 @@ class Categorical:
 
     @classmethod
     def fit(cls, name: str, cells: Sequence[Any]) -> Self:
-        """Takes the texts of the cells of training."""
+        """Collect the texts of the training cells."""
         return cls(name, tuple(sorted({_text(cell) for cell in cells})))
 
     @property
     def entries(self) -> int:
-        """How many entries of the vector are its."""
+        """Number of entries of the vector that encode this column."""
         return len(self.values) + 1
 
     def vectors(self, cells: Sequence[Any]) -> tuple[Vectors, list[tuple[int, str]]]:
-        """Entries (N, entries); nothing is ever wrong."""
-        entry = {value: index for index, value in enumerate(self.values)}
-        found = np.zeros((len(cells), self.entries), dtype=np.float32)
-        found[np.arange(len(cells)), [entry.get(_text(cell), len(entry)) for cell in cells]] = 1
-        return found, []
+        """Return entries (N, entries). Texts are never mistakes."""
+        position = {value: index for index, value in enumerate(self.values)}
+        entries = np.zeros((len(cells), self.entries), dtype=np.float32)
+        entries[np.arange(len(cells)), [position.get(_text(cell), len(position)) for cell in cells]] = 1
+        return entries, []
 
 
 @dataclass(frozen=True)
 class Columns:
-    """How the columns of a table become vectors."""
+    """Encoding of the columns of a table as vectors."""
 
     columns: tuple[Numeric | Categorical, ...]
 
@@ -104,42 +104,44 @@ class Columns:
     def fit(
         cls, cells: Cells, names: Sequence[str], train: Sequence[int], categorical: Collection[str], most: int
     ) -> Self:
-        """Learns what training holds.
+        """Fit the encoding to the training rows.
 
-        A column is numeric if every cell of training that holds something is a number, in Parquet also by its type.
+        A column is numeric if every training cell with a value is a number; in Parquet its type must be one too.
 
         Args:
-            cells: The table.
-            names: The columns, which are there.
+            cells: Table.
+            names: Columns to encode, which must exist.
             train: Indices of the training rows.
             categorical: Columns whose numbers are names.
-            most: Texts that a categorical column may have in training.
+            most: Largest number of texts in a categorical column of the training rows.
 
         Raises:
-            DataError: Columns without a value, with too many texts, or of what is neither number nor text: all at once.
+            DataError: If a column has no value, too many texts, or cells that are neither numbers nor texts. The
+                message lists all such columns.
         """
-        found, mistakes = list[Numeric | Categorical](), []
+        columns, mistakes = list[Numeric | Categorical](), []
         for name in names:
             column = [cells.columns[name][index] for index in train]
             fitted = _fitted(name, column, name in categorical, cells.typed, most)
             if isinstance(fitted, str):
                 mistakes.append(f"{cells.path}: column {name!r} {fitted}")
             else:
-                found.append(fitted)
+                columns.append(fitted)
         if mistakes:
-            raise DataError("\n".join(mistakes) + "\nmend these columns, or name them in data.without")
-        return cls(tuple(found))
+            raise DataError("\n".join(mistakes) + "\nfix these columns, or list them in data.without")
+        return cls(tuple(columns))
 
     @property
     def width(self) -> int:
-        """Entries of a vector, D."""
+        """Number of entries D of a vector."""
         return sum(column.entries for column in self.columns)
 
     def vectors(self, cells: Cells) -> Vectors:
-        """Vectors (N, D) float32 of all rows of a table.
+        """Return vectors (N, D) float32 of all rows of a table.
 
         Raises:
-            DataError: It lacks columns, or cells of a numeric column hold no number: all of them, with their rows.
+            DataError: If the table lacks columns, or cells of a numeric column are not numbers. The message lists all
+                of them with their rows.
         """
         cells.need(column.name for column in self.columns)
         parts, mistakes = [], list[RowMistake]()
@@ -151,23 +153,23 @@ class Columns:
         return np.concatenate(parts, axis=1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain mappings, lists and scalars that `from_dict` reads."""
+        """Return plain mappings, lists and scalars that `from_dict` reads."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """What `to_dict` wrote."""
-        found: list[Numeric | Categorical] = []
+        """Return the encoding that `to_dict` wrote."""
+        columns: list[Numeric | Categorical] = []
         for column in data["columns"]:
             if column["kind"] == "numeric":
-                found.append(Numeric(**column))
+                columns.append(Numeric(**column))
             else:
-                found.append(Categorical(column["name"], tuple(column["values"])))
-        return cls(tuple(found))
+                columns.append(Categorical(column["name"], tuple(column["values"])))
+        return cls(tuple(columns))
 
 
 def _fitted(name: str, cells: Sequence[Any], categorical: bool, typed: bool, most: int) -> Numeric | Categorical | str:
-    """How the cells of training become vectors, or why they cannot."""
+    """Return the encoding of a column, fitted on its training cells, or a text that says why there is none."""
     if (other := next((cell for cell in cells if not _is_plain(cell)), None)) is not None:
         return f"must hold numbers or texts, got {type(other).__name__}"
     if all(is_missing(cell) for cell in cells):
@@ -177,7 +179,7 @@ def _fitted(name: str, cells: Sequence[Any], categorical: bool, typed: bool, mos
     texts = Categorical.fit(name, cells)
     if len(texts.values) > most:
         return (
-            f"must have at most {most} texts in training (data.most_categories), or numbers alone, got "
+            f"must have at most {most} texts in training (data.most_categories), or only numbers, got "
             f"{len(texts.values)} such as {_stray(cells)!r}"
         )
     return texts
@@ -196,12 +198,12 @@ def _is_plain(cell: Any) -> bool:
 
 
 def _text(cell: Any) -> str:
-    """A cell as a text, the same from CSV and from Parquet."""
+    """Return a cell as a text, which is the same from CSV and from Parquet."""
     if is_missing(cell):
         return ""
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()
 
 
 def _stray(cells: Sequence[Any]) -> str:
-    """The first text that keeps a column from being numeric, which may be a slip."""
+    """Return the first text that keeps a column from being numeric; it may be a slip."""
     return next((str(cell) for cell in cells if not is_missing(cell) and _number(cell) is None), str(cells[0]))

@@ -48,7 +48,7 @@ def test_parquet_counts_rows_from_0(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[str | bytes, str]] = {
     "nothing": ("", ": is empty: it must hold a header and rows"),
     "blank lines": ("\n \n,,\n", ": is empty"),
-    "a header alone": ("a,b\n", ": holds no row"),
+    "a header alone": ("a,b\n", ": has no rows"),
     "other letters": (
         b"a,b\n1,2\n" + "3,\xe9\n".encode("latin-1"),
         ":3: must be text in UTF-8, got the byte 0xe9",
@@ -57,10 +57,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "semicolons": ("a;b\n1;2\n", ":1: columns must be separated by commas, got ';'"),
     "tabs": ("a\tb\n1\t2\n", ":1: columns must be separated by commas, got '\\t'"),
     "a column without a name": ("a,,c\n1,2,3\n", ":1: every column must have a name, got none for column 2"),
-    "a name twice": ("\na,b,a\n1,2,3\n", ":2: a column must have a name of its own, got several of a"),
+    "a name twice": ("\na,b,a\n1,2,3\n", ":2: column names must be unique, got several columns named a"),
     "an open quote": ('a,b\n1,2\n3,"4\n5,6\n', ":3: cannot be read as CSV: unexpected end of data"),
     "text after a quote": ('a,b\n1,"2"x\n', ":2: cannot be read as CSV"),
-    "only broken rows": ("a,b\n1\n1,2,3\n", ":2: must have 2 fields as the header has, got 1\n"),
+    "only broken rows": ("a,b\n1\n1,2,3\n", ":2: must have 2 fields like the header, got 1\n"),
 }
 
 
@@ -89,7 +89,7 @@ def test_a_file_that_is_missing_or_a_folder(tmp_path: Path) -> None:
         (tmp_path / "cut.parquet").write_bytes(b"PAR1 but no more")
         assert refused(tmp_path / name).startswith(f"{tmp_path}/{name}: cannot be read as Parquet: ")
     pq.write_table(pa.table({"a": pa.array([], pa.int64())}), tmp_path / "none.parquet")
-    assert refused(tmp_path / "none.parquet") == f"{tmp_path}/none.parquet: holds no row"
+    assert refused(tmp_path / "none.parquet") == f"{tmp_path}/none.parquet: has no rows"
 
 
 def test_texts_in_parquet_that_are_no_utf8(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_columns_that_are_missing_are_all_named() -> None:
     with pytest.raises(DataError) as error:
         cells.need(["target", "path", "split"], "; or set it")
     first, second = str(error.value).split("\n")
-    assert first.startswith("rows.csv:1: must have the column 'target', and has not: did you mean 'Target'? Known: ")
-    assert second == "rows.csv:1: must have the column 'split', and has not: Known: Target, path; or set it"
+    assert first.startswith("rows.csv:1: has no column 'target': did you mean 'Target'? Known: ")
+    assert second == "rows.csv:1: has no column 'split': Known: Target, path; or set it"
 
 
 def test_mistakes_come_in_the_order_of_rows_and_are_counted() -> None:

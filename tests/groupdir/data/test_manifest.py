@@ -45,7 +45,7 @@ def test_columns_by_other_names(tmp_path: Path) -> None:
     assert manifest(tmp_path, text, Names("age", "file", None)).splits is None
     assert manifest(tmp_path, text, Names("age", "file")).splits is None
     (line,) = refused(tmp_path, text, Names("age", "file", "folds"))
-    assert line.startswith("faces.csv:1: must have the column 'folds', and has not: did you mean 'fold'? Known: age,")
+    assert line.startswith("faces.csv:1: has no column 'folds': did you mean 'fold'? Known: age,")
     assert line.endswith("; or name another in the section data")
 
 
@@ -69,14 +69,14 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
     )
     known = "dev, test, train, val, valid, validation"
     assert refused(tmp_path, text) == [
-        "faces.csv:3: target is missing: fill it in, or take the row out",
+        "faces.csv:3: target is missing: fill it in, or remove the row",
         "faces.csv:4: target must be a finite number, got 'old'",
         "faces.csv:5: target must be a finite number, got 'inf'",
         "faces.csv:6: path is empty: it must name a picture",
         f"faces.csv:6: split must be a split, got 'tset': did you mean 'test'? Known: {known}",
-        "faces.csv:7: path './a.jpg' stands in line 2 already: take one of them out",
+        "faces.csv:7: path './a.jpg' is listed in line 2 already: remove one of the two rows",
         "faces.csv:7: split is empty: it must be train, val or test",
-        "faces.csv:8: must have 3 fields as the header has, got 2",
+        "faces.csv:8: must have 3 fields like the header, got 2",
         "faces.csv:9: target must be a finite number, got '1e39'",
     ]
 
@@ -114,7 +114,7 @@ def test_columns_that_are_missing_are_named_together(tmp_path: Path) -> None:
         "faces.csv:1: must have the column 'path'",
     ]
     (line,) = refused(tmp_path, "age,path\n1,a\n", Names("age", split_needed=True, options=False))
-    assert line == "faces.csv:1: must have the column 'split', and has not: Known: age, path"
+    assert line == "faces.csv:1: has no column 'split': Known: age, path"
 
 
 def test_training_and_validation_must_be_there_but_test_only_when_it_is_read(tmp_path: Path) -> None:

@@ -112,10 +112,10 @@ def test_every_column_that_cannot_be_is_named() -> None:
     note, slip, empty, day, todo = refused(fit, cells, 12)
     assert note.startswith("t.csv: column 'note' must have at most 10 texts in training (data.most_categories), or")
     assert note.endswith("got 12 such as 'text 0'")
-    assert slip.endswith("or numbers alone, got 11 such as '3,5'")
+    assert slip.endswith("or only numbers, got 11 such as '3,5'")
     assert empty == "t.csv: column 'empty' must hold a value in some training row, got none"
     assert day == "t.csv: column 'day' must hold numbers or texts, got date"
-    assert todo == "mend these columns, or name them in data.without"
+    assert todo == "fix these columns, or list them in data.without"
 
 
 def test_every_cell_that_is_no_number_is_named() -> None:
@@ -129,6 +129,6 @@ def test_every_cell_that_is_no_number_is_named() -> None:
     ]
     lines = refused(columns.vectors, table(A=["1"], c=["x"]))
     assert [line.split(":")[2] for line in lines] == [
-        " must have the column 'a', and has not",
-        " must have the column 'b', and has not",
+        " has no column 'a'",
+        " has no column 'b'",
     ]

@@ -95,8 +95,8 @@ def test_a_changed_manifest_needs_a_new_split(tree: Path) -> None:
     [
         ({"manifest": "no.csv"}, "no.csv: cannot be read: No such file or directory"),
         ({"manifest": "имя/0 ñ 20.jpg"}, "must be text in UTF-8"),
-        ({"target": "ages"}, "must have the column 'ages', and has not: did you mean 'age'?"),
-        ({"path": "age"}, "age '20' stands in line 2 already"),
+        ({"target": "ages"}, "has no column 'ages': did you mean 'age'?"),
+        ({"path": "age"}, "age '20' is listed in line 2 already"),
         ({"split": "fold"}, "must have the column 'fold'"),
         ({"bin_width": 1e-9, "split_seed": 1, "target": "photo"}, "photo must be a finite number"),
     ],

@@ -192,5 +192,5 @@ def test_predictions_for_new_rows_without_a_target(folder: Path, tmp_path: Path)
     (tmp_path / "bad.csv").write_text("size,color\n1,red\n", encoding="utf-8")
     done = groupdir("predict", checkpoint, tmp_path / "bad.csv")
     assert done.returncode == 2
-    assert "bad.csv:1: must have the column 'colour', and has not: did you mean 'color'?" in done.stderr
+    assert "bad.csv:1: has no column 'colour': did you mean 'color'?" in done.stderr
     assert "Traceback" not in done.stderr

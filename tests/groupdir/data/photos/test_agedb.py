@@ -144,7 +144,7 @@ def test_a_folder_without_the_list(tmp_path: Path) -> None:
     assert line == f"data.root: must be a folder that holds agedb.csv, got {tmp_path} (nor is it in agedb-dir/)"
     (tmp_path / "agedb.csv").write_text("age,path\n1,AgeDB/0_A_1_m.jpg\n", encoding="utf-8")
     (line,) = refused(agedb, tmp_path)
-    assert line.endswith("agedb.csv:1: must have the column 'split', and has not: Known: age, path")
+    assert line.endswith("agedb.csv:1: has no column 'split': Known: age, path")
 
 
 def test_corrupted_lists_are_read_or_refused(tree: Path) -> None:
