@@ -97,7 +97,7 @@ def test_a_changed_manifest_needs_a_new_split(tree: Path) -> None:
         ({"manifest": "имя/0 ñ 20.jpg"}, "must be text in UTF-8"),
         ({"target": "ages"}, "has no column 'ages': did you mean 'age'?"),
         ({"path": "age"}, "age '20' is listed in line 2 already"),
-        ({"split": "fold"}, "must have the column 'fold'"),
+        ({"split": "fold"}, "has no column 'fold'"),
         ({"bin_width": 1e-9, "split_seed": 1, "target": "photo"}, "photo must be a finite number"),
     ],
 )
