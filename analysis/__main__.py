@@ -9,28 +9,37 @@ from typing import Annotated
 
 import typer
 
+from analysis.rules import RULES
 from groupdir.errors import GroupdirError
+from groupdir.registry import did_you_mean
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Read what a search left in its folder.")
 
 Folder = Annotated[Path, typer.Argument(help="A study's folder, such as results/digits.")]
 
 
-class Rule(StrEnum):
-    """How one point of the front is chosen."""
+def _rule(value: str) -> str:
+    """Return the name of a rule.
 
-    many = "many"
-    median = "median"
-    few = "few"
-    all = "all"
-    knee = "knee"
+    Raises:
+        BadParameter: No rule is called so.
+    """
+    if value not in RULES:
+        raise typer.BadParameter(f"unknown rule '{value}': {did_you_mean(value, RULES)}")
+    return value
 
 
 @app.command()
 def select(
     folder: Folder,
     shot: Annotated[
-        Rule, typer.Option(help="Lowest error of this shot on the front; knee: nearest to the ideal point.")
+        str,
+        typer.Option(
+            callback=_rule,
+            autocompletion=lambda: RULES,
+            metavar=f"[{'|'.join(RULES)}]",
+            help="Choose the best value of this shot on the front; knee: the point nearest to the ideal one.",
+        ),
     ],
     include_stopped: Annotated[
         bool, typer.Option("--include-stopped", help="Let trials that the scheduler stopped onto the front.")
@@ -41,7 +50,7 @@ def select(
     from analysis.select import print_selection, select_config
 
     study = load_results(folder)
-    print_selection(study, select_config(study, shot.value, include_stopped=include_stopped))
+    print_selection(study, select_config(study, shot, include_stopped=include_stopped))
 
 
 @app.command()

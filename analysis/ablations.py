@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from analysis.load import StudyResults
 from analysis.select import metric_of, shot_metrics_of
+from groupdir.metrics import ALL, sign
 
 BASELINE = "as chosen"
 """Label of the trials that train the chosen configuration unchanged."""
@@ -52,7 +53,7 @@ def findings(study: StudyResults, table: Mapping[str, Mapping[str, Spread]]) -> 
 
     A difference counts as one only if it is larger than both standard deviations over seeds.
     """
-    metric = metric_of(study, "all")
+    metric = metric_of(study, ALL)
     if BASELINE not in table or metric not in table[BASELINE]:
         return []
     chosen = table[BASELINE][metric]
@@ -65,9 +66,7 @@ def _finding(label: str, metric: str, changed: Spread, chosen: Spread) -> str:
     what = f"gain from {part}" if part != label else "loss"
     if math.isnan(changed.mean) or math.isnan(chosen.mean):
         return f"{numbers}: not measured."
-    difference = changed.mean - chosen.mean
-    if "pearson" in metric:
-        difference = -difference
+    difference = sign(metric) * (changed.mean - chosen.mean)  # above 0: the change makes it worse
     deviations = [spread.deviation for spread in (changed, chosen)]
     if any(math.isnan(deviation) for deviation in deviations):
         verdict = f"{abs(difference):.2f} {'worse' if difference > 0 else 'better'}, from too few seeds to tell"

@@ -14,21 +14,16 @@ import yaml
 from analysis.published import TABLES
 from analysis.ruled import Ruled
 from groupdir.errors import DataError
+from groupdir.metrics import METRICS, ORACLE, Metric, metric_name, parse_metric
 
 RECORD = "benchmark.yaml"
 CONFIRMED = "confirmed"
-SHOTS = ("all", "many", "median", "few")
 PAPER = "  in the paper"
-# Shape -> the two metrics of its columns: name, title, factor, digits, and whether the largest is best.
-COLUMNS: dict[str, tuple[tuple[str, str, float, int, bool], ...]] = {
-    "table1": (("mae", "MAE", 1, 2, False), ("gm", "GM", 1, 2, False)),
-    "table3": (("mse", "MSE", 1, 3, False), ("pearson", "Pearson x 100", 100, 1, True)),
-}
-GROUP_LOSSES = (
-    ("group_accuracy", "Group accuracy in %", 100, 1, True),
-    ("mae_all", "MAE", 1, 2, False),
-    ("oracle_mae_all", "MAE if the true group were known", 1, 2, False),
-)
+COLUMNS = {"table1": ("mae", "gm"), "table3": ("mse", "pearson")}
+"""Shape -> the two metrics of its columns, each for all samples and for every shot."""
+
+GROUP_LOSSES = ("group_accuracy", "mae_all", f"{ORACLE}mae_all")
+"""The metrics of a grid of group losses, one table each."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +77,21 @@ def load_benchmark_results(folder: str | Path) -> Results:
 def tables(results: Results) -> list[Ruled]:
     """The results in the shape that their YAML asks for."""
     if results.shape == "group_losses":
-        return [_crossed(results, *metric) for metric in GROUP_LOSSES]
+        return [_crossed(results, name) for name in GROUP_LOSSES]
     return [_methods(results)]
 
 
 def _methods(results: Results) -> Ruled:
     """One row a method, or a trial of a grid; the best of each column is marked."""
-    columns = COLUMNS.get(results.shape, COLUMNS["table1"])
-    header = ["", *(f"{title} {shot}" for _, title, *_ in columns for shot in SHOTS)]
+    metrics = [METRICS[name] for name in COLUMNS.get(results.shape, COLUMNS["table1"])]
+    columns = [(metric, shot) for metric in metrics for shot in metric.shots]
+    header = ["", *(f"{metric.heading or metric.title} {shot}" for metric, shot in columns)]
     paper = TABLES.get(results.published or "", {})
     cells, means = [], []
     for entry in results.entries:
         label = entry.label + _short(entry, results)
-        values = [_spread(entry, f"{name}_{shot}", factor) for name, _, factor, *_ in columns for shot in SHOTS]
-        digits = [number for *_, number, _ in columns for _ in SHOTS]
+        values = [_spread(entry, metric_name("", metric.name, shot), metric.factor) for metric, shot in columns]
+        digits = [metric.digits for metric, _ in columns]
         cells.append([label, *(_text(value, number) for value, number in zip(values, digits, strict=True))])
         means.append([value[0] for value in values])
         if entry.label in paper:
@@ -106,32 +102,33 @@ def _methods(results: Results) -> Ruled:
                 ]
             )
             means.append([math.nan] * len(values))
-    largest = [best for *_, best in columns for _ in SHOTS]
     title = f"{results.name}: test set, mean ± standard deviation over {results.seeds} seeds"
     if paper:
         title += f"; in the paper: Pu et al. 2025, Table {(results.published or '')[-1]}"
     columns_of_means = zip(*means, strict=True)
-    best = [_best(values, most) for values, most in zip(columns_of_means, largest, strict=True)]
+    best = [_best(values, metric) for values, (metric, _) in zip(columns_of_means, columns, strict=True)]
     return Ruled(title, header, cells, {(row, 1 + column) for column, row in enumerate(best) if row is not None})
 
 
-def _crossed(results: Results, name: str, title: str, factor: float, digits: int, largest: bool) -> Ruled:
-    """Groups down, criteria across, of one metric."""
+def _crossed(results: Results, name: str) -> Ruled:
+    """Return the table of one metric: numbers of groups down, group losses across."""
+    _, metric, _, oracle = parse_metric(name)
+    title = f"{metric.title} if the true group were known" if oracle else metric.heading or metric.title
     criteria = list(dict.fromkeys(str(entry.cell["method.group_loss"]) for entry in results.entries))
     groups = list(dict.fromkeys(entry.cell["method.groups"] for entry in results.entries))
     at = {(entry.cell["method.groups"], str(entry.cell["method.group_loss"])): entry for entry in results.entries}
     cells, means = [], []
     for group in groups:
-        spreads = [_spread(at.get((group, criterion), Entry("")), name, factor) for criterion in criteria]
-        cells.append([str(group), *(_text(value, digits) for value in spreads)])
+        spreads = [_spread(at.get((group, criterion), Entry("")), name, metric.factor) for criterion in criteria]
+        cells.append([str(group), *(_text(value, metric.digits) for value in spreads)])
         means.append([value[0] for value in spreads])
-    marked = {(row, 1 + at_best) for row, values in enumerate(means) if (at_best := _best(values, largest)) is not None}
+    marked = {(row, 1 + at_best) for row, values in enumerate(means) if (at_best := _best(values, metric)) is not None}
     return Ruled(f"{results.name}: {title}, test set, {results.seeds} seeds", ["groups", *criteria], cells, marked)
 
 
-def _best(values: Sequence[float], largest: bool) -> int | None:
-    """Where the best finite value stands, the first of equals; None without any."""
-    finite = [(-value if largest else value, index) for index, value in enumerate(values) if math.isfinite(value)]
+def _best(values: Sequence[float], metric: Metric) -> int | None:
+    """Return the index of the best finite value, the first of equals; None without any."""
+    finite = [(metric.sign * value, index) for index, value in enumerate(values) if math.isfinite(value)]
     return min(finite)[1] if finite else None
 
 

@@ -20,12 +20,10 @@ from analysis.constraints import keep_constraints
 from analysis.files import write_whole
 from analysis.load import StudyResults, short_text
 from analysis.pareto import pareto_front
+from analysis.rules import KNEE, RULES
 from groupdir.errors import DataError
 from groupdir.files.records import PARAM, write_parquet
-from groupdir.metrics import SHOTS
-
-RULES = (*SHOTS, "all", "knee")
-"""The rules: lowest error of one shot or of all samples, or the knee of the front."""
+from groupdir.metrics import ALL, ALL_AND_SHOTS, metric_name, parse_metric, sign
 
 
 @dataclass(frozen=True)
@@ -46,26 +44,26 @@ class Selection:
 
 
 def metric_of(study: StudyResults, shot: str) -> str:
-    """The validation error that a rule for this shot reads.
+    """Return the validation metric that a rule for this shot reads.
 
-    It is the objective of that shot if there is one, else the objectives' own metric at that shot (`val_mse_few` beside
+    It is the objective of that shot if there is one, else the objectives' own metric at that shot (`val_mse_few` for
     the objective `val_mse_all`), else the mean absolute error.
     """
-    own = [objective for objective in study.objectives if objective.rpartition("_")[2] == shot]
-    families = [name.rpartition("_")[0] for name in study.objectives if name.rpartition("_")[2] in (*SHOTS, "all")]
-    beside = [f"{family}_{shot}" for family in families if f"{family}_{shot}" in study.trials.columns]
-    return (own + beside + [f"val_mae_{shot}"])[0]
+    parsed = {name: parse_metric(name) for name in study.objectives}
+    of_shot = [name for name, parts in parsed.items() if parts.shot == shot]
+    related = [metric_name(parts.split, parts.metric.name, shot) for parts in parsed.values() if parts.shot]
+    return [*of_shot, *(name for name in related if name in study.trials.columns), metric_name("val", "mae", shot)][0]
 
 
 def shot_metrics_of(study: StudyResults) -> list[str]:
     """The metrics of all samples and of each shot that this study recorded, without doubles."""
-    return [name for name in dict.fromkeys(metric_of(study, shot) for shot in ("all", *SHOTS)) if name in study.trials]
+    return [name for name in dict.fromkeys(metric_of(study, shot) for shot in ALL_AND_SHOTS) if name in study.trials]
 
 
-def costs(study: StudyResults, rows: pd.DataFrame, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
-    """`(rows, metrics)` to minimise: what is to be maximised is negated. A metric that is missing is NaN."""
+def costs(rows: pd.DataFrame, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return costs `(rows, metrics)`: a metric of which the highest is best is negated, a missing one is NaN."""
     values = rows.reindex(columns=list(metrics)).to_numpy(dtype=np.float64)
-    signs = np.array([-1.0 if _is_maximised(study, metric) else 1.0 for metric in metrics])
+    signs = np.array([sign(metric) for metric in metrics])
     return np.asarray(values * signs)
 
 
@@ -84,7 +82,7 @@ def find_front(study: StudyResults, *, include_stopped: bool = False) -> pd.Data
     """
     statuses = ["finished", "stopped"] if include_stopped else ["finished"]
     rows = keep_constraints(study, study.searched[study.searched["status"].isin(statuses)])
-    points = costs(study, rows, list(study.objectives))
+    points = costs(rows, list(study.objectives))
     front = rows[pareto_front(points)]
     if front.empty:
         counts = ", ".join(f"{number} {status}" for status, number in study.counts().items()) or "none at all"
@@ -93,16 +91,16 @@ def find_front(study: StudyResults, *, include_stopped: bool = False) -> pd.Data
             f"{study.folder}: no trial {reason} (trials: {counts}), so there is no front; go on with "
             f"`python -m launch resume {study.folder}`" + ("" if include_stopped else ", or take --include-stopped")
         )
-    order = np.argsort(costs(study, front, list(study.objectives)[:1])[:, 0], kind="stable")
+    order = np.argsort(costs(front, list(study.objectives)[:1])[:, 0], kind="stable")
     return front.iloc[order]
 
 
 def choose(study: StudyResults, front: pd.DataFrame, rule: str) -> int:
     """The trial that a rule picks from the front.
 
-    `many`, `median`, `few`, `all`: the lowest validation error of that shot. `knee`: every objective is scaled to
+    A shot or `all`: the best value of `metric_of` that shot. `knee`: every objective is scaled to
     [0, 1] over the front, and the point nearest to the ideal one, 0 in all of them, is taken (Euclidean). Ties go to
-    the lower error over all samples, then to the lower trial number.
+    the better metric over all samples, then to the lower trial number.
 
     Raises:
         DataError: The rule's metric has no finite value on the front.
@@ -110,19 +108,19 @@ def choose(study: StudyResults, front: pd.DataFrame, rule: str) -> int:
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
-    metrics = list(study.objectives) if rule == "knee" else [metric_of(study, rule)]
-    points = costs(study, front, metrics)
+    metrics = list(study.objectives) if rule == KNEE else [metric_of(study, rule)]
+    points = costs(front, metrics)
     usable = np.flatnonzero(np.isfinite(points).all(axis=1))
     if not len(usable):
         raise DataError(
             f"{study.folder}: rule {rule}: {', '.join(metrics)} must be finite on the front, but nowhere is"
         )
     points = points[usable]
-    if rule == "knee":
+    if rule == KNEE:
         low, span = points.min(axis=0), np.ptp(points, axis=0)
         points = (points - low) / np.where(span > 0, span, 1.0)
-    score = np.linalg.norm(points, axis=1) if rule == "knee" else points[:, 0]
-    ties = costs(study, front.iloc[usable], [metric_of(study, "all")])[:, 0]
+    score = np.linalg.norm(points, axis=1) if rule == KNEE else points[:, 0]
+    ties = costs(front.iloc[usable], [metric_of(study, ALL)])[:, 0]
     trials = front["trial"].to_numpy()[usable]
     return int(trials[np.lexsort((trials, ties, score))[0]])
 
@@ -131,8 +129,8 @@ def choices(study: StudyResults, front: pd.DataFrame) -> dict[str, int]:
     """Rule -> trial, for all rules whose metric this study has; a validation set may have no few-shot labels."""
 
     def has_values(rule: str) -> bool:
-        metrics = list(study.objectives) if rule == "knee" else [metric_of(study, rule)]
-        return bool(np.isfinite(costs(study, front, metrics)).all(axis=1).any())
+        metrics = list(study.objectives) if rule == KNEE else [metric_of(study, rule)]
+        return bool(np.isfinite(costs(front, metrics)).all(axis=1).any())
 
     return {rule: choose(study, front, rule) for rule in RULES if has_values(rule)}
 
@@ -167,7 +165,7 @@ def select_config(study: StudyResults, rule: str, *, include_stopped: bool = Fal
 
 def front_table(study: StudyResults, front: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the front as texts: trial, objectives, error over all samples, what the search drew."""
-    metrics = list(dict.fromkeys([*study.objectives, metric_of(study, "all")]))
+    metrics = list(dict.fromkeys([*study.objectives, metric_of(study, ALL)]))
     metrics = [metric for metric in metrics if metric in front.columns]
     rows = [
         [str(trial), *(f"{value:.4g}" for value in values), *_param_texts(study, trial)]
@@ -202,10 +200,6 @@ def print_selection(study: StudyResults, selection: Selection, console: Console 
     print(f"{len(rows)} on the front{note}; rule {selection.rule} takes trial {selection.trial}, marked *")
     print(f"wrote {selection.file}")
     print(f"next: groupdir train {shlex.quote(str(selection.file))} --seeds 5 --beside vanilla")
-
-
-def _is_maximised(study: StudyResults, metric: str) -> bool:
-    return study.objectives.get(metric, "max" if "pearson" in metric else "min") == "max"
 
 
 def _param_texts(study: StudyResults, trial: int) -> list[str]:

@@ -17,6 +17,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.files.records import read_parquet
 from groupdir.files.storage import Place
+from groupdir.metrics import parse_metric, sign
 from groupdir.registry import did_you_mean
 from launch.study.checkpoints import kept_checkpoint
 from launch.study.study import BENCHMARK
@@ -106,7 +107,7 @@ class Chosen:
 
 
 def choose(study: Path, metric: str) -> Chosen:
-    """The configuration of the finished trial with the lowest validation error, written down before any test.
+    """Return the configuration of the finished trial with the best value of a metric, and write it before any test.
 
     Args:
         study: A study's folder.
@@ -124,9 +125,10 @@ def choose(study: Path, metric: str) -> Chosen:
     ]
     if not rows:
         raise DataError(f"{path}: no finished trial has a {metric}: see the messages of the search, and run it again")
-    best = min(rows, key=lambda row: (row[metric], row["trial"]))
+    best = min(rows, key=lambda row: (sign(metric) * row[metric], row["trial"]))
     config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
-    head = f"# trial {best['trial']} of {len(rows)} finished: the lowest {metric}, {best[metric]:.6g}\n"
+    word = parse_metric(metric).metric.best
+    head = f"# trial {best['trial']} of {len(rows)} finished: the {word} {metric}, {best[metric]:.6g}\n"
     _write(study / CHOSEN, head + config.to_yaml())
     where = footer["study"].get("search", {}).get("storage_path")
     storage = None if where is None else Place.at(where) / footer["study"]["name"]

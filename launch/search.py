@@ -12,12 +12,12 @@ from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
 from groupdir.files.storage import Place, is_uri
-from groupdir.metrics import SHOTS
+from groupdir.metrics import SHOTS, parse_metric
 from groupdir.registry import did_you_mean
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations
 from launch.control.stop_rules import enough
-from launch.control.study_loop import StudyLoop, error_metric
+from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
 from launch.sampling.searcher import SAMPLERS
@@ -180,17 +180,25 @@ def prepared(config: StudyConfig) -> Dataset:
 
 
 def check_measured(config: StudyConfig, dataset: Dataset) -> None:
-    """Refuses objectives of a shot that no validation sample has: they would be NaN, and all trials would be stopped.
+    """Refuse metrics for which the validation split has too few samples, such as none of a shot.
+
+    They would be NaN: every trial would be stopped, or would break its constraints.
 
     Raises:
-        ConfigError: With every one.
+        ConfigError: With every such metric.
     """
-    there = {SHOTS[index] for index in np.unique(dataset.shots.of(dataset.split("val").y))}
-    mistakes = [
-        config.mistake(f"search.objectives.{name}", f"must be measured, but no validation sample is of a {shot} label")
-        for name in config.search.objectives
-        if (shot := name.rpartition("_")[2]) in SHOTS and shot not in there
-    ]
+    codes = dataset.shots.of(dataset.split("val").y)
+    samples = {shot: int((codes == code).sum()) for code, shot in enumerate(SHOTS)}
+    mistakes = []
+    for address, name in config.search.metrics.items():
+        _, metric, shot, _ = parse_metric(name)
+        count, label = (samples[shot], f"a {shot}-shot label") if shot in samples else (len(codes), "a label")
+        if count >= metric.samples:
+            continue
+        text = f"no validation sample has {label}"
+        if count:
+            text = f"{metric.title} needs {metric.samples} validation samples with {label}, got {count}"
+        mistakes.append(config.mistake(address, f"cannot be measured: {text}"))
     if mistakes:
         raise ConfigError(mistakes)
 
@@ -225,7 +233,7 @@ def run_study(study: Study, dataset: Dataset, action: str) -> int:
 
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
     """The search, then the ablations."""
-    search, metric = study.config.search, error_metric(dataset)
+    search, metric = study.config.search, dataset.targets.selected_by
     shared = (
         None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
     )

@@ -12,7 +12,8 @@ from analysis.files import write_whole
 from groupdir.errors import DataError
 from groupdir.metrics import SHOTS
 
-COLORS = {"many": "#1d4ed8", "median": "#f59e0b", "few": "#c2410c"}
+COLORS = ("#1d4ed8", "#f59e0b", "#c2410c", "#7e22ce", "#64748b")
+"""Colours of the shots, in their order; the last ones are spare."""
 
 
 def label_figure(path: str | Path) -> Path:
@@ -29,10 +30,10 @@ def label_figure(path: str | Path) -> Path:
         raise DataError(f"{path}: must be a file of `groupdir data describe --out`, and is not: {error}") from error
     figure = Figure(figsize=(6.0, 3.0), dpi=160, layout="constrained")
     axes = figure.add_subplot()
-    for shot in SHOTS:
+    for shot, color in zip(SHOTS, COLORS, strict=False):
         rows = counts[counts["shot"] == shot]
         told = f"{shot}: {len(rows)} labels, {rows['train'].sum():.0f} samples"
-        axes.bar(rows["low"], rows["train"], rows["high"] - rows["low"], align="edge", color=COLORS[shot], label=told)
+        axes.bar(rows["low"], rows["train"], rows["high"] - rows["low"], align="edge", color=color, label=told)
     axes.set(xlabel="label", ylabel="training samples")
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.01)

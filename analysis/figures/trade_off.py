@@ -14,23 +14,23 @@ from analysis.load import StudyResults
 from analysis.pareto import pareto_front
 from analysis.select import choices, costs, find_front, metric_of
 from groupdir.errors import DataError
+from groupdir.metrics import parse_metric
 
 
 def metric_label(metric: str) -> str:
-    """A metric's name for an axis.
+    """Return a metric's name for an axis.
 
-    >>> metric_label("val_mae_few"), metric_label("val_mse_all")
-    ('validation MAE, few', 'validation MSE, all')
+    >>> metric_label("val_mae_few"), metric_label("val_group_accuracy")
+    ('validation MAE, few', 'validation group accuracy')
     """
-    middle, _, shot = metric.removeprefix("val_").rpartition("_")
-    kind = middle.upper() if len(middle) <= 4 else middle.capitalize()
-    return f"{'validation ' if metric.startswith('val_') else ''}{kind}, {shot}" if middle else metric
+    split, kind, shot, _ = parse_metric(metric)
+    return f"{'validation ' if split == 'val' else ''}{kind.title}{f', {shot}' if shot else ''}"
 
 
 def front_figure(study: StudyResults, path: str | Path) -> Path:
-    """Draws the few-shot against the many-shot error of all trials that finished.
+    """Draw the few-shot against the many-shot metric of all trials that finished.
 
-    A line joins the front of these two errors; filled points are on the study's own front, over all its objectives.
+    A line joins the front of these two metrics; filled points are on the study's own front, over all its objectives.
     Points that a rule chooses carry the rules' names.
 
     Args:
@@ -50,7 +50,7 @@ def front_figure(study: StudyResults, path: str | Path) -> Path:
         raise DataError(f"{study.folder}: {across} and {up} must both be there for a figure, but no trial has both")
     rows, points = rows[shown], points[shown]
     on_front = rows["trial"].isin(front["trial"]).to_numpy()
-    line = points[pareto_front(costs(study, rows, [across, up]))]
+    line = points[pareto_front(costs(rows, [across, up]))]
     line = line[np.argsort(line[:, 0])]
 
     figure = Figure(figsize=(6.0, 4.2), dpi=160, layout="constrained")

@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 from analysis.figures.trade_off import metric_label
 from analysis.load import StudyResults, short_text
 from analysis.select import metric_of
+from groupdir.metrics import ALL
 
 FRONT, FINISHED, STOPPED, CHOSEN = "#c2410c", "#2563eb", "#94a3b8", "#111827"
 _LAYOUT: dict[str, Any] = {
@@ -81,7 +82,7 @@ def parallel_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
 
 def curves_plot(study: StudyResults, front: pd.DataFrame, chosen: set[int]) -> go.Figure:
     """The error over all validation samples by epoch: the front coloured, stopped trials thin and grey."""
-    metric = metric_of(study, "all")
+    metric = metric_of(study, ALL)
     figure = go.Figure()
     status = study.searched.set_index("trial")["status"].to_dict()
     on_front = set(front["trial"].tolist())

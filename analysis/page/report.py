@@ -20,6 +20,7 @@ from analysis.load import StudyResults
 from analysis.page.plots import curves_plot, front_plot, parallel_plot
 from analysis.select import choices, find_front, front_table, metric_of
 from groupdir import __version__
+from groupdir.metrics import ALL
 
 _CSS = """
 :root { color-scheme: light; }
@@ -58,7 +59,7 @@ def report_page(study: StudyResults) -> str:
     """
     front = find_front(study)
     chosen = choices(study, front)
-    all_metric = html.escape(metric_of(study, "all"))
+    all_metric = html.escape(metric_of(study, ALL))
     sections = [
         _section(
             "The front",

@@ -10,6 +10,7 @@ from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
+from groupdir.metrics import METRICS
 from groupdir.registry import TABLES, resolve
 
 PRESETS = Path("search_spaces/baselines")
@@ -69,7 +70,7 @@ def _benchmark(benchmark: Benchmark, file: Path) -> str:
 
 
 def catalogue(presets: Path = PRESETS) -> str:
-    """Every registered method, part, data set and encoder with the first line of its docstring; and the presets.
+    """Return every registered method, part, data set and encoder with its first line, the metrics, and the presets.
 
     Args:
         presets: Folder of search spaces, each with a comment in its first line; nothing is said where there is none.
@@ -78,6 +79,10 @@ def catalogue(presets: Path = PRESETS) -> str:
     for kind, table in TABLES.items():
         lines.append(f"{TITLES[kind]}:")
         lines += [f"  {name:12s} {(inspect.getdoc(resolve(kind, name)) or '').splitlines()[0]}" for name in table]
+    lines.append("metrics of a search:")
+    lines += [
+        f"  {metric.name:14s} {metric.text}, {metric.unit}; the {metric.best} is best" for metric in METRICS.values()
+    ]
     files = sorted(presets.glob("*.yaml"))
     if files:
         lines.append(f"presets in {presets}, each a search with ranges for its own hyper-parameters:")

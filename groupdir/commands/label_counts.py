@@ -59,11 +59,8 @@ class LabelCounts:
         return even_edges(self.shots.low, self.shots.bin_width, bins)
 
     def shot_of(self, bins: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-        """Shots of bins: indices into `SHOTS`."""
-        codes = np.full(len(bins), SHOTS.index("few"), dtype=np.int8)
-        for shot in ("median", "many"):
-            codes[np.isin(bins, getattr(self.shots, shot))] = SHOTS.index(shot)
-        return codes
+        """Return the shots of bins: indices into `SHOTS`."""
+        return self.shots.of_bins(bins)
 
     def of_group(self, groups: int, rule: Grouping) -> npt.NDArray[np.int64]:
         """Training samples (G,) of each group.

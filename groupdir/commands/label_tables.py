@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from groupdir.commands.label_counts import LabelCounts
-from groupdir.metrics import SHOTS
+from groupdir.metrics import ALL, SHOTS
 
-MARKS = (("█", "green"), ("▒", "yellow"), ("░", "red"))
-"""How bars of many-, median- and few-shot labels look, with and without colours."""
+MARKS = (("█", "green"), ("▒", "yellow"), ("░", "red"), ("·", "magenta"), ("-", "cyan"))
+"""How bars of each shot look, with and without colours, in the order of the shots; the last ones are spare."""
 
 _MOST_ROWS = 32
 _BAR = 36
@@ -44,7 +44,7 @@ def histogram(counts: LabelCounts) -> Table:
         axis=1,
     ).astype(np.int64)
     most = int(by_shot.sum(axis=1).max())
-    legend = ", ".join(f"{mark} {shot}" for (mark, _), shot in zip(MARKS, SHOTS, strict=True))
+    legend = ", ".join(f"{mark} {shot}" for (mark, _), shot in zip(MARKS, SHOTS, strict=False))
     table = Table(title=f"training samples: {legend}", box=None, pad_edge=False)
     table.add_column("label", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -58,14 +58,14 @@ def histogram(counts: LabelCounts) -> Table:
 
 
 def bar(samples: npt.NDArray[np.int64], most: int) -> Text:
-    """A bar of samples (3,) of each shot, as long as they are many; one of `most` is whole, and one of any is seen.
+    """A bar of samples (S,) of each shot, as long as they are many; one of `most` is whole, and one of any is seen.
 
     >>> bar(np.array([50, 25, 25]), 200).plain, bar(np.array([0, 0, 1]), 200).plain
     ('█████████▒▒▒▒▒░░░░', '░')
     """
     ends = np.rint(np.cumsum(samples) / most * _BAR).astype(np.int64)
     text = Text()
-    for (mark, colour), length, count in zip(MARKS, np.diff(ends, prepend=0).tolist(), samples.tolist(), strict=True):
+    for (mark, colour), length, count in zip(MARKS, np.diff(ends, prepend=0).tolist(), samples.tolist(), strict=False):
         text.append(mark * max(length, int(count > 0 and not text)), colour)
     return text
 
@@ -87,7 +87,7 @@ def shot_table(counts: LabelCounts) -> Table:
     for split in samples:
         table.add_column(f"{split} labels", justify="right")
         table.add_column("samples", justify="right")
-    for name, members in [*((shot, shots == code) for code, shot in enumerate(SHOTS)), ("all", shots >= 0)]:
+    for name, members in [*((shot, shots == code) for code, shot in enumerate(SHOTS)), (ALL, shots >= 0)]:
         numbers = [(np.count_nonzero(column[members]), column[members].sum()) for column in samples.values()]
         table.add_row(name, *(str(int(number)) for pair in numbers for number in pair))
     return table

@@ -17,10 +17,10 @@ from rich.table import Table
 
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
+from groupdir.metrics import find_metric
 
 CHECKPOINT = "checkpoint.pt"
 RESULT = "result.json"
-SHOTS = ("all", "many", "median", "few")
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ def rerun(
 def report(runs: list[Run], folder: Path) -> None:
     """Prints mean and standard deviation over seeds of every test metric, and writes `test.csv`."""
     labels = list(dict.fromkeys(run.label for run in runs))
-    names = [name for name in runs[0].metrics if name.rsplit("_", 1)[-1] in SHOTS and "oracle" not in name]
-    names += [name for name in runs[0].metrics if name not in names]
+    names = sorted(runs[0].metrics, key=lambda name: not _by_shot(name))
     count = len(runs) // len(labels)
     table = Table(title=f"test set, mean and standard deviation over {count} seed{'s' if count > 1 else ''}")
     table.add_column("metric")
@@ -113,6 +112,12 @@ def report(runs: list[Run], folder: Path) -> None:
         )
     first = folder / labels[0] / f"seed_{runs[0].seed}" / CHECKPOINT
     console.print(f"every seed: {path}\ncheckpoint: {first}", soft_wrap=True, highlight=False)
+
+
+def _by_shot(name: str) -> bool:
+    """Return whether a metric has a value for each shot and is no diagnostic."""
+    parsed = find_metric(name)
+    return parsed is not None and parsed.shot is not None and not parsed.oracle
 
 
 def _spread(runs: list[Run], name: str) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
-from groupdir.config.search import objective
+from groupdir.config.metric_fields import SearchMetric, unmeasurable
 from groupdir.config.space import StudyConfig, study_from
 from groupdir.config.trial import Strict, TrialConfig, expand_paths, override, put
 from groupdir.config.validation import explain
@@ -30,13 +30,11 @@ class BenchmarkConfig(Strict):
     shape: Literal["table1", "table3", "group_losses", "lambdas"] = Field(
         "table1", description="table1: MAE and GM; table3: MSE and Pearson; group_losses, lambdas: of a grid."
     )
-    select: str = Field("val_mae_all", description="The trial with its lowest value is a row's.")
+    select: SearchMetric = Field("val_mae_all", description="The trial with the best value represents its row.")
     seeds: int = Field(5, ge=1, description="Of the chosen trial, measured on the test set.")
     published: Literal["table1", "table2", "table3"] | None = Field(
         None, description="The paper's benchmark to print beside ours, where the data set is the paper's."
     )
-
-    _known = field_validator("select")(objective)
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,19 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark
     folders = [row.folder for row in rows]
     if twice := sorted({name for name in folders if folders.count(name) > 1}):
         raise ConfigError([document.mistake(("rows",), f"two rows would write into one folder: {', '.join(twice)}")])
+    if mistakes := [document.mistake(("benchmark", "select"), text) for text in _unselectable(config.select, rows)]:
+        raise ConfigError(mistakes)
     return Benchmark(str(data.get("name", Path(document.name).stem)), config, tuple(rows), document)
+
+
+def _unselectable(metric: str, rows: Sequence[Row]) -> list[str]:
+    """Return why rows that are searched cannot be selected by a metric, one text for each such row."""
+    texts = []
+    for row in rows:
+        corners = () if row.study is None else (row.study.space.build(params) for params in row.study.space.corners())
+        if why := next(filter(None, (unmeasurable({"": metric}, corner.method).get("") for corner in corners)), None):
+            texts.append(f"row {row.label}: {why}")
+    return texts
 
 
 def _searched(document: Document) -> list[Row]:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from groupdir.config.domains import Choice, Domain, is_domain, parse_domain
+from groupdir.config.metric_fields import unmeasurable
 from groupdir.config.search import NestedConfig, SearchConfig
 from groupdir.config.trial import TrialConfig, expand_paths, override, put
 from groupdir.config.validation import explain
@@ -268,10 +269,13 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
         content = space.content(params)
         first = first or content
         try:
-            TrialConfig.model_validate(content)
+            trial = TrialConfig.model_validate(content)
         except ValidationError as error:
             for at, text in explain(error, TrialConfig, content):
                 mistakes[document.mistake(at, text)] = None
+            continue
+        for address, text in unmeasurable(search.metrics, trial.method).items():
+            mistakes[document.mistake(tuple(address.split(".")), text)] = None
     if search.nested is not None:
         mistakes |= dict.fromkeys(_wrong_nested(space, search.nested, document))
     if mistakes or first is None:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
@@ -80,6 +80,9 @@ class MethodConfig(PluginConfig):
     weights: WeightsConfig | None = Field(None, description="Sample weights; null: all samples weigh the same.")
     resampling: ResamplingConfig | None = Field(None, description="SMOTER or SMOGN; null: the samples as they are.")
 
+    has_groups: ClassVar[bool] = False
+    """Whether the method predicts a group for each input, so that metrics of groups can be measured."""
+
 
 class DatasetConfig(PluginConfig):
     """What every data set takes."""
@@ -112,7 +115,8 @@ class TrainConfig(Strict):
     epochs: int = Field(90, ge=1, description="Epochs of the last stage; a pre-training counts its own.")
     batch_size: int = Field(128, ge=1)
     keep: Literal["best", "last"] = Field(
-        "best", description="Which epoch's weights are the result: lowest error on val, or the last."
+        "best",
+        description="Which epoch's weights are the result: the best on val by the data set's error, or last.",
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     amp: Literal["none", "bf16"] = Field("none", description="Autocast of encoder and heads; losses stay in float32.")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails
 
 from groupdir.config.yamlfile import Address
 from groupdir.errors import ConfigError
@@ -58,6 +59,24 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterat
             yield address, f"{_RULES[kind].format(**context)}, got {came!r}"
         else:
             yield address, f"{item['msg'][0].lower()}{item['msg'][1:]}, got {came!r}"
+
+
+def raise_at(title: str, mistakes: Mapping[Address, tuple[str, Any]]) -> None:
+    """Raise mistakes inside a value that a validator has read as a whole, each at its own address.
+
+    Args:
+        title: What was read.
+        mistakes: Address inside the value -> the mistake's text and the wrong part. Without any, return.
+
+    Raises:
+        ValidationError: With every mistake.
+    """
+    if mistakes:
+        details = [
+            InitErrorDetails(type="value_error", loc=address, input=came, ctx={"error": ValueError(text)})
+            for address, (text, came) in mistakes.items()
+        ]
+        raise ValidationError.from_exception_data(title, details)
 
 
 def _is_union_tag(part: str | int) -> bool:

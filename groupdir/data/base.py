@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from groupdir.config.trial import DatasetConfig
-from groupdir.metrics import ShotSplit
+from groupdir.metrics import ShotSplit, metric_name, searchable
 
 SplitName = Literal["train", "val", "test"]
 Inputs = tuple[torch.Tensor, ...]
@@ -29,7 +29,7 @@ class Targets:
         unit: The unit's name, such as "years".
         center: What the network calls 0, in label units.
         scale: What the network calls 1, in label units: its outputs are (y - center) / scale.
-        error: The error that selects an epoch: "mae" or "mse".
+        error: The metric that selects an epoch, over all validation samples, such as "mae".
         weights_high: Where the label bins of sample weights end, if not at `high`: labels from its last bin on are
             counted together.
     """
@@ -40,8 +40,13 @@ class Targets:
     unit: str
     center: float = 0.0
     scale: float = 1.0
-    error: Literal["mae", "mse"] = "mae"
+    error: str = "mae"
     weights_high: float | None = None
+
+    @property
+    def selected_by(self) -> str:
+        """The validation metric whose best value selects a trial's epoch."""
+        return searchable(metric_name("val", self.error))
 
 
 @dataclass(frozen=True)

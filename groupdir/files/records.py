@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from groupdir.errors import DataError
+from groupdir.metrics import sign
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,18 +70,22 @@ def read_parquet(path: str | Path) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def selected(rows: Sequence[Mapping[str, Any]], keep: Literal["best", "last"], metric: str) -> Mapping[str, Any]:
-    """The epoch that stands for a trial.
+    """Return the epoch that stands for a trial.
 
     Args:
         rows: Its epochs, in order; at least one.
-        keep: "best": the lowest `metric`, the earlier one of equals; "last": the last.
-        metric: Such as `val_mae_all`. Rows without a finite value are passed over; without any, the last row stands.
+        keep: "best": the best value of `metric`, the earlier one of equals; "last": the last.
+        metric: Such as `val_mae_all`; its direction says which value is best. Rows without a finite value are
+            passed over; without any, the last row stands.
 
     >>> selected([{"val_mae_all": 3.0}, {"val_mae_all": 2.0}, {"val_mae_all": 2.5}], "best", "val_mae_all")
     {'val_mae_all': 2.0}
     """
     measured = [row for row in rows if (value := row.get(metric)) is not None and math.isfinite(value)]
-    return min(measured, key=lambda row: float(row[metric])) if keep == "best" and measured else rows[-1]
+    if keep == "last" or not measured:
+        return rows[-1]
+    towards = sign(metric)
+    return min(measured, key=lambda row: towards * float(row[metric]))
 
 
 def _type(name: str) -> pa.DataType:

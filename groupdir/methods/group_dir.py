@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -43,6 +43,8 @@ class PretrainConfig(Strict):
 
 class GroupDIRConfig(FeatureConfig):
     """Options of `GroupDIR`."""
+
+    has_groups: ClassVar[bool] = True
 
     groups: int = Field(25, ge=1, description="|G|.")
     grouping: Grouping = "equal_width"

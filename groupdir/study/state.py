@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from groupdir.files.records import Status, selected
+from groupdir.metrics import sign
 from groupdir.study.store import Event
 
 Role = Literal["search", "ablation"]
@@ -31,7 +32,7 @@ class TrialState:
         params: Name of an open parameter -> its value.
         config: `TrialConfig.to_dict()`.
         digest: Of the config.
-        metric: The one whose lowest value selects the trial's epoch.
+        metric: The one whose best value selects the trial's epoch.
         status: "running" from the suggestion on.
         started: Whether a worker has begun with it.
         message: Why it failed.
@@ -157,19 +158,17 @@ class StudyState:
         return self.elapsed_before + (now - self.session_start if self.session_start is not None else 0.0)
 
     def best(
-        self, name: str, mode: str, keeps: Callable[[Callable[[str], float]], bool] = lambda value: True
+        self, name: str, keeps: Callable[[Callable[[str], float]], bool] = lambda value: True
     ) -> TrialState | None:
-        """The finished search trial with the best value of a metric; the earlier one of equals.
+        """Return the finished search trial with the best value of a metric; the earlier one of equals.
 
         Args:
-            name: The metric.
-            mode: "min" or "max".
+            name: The metric; its direction says which value is best.
             keeps: Whether a trial may be it, given its value of each metric, such as `SearchConfig.keeps`.
         """
-        sign = 1 if mode == "min" else -1
         ended = [trial for trial in self.of("search") if trial.status == "finished"]
         done = [trial for trial in ended if math.isfinite(trial.value(name)) and keeps(trial.value)]
-        return min(done, key=lambda trial: sign * trial.value(name), default=None)
+        return min(done, key=lambda trial: sign(name) * trial.value(name), default=None)
 
 
 def fold(state: StudyState, event: Event) -> StudyState:

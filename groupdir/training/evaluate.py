@@ -11,7 +11,7 @@ import torch
 from groupdir.data.base import Inputs
 from groupdir.data.transfer import on_device
 from groupdir.methods.base import Method
-from groupdir.metrics import ShotSplit, shot_metrics
+from groupdir.metrics import ORACLE, ShotSplit, group_metrics, shot_metrics
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def predict(
 def errors(method: Method, predictions: Predictions, y: np.ndarray, shots: ShotSplit, prefix: str) -> dict[str, float]:
     """Metrics of predictions, each name with a prefix such as "val_".
 
-    Methods with groups add `group_accuracy` (0 to 1), and those with experts `oracle_mae_{all,many,median,few}`: the
+    Methods with groups add the metrics of groups, and those with experts `oracle_mae_all` and that of each shot: the
     error if the true group's expert were always taken. That is a diagnostic; nothing may be chosen by it.
 
     Args:
@@ -83,9 +83,9 @@ def errors(method: Method, predictions: Predictions, y: np.ndarray, shots: ShotS
     found = shot_metrics(predictions.value, y, shots)
     true = method.true_group(torch.from_numpy(np.array(y)))
     if true is not None and predictions.group is not None:
-        found["group_accuracy"] = float((predictions.group == true.numpy()).mean())
+        found |= group_metrics(predictions.group, true.numpy())
         if predictions.experts is not None:
             oracle = np.take_along_axis(predictions.experts, true.numpy()[:, None], axis=1)[:, 0]
             values = shot_metrics(oracle, y, shots)
-            found |= {f"oracle_{name}": value for name, value in values.items() if name.startswith("mae_")}
+            found |= {ORACLE + name: value for name, value in values.items() if name.startswith("mae_")}
     return {prefix + name: value for name, value in found.items()}

@@ -20,6 +20,7 @@ from groupdir.data.base import Dataset, Inputs, SplitName
 from groupdir.data.transfer import as_tensor, on_device
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.methods.base import Batch, Stage
+from groupdir.metrics import better
 from groupdir.part import Part
 from groupdir.registry import resolve
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
@@ -357,8 +358,9 @@ class Trainer:
     def _keep(self, metrics: dict[str, float]) -> None:
         if self.config.train.keep != "best":
             return
-        value = metrics[f"val_{self.dataset.targets.error}_all"]
-        if math.isfinite(value) and (self.best is None or value < self.best["value"]):
+        name = self.dataset.targets.selected_by
+        value = metrics[name]
+        if math.isfinite(value) and (self.best is None or better(name, value, self.best["value"])):
             model = {name: tensor.detach().clone() for name, tensor in self.method.state_dict().items()}
             self.best = {"epoch": self.epoch, "value": value, "model": model}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from groupdir.config.search import direction
 from groupdir.config.trial import TrialConfig
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
@@ -23,7 +22,7 @@ def suggest_ablations(study: Study) -> list[int]:
         The numbers of those that are still to be run; none where no finished search trial keeps the constraints.
     """
     search = study.config.search
-    base = study.state.best(search.scheduler.metric, direction(search.scheduler.metric), search.keeps)
+    base = study.state.best(search.scheduler.metric, search.keeps)
     if not search.ablations or base is None:
         return []
     config = TrialConfig.from_dict(base.config, f"trial {base.number}")

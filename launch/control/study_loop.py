@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from groupdir.data.base import Dataset
 from groupdir.study.state import Role, TrialState
 from launch.control.stop_rules import budget_spent, enough
 from launch.sampling.searcher import propose
@@ -26,7 +25,7 @@ class StudyLoop:
     Args:
         study: The study, with a store of any kind.
         scheduler: A new one; it is brought to where the events say it stands.
-        metric: The one whose lowest value selects a trial's epoch.
+        metric: The one whose best value selects a trial's epoch.
         role: The phase: new trials are suggested in "search" alone.
         running: Trials that workers are still at, and that need not be handed out again.
         last_stage_only: Trials report the epochs of their last stage alone, counted from 1, as recorded curves do.
@@ -169,8 +168,3 @@ class StudyLoop:
                 self._study.append("stopped", trial=trial.number)
             elif trial.status == "running" and trial.told_to_pause and trial.checkpoint_epoch == trial.epoch:
                 self._study.append("paused", trial=trial.number)
-
-
-def error_metric(dataset: Dataset) -> str:
-    """The validation metric whose lowest value selects a trial's epoch."""
-    return f"val_{dataset.targets.error}_all"

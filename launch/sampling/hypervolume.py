@@ -10,6 +10,7 @@ import numpy as np
 
 from groupdir.config.search import SearchConfig, bound
 from groupdir.config.space import Space
+from groupdir.metrics import sign
 from groupdir.study.state import TrialState
 from launch.pareto import fronts
 from launch.sampling.coordinates import Array, Coordinates
@@ -118,7 +119,7 @@ class _Study:
         counts[END] += len(warm)
         self.ready = max(counts.values()) >= max(FEWEST, len(space.parameters) + 1)
         self._rows = {fidelity: found for fidelity, found in rows.items() if counts[fidelity] >= FEWEST}
-        self.objectives = {name: 1.0 if mode == "min" else -1.0 for name, mode in search.objectives.items()}
+        self.objectives = {name: sign(name) for name in search.objectives}
 
     @property
     def alive(self) -> list[int]:

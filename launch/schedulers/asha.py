@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from groupdir.config.search import SearchConfig, direction
+from groupdir.config.search import SearchConfig
+from groupdir.metrics import Direction, direction
 from launch.schedulers.base import Decision, NeverPauses
 
 
@@ -39,7 +40,7 @@ class ASHA(NeverPauses):
     Decision(action='stop', reason='rung 1: val_mae_all 4 is worse than 3')
     """
 
-    def __init__(self, metric: str, mode: Literal["min", "max"], grace_period: int, reduction_factor: float) -> None:
+    def __init__(self, metric: str, mode: Direction, grace_period: int, reduction_factor: float) -> None:
         if grace_period < 1:
             raise ValueError(f"grace_period must be >= 1, got {grace_period}")
         if not reduction_factor > 1:

@@ -66,7 +66,7 @@ def params_text(params: Mapping[str, object]) -> str:
 
 def best_text(state: StudyState, search: SearchConfig) -> str:
     """The best finished trial of each objective, of those that keep to the constraints."""
-    found = [(name, state.best(name, mode, search.keeps)) for name, mode in search.objectives.items()]
+    found = [(name, state.best(name, search.keeps)) for name in search.objectives]
     return (
         "  ".join(f"{short(name)} {number(t.value(name))} (trial {t.number})" for name, t in found if t) or "none yet"
     )

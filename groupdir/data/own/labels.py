@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from groupdir.bins import bin_index, even_edges
+from groupdir.config.metric_fields import ErrorMetric
 from groupdir.config.trial import DatasetConfig
 from groupdir.data.base import SplitName, Targets
 from groupdir.data.manifest import Manifest, rows_of
@@ -49,7 +50,7 @@ class OwnLabelsConfig(DatasetConfig):
     )
     center: float | None = Field(None, description="What the network calls 0; null: the mean of the training labels.")
     scale: float | None = Field(None, gt=0, description="What the network calls 1; null: their standard deviation.")
-    error: Literal["mae", "mse"] = Field("mae", description="The error that selects an epoch.")
+    error: ErrorMetric = Field("mae", description="The metric that selects an epoch.")
 
     @model_validator(mode="after")
     def _a_range(self) -> Self:

@@ -73,7 +73,7 @@ def test_the_state_is_that_of_the_store(study: Study, suggest: Suggest, train: T
     trial = before.trials[0]
     assert (trial.status, trial.epoch, trial.seconds, trial.value("val_mae_few")) == ("finished", 3, 6.0, 5.0)
     assert before.trials[2].message == "loss is nan"
-    assert after.state.best("val_mae_all", "min") == trial
+    assert after.state.best("val_mae_all") == trial
     after.close()
 
 
@@ -175,7 +175,7 @@ def test_what_breaks_a_constraint_is_not_the_best(study: Study, suggest: Suggest
     search = study.config.search
     assert search.keeps({"val_mae_few": 5.5}.__getitem__)
     assert not search.keeps({"val_mae_few": float("nan")}.__getitem__)
-    best = study.state.best("val_mae_all", "min", search.keeps)
+    best = study.state.best("val_mae_all", search.keeps)
     assert best is study.state.trials[0], "trial 1 has a val_mae_few of 5"
     assert "(trial 0)" in best_text(study.state, search)
     suggest_ablations(study)
