@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 
 from analysis.load import StudyResults, load_results
-from analysis.select import RULES, choose, find_front, metric_of, print_selection, select_config
+from analysis.select import RULES, choose, costs, find_front, metric_of, print_selection, select_config
 from groupdir.errors import DataError
 from groupdir.files.records import read_parquet
 
@@ -51,6 +51,16 @@ def test_what_is_maximised_is_turned_around(make_study: MakeStudy) -> None:
     values = {"val_mse_all": [1.0, 2.0, 2.0], "val_pearson_all": [0.5, 0.9, 0.4]}
     study = study_of(make_study, values, {"val_mse_all": "min", "val_pearson_all": "max"})
     assert find_front(study)["trial"].tolist() == [0, 1]
+
+
+def test_a_metric_that_is_no_objective_has_its_own_direction_too(make_study: MakeStudy) -> None:
+    values = {"val_group_accuracy": [0.5, 0.9], "val_mae_all": [1.0, 1.0], "val_pearson_few": [0.1, 0.2]}
+    study = study_of(make_study, values, {"val_mae_all": "min"})
+    assert costs(study.trials, ["val_group_accuracy", "val_mae_all", "val_pearson_few"]).tolist() == [
+        [-0.5, 1.0, -0.1], [-0.9, 1.0, -0.2],
+    ]  # fmt: skip
+    grouped = study_of(lambda: make_study("g"), values, {"val_group_accuracy": "max", "val_pearson_few": "max"})
+    assert [metric_of(grouped, shot) for shot in ("few", "all")] == ["val_pearson_few", "val_mae_all"]
 
 
 @pytest.mark.parametrize("rule", ["many", "median", "few", "all"])

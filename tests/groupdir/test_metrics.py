@@ -13,10 +13,26 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groupdir.metrics import METRICS, SHOTS, STSB_SHOTS, ShotSplit, shot_metrics
+from groupdir.metrics import (
+    ALL_AND_SHOTS,
+    METRICS,
+    SHOTS,
+    STSB_SHOTS,
+    ShotSplit,
+    better,
+    find_metric,
+    geometric_mean_error,
+    group_metrics,
+    parse_metric,
+    search_metrics,
+    searchable,
+    shot_metrics,
+    sign,
+)
 from tests.checkout import ROOT
 
-KEYS = {f"{metric}_{shot}" for metric in METRICS for shot in ("all", *SHOTS)}
+OF_VALUES = [metric.name for metric in METRICS.values() if metric.compares == "values"]
+KEYS = {f"{metric}_{shot}" for metric in OF_VALUES for shot in ALL_AND_SHOTS}
 TOY = ShotSplit.fixed(many=[0, 1], median=[2], few=[3], bin_width=1, high=None)
 
 
@@ -109,7 +125,7 @@ def metrics_by_loops(pred: list[float], y: list[float]) -> dict[str, float]:
     errors = [abs(p - t) for p, t in zip(pred, y, strict=True)]
     n = len(errors)
     if not n:
-        return dict.fromkeys(METRICS, math.nan)
+        return dict.fromkeys(OF_VALUES, math.nan)
     per_label = {t: [e for e, u in zip(errors, y, strict=True) if u == t] for t in y}
     mean_p, mean_y = math.fsum(pred) / n, math.fsum(y) / n
     cov = math.fsum((p - mean_p) * (t - mean_y) for p, t in zip(pred, y, strict=True))
@@ -158,7 +174,7 @@ def test_order_does_not_matter_and_pearson_ignores_scale(samples: list, random: 
 def test_an_exact_prediction_and_the_geometric_mean() -> None:
     pred, y = [1.0, 4.0], [1.0, 0.0]
     assert shot_metrics(pred, y, TOY)["gm_all"] == pytest.approx(math.sqrt(1e-10 * 4))
-    assert shot_metrics(pred, y, TOY, raw_gm=True)["gm_all"] == 0.0
+    assert geometric_mean_error(np.array(pred), np.array(y), smallest=0.0) == 0.0
 
 
 def test_labels_count_alike_in_the_balanced_error() -> None:
@@ -169,7 +185,7 @@ def test_labels_count_alike_in_the_balanced_error() -> None:
 
 def test_a_nan_prediction_stays_in_its_shot() -> None:
     metrics = shot_metrics([0.5, math.nan, 2.5], [0.0, 3.0, 2.0], TOY)
-    assert all(math.isnan(metrics[f"{metric}_{shot}"]) for metric in METRICS for shot in ("all", "few"))
+    assert all(math.isnan(metrics[f"{metric}_{shot}"]) for metric in OF_VALUES for shot in ("all", "few"))
     assert metrics["mae_many"] == metrics["mae_median"] == 0.5
 
 
@@ -198,3 +214,53 @@ def test_tensors_are_taken_as_they_come() -> None:
 def test_metrics_load_no_torch() -> None:
     code = "import sys, groupdir.metrics; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_every_name_of_a_search_has_its_parts_and_its_direction() -> None:
+    names = search_metrics()
+    assert len(names) == len(set(names)) == len(KEYS) + 1
+    for name in names:
+        split, metric, shot, oracle = parse_metric(name)
+        assert searchable(name) == name
+        assert (split, oracle) == ("val", False)
+        assert name == "_".join(filter(None, ("val", metric.name, shot)))
+        assert sign(name) == (-1 if metric.name in ("pearson", "group_accuracy") else 1)
+        assert better(name, 1.0, 2.0) == (sign(name) > 0)
+    assert parse_metric("mae_few")[::2] == ("", "few")
+    assert parse_metric("test_oracle_mae_all").oracle
+    assert parse_metric("test_group_accuracy").shot is None
+
+
+@pytest.mark.parametrize("name", ["val_mae", "val_mae_", "mae_fwe", "val_group_accuracy_few", "train_loss", "all", ""])
+def test_other_names_are_no_metrics(name: str) -> None:
+    assert find_metric(name) is None
+    with pytest.raises(ValueError, match=r"unknown metric '.*Known: val_\{mae,gm,mse,bmae,pearson\}_\{all,many,median"):
+        parse_metric(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("val_mae_fwe", "unknown metric 'val_mae_fwe': did you mean 'val_mae_few'"),
+        ("test_mae_few", "reads the test set, which a search must not: use val_mae_few"),
+        ("val_oracle_mae_few", "knows the true group, which is a diagnostic: use val_mae_few"),
+        ("mae_few", "'mae_few' is not a metric of the validation set: use val_mae_few"),
+        ("train_mae_few", "'train_mae_few' is not a metric of the validation set: use val_mae_few"),
+    ],
+)
+def test_a_search_may_not_use_every_metric(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        searchable(name)
+
+
+def test_nan_is_worse_than_any_number() -> None:
+    for name in ("val_mae_all", "val_pearson_all"):
+        assert better(name, 5.0, math.nan)
+        assert not better(name, math.nan, 5.0)
+        assert not better(name, math.nan, math.nan)
+        assert not better(name, 1.0, 1.0)
+
+
+def test_group_accuracy_is_the_share_of_right_groups() -> None:
+    assert group_metrics(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])) == {"group_accuracy": 0.75}
+    assert math.isnan(group_metrics(np.array([], dtype=int), np.array([], dtype=int))["group_accuracy"])

@@ -37,11 +37,11 @@ rows: {VANILLA: vanilla.yaml, LDS+FDS: lds_fds.yaml}
 """
 
 
-def study(folder: Path, values: list[tuple[str, str, float]]) -> Path:
-    """A study's folder with trials of (role, status, val_mae_all); the learning rate says which trial it was."""
+def study(folder: Path, values: list[tuple[str, str, float]], metric: str = "val_mae_all") -> Path:
+    """Return a study's folder with trials of (role, status, metric); the learning rate says which trial it was."""
     folder.mkdir()
     rows: list[dict[str, Any]] = [
-        {"trial": number, "seed": 0, "role": role, "status": status, "label": "", "val_mae_all": value}
+        {"trial": number, "seed": 0, "role": role, "status": status, "label": "", metric: value}
         for number, (role, status, value) in enumerate(values)
     ]
     configs = {
@@ -62,6 +62,13 @@ def test_the_lowest_finished_trial_of_the_search_is_chosen_and_written_down(tmp_
     assert TrialConfig.load(folder / "chosen.yaml").optim.lr == pytest.approx(0.2)
     first = (folder / "chosen.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert first == "# trial 1 of 2 finished: the lowest val_mae_all, 4"
+
+
+def test_the_highest_correlation_is_chosen(tmp_path: Path) -> None:
+    folder = study(tmp_path / "row", [("search", "finished", 0.2), ("search", "finished", 0.7)], "val_pearson_all")
+    assert choose(folder, "val_pearson_all").config.optim.lr == pytest.approx(0.2)
+    first = (folder / "chosen.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# trial 1 of 2 finished: the highest val_pearson_all, 0.7"
 
 
 def test_without_a_finished_trial_nothing_is_chosen(tmp_path: Path) -> None:

@@ -126,6 +126,14 @@ def test_a_finding_says_what_the_numbers_say(make_study: MakeStudy, label: str, 
     assert found == f"{label}: val_mae_all {changed} against 4.35 ± 0.12 as chosen: {sentence}"
 
 
+def test_a_lower_correlation_is_a_loss(make_study: MakeStudy) -> None:
+    study = load_results(make_study())
+    study = dataclasses.replace(study, objectives={"val_pearson_all": "max"})
+    table = {"as chosen": {"val_pearson_all": Spread(0.8, 0.01, 3)}, "x": {"val_pearson_all": Spread(0.5, 0.01, 3)}}
+    (sentence,) = findings(study, table)
+    assert sentence.endswith("a loss of 0.30 here, more than the spread.")
+
+
 def test_a_report_of_nothing_finished_writes_nothing(make_study: MakeStudy) -> None:
     study = load_results(make_study())
     with pytest.raises(DataError, match="no trial is finished"):

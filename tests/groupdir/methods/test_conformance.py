@@ -76,6 +76,13 @@ def test_ten_steps_lower_its_loss(case: str) -> None:
     assert mean[-1] < mean[0], mean
 
 
+@every_method
+def test_its_configuration_says_whether_it_predicts_groups(case: str) -> None:
+    """A search for a metric of groups is refused by the configuration alone, before anything is built."""
+    config = trial(CASES[case])
+    assert ("val_group_accuracy" in steps(config)[-1]) == config.method.has_groups
+
+
 @every_case
 def test_state_dict_round_trip_and_resume(case: str, tmp_path: Path) -> None:
     config = trial(CASES[case], encoder__dropout=0.2)

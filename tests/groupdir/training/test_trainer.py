@@ -1,5 +1,6 @@
 """The same trial twice is the same rows; a resumed one goes on bit for bit; a bad one fails with its reason."""
 
+import dataclasses
 import random
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.training.checkpoint import load_checkpoint
 from groupdir.training.trainer import EpochResult, Trainer, run_trial
+from tests.toy.parts import Waves
 
 METHODS: dict[str, dict[str, Any]] = {
     "vanilla": {"name": "vanilla", "weights": {"mode": "sqrt_inverse", "lds": {}}},
@@ -131,6 +133,14 @@ def test_best_weights_are_taken(tmp_path: Path) -> None:
     chosen = trainer.take_best()
     assert errors[chosen - 1] == min(errors)
     assert trainer.evaluate("val")["val_mae_all"] == min(errors)
+
+
+def test_the_best_epoch_has_the_highest_correlation_if_that_selects(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = Waves.targets.fget(None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Waves, "targets", property(lambda self: dataclasses.replace(targets, error="pearson")))
+    trainer = Trainer(trial("joint").replaced({"optim.lr": 0.1, "train.epochs": 12}))
+    values = [result.metrics["val_pearson_all"] for result in trainer.epochs()]
+    assert values[trainer.take_best() - 1] == max(values) > min(values)
 
 
 def test_nan_fails_with_epoch_step_and_terms() -> None:

@@ -68,6 +68,14 @@ def test_the_best_so_far_is_never_stopped() -> None:
     assert all(asha.decide(trial, 1, {"m": float(trial)}).action == "continue" for trial in range(20))
 
 
+@pytest.mark.parametrize(("metric", "action"), [("val_mae_all", "continue"), ("val_pearson_all", "stop")])
+def test_the_direction_is_the_metrics_own(metric: str, action: str) -> None:
+    search = SearchConfig.model_validate({"scheduler": {"name": "asha", "metric": metric, "grace_period": 1}})
+    asha = SCHEDULERS["asha"].from_config(search)
+    asha.decide(0, 1, {metric: 0.5})
+    assert asha.decide(1, 1, {metric: 0.4}).action == action
+
+
 @pytest.mark.parametrize(("grace", "eta"), [(0, 2), (1, 1)])
 def test_bad_arguments(grace: int, eta: float) -> None:
     with pytest.raises(ValueError, match="must be"):

@@ -257,6 +257,47 @@ def test_objectives_that_no_sample_could_measure_are_refused(study: Study) -> No
         ]
 
 
+def test_the_samples_that_a_metric_needs_are_counted(study: Study) -> None:
+    """One few-shot sample has an error and no correlation; a constraint on it would be broken by every trial."""
+    shots = ShotSplit.from_train(np.repeat([1.0, 2.0, 3.0], [200, 50, 5]))
+    search = {
+        "objectives": ["val_mae_few"],
+        "constraints": {"val_pearson_few": ">= 0.5"},
+        "scheduler": {"name": "none"},
+    }
+    config = StudyConfig.from_dict({**CONTENT, "search": search})
+    for y, messages in (
+        ([1.0, 3.0, 3.0], []),
+        ([1.0, 3.0], ["Pearson needs 2 validation samples with a few-shot label, got 1"]),
+        ([1.0], ["no validation sample has a few-shot label"] * 2),
+    ):
+        split = SimpleNamespace(y=np.array(y))
+        dataset: Any = SimpleNamespace(shots=shots, split=lambda name, split=split: split)
+        if not messages:
+            check_measured(config, dataset)
+            continue
+        with pytest.raises(ConfigError) as caught:
+            check_measured(config, dataset)
+        assert [mistake.message for mistake in caught.value.mistakes] == [f"cannot be measured: {m}" for m in messages]
+        assert caught.value.mistakes[-1].address == "search.constraints.val_pearson_few"
+
+
+@pytest.mark.parametrize(("metric", "best"), [("val_mae_all", 0), ("val_pearson_all", 1)])
+def test_ablations_take_the_best_trial_by_the_metric_s_own_direction(
+    study: Study, suggest: Suggest, metric: str, best: int
+) -> None:
+    search = {"objectives": [metric], "scheduler": {"name": "asha", "metric": metric}, "ablations": {"x": {}}}
+    study.config = with_search(study.config, search)
+    for value in (0.2, 0.7):
+        trial = suggest(study)
+        payload = {"stage": "fit", "seconds": 1.0, "last": True, "metrics": {metric: value, "val_mae_all": value}}
+        study.append("epoch", trial=trial, seed=study.state.trials[trial].seed, epoch=1, payload=payload)
+        study.append("finished", trial=trial, payload={})
+    assert f"(trial {best})" in best_text(study.state, study.config.search)
+    suggest_ablations(study)
+    assert study.state.of("ablation")[0].params == study.state.trials[best].params
+
+
 def test_a_failure_is_one_line() -> None:
     assert reason(DataError("a.csv:3: broken\nmore")) == "a.csv:3: broken"
     assert reason(RuntimeError("first\nCUDA out of memory")) == "RuntimeError: CUDA out of memory"
