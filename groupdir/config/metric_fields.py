@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema
 from groupdir.config.trial import MethodConfig
 from groupdir.config.validation import raise_at
 from groupdir.metrics import METRICS, Direction, direction, parse_metric, search_metrics, searchable
+from groupdir.registry import did_you_mean
 
 MOST_OBJECTIVES = 4
 
@@ -18,7 +19,7 @@ MOST_OBJECTIVES = 4
 def _error(name: str) -> str:
     known = _errors()
     if name not in known:
-        raise ValueError(f"must be a metric that compares values ({', '.join(known)}), got '{name}'")
+        raise ValueError(f"unknown metric '{name}': {did_you_mean(name, known)}")
     return name
 
 

@@ -56,7 +56,7 @@ def test_what_is_maximised_is_turned_around(make_study: MakeStudy) -> None:
 def test_a_metric_that_is_no_objective_has_its_own_direction_too(make_study: MakeStudy) -> None:
     values = {"val_group_accuracy": [0.5, 0.9], "val_mae_all": [1.0, 1.0], "val_pearson_few": [0.1, 0.2]}
     study = study_of(make_study, values, {"val_mae_all": "min"})
-    assert costs(study.trials, ["val_group_accuracy", "val_mae_all", "val_pearson_few"]).tolist() == [
+    assert costs(study.trials[:2], ["val_group_accuracy", "val_mae_all", "val_pearson_few"]).tolist() == [
         [-0.5, 1.0, -0.1], [-0.9, 1.0, -0.2],
     ]  # fmt: skip
     grouped = study_of(lambda: make_study("g"), values, {"val_group_accuracy": "max", "val_pearson_few": "max"})

@@ -152,7 +152,7 @@ def test_a_new_metric_is_measured_searched_and_printed_without_another_change(me
     assert study.search.objectives == {name: "max"}
     with pytest.raises(ConfigError, match="must be max, because the highest share within one unit is best, got min"):
         searched(objectives={name: "min"})
-    with pytest.raises(ConfigError, match="did you mean 'val_within_one_few'.*within_one}_{all"):
+    with pytest.raises(ConfigError, match=r"did you mean 'val_within_one_few'.*within_one\}_\{all"):
         searched(objectives=["val_within_one_fwe"])
     rows = [result.metrics for result in run_trial(study.space.build({}))]
     assert all(0 <= row[name] <= 1 for row in rows)

@@ -113,4 +113,4 @@ def test_unknown_options_are_mistakes_of_the_yaml() -> None:
     with pytest.raises(ConfigError) as error:
         TrialConfig.from_dict(trial)
     assert "unknown key: did you mean 'bin_width'?" in str(error.value)
-    assert "data.error: must be one of 'mae' or 'mse', got 'rmse'" in str(error.value)
+    assert "data.error: unknown metric 'rmse': did you mean 'mse'? Known: bmae, gm, mae, mse, pearson" in str(error.value)
