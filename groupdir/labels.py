@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from groupdir.bins import as_array, bin_index, bins_between, decimal, finite_labels, rational_edges
+from groupdir.config.methods import Grouping
 
-Grouping = Literal["equal_width", "integer_width", "equal_frequency"]
 WeightMode = Literal["inverse", "sqrt_inverse"]
 Kernel = Literal["gaussian", "triangular", "laplace"]
 Array = npt.NDArray[Any]

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from groupdir.config.base import Strict
 from groupdir.config.search import objective
 from groupdir.config.space import StudyConfig, study_from
-from groupdir.config.trial import Strict, TrialConfig, expand_paths, override, put
+from groupdir.config.trial import TrialConfig, expand_paths, override, put
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, Mistake

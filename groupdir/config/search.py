@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from groupdir.config.trial import Strict
+from groupdir.config.base import Strict
 
 _BOUND = re.compile(r"^\s*(<=|>=)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*$")
 _BYTES = re.compile(r"^\s*([0-9.]+)\s*(|[kMGT]i?)B?\s*$")

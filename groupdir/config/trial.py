@@ -11,25 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
+from groupdir.config.base import PluginConfig, Strict, odd, plugin
+from groupdir.config.optimizers import OptimConfig
+from groupdir.config.stage import Stage, check_stages
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document
-from groupdir.errors import ConfigError
-from groupdir.registry import Kind, resolve
-
-
-class Strict(BaseModel):
-    """Base of every configuration: frozen, unknown keys refused, defaults checked too."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
-
-
-def odd(size: int) -> int:
-    """Refuses an even kernel, which has no middle; for validators."""
-    if size % 2 == 0:
-        raise ValueError(f"must be odd, got {size}")
-    return size
+from groupdir.errors import ConfigError, FieldError
+from groupdir.registry import TABLES, resolve
 
 
 class LDSConfig(Strict):
@@ -68,17 +58,19 @@ class ResamplingConfig(Strict):
     )
 
 
-class PluginConfig(Strict):
-    """A section whose `name` decides which class reads it."""
-
-    name: str
-
-
 class MethodConfig(PluginConfig):
     """What every method takes."""
 
     weights: WeightsConfig | None = Field(None, description="Sample weights; null: all samples weigh the same.")
     resampling: ResamplingConfig | None = Field(None, description="SMOTER or SMOGN; null: the samples as they are.")
+
+    def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
+        """Return the stages of the training in order, from the configuration alone; by default one.
+
+        Args:
+            trial: The trial that this section belongs to.
+        """
+        return (Stage("fit", trial.train.epochs, trial.optim),)
 
 
 class DatasetConfig(PluginConfig):
@@ -87,23 +79,6 @@ class DatasetConfig(PluginConfig):
 
 class EncoderConfig(PluginConfig):
     """What every encoder takes."""
-
-
-class OptimConfig(Strict):
-    """The optimizer and its learning rate over one stage of the training."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd; Adam's beta_1.")
-    schedule: Literal["constant", "cosine", "step"] = "constant"
-    warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up from 0.")
-    milestones: tuple[float, ...] = Field(
-        (0.67, 0.89), description="Of schedule step: fractions of the stage's epochs."
-    )
-    decay: float = Field(0.1, gt=0, le=1, description="Of schedule step: factor at each milestone.")
-    min_lr_ratio: float = Field(0.0, ge=0, le=1, description="Of schedule cosine: last rate over the first.")
-    grad_clip_norm: float | None = Field(None, gt=0)
 
 
 class TrainConfig(Strict):
@@ -126,26 +101,6 @@ class TrainConfig(Strict):
     max_loss: float = Field(1e6, gt=0, description="A loss above it counts as exploded, and the trial as failed.")
 
 
-def plugin(kind: Kind, value: Any) -> Any:
-    """The configuration that a section with a `name` means, by the class of that name; for validators.
-
-    Raises:
-        ValueError: It is no mapping with a name, or the name is unknown; pydantic's own for its keys and values.
-    """
-    if isinstance(value, PluginConfig):
-        return value
-    if not isinstance(value, Mapping):
-        raise ValueError(f"must be a mapping with a name, got {value!r}")
-    name = value.get("name")
-    if not isinstance(name, str):
-        raise ValueError("must have a `name` that is a text" + ("" if name is None else f", got {name!r}"))
-    try:
-        cls = resolve(kind, name)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-    return cls.Config.model_validate(dict(value))  # type: ignore[attr-defined]
-
-
 class TrialConfig(Strict):
     """One training run, complete: what it reads, what it trains, how, and from which seed."""
 
@@ -157,16 +112,31 @@ class TrialConfig(Strict):
     train: TrainConfig = TrainConfig()
 
     @property
-    def first_epochs(self) -> int:
-        """Epochs before the last stage: of a pre-training; 0 where there is none."""
-        pretrain = getattr(self.method, "pretrain", None)
-        joint = getattr(self.method, "recipe", "two_stage") == "joint"
-        return 0 if pretrain is None or joint else int(pretrain.epochs)
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the training, in order. Everything that counts epochs asks here."""
+        name = self.method.name
+        if name in TABLES["method"]:
+            return self.method.stages(self)
+        stages: tuple[Stage, ...] = resolve("method", name).stages_of(self)  # type: ignore[attr-defined]
+        return stages
 
     @property
     def total_epochs(self) -> int:
         """Epochs of all stages together."""
-        return self.first_epochs + self.train.epochs
+        return sum(stage.epochs for stage in self.stages)
+
+    @property
+    def predicting_epochs(self) -> int:
+        """Epochs of the stages that predict; schedulers count these."""
+        return sum(stage.epochs for stage in self.stages if stage.predicts)
+
+    @model_validator(mode="after")
+    def _stages_can_be_trained(self) -> Self:
+        try:
+            check_stages(self.stages)
+        except (ValueError, ConfigError) as error:
+            raise FieldError(("method",), f"{self.method.name} {error}") from error
+        return self
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:

@@ -10,33 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from groupdir.config.trial import MethodConfig, OptimConfig, TrialConfig
+from groupdir.config.stage import Stage
+from groupdir.config.trial import MethodConfig, TrialConfig
 from groupdir.data.base import Targets
+from groupdir.errors import ConfigError
 from groupdir.models.base import Encoder
 from groupdir.part import Part
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One part of the training, with an optimizer of its own.
-
-    Attributes:
-        name: Such as "pretrain" or "fit".
-        epochs: How many, at least 1.
-        optim: Its optimizer.
-        views: Random views of each sample in a batch; with two the batch holds the first views, then the second.
-        encoder_lr: Factor of the encoder's learning rate; 0 freezes it.
-        predicts: Whether the heads mean anything during it; without, its epochs have no validation errors.
-        frozen_norms: Whether freezing the encoder freezes the running statistics of its batch norms too.
-    """
-
-    name: str
-    epochs: int
-    optim: OptimConfig
-    views: int = 1
-    encoder_lr: float = 1.0
-    predicts: bool = True
-    frozen_norms: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,7 +74,7 @@ class Prediction:
 
 
 class Method(Part):
-    """A method. Subclasses set `Config` and define `losses` and `predict`; most keep `stages`.
+    """A method. Subclasses set `Config` and define `losses` and `predict`.
 
     Args:
         config: Its section of the trial.
@@ -114,8 +93,29 @@ class Method(Part):
         self.targets = targets
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
-        """The parts of the training, in order; by default one."""
-        return (Stage("fit", trial.train.epochs, trial.optim),)
+        """Return the stages of the training in order; by default as the options say.
+
+        The stages must follow from `self.section` and `trial` alone: they are asked for before there is a network.
+        """
+        return self.section.stages(trial)
+
+    @classmethod
+    def stages_of(cls, trial: TrialConfig) -> tuple[Stage, ...]:
+        """Return the stages of a trial of this method without building its network.
+
+        Raises:
+            ConfigError: `stages` reads what only a built method has.
+        """
+        method = cls.__new__(cls)
+        nn.Module.__init__(method)
+        method.section = trial.method
+        try:
+            return method.stages(trial)
+        except AttributeError as error:
+            raise ConfigError(
+                f"cannot say its stages before its network is built: {error}. "
+                "`stages` may read self.section and the trial only"
+            ) from error
 
     def shared(self, stage: Stage) -> SharedState:
         """What decides the first of several stages, and what it changes; by default every option, and everything.

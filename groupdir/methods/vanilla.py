@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Self
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.config.method import Loss, LossConfig, RegressorConfig
+from groupdir.config.methods import VanillaConfig
+from groupdir.config.regression_losses import LossConfig
 from groupdir.data.base import Targets
 from groupdir.methods.base import Batch, Prediction, SharedState, Stage
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder
 from groupdir.registry import resolve
 from groupdir.regression_losses.base import RegressionLoss
-
-
-class VanillaConfig(RegressorConfig):
-    """Options of `Vanilla`."""
-
-    loss: Loss = Field("mse", validate_default=True, description="Its name, or a mapping of its name and options.")
-
-    @model_validator(mode="after")
-    def _weights_mean_something(self) -> Self:
-        if self.weights is not None and not self.loss.weighted:
-            raise ValueError(f"loss {self.loss.name} balances by itself and takes no weights: set weights to null")
-        return self
 
 
 class Vanilla(Regressor):

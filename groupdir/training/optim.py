@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from groupdir.config.trial import OptimConfig
+from groupdir.config.optimizers import OptimConfig
 from groupdir.methods.base import Method, Stage
 from groupdir.part import Part
 

@@ -123,7 +123,7 @@ class Trainer:
         self.method.to(self.device, memory_format=_memory_format(self.dataset))
         if config.train.compile:
             self.method.encoder.compile()  # in place: the names in a checkpoint stay as they are
-        self.stages: tuple[Stage, ...] = self.method.stages(config)
+        self.stages = config.stages
         self._check_views()
         self.training = TrainingSet.of(train, self.dataset, self.method, config, self.device)
         self.epoch = 0

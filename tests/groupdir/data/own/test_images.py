@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from groupdir.config.datasets import ImagesConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import SplitName
-from groupdir.data.own.images import Images, ImagesConfig
+from groupdir.data.own.images import Images
 from groupdir.errors import ConfigError, DataError
 from groupdir.metrics import SHOTS
 from groupdir.training.trainer import run_trial
