@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -74,6 +74,14 @@ class VanillaConfig(RegressorConfig):
         if self.weights is not None and not self.loss.weighted:
             raise ValueError(f"loss {self.loss.name} balances by itself and takes no weights: set weights to null")
         return self
+
+    def deciding(self, stage: Stage) -> dict[str, Any]:
+        """Return the pre-training's options, or the method's loss where the pre-training has none of its own."""
+        first = self.pretrain
+        assert first is not None
+        if first.by == "rank_n_contrast":
+            return first.model_dump(mode="json", include={"by", "similarity", "temperature"})
+        return {"by": "vanilla", "loss": (first.loss or self.loss).model_dump(mode="json")}
 
 
 class VAEConfig(RegressorConfig):
@@ -166,6 +174,15 @@ class GroupDIRConfig(FeatureConfig):
             Stage(PRETRAIN, first.epochs, first.optim or trial.optim, first.views, predicts=False),
             Stage(FIT, epochs, trial.optim, views, self.encoder_lr),
         )
+
+    def deciding(self, stage: Stage) -> dict[str, Any]:
+        """Return the options of the contrastive loss, and those of its groups; an averaged model reads all options."""
+        if self.group_loss == "rebat":
+            return super().deciding(stage)
+        names = {"name", "similarity", "temperature", "contrast_on"}
+        if self.contrast_on == "groups":
+            names |= {"groups", "grouping"}
+        return self.model_dump(mode="json", include=names)
 
 
 def views_of(config: FeatureConfig) -> int:

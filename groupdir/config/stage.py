@@ -69,6 +69,19 @@ def position(stages: Sequence[Stage], epoch: int) -> Position:
     raise ValueError(f"epoch must be from 1 to {before}, got {epoch}")
 
 
+def epochs_of(stages: Sequence[Stage], predicts: bool = True) -> int:
+    """Return the epochs of the stages that predict, or of those that do not."""
+    return sum(stage.epochs for stage in stages if stage.predicts == predicts)
+
+
+def shareable(stages: Sequence[Stage]) -> Stage | None:
+    """Return the first stage if one trial can train it for others, else None.
+
+    A stage that predicts is not shared: trials that took it over would have no errors to be compared by.
+    """
+    return stages[0] if len(stages) > 1 and not stages[0].predicts else None
+
+
 def check_stages(stages: Sequence[Stage]) -> None:
     """Refuse stages that cannot be trained.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from groupdir.config.optimizers import OptimConfig
 from groupdir.config.stage import Stage, check_stages
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document
-from groupdir.errors import ConfigError, FieldError
+from groupdir.errors import ConfigError, FieldError, Mistake
 from groupdir.registry import TABLES, resolve
 
 
@@ -72,6 +73,17 @@ class MethodConfig(PluginConfig):
         """
         return (Stage("fit", trial.train.epochs, trial.optim),)
 
+    def deciding(self, stage: Stage) -> dict[str, Any]:
+        """Return the options that decide what the first stage leaves, by name; by default all of them.
+
+        Trials whose stages are equal in these options share the stage. So no option may be left out that the stage
+        reads.
+
+        Args:
+            stage: The first of several stages.
+        """
+        return self.model_dump(mode="json")
+
 
 class DatasetConfig(PluginConfig):
     """What every data set takes."""
@@ -101,6 +113,9 @@ class TrainConfig(Strict):
     max_loss: float = Field(1e6, gt=0, description="A loss above it counts as exploded, and the trial as failed.")
 
 
+_AFTER_FIRST_STAGE = ("epochs", "keep", "device_share")  # options of `train:` that a first stage does not read
+
+
 class TrialConfig(Strict):
     """One training run, complete: what it reads, what it trains, how, and from which seed."""
 
@@ -125,10 +140,47 @@ class TrialConfig(Strict):
         """Epochs of all stages together."""
         return sum(stage.epochs for stage in self.stages)
 
-    @property
-    def predicting_epochs(self) -> int:
-        """Epochs of the stages that predict; schedulers count these."""
-        return sum(stage.epochs for stage in self.stages if stage.predicts)
+    def with_total_epochs(self, total: int) -> Self:
+        """Return a copy whose stages have so many epochs together; `train.epochs` is what changes.
+
+        Raises:
+            ConfigError: No value of `train.epochs` gives that total.
+        """
+        choices = range(1, total + 1)
+        place = bisect.bisect_left(choices, total, key=lambda epochs: self._with_epochs(epochs).total_epochs)
+        changed = self._with_epochs(choices[min(place, total - 1)])
+        if changed.total_epochs != total:
+            text = (
+                f"the stages of {self.method.name} must have {total} epochs together, got {changed.total_epochs} "
+                f"for train.epochs {changed.train.epochs}: change the epochs of its stages"
+            )
+            raise ConfigError([Mistake("method", text)])
+        return changed
+
+    def _with_epochs(self, epochs: int) -> Self:
+        return self.replaced({"train.epochs": epochs})
+
+    def shared_stage_key(self, stage: Stage) -> dict[str, Any]:
+        """Return everything in the configuration that decides what the first stage leaves.
+
+        A stage with a constant rate is the beginning of every longer one, so that its length is no part of the key.
+
+        Args:
+            stage: The first stage of this trial.
+        """
+        whole = self.to_dict()
+        constant = stage.optim.schedule == "constant"
+        return {
+            "data": whole["data"],
+            "seed": self.seed,
+            "encoder": whole["encoder"],
+            "train": {name: value for name, value in whole["train"].items() if name not in _AFTER_FIRST_STAGE},
+            "resampling": whole["method"]["resampling"],
+            "stage": [stage.name, stage.views, stage.encoder_lr, stage.frozen_norms],
+            "epochs": None if constant else stage.epochs,
+            "optim": stage.optim.model_dump(mode="json"),
+            "method": self.method.deciding(stage),
+        }
 
     @model_validator(mode="after")
     def _stages_can_be_trained(self) -> Self:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,19 +15,6 @@ from groupdir.data.base import Targets
 from groupdir.errors import ConfigError
 from groupdir.models.base import Encoder
 from groupdir.part import Part
-
-
-@dataclass(frozen=True)
-class SharedState:
-    """What trials whose first stage is the same have in common after it.
-
-    Attributes:
-        decides: Options of the method that decide what the stage does, by name.
-        prefixes: Beginnings of the names in `state_dict` that it changes; all else is as it was made.
-    """
-
-    decides: Mapping[str, Any]
-    prefixes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -117,12 +103,12 @@ class Method(Part):
                 "`stages` may read self.section and the trial only"
             ) from error
 
-    def shared(self, stage: Stage) -> SharedState:
-        """What decides the first of several stages, and what it changes; by default every option, and everything.
+    def changed(self, stage: Stage) -> tuple[str, ...]:
+        """Return the beginnings of the names in `state_dict` that the first of several stages changes; by default all.
 
-        A method that names fewer options is shared by more trials: none may be left out that the stage reads.
+        Whatever has another name is after the stage as it was made. See `MethodConfig.deciding`.
         """
-        return SharedState(self.section.model_dump(mode="json"), ("",))
+        return ("",)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         """The terms of the loss, scalars in float32; "loss" is what is minimised."""

@@ -18,7 +18,7 @@ from groupdir.group_losses.neural_collapse import NeuralCollapse
 from groupdir.group_losses.weight_average import WeightAverage
 from groupdir.labels import LabelGroups
 from groupdir.losses import group_contrastive_loss
-from groupdir.methods.base import Batch, Method, Prediction, SharedState, Stage, regression_error
+from groupdir.methods.base import Batch, Method, Prediction, Stage, regression_error
 from groupdir.methods.features import Features
 from groupdir.models.base import Encoder
 
@@ -63,14 +63,9 @@ class GroupDIR(Method):
         self.average = WeightAverage(encoder, self.head, config.groups, config.rebat) if average else None
         self.features = Features(config, targets, encoder.dim)
 
-    def shared(self, stage: Stage) -> SharedState:
-        """The contrastive loss and its groups decide the encoder; heads are as they were made (but for `rebat`'s)."""
-        if self.average is not None:
-            return super().shared(stage)
-        options = ["name", "similarity", "temperature", "contrast_on"]
-        if self.config.contrast_on == "groups":
-            options += ["groups", "grouping"]
-        return SharedState({name: getattr(self.config, name) for name in options}, ("encoder.",))
+    def changed(self, stage: Stage) -> tuple[str, ...]:
+        """Return the encoder, since the heads are as they were made; an averaged model changes too."""
+        return ("encoder.",) if self.average is None else super().changed(stage)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         """Terms `contrastive`, `regression` and `group` (as the stage has them) before their lambdas, and `loss`."""

@@ -34,7 +34,9 @@ def test_a_class_of_ones_own_brings_its_options() -> None:
 
 def test_options_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METHODS, "new", "groupdir.methods.new:New")
-    with pytest.raises(ConfigError, match=r"'new' must have its options in class NewConfig of groupdir\.config\.methods"):
+    with pytest.raises(
+        ConfigError, match=r"'new' must have its options in class NewConfig of groupdir\.config\.methods"
+    ):
         resolve_config("method", "new")
     with pytest.raises(ConfigError, match="unknown method 'group_dri': did you mean 'group_dir'"):
         resolve_config("method", "group_dri")

@@ -56,7 +56,7 @@ def test_from_the_yaml() -> None:
 def test_one_threshold_given() -> None:
     for options in ({"few": 300}, {"many": 1}, {"many": 0}, {"few": 0}):
         own = config(**options)
-        shots_of(own, YEARS, own.targets(YEARS, 1))  # few <= many + 1 holds, or this fails
+        shots_of(own, YEARS, targets_of(own, YEARS, 1))  # few <= many + 1 holds, or this fails
 
 
 def test_decimals_and_labels_below_0() -> None:
