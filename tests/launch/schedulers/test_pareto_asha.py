@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from launch.schedulers import ParetoASHA
+from launch.schedulers.base import Decision, decision_on
 from tests.launch.oracle import must_go, must_stay
 
 OBJECTIVES = {"a": "min", "b": "max", "c": "min", "d": "max"}
