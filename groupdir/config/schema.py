@@ -45,9 +45,8 @@ def build_schema() -> dict[str, Any]:
     A name that is not registered, as of a class of your own, is let through: the schema does not know its options.
     """
     classes = {(kind, name): resolve_config(kind, name) for kind, table in TABLES.items() for name in table}
-    models: list[tuple[type[Strict], Any]] = [
-        (model, "validation") for model in (TrialConfig, SearchConfig, BenchmarkConfig, *classes.values())
-    ]
+    ours: list[type[Strict]] = [TrialConfig, SearchConfig, BenchmarkConfig]
+    models: list[tuple[type[Strict], Any]] = [(model, "validation") for model in (*ours, *classes.values())]
     keys, top = models_json_schema(models)
     definitions = top["$defs"]
     trial = definitions.pop("TrialConfig")

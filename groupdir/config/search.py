@@ -103,7 +103,9 @@ class SchedulerConfig(Strict):
     metric: str = Field("val_mae_all", description="What asha compares, and what names the best trial for ablations.")
     mode: Literal["stop", "promote"] = Field("stop", description="Decide at arrival, or pause and promote the best.")
     grace_period: int = Field(
-        5, ge=1, description="Epochs that every trial gets: of its last stage, as are those of every rung and max_t."
+        5,
+        ge=1,
+        description="Epochs that every trial gets, of its stages that predict, as are those of every rung and max_t.",
     )
     reduction_factor: float = Field(3, gt=1, description="One in so many goes on at each rung.")
     max_t: int | None = Field(None, ge=1, description="Epochs at which a trial is stopped; null: its own last one.")

@@ -96,7 +96,7 @@ class EncoderConfig(PluginConfig):
 class TrainConfig(Strict):
     """The loop."""
 
-    epochs: int = Field(90, ge=1, description="Epochs of the last stage; a pre-training counts its own.")
+    epochs: int = Field(90, ge=1, description="Epochs of the last stage; other stages have their own.")
     batch_size: int = Field(128, ge=1)
     keep: Literal["best", "last"] = Field(
         "best", description="Which epoch's weights are the result: lowest error on val, or the last."

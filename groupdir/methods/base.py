@@ -16,6 +16,8 @@ from groupdir.errors import ConfigError
 from groupdir.models.base import Encoder
 from groupdir.part import Part
 
+__all__ = ["Batch", "Method", "Prediction", "Stage", "regression_error"]
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from groupdir.config.group_losses import GroupLossName
 from groupdir.config.methods import PRETRAIN, GroupDIRConfig
+from groupdir.config.stage import Stage
 from groupdir.data.base import Targets
 from groupdir.group_losses.base import GroupHeadSpec, GroupLoss
 from groupdir.group_losses.decoupled import Decoupled
@@ -18,7 +19,7 @@ from groupdir.group_losses.neural_collapse import NeuralCollapse
 from groupdir.group_losses.weight_average import WeightAverage
 from groupdir.labels import LabelGroups
 from groupdir.losses import group_contrastive_loss
-from groupdir.methods.base import Batch, Method, Prediction, Stage, regression_error
+from groupdir.methods.base import Batch, Method, Prediction, regression_error
 from groupdir.methods.features import Features
 from groupdir.models.base import Encoder
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from groupdir.config.methods import VanillaConfig
 from groupdir.config.regression_losses import LossConfig
+from groupdir.config.stage import Stage
 from groupdir.data.base import Targets
-from groupdir.methods.base import Batch, Prediction, Stage
+from groupdir.methods.base import Batch, Prediction
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder
 from groupdir.registry import resolve

@@ -17,11 +17,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from groupdir.config.stage import Stage
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError
 from groupdir.files.lease import Claim
 from groupdir.files.storage import Place
-from groupdir.methods.base import Method, Stage
+from groupdir.methods.base import Method
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 
 CODE = 1

@@ -135,5 +135,5 @@ def _from_store(folder: Path) -> tuple[Mapping[str, Any], list[tuple[Mapping[str
 
 
 def _predicting(trial: TrialState) -> tuple[Mapping[str, Any], ...]:
-    """Return the epochs that predict. Of other stages a trial may have no row: it took over what another had trained."""
+    """Return the epochs that predict. A trial that took over a first stage has no rows of that stage."""
     return tuple(row for row in trial.rows if row["predicts"])

@@ -97,7 +97,7 @@ class SimulatedStudy:
 def staged(stages: Sequence[Stage], rows: Rows) -> Rows:
     """Return the epochs of a whole training: those given where a stage predicts, empty ones elsewhere.
 
-    The last stage that predicts has all epochs that remain, since the nearest recorded training may have another length.
+    The last stage that predicts has all rows that remain: the nearest recorded training may have another length.
     """
     final = max(index for index, stage in enumerate(stages) if stage.predicts)
     whole: list[Mapping[str, Any]] = []

@@ -269,7 +269,7 @@ def test_a_failure_is_one_line() -> None:
     [
         (
             {"name": "pareto_asha", "grace_period": 1, "max_t": 3},
-            "below the 4 epochs of a trial's last stage",
+            "below the 4 epochs in which a trial predicts",
         ),
         ({"name": "asha", "min_peers": 5}, "min_peers is an option of pareto_asha"),
         ({"name": "none", "mode": "promote"}, "mode is an option of pareto_asha"),

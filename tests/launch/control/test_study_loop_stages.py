@@ -1,4 +1,4 @@
-"""What is asked of every scheduler: a method of one's own with stages `warmup` and `fit` is searched with equal budgets.
+"""Every scheduler searches a method of one's own with stages `warmup` and `fit`, with equal budgets.
 
 The names of the stages mean nothing to a search: it asks which of them predict, and for how many epochs.
 """
