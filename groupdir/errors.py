@@ -70,3 +70,16 @@ class ConfigError(GroupdirError):
     def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Mistake]]]:
         """Pickle the error with its mistakes."""
         return type(self), (self.mistakes,)
+
+
+class FieldError(ValueError):
+    """A mistake at an address below the model whose validator found it.
+
+    Args:
+        address: The keys from the model to the value.
+        message: What is wrong, the value found, what to do.
+    """
+
+    def __init__(self, address: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.address = address

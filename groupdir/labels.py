@@ -14,7 +14,6 @@ from torch import Tensor
 
 from groupdir.bins import as_array, bin_index, bins_between, decimal, finite_labels, rational_edges
 
-Grouping = Literal["equal_width", "integer_width", "equal_frequency"]
 WeightMode = Literal["inverse", "sqrt_inverse"]
 Kernel = Literal["gaussian", "triangular", "laplace"]
 Array = npt.NDArray[Any]
@@ -105,15 +104,19 @@ class LabelGroups:
         return cls((float(low), *inner, float(high)))
 
     @classmethod
-    def by_rule(cls, rule: Grouping, groups: int, low: float, high: float, y: Tensor | Array) -> LabelGroups:
+    def by_rule(cls, rule: str, groups: int, low: float, high: float, y: Tensor | Array) -> LabelGroups:
         """Return G groups by the rule of a name, which is the name of a constructor.
 
         Raises:
-            ValueError: As that constructor does.
+            ValueError: No constructor has this name; or as that constructor does.
         """
         if rule == "equal_frequency":
             return cls.equal_frequency(y, groups, low, high)
-        return (cls.integer_width if rule == "integer_width" else cls.equal_width)(low, high, groups)
+        if rule == "integer_width":
+            return cls.integer_width(low, high, groups)
+        if rule != "equal_width":
+            raise ValueError(f"rule must be equal_width, integer_width or equal_frequency, got {rule!r}")
+        return cls.equal_width(low, high, groups)
 
     @property
     def groups(self) -> int:

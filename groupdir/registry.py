@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from groupdir.errors import ConfigError
 
@@ -58,6 +58,16 @@ TABLES: dict[Kind, dict[str, str]] = {
 }
 
 
+CONFIGS: dict[Kind, str] = {
+    "method": "groupdir.config.methods",
+    "loss": "groupdir.config.regression_losses",
+    "regularizer": "groupdir.config.regularizers",
+    "data": "groupdir.config.datasets",
+    "encoder": "groupdir.config.encoders",
+}
+"""The module with the options of each kind: those of a registered class `X` are its class `XConfig`."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint for a name that nobody knows: the nearest known one, and all of them.
 
@@ -79,11 +89,7 @@ def resolve(kind: Kind, name: str) -> type:
     Raises:
         ConfigError: The name is unknown, its module cannot be imported, or it has no `Config`.
     """
-    target = TABLES[kind].get(name, name)
-    if ":" not in target:
-        hint = did_you_mean(name, TABLES[kind])
-        raise ConfigError(f"unknown {kind} '{name}': {hint}; or name your own as 'module:Class'")
-    module, _, attribute = target.partition(":")
+    module, attribute = _target(kind, name)
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
@@ -93,3 +99,34 @@ def resolve(kind: Kind, name: str) -> type:
     if not isinstance(found, type) or not hasattr(found, "Config"):
         raise ConfigError(f"{kind} '{name}' must be a class with a nested `Config`, got {found!r}")
     return found
+
+
+def resolve_config(kind: Kind, name: str) -> type[Any]:
+    """Return the class of the options behind a name. Of a registered name only the options are imported, not the class.
+
+    Args:
+        kind: Which table.
+        name: A registered name, or "module:Class" for a class of your own, whose `Config` is taken.
+
+    Raises:
+        ConfigError: As of `resolve`.
+    """
+    if name not in TABLES[kind]:
+        config: type[Any] = resolve(kind, name).Config  # type: ignore[attr-defined]
+        return config
+    module, options = CONFIGS[kind], f"{_target(kind, name)[1]}Config"
+    try:
+        options_class: type[Any] = getattr(importlib.import_module(module), options)
+    except AttributeError as error:
+        raise ConfigError(f"{kind} '{name}' must have its options in class {options} of {module}: add it") from error
+    return options_class
+
+
+def _target(kind: Kind, name: str) -> tuple[str, str]:
+    """Return the module and the class that a name stands for."""
+    target = TABLES[kind].get(name, name)
+    if ":" not in target:
+        hint = did_you_mean(name, TABLES[kind])
+        raise ConfigError(f"unknown {kind} '{name}': {hint}; or name your own as 'module:Class'")
+    module, _, attribute = target.partition(":")
+    return module, attribute

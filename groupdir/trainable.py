@@ -13,6 +13,7 @@ from ray import tune
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset
 from groupdir.errors import DataError, DeviceMemoryError, DiskFullError, GroupdirError, NodeError, OtherCodeError
+from groupdir.files.records import EPOCH_REPORT
 from groupdir.files.storage import Place, local_copy
 from groupdir.node.gpu_share import trainer_on_share
 from groupdir.node.probe import code_digest
@@ -97,15 +98,13 @@ class TrialTrainable(tune.Trainable):
         if self._refusal is not None:
             raise self._refusal
         trainer = self._trainer
-        row: dict[str, Any] = {"trial": self._trial, "seed": trainer.config.seed}
         with told(trainer.device, min(1.0, self.gpu_share) or 1.0):
             result = next(self._epochs, None)
         if result is None:  # its checkpoint was of the last epoch, whose row is there already
-            return (
-                row | {"epoch": trainer.epoch, "stage": "end", "seconds": 0.0, "done": True} | trainer.evaluate("val")
-            )
-        row |= {"epoch": result.epoch, "stage": result.stage, "seconds": result.seconds, "done": result.last}
-        return row | {name: float(value) for name, value in result.metrics.items()}
+            result = EpochResult.of(trainer, trainer.evaluate("val"), 0.0)
+        about = {name: value for name, value in vars(result).items() if name in EPOCH_REPORT}
+        row = {"trial": self._trial, "seed": trainer.config.seed, "epoch": result.epoch, "done": result.last}
+        return row | about | {name: float(value) for name, value in result.metrics.items()}
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
         """Writes a checkpoint, and brings it to where all nodes read it.

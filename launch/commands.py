@@ -113,7 +113,7 @@ def simulate(studies: Sequence[Path], kinds: Simulated, out: Path) -> int:
     quality = FrontQuality(source.known(), list(curves.config.search.objectives.values()))
     crash, lost, restart = kinds.faults
     faults = Faults(crash_rate=crash, lost_rate=lost, restart_rate=restart)
-    print(f"{len(curves.params)} recorded configurations; trials report: {source.name}; epochs are of the last stage")
+    print(f"{len(curves.params)} recorded configurations; trials report: {source.name}; epochs are those that predict")
     if isinstance(source, Interpolated):
         shares = ", ".join(f"{name} {share:.2f}" for name, share in source.explained.items())
         print(f"variance of configurations that it explains, each left out once: {shares}")

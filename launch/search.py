@@ -160,7 +160,7 @@ def check_names(config: StudyConfig) -> None:
     max_t, (_, epochs) = config.search.scheduler.max_t, epochs_of_a_trial(config)
     if max_t is not None and max_t < epochs:
         text = (
-            f"must not be below the {epochs} epochs of a trial's last stage, or none would finish, got {max_t}: set "
+            f"must not be below the {epochs} epochs in which a trial predicts, or none would finish, got {max_t}: set "
             "train.epochs instead"
         )
         mistakes.append(config.mistake("search.scheduler.max_t", text))

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from groupdir.bins import even_edges
 from groupdir.config.benchmark import is_benchmark
 from groupdir.config.domains import IntRange
+from groupdir.config.methods import Grouping
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
 from groupdir.data.base import Dataset, SplitName, Targets
 from groupdir.errors import ConfigError, DataError
-from groupdir.labels import Grouping, LabelGroups
+from groupdir.labels import LabelGroups
 from groupdir.metrics import SHOTS, ShotSplit
 from groupdir.registry import resolve
 

@@ -130,7 +130,7 @@ def _spread(runs: list[Run], name: str) -> str:
 def _beside(config: TrialConfig, name: str) -> TrialConfig:
     """The same trial with another method, which gets as many epochs as all stages together."""
     data = config.to_dict() | {"method": {"name": name}}
-    return TrialConfig.from_dict(data, "--beside").replaced({"train.epochs": config.total_epochs})
+    return TrialConfig.from_dict(data, "--beside").with_total_epochs(config.total_epochs)
 
 
 def _jobs(config: TrialConfig) -> int:

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from groupdir.config.base import Strict
 from groupdir.config.metric_fields import SearchMetric, unmeasurable
 from groupdir.config.space import StudyConfig, study_from
-from groupdir.config.trial import Strict, TrialConfig, expand_paths, override, put
+from groupdir.config.trial import TrialConfig, expand_paths, override, put
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, Mistake
@@ -136,7 +137,8 @@ def _searched(document: Document) -> list[Row]:
                 raise ConfigError(
                     [document.mistake(at, f"must be a file, or {{from: file, set: {{}}}}, got {entry!r}")]
                 )
-            rows.append(Row(str(label), study=study_from(_combined(document, str(label), entry))))
+            row = _combined(document, str(label), entry)
+            rows.append(Row(str(label), study=_with_equal_epochs(row, document.name)))
         except ConfigError as error:
             mistakes += [mistake if mistake.file else document.mistake(at, str(mistake)) for mistake in error.mistakes]
     if mistakes:
@@ -152,21 +154,33 @@ def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Do
     data |= {"name": label.replace("/", "_"), "method": json.loads(json.dumps(own.data.get("method")))}
     for address, value in changes.items():
         put(data, str(address).split("."), value)
-    first = (data["method"] or {}).get("pretrain") or {}
-    epochs, total = first.get("epochs"), data.get("train", {}).get("epochs")
-    if first and not (isinstance(epochs, int) and isinstance(total, int) and 0 < epochs < total):
-        raise ConfigError(
-            [
-                own.mistake(
-                    ("method", "pretrain", "epochs"),
-                    f"must be below the {total} epochs of {document.name}, which both stages share, got {epochs!r}",
-                )
-            ]
-        )
-    if first:
-        data["train"]["epochs"] = total - epochs
     lines = {at: line for at, line in own.lines.items() if at[:1] == ("method",)}
     return Document(own.name, data, lines)
+
+
+def _with_equal_epochs(row: Document, benchmark: str) -> StudyConfig:
+    """Return a row's study, whose stages together have the `train.epochs` of the benchmark.
+
+    Raises:
+        ConfigError: A mistake of the row; or its trials cannot have that number of epochs.
+    """
+    study = study_from(row)
+    configs = [study.space.build(params) for params in study.space.corners()]
+    if all(config.total_epochs == config.train.epochs for config in configs):
+        return study
+    total = row.data.get("train", {}).get("epochs")
+    text = f"all stages of a row together must have the train.epochs of {benchmark}"
+    if not isinstance(total, int):
+        raise ConfigError([row.mistake(("method",), f"{text}, which must be one number, got {total!r}")])
+    try:
+        epochs = {config.with_total_epochs(total).train.epochs for config in configs}
+    except ConfigError as error:
+        raise ConfigError([row.mistake(("method",), f"{text}: {error.mistakes[0].message}")]) from error
+    if len(epochs) > 1:
+        left = ", ".join(map(str, sorted(epochs)))
+        raise ConfigError([row.mistake(("method",), f"{text}, but leave {left} for the last stage: fix their epochs")])
+    put(row.data, ("train", "epochs"), epochs.pop())
+    return study_from(row)
 
 
 def _gridded(document: Document) -> list[Row]:

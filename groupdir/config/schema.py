@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from groupdir.config.base import Strict
 from groupdir.config.benchmark import BenchmarkConfig
 from groupdir.config.search import SearchConfig
-from groupdir.config.trial import Strict, TrialConfig
-from groupdir.registry import TABLES, Kind, resolve
+from groupdir.config.trial import TrialConfig
+from groupdir.registry import TABLES, Kind, resolve_config
 
 REFERENCE = "#/$defs/"
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
@@ -43,10 +44,9 @@ def build_schema() -> dict[str, Any]:
 
     A name that is not registered, as of a class of your own, is let through: the schema does not know its options.
     """
-    classes = {(kind, name): resolve(kind, name).Config for kind, table in TABLES.items() for name in table}  # type: ignore[attr-defined]
-    models: list[tuple[type[Strict], Any]] = [
-        (model, "validation") for model in (TrialConfig, SearchConfig, BenchmarkConfig, *classes.values())
-    ]
+    classes = {(kind, name): resolve_config(kind, name) for kind, table in TABLES.items() for name in table}
+    ours: list[type[Strict]] = [TrialConfig, SearchConfig, BenchmarkConfig]
+    models: list[tuple[type[Strict], Any]] = [(model, "validation") for model in (*ours, *classes.values())]
     keys, top = models_json_schema(models)
     definitions = top["$defs"]
     trial = definitions.pop("TrialConfig")

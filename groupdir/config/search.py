@@ -9,8 +9,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from groupdir.config.base import Strict
 from groupdir.config.metric_fields import MOST_OBJECTIVES, Objectives, SearchMetric
-from groupdir.config.trial import Strict
 from groupdir.metrics import SHOTS, metric_name
 
 _BOUND = re.compile(r"^\s*(<=|>=)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*$")
@@ -81,7 +81,9 @@ class SchedulerConfig(Strict):
     )
     mode: Literal["stop", "promote"] = Field("stop", description="Decide at arrival, or pause and promote the best.")
     grace_period: int = Field(
-        5, ge=1, description="Epochs that every trial gets: of its last stage, as are those of every rung and max_t."
+        5,
+        ge=1,
+        description="Epochs that every trial gets, of its stages that predict, as are those of every rung and max_t.",
     )
     reduction_factor: float = Field(3, gt=1, description="One in so many goes on at each rung.")
     max_t: int | None = Field(None, ge=1, description="Epochs at which a trial is stopped; null: its own last one.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from groupdir.config.domains import Choice, Domain, is_domain, parse_domain
 from groupdir.config.metric_fields import unmeasurable
 from groupdir.config.search import NestedConfig, SearchConfig
+from groupdir.config.stage import Stage
 from groupdir.config.trial import TrialConfig, expand_paths, override, put
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document, dotted
@@ -123,6 +125,11 @@ class Space:
         for name, domain in names.items():
             for end in domain.ends:
                 yield self.suggest(lambda other, inner, name=name, end=end: end if other == name else inner.ends[0])  # type: ignore[misc]
+
+    @cached_property
+    def corner_stages(self) -> tuple[tuple[Stage, ...], ...]:
+        """The stages of the trainings at the corners, each only once."""
+        return tuple(dict.fromkeys(self.build(params).stages for params in self.corners()))
 
     def _case(self, parameter: Conditional, params: Mapping[str, Any]) -> str:
         value = params[parameter.by] if parameter.by in params else _at(self.fixed, parameter.by.split("."))

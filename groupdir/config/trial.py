@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import json
 import os
@@ -11,25 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
+from groupdir.config.base import PluginConfig, Strict, odd, plugin
+from groupdir.config.optimizers import OptimConfig
+from groupdir.config.stage import Stage, check_stages
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document
-from groupdir.errors import ConfigError
-from groupdir.registry import Kind, resolve
-
-
-class Strict(BaseModel):
-    """Base of every configuration: frozen, unknown keys refused, defaults checked too."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
-
-
-def odd(size: int) -> int:
-    """Refuses an even kernel, which has no middle; for validators."""
-    if size % 2 == 0:
-        raise ValueError(f"must be odd, got {size}")
-    return size
+from groupdir.errors import ConfigError, FieldError, Mistake
+from groupdir.registry import TABLES, resolve
 
 
 class LDSConfig(Strict):
@@ -68,12 +59,6 @@ class ResamplingConfig(Strict):
     )
 
 
-class PluginConfig(Strict):
-    """A section whose `name` decides which class reads it."""
-
-    name: str
-
-
 class MethodConfig(PluginConfig):
     """What every method takes."""
 
@@ -82,6 +67,25 @@ class MethodConfig(PluginConfig):
 
     has_groups: ClassVar[bool] = False
     """Whether the method predicts a group for each input, so that metrics of groups can be measured."""
+
+    def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
+        """Return the stages of the training in order, from the configuration alone; by default one.
+
+        Args:
+            trial: The trial that this section belongs to.
+        """
+        return (Stage("fit", trial.train.epochs, trial.optim),)
+
+    def deciding(self, stage: Stage) -> dict[str, Any]:
+        """Return the options that decide what the first stage leaves, by name; by default all of them.
+
+        Trials whose stages are equal in these options share the stage. So no option may be left out that the stage
+        reads.
+
+        Args:
+            stage: The first of several stages.
+        """
+        return self.model_dump(mode="json")
 
 
 class DatasetConfig(PluginConfig):
@@ -92,27 +96,10 @@ class EncoderConfig(PluginConfig):
     """What every encoder takes."""
 
 
-class OptimConfig(Strict):
-    """The optimizer and its learning rate over one stage of the training."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd; Adam's beta_1.")
-    schedule: Literal["constant", "cosine", "step"] = "constant"
-    warmup_steps: int = Field(0, ge=0, description="Steps of linear warm-up from 0.")
-    milestones: tuple[float, ...] = Field(
-        (0.67, 0.89), description="Of schedule step: fractions of the stage's epochs."
-    )
-    decay: float = Field(0.1, gt=0, le=1, description="Of schedule step: factor at each milestone.")
-    min_lr_ratio: float = Field(0.0, ge=0, le=1, description="Of schedule cosine: last rate over the first.")
-    grad_clip_norm: float | None = Field(None, gt=0)
-
-
 class TrainConfig(Strict):
     """The loop."""
 
-    epochs: int = Field(90, ge=1, description="Epochs of the last stage; a pre-training counts its own.")
+    epochs: int = Field(90, ge=1, description="Epochs of the last stage; other stages have their own.")
     batch_size: int = Field(128, ge=1)
     keep: Literal["best", "last"] = Field(
         "best",
@@ -130,24 +117,7 @@ class TrainConfig(Strict):
     max_loss: float = Field(1e6, gt=0, description="A loss above it counts as exploded, and the trial as failed.")
 
 
-def plugin(kind: Kind, value: Any) -> Any:
-    """The configuration that a section with a `name` means, by the class of that name; for validators.
-
-    Raises:
-        ValueError: It is no mapping with a name, or the name is unknown; pydantic's own for its keys and values.
-    """
-    if isinstance(value, PluginConfig):
-        return value
-    if not isinstance(value, Mapping):
-        raise ValueError(f"must be a mapping with a name, got {value!r}")
-    name = value.get("name")
-    if not isinstance(name, str):
-        raise ValueError("must have a `name` that is a text" + ("" if name is None else f", got {name!r}"))
-    try:
-        cls = resolve(kind, name)
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
-    return cls.Config.model_validate(dict(value))  # type: ignore[attr-defined]
+_AFTER_FIRST_STAGE = ("epochs", "keep", "device_share")  # options of `train:` that a first stage does not read
 
 
 class TrialConfig(Strict):
@@ -161,16 +131,68 @@ class TrialConfig(Strict):
     train: TrainConfig = TrainConfig()
 
     @property
-    def first_epochs(self) -> int:
-        """Epochs before the last stage: of a pre-training; 0 where there is none."""
-        pretrain = getattr(self.method, "pretrain", None)
-        joint = getattr(self.method, "recipe", "two_stage") == "joint"
-        return 0 if pretrain is None or joint else int(pretrain.epochs)
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the training, in order. Everything that counts epochs asks here."""
+        name = self.method.name
+        if name in TABLES["method"]:
+            return self.method.stages(self)
+        stages: tuple[Stage, ...] = resolve("method", name).stages_of(self)  # type: ignore[attr-defined]
+        return stages
 
     @property
     def total_epochs(self) -> int:
         """Epochs of all stages together."""
-        return self.first_epochs + self.train.epochs
+        return sum(stage.epochs for stage in self.stages)
+
+    def with_total_epochs(self, total: int) -> Self:
+        """Return a copy whose stages have so many epochs together; `train.epochs` is what changes.
+
+        Raises:
+            ConfigError: No value of `train.epochs` gives that total.
+        """
+        choices = range(1, total + 1)
+        place = bisect.bisect_left(choices, total, key=lambda epochs: self._with_epochs(epochs).total_epochs)
+        changed = self._with_epochs(choices[min(place, total - 1)])
+        if changed.total_epochs != total:
+            text = (
+                f"the stages of {self.method.name} must have {total} epochs together, got {changed.total_epochs} "
+                f"for train.epochs {changed.train.epochs}: change the epochs of its stages"
+            )
+            raise ConfigError([Mistake("method", text)])
+        return changed
+
+    def _with_epochs(self, epochs: int) -> Self:
+        return self.replaced({"train.epochs": epochs})
+
+    def shared_stage_key(self, stage: Stage) -> dict[str, Any]:
+        """Return everything in the configuration that decides what the first stage leaves.
+
+        A stage with a constant rate is the beginning of every longer one, so that its length is no part of the key.
+
+        Args:
+            stage: The first stage of this trial.
+        """
+        whole = self.to_dict()
+        constant = stage.optim.schedule == "constant"
+        return {
+            "data": whole["data"],
+            "seed": self.seed,
+            "encoder": whole["encoder"],
+            "train": {name: value for name, value in whole["train"].items() if name not in _AFTER_FIRST_STAGE},
+            "resampling": whole["method"]["resampling"],
+            "stage": [stage.name, stage.views, stage.encoder_lr, stage.frozen_norms],
+            "epochs": None if constant else stage.epochs,
+            "optim": stage.optim.model_dump(mode="json"),
+            "method": self.method.deciding(stage),
+        }
+
+    @model_validator(mode="after")
+    def _stages_can_be_trained(self) -> Self:
+        try:
+            check_stages(self.stages)
+        except (ValueError, ConfigError) as error:
+            raise FieldError(("method",), f"{self.method.name} {error}") from error
+        return self
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:

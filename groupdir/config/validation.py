@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails
 
 from groupdir.config.yamlfile import Address
-from groupdir.errors import ConfigError
-from groupdir.registry import TABLES, did_you_mean, resolve
+from groupdir.errors import ConfigError, FieldError
+from groupdir.registry import TABLES, did_you_mean, resolve_config
 
 _RULES = {
     "greater_than": "must be > {gt}",
@@ -54,7 +54,8 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterat
             owner = _model_at(model, data, address[:-1])
             yield address, f"unknown key: {did_you_mean(str(address[-1]), owner.model_fields if owner else [])}"
         elif kind == "value_error":
-            yield address, str(context["error"])
+            cause = context["error"]
+            yield (*address, *(cause.address if isinstance(cause, FieldError) else ())), str(cause)
         elif kind in _RULES:
             yield address, f"{_RULES[kind].format(**context)}, got {came!r}"
         else:
@@ -94,7 +95,7 @@ def _model_at(model: type[BaseModel], data: Any, address: Address) -> type[BaseM
             return None
         if part in TABLES and isinstance(data, Mapping) and isinstance(data.get("name"), str):
             try:
-                current = resolve(part, data["name"]).Config  # type: ignore[attr-defined]
+                current = resolve_config(part, data["name"])
             except ConfigError:
                 return None
         else:

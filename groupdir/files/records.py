@@ -18,8 +18,22 @@ if TYPE_CHECKING:
 SCHEMA = 1
 FOOTER = b"groupdir"
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
-WHOLE = {"trial", "seed", "epoch", "epochs"}
-TEXT = {"stage", "role", "label", "status", "message", "digest"}
+EPOCH_REPORT: Mapping[str, type] = {
+    "stage": str,
+    "stage_epoch": int,
+    "predicts": bool,
+    "fidelity": int,
+    "seconds": float,
+    "last": bool,
+}
+"""What an epoch's event holds next to its metrics: name -> type. See `groupdir.config.stage.Position`."""
+
+EPOCH_FIELDS: Mapping[str, type] = {"seq": int, "epoch": int, "time": float, **EPOCH_REPORT}
+"""Every entry of an epoch that is not a metric: those of its report, its number, and where and when it was logged."""
+
+WHOLE = {"trial", "seed", "epochs"} | {name for name, kind in EPOCH_FIELDS.items() if kind is int}
+FLAGS = {name for name, kind in EPOCH_FIELDS.items() if kind is bool}
+TEXT = {"role", "label", "status", "message", "digest"} | {name for name, kind in EPOCH_FIELDS.items() if kind is str}
 PARAM = "param:"
 
 
@@ -28,8 +42,8 @@ def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]], footer: M
 
     Args:
         path: The file.
-        rows: Column -> value; a column that a row lacks is null. Columns of `WHOLE` are int64, those of `TEXT` and
-            those that start with `param:` are texts, all others float64.
+        rows: Column -> value; a column that a row lacks is null. Columns of `WHOLE` are int64, those of `FLAGS`
+            bool, those of `TEXT` and those that start with `param:` texts, all others float64.
         footer: JSON content for the footer, such as `{"study": ..., "configs": {...}}`; the schema's version is added.
     """
     import pyarrow as pa
@@ -93,4 +107,6 @@ def _type(name: str) -> pa.DataType:
 
     if name in WHOLE:
         return pa.int64()
+    if name in FLAGS:
+        return pa.bool_()
     return pa.string() if name in TEXT or name.startswith(PARAM) else pa.float64()

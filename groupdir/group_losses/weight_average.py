@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupdir.group_losses.base import ReBATConfig
+from groupdir.config.group_losses import ReBATConfig
 from groupdir.part import Part
 
 

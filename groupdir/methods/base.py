@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from groupdir.config.trial import MethodConfig, OptimConfig, TrialConfig
+from groupdir.config.stage import Stage
+from groupdir.config.trial import MethodConfig, TrialConfig
 from groupdir.data.base import Targets
+from groupdir.errors import ConfigError
 from groupdir.models.base import Encoder
 from groupdir.part import Part
 
-
-@dataclass(frozen=True)
-class Stage:
-    """One part of the training, with an optimizer of its own.
-
-    Attributes:
-        name: Such as "pretrain" or "fit".
-        epochs: How many, at least 1.
-        optim: Its optimizer.
-        views: Random views of each sample in a batch; with two the batch holds the first views, then the second.
-        encoder_lr: Factor of the encoder's learning rate; 0 freezes it.
-        predicts: Whether the heads mean anything during it; without, its epochs have no validation errors.
-        frozen_norms: Whether freezing the encoder freezes the running statistics of its batch norms too.
-    """
-
-    name: str
-    epochs: int
-    optim: OptimConfig
-    views: int = 1
-    encoder_lr: float = 1.0
-    predicts: bool = True
-    frozen_norms: bool = True
-
-
-@dataclass(frozen=True)
-class SharedState:
-    """What trials whose first stage is the same have in common after it.
-
-    Attributes:
-        decides: Options of the method that decide what the stage does, by name.
-        prefixes: Beginnings of the names in `state_dict` that it changes; all else is as it was made.
-    """
-
-    decides: Mapping[str, Any]
-    prefixes: tuple[str, ...]
+__all__ = ["Batch", "Method", "Prediction", "Stage", "regression_error"]
 
 
 @dataclass(frozen=True)
@@ -95,7 +62,7 @@ class Prediction:
 
 
 class Method(Part):
-    """A method. Subclasses set `Config` and define `losses` and `predict`; most keep `stages`.
+    """A method. Subclasses set `Config` and define `losses` and `predict`.
 
     Args:
         config: Its section of the trial.
@@ -114,15 +81,36 @@ class Method(Part):
         self.targets = targets
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
-        """The parts of the training, in order; by default one."""
-        return (Stage("fit", trial.train.epochs, trial.optim),)
+        """Return the stages of the training in order; by default as the options say.
 
-    def shared(self, stage: Stage) -> SharedState:
-        """What decides the first of several stages, and what it changes; by default every option, and everything.
-
-        A method that names fewer options is shared by more trials: none may be left out that the stage reads.
+        The stages must follow from `self.section` and `trial` alone: they are asked for before there is a network.
         """
-        return SharedState(self.section.model_dump(mode="json"), ("",))
+        return self.section.stages(trial)
+
+    @classmethod
+    def stages_of(cls, trial: TrialConfig) -> tuple[Stage, ...]:
+        """Return the stages of a trial of this method without building its network.
+
+        Raises:
+            ConfigError: `stages` reads what only a built method has.
+        """
+        method = cls.__new__(cls)
+        nn.Module.__init__(method)
+        method.section = trial.method
+        try:
+            return method.stages(trial)
+        except AttributeError as error:
+            raise ConfigError(
+                f"cannot say its stages before its network is built: {error}. "
+                "`stages` may read self.section and the trial only"
+            ) from error
+
+    def changed(self, stage: Stage) -> tuple[str, ...]:
+        """Return the beginnings of the names in `state_dict` that the first of several stages changes; by default all.
+
+        Whatever has another name is after the stage as it was made. See `MethodConfig.deciding`.
+        """
+        return ("",)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         """The terms of the loss, scalars in float32; "loss" is what is minimised."""

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from groupdir.config.method import RegressorConfig
+from groupdir.config.methods import DERConfig
 from groupdir.data.base import Targets
 from groupdir.losses import evidential_loss, evidential_parameters
 from groupdir.methods.base import Batch, Prediction
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder
-
-
-class DERConfig(RegressorConfig):
-    """Options of `DER`."""
-
-    coefficient: float = Field(0.01, ge=0, description="Of the evidence that is given to wrong predictions.")
-    sharpness: float = Field(
-        1.0, gt=0, description="Of the softplus; the published imbalanced version has 0.01, which starts at 69."
-    )
 
 
 class DER(Regressor):

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from groupdir.bins import bins_between
-from groupdir.config.method import FeatureConfig, RegularizerConfig, SmoothingConfig
+from groupdir.config.methods import FeatureConfig
+from groupdir.config.regularizers import RegularizerConfig
+from groupdir.config.smoothing import SmoothingConfig
 from groupdir.data.base import Targets
 from groupdir.methods.base import Batch
 from groupdir.part import Part
@@ -104,11 +106,6 @@ def smoothing_options(config: SmoothingConfig) -> dict[str, Any]:
         "as_published": config.as_published,
         "start_smooth": config.start_epoch,
     }
-
-
-def views_of(config: FeatureConfig) -> int:
-    """How many views of each sample the regularizer asks for."""
-    return 1 if config.regularizer is None else config.regularizer.views
 
 
 def _regularizer(config: RegularizerConfig | None, targets: Targets) -> tuple[float, FeatureRegularizer | None]:

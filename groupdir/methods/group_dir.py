@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.config.method import FeatureConfig
-from groupdir.config.trial import OptimConfig, Strict, TrialConfig
+from groupdir.config.group_losses import GroupLossName
+from groupdir.config.methods import PRETRAIN, GroupDIRConfig
+from groupdir.config.stage import Stage
 from groupdir.data.base import Targets
-from groupdir.group_losses.base import DOConfig, GroupHeadSpec, GroupLoss, GroupLossName, NCConfig, ReBATConfig
+from groupdir.group_losses.base import GroupHeadSpec, GroupLoss
 from groupdir.group_losses.decoupled import Decoupled
 from groupdir.group_losses.linear import CE, LogitAdjusted, Soft
 from groupdir.group_losses.neural_collapse import NeuralCollapse
 from groupdir.group_losses.weight_average import WeightAverage
-from groupdir.labels import Grouping, LabelGroups
+from groupdir.labels import LabelGroups
 from groupdir.losses import group_contrastive_loss
-from groupdir.methods.base import Batch, Method, Prediction, SharedState, Stage, regression_error
-from groupdir.methods.features import Features, views_of
+from groupdir.methods.base import Batch, Method, Prediction, regression_error
+from groupdir.methods.features import Features
 from groupdir.models.base import Encoder
 
 GROUP_LOSSES: dict[GroupLossName, type[GroupLoss]] = {
@@ -31,61 +31,6 @@ GROUP_LOSSES: dict[GroupLossName, type[GroupLoss]] = {
     "do": Decoupled,
     "rebat": CE,  # and the averaged model beside it
 }
-
-
-class PretrainConfig(Strict):
-    """The contrastive stage of the two-stage recipe."""
-
-    epochs: int = Field(100, ge=1)
-    views: Literal[1, 2] = Field(2, description="2 needs a data set that augments.")
-    optim: OptimConfig | None = Field(None, description="null: as the trial's.")
-
-
-class GroupDIRConfig(FeatureConfig):
-    """Options of `GroupDIR`."""
-
-    has_groups: ClassVar[bool] = True
-
-    groups: int = Field(25, ge=1, description="|G|.")
-    grouping: Grouping = "equal_width"
-    group_loss: GroupLossName = Field(
-        "soft", description="How the group head is trained; nc: a fixed simplex; do and rebat: adaptations."
-    )
-    beta: float = Field(1.0, gt=0, description="Slope of the descending soft labels; group loss soft only.")
-    tau: float = Field(1.0, ge=0, description="Strength of the adjustment; group loss logit_adjusted only.")
-    nc: NCConfig = NCConfig()
-    do: DOConfig = DOConfig()
-    rebat: ReBATConfig = ReBATConfig()
-    similarity: Literal["negative_l2", "cosine", "negative_unit_l2"] = "negative_l2"
-    temperature: float = Field(2.5, gt=0)
-    contrast_on: Literal["groups", "targets"] = Field("groups", description="targets: Rank-N-Contrast.")
-    views: Literal[1, 2] = Field(
-        1, description="Views of a sample in the last stage; 2 needs a data set that augments."
-    )
-    regression: Literal["mse", "l1"] = "mse"
-    lambda_contrastive: float = Field(1.0, ge=0, description="Of L_grc, joint recipe only; the paper's is 1.")
-    lambda_mse: float = Field(0.5, ge=0)
-    lambda_soft: float = Field(1.0, ge=0)
-    reduction: Literal["mean", "authors"] = Field(
-        "mean", description="authors: the group loss is summed over the batch, as in the authors' code."
-    )
-    routing: Literal["hard", "soft"] = Field(
-        "hard", description="hard: the predicted group's expert; soft: experts weighed by the group's probability."
-    )
-    expert_bias: Literal["center", "zero"] = Field(
-        "center", description="Where an expert starts: its group's centre, or 0."
-    )
-    recipe: Literal["two_stage", "joint"] = "two_stage"
-    pretrain: PretrainConfig = PretrainConfig()
-    encoder_lr: float = Field(
-        1.0, ge=0, description="Factor of the encoder's rate in the second of two stages; 0 freezes it."
-    )
-
-    @model_validator(mode="after")
-    def _something_to_train(self) -> Self:
-        if self.lambda_mse == 0:
-            raise ValueError("lambda_mse must be > 0, got 0: the experts would never be trained")
-        return self
 
 
 class GroupDIR(Method):
@@ -119,31 +64,16 @@ class GroupDIR(Method):
         self.average = WeightAverage(encoder, self.head, config.groups, config.rebat) if average else None
         self.features = Features(config, targets, encoder.dim)
 
-    def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
-        """One joint stage, or the contrastive pre-training and then the heads."""
-        config = self.config
-        views = max(config.views, views_of(config))
-        if config.recipe == "joint":
-            return (Stage("fit", trial.train.epochs, trial.optim, views),)
-        pretrain = config.pretrain
-        first = Stage("pretrain", pretrain.epochs, pretrain.optim or trial.optim, pretrain.views, predicts=False)
-        return first, Stage("fit", trial.train.epochs, trial.optim, views, config.encoder_lr)
-
-    def shared(self, stage: Stage) -> SharedState:
-        """The contrastive loss and its groups decide the encoder; heads are as they were made (but for `rebat`'s)."""
-        if self.average is not None:
-            return super().shared(stage)
-        options = ["name", "similarity", "temperature", "contrast_on"]
-        if self.config.contrast_on == "groups":
-            options += ["groups", "grouping"]
-        return SharedState({name: getattr(self.config, name) for name in options}, ("encoder.",))
+    def changed(self, stage: Stage) -> tuple[str, ...]:
+        """Return the encoder, since the heads are as they were made; an averaged model changes too."""
+        return ("encoder.",) if self.average is None else super().changed(stage)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         """Terms `contrastive`, `regression` and `group` (as the stage has them) before their lambdas, and `loss`."""
         z = self.encoder(*batch.inputs)
         y = batch.y.repeat(batch.views)
         group = (self.label_groups.assign(batch.y) if batch.group is None else batch.group).repeat(batch.views)
-        if stage == "pretrain":
+        if stage == PRETRAIN:
             contrastive = self._contrastive(z, y, group)
             return {"loss": contrastive, "contrastive": contrastive}
         config, weight = self.config, batch.weight.repeat(batch.views)

@@ -8,15 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from groupdir.config.method import RegressorConfig
-from groupdir.config.trial import TrialConfig
+from groupdir.config.methods import FIT, PRETRAIN, RegressorConfig
 from groupdir.data.base import Targets
 from groupdir.losses import group_contrastive_loss
-from groupdir.methods.base import Batch, Method, Stage
-from groupdir.methods.features import Features, views_of
+from groupdir.methods.base import Batch, Method
+from groupdir.methods.features import Features
 from groupdir.models.base import Encoder
-
-PRETRAIN, FIT = "pretrain", "fit"
 
 
 class Regressor(Method):
@@ -40,15 +37,6 @@ class Regressor(Method):
     def feature_dim(self, encoder: Encoder) -> int:
         """Width of what `observed` gives, which is what is smoothed."""
         return encoder.dim
-
-    def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
-        """One stage, or the pre-training and then the head."""
-        pretrain, views = self.plan.pretrain, views_of(self.plan)
-        if pretrain is None:
-            return (Stage(FIT, trial.train.epochs, trial.optim, views),)
-        first = Stage(PRETRAIN, pretrain.epochs, pretrain.optim or trial.optim, pretrain.views, predicts=False)
-        second = Stage(FIT, trial.train.epochs, trial.optim, views, self.plan.encoder_lr)
-        return first, replace(second, frozen_norms=self.plan.frozen_norms)
 
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
         """The head begins anew after a pre-training."""

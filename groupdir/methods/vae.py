@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupdir.config.method import Loss, RegressorConfig
+from groupdir.config.methods import VAEConfig
 from groupdir.data.base import Targets
 from groupdir.losses import gaussian_kl_loss
 from groupdir.methods.base import Batch, Prediction
@@ -17,15 +16,6 @@ from groupdir.models.base import Encoder
 from groupdir.models.decoder import Decoder
 from groupdir.registry import resolve
 from groupdir.regression_losses.base import RegressionLoss
-
-
-class VAEConfig(RegressorConfig):
-    """Options of `VAE`."""
-
-    loss: Loss = Field("l1", validate_default=True, description="Of the regression.")
-    code: int = Field(32, ge=1, description="Width of the code.")
-    lambda_reconstruction: float = Field(0.7, ge=0, description="Of the inputs' mean squared error.")
-    lambda_kl: float = Field(0.001, ge=0, description="Of the code's divergence from the standard normal.")
 
 
 class VAE(Regressor):

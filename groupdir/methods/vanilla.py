@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Self
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from groupdir.config.method import Loss, LossConfig, RegressorConfig
+from groupdir.config.methods import VanillaConfig
+from groupdir.config.regression_losses import LossConfig
+from groupdir.config.stage import Stage
 from groupdir.data.base import Targets
-from groupdir.methods.base import Batch, Prediction, SharedState, Stage
+from groupdir.methods.base import Batch, Prediction
 from groupdir.methods.regressor import Regressor
 from groupdir.models.base import Encoder
 from groupdir.registry import resolve
 from groupdir.regression_losses.base import RegressionLoss
-
-
-class VanillaConfig(RegressorConfig):
-    """Options of `Vanilla`."""
-
-    loss: Loss = Field("mse", validate_default=True, description="Its name, or a mapping of its name and options.")
-
-    @model_validator(mode="after")
-    def _weights_mean_something(self) -> Self:
-        if self.weights is not None and not self.loss.weighted:
-            raise ValueError(f"loss {self.loss.name} balances by itself and takes no weights: set weights to null")
-        return self
 
 
 class Vanilla(Regressor):
@@ -52,15 +40,13 @@ class Vanilla(Regressor):
         first = config.pretrain.loss if config.pretrain is not None else None
         self.first_loss = None if first is None else _loss(first, targets, train_y)
 
-    def shared(self, stage: Stage) -> SharedState:
-        """The pre-training's options decide it, and the method's loss where it has none of its own."""
+    def changed(self, stage: Stage) -> tuple[str, ...]:
+        """Return the encoder and, of a regression, the head and its loss; see `Method.changed`."""
         plan = self.plan.pretrain
         assert plan is not None
         if plan.by == "rank_n_contrast":
-            options = {"by", "similarity", "temperature"}
-            return SharedState(plan.model_dump(mode="json", include=options), ("encoder.",))
-        loss, name = (self.config.loss, "loss.") if plan.loss is None else (plan.loss, "first_loss.")
-        return SharedState({"by": "vanilla", "loss": loss.model_dump(mode="json")}, ("encoder.", "head.", name))
+            return ("encoder.",)
+        return "encoder.", "head.", "loss." if plan.loss is None else "first_loss."
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """The criterion's value, and the predictions."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from groupdir.bins import bins_between
-from groupdir.config.method import RegressorConfig, SmoothingConfig
-from groupdir.config.trial import LDSConfig, WeightsConfig
+from groupdir.config.methods import VIRConfig
+from groupdir.config.smoothing import SmoothingConfig
 from groupdir.data.base import Targets
 from groupdir.losses import conjugate_parameters, evidential_loss
 from groupdir.methods.base import Batch, Prediction
@@ -20,17 +19,6 @@ from groupdir.models.base import Encoder
 from groupdir.models.decoder import Decoder
 from groupdir.part import Part
 from groupdir.smoothing import ProbabilisticSmoothing
-
-
-class VIRConfig(RegressorConfig):
-    """Options of `VIR`."""
-
-    weights: WeightsConfig | None = Field(
-        WeightsConfig(mode="sqrt_inverse", lds=LDSConfig()), description="They scale the evidence; null: all the same."
-    )
-    smoothing: SmoothingConfig | None = Field(SmoothingConfig(), description="Of means and variances; null: none.")
-    coefficient: float = Field(0.01, ge=0, description="Of the evidence that is given to wrong predictions.")
-    lambda_reconstruction: float = Field(0.7, ge=0, description="Of the inputs' mean squared error.")
 
 
 class RandomSmoothing(Part):

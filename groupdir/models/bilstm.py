@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from groupdir.config.trial import EncoderConfig
+from groupdir.config.encoders import BiLSTMConfig
 from groupdir.data.base import InputSpec
 from groupdir.models.base import Encoder
-
-
-class BiLSTMConfig(EncoderConfig):
-    """Options of `BiLSTM`."""
-
-    width: int = Field(1500, ge=1, description="Units per direction.")
-    layers: int = Field(2, ge=1)
-    dropout: float = Field(0.2, ge=0, lt=1, description="Before the BiLSTM, between its layers, and after it.")
 
 
 class BiLSTM(Encoder):

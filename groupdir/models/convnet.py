@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from groupdir.config.trial import EncoderConfig
+from groupdir.config.encoders import ConvNetConfig
 from groupdir.data.base import InputSpec
 from groupdir.models.base import Encoder
-
-
-class ConvNetConfig(EncoderConfig):
-    """Options of `ConvNet`."""
-
-    widths: tuple[PositiveInt, ...] = Field(
-        (16, 32, 64, 128), min_length=1, description="Channels of each convolution."
-    )
 
 
 class ConvNet(Encoder):

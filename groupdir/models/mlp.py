@@ -5,21 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from groupdir.config.trial import EncoderConfig
+from groupdir.config.encoders import MLPConfig
 from groupdir.data.base import InputSpec
 from groupdir.models.base import Encoder
-
-
-class MLPConfig(EncoderConfig):
-    """Options of `MLP`."""
-
-    widths: tuple[PositiveInt, ...] = Field(
-        (256,), min_length=1, description="Of the hidden layers; the last are the features."
-    )
-    dropout: float = Field(0.0, ge=0, lt=1, description="After every hidden layer.")
 
 
 class MLP(Encoder):

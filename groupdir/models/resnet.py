@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torchvision.models import resnet18, resnet34, resnet50
 
-from groupdir.config.trial import EncoderConfig
+from groupdir.config.encoders import ResNetConfig
 from groupdir.data.base import InputSpec
 from groupdir.errors import DataError
 from groupdir.models.base import Encoder
 
 BUILDERS = {18: resnet18, 34: resnet34, 50: resnet50}
-
-
-class ResNetConfig(EncoderConfig):
-    """Options of `ResNet`."""
-
-    depth: Literal[18, 34, 50] = Field(50, description="Layers.")
-    weights: str | None = Field(
-        None, description="File of weights to begin with, in torchvision's layout; null: random. Nothing is downloaded."
-    )
 
 
 class ResNet(Encoder):

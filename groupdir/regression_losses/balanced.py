@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from groupdir.config.method import LossConfig
+from groupdir.config.regression_losses import (
+    BalancedConfig,
+    BatchMonteCarloConfig,
+    BucketIntegrationConfig,
+    GMMIntegrationConfig,
+)
 from groupdir.data.base import Targets
 from groupdir.losses import batch_monte_carlo_loss, bucket_integration_loss, gmm_integration_loss
 from groupdir.regression_losses.base import RegressionLoss, in_network_units
-
-
-class BalancedConfig(LossConfig):
-    """Options of every balanced MSE."""
-
-    weighted: ClassVar[bool] = False
-    sigma: float = Field(1.0, gt=0, description="Noise of the predictions at the start, in the network's units.")
-    sigma_lr: float = Field(1e-2, ge=0, description="Its learning rate; 0 keeps it fixed.")
 
 
 class Balanced(RegressionLoss):
@@ -34,12 +28,6 @@ class Balanced(RegressionLoss):
     def own_rates(self) -> dict[nn.Parameter, float]:
         """The noise scale's."""
         return {self.sigma: self.rate} if self.rate > 0 else {}
-
-
-class BatchMonteCarloConfig(BalancedConfig):
-    """Options of `BatchMonteCarlo`."""
-
-    as_published: bool = Field(False, description="Equal targets in a batch count against each other.")
 
 
 class BatchMonteCarlo(Balanced):
@@ -57,12 +45,6 @@ class BatchMonteCarlo(Balanced):
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """See `RegressionLoss.forward`; the weights are not used, and a trial that has any is refused."""
         return batch_monte_carlo_loss(prediction, target, self.sigma, as_published=self.as_published)
-
-
-class GMMIntegrationConfig(BalancedConfig):
-    """Options of `GMMIntegration`."""
-
-    components: int = Field(8, ge=1, description="Of the mixture; at most as many as there are distinct labels.")
 
 
 class GMMIntegration(Balanced):
@@ -96,11 +78,11 @@ class BucketIntegration(Balanced):
     Source: Ren et al. 2022. Buckets are the distinct training labels.
     """
 
-    Config = BalancedConfig
+    Config = BucketIntegrationConfig
     centers: Tensor
     weights: Tensor
 
-    def __init__(self, config: BalancedConfig, targets: Targets, train_y: np.ndarray) -> None:
+    def __init__(self, config: BucketIntegrationConfig, targets: Targets, train_y: np.ndarray) -> None:
         super().__init__(config, targets, train_y)
         centers, counts = np.unique(in_network_units(train_y, targets), return_counts=True)
         self.register_buffer("centers", torch.tensor(centers, dtype=torch.float32))

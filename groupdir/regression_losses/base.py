@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from groupdir.config.method import LossConfig
+from groupdir.config.regression_losses import LossConfig
 from groupdir.data.base import Targets
 from groupdir.part import Part
 

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-from pydantic import Field
 from torch import Tensor
 
-from groupdir.config.method import LossConfig
+from groupdir.config.regression_losses import FocalConfig
 from groupdir.data.base import Targets
 from groupdir.losses import focal_loss
 from groupdir.regression_losses.base import RegressionLoss
-
-
-class FocalConfig(LossConfig):
-    """Options of `Focal`."""
-
-    base: Literal["l1", "mse"] = "l1"
-    beta: float = Field(0.2, gt=0, description="How fast the modulation saturates, per network unit of error.")
-    gamma: float = Field(1.0, ge=0, description="Power of the modulation; 0 is the base loss.")
-    activation: Literal["sigmoid", "tanh"] = "sigmoid"
 
 
 class Focal(RegressionLoss):

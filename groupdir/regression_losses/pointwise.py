@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from groupdir.config.method import LossConfig
+from groupdir.config.regression_losses import HuberConfig, L1Config, MSEConfig
 from groupdir.data.base import Targets
 from groupdir.regression_losses.base import RegressionLoss
 
@@ -15,8 +14,7 @@ from groupdir.regression_losses.base import RegressionLoss
 class MSE(RegressionLoss):
     """Squared error."""
 
-    class Config(LossConfig):
-        """It has no options."""
+    Config = MSEConfig
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """See `RegressionLoss.forward`."""
@@ -26,18 +24,11 @@ class MSE(RegressionLoss):
 class L1(RegressionLoss):
     """Absolute error: the default of the published vision trainer."""
 
-    class Config(LossConfig):
-        """It has no options."""
+    Config = L1Config
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """See `RegressionLoss.forward`."""
         return (weight * (prediction - target).abs()).mean()
-
-
-class HuberConfig(LossConfig):
-    """Options of `Huber`."""
-
-    delta: float = Field(1.0, gt=0, description="Where the square turns into a line, in the network's units.")
 
 
 class Huber(RegressionLoss):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from groupdir.config.method import RegularizerConfig
+from groupdir.config.regularizers import RegularizerConfig
 from groupdir.data.base import Targets
 from groupdir.part import Part
 

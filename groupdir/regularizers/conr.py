@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import Field
 from torch import Tensor
 
-from groupdir.config.method import RegularizerConfig
+from groupdir.config.regularizers import ConRConfig
 from groupdir.data.base import Targets
 from groupdir.losses import conr_loss
 from groupdir.regularizers.base import FeatureRegularizer
-
-
-class ConRConfig(RegularizerConfig):
-    """Options of `ConR`."""
-
-    factor: float = Field(4.0, ge=0, description="Of the term in the loss.")
-    views: Literal[1, 2] = Field(2, description="2 needs a data set that augments; with 1 lone labels add nothing.")
-    window: float = Field(1.0, gt=0, description="Labels at most this far apart are alike, in label bins.")
-    eta: float = Field(0.01, ge=0, description="How much harder pairs push whose labels are far apart, per bin.")
-    temperature: float = Field(0.07, gt=0)
-    as_published: bool = Field(False, description="The published code's behaviour where it differs, if it trains.")
 
 
 class ConR(FeatureRegularizer):

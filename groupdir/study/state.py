@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from groupdir.files.records import Status, selected
+from groupdir.files.records import EPOCH_REPORT, Status, selected
 from groupdir.metrics import sign
 from groupdir.study.store import Event
 
@@ -36,12 +36,11 @@ class TrialState:
         status: "running" from the suggestion on.
         started: Whether a worker has begun with it.
         message: Why it failed.
-        rows: Its epochs: `seq` (order of arrival), `epoch`, `stage`, `seconds`, `time`, `last`, and the metrics; NaN
-            where there is none.
+        rows: Its epochs: the entries of `EPOCH_FIELDS`, and the metrics; NaN where there is none.
         decisions: Epoch -> what the scheduler said.
         checkpoint: Folder of the last checkpoint, or None.
         checkpoint_epoch: The epoch that it is of.
-        first_epochs: Epochs before its last stage; rungs count from there.
+        fidelity: Epochs of predicting stages so far. Rungs count these.
         notes: What the sampler wants to remember of it.
         key: Equal for equal parameters.
     """
@@ -61,9 +60,10 @@ class TrialState:
     decisions: dict[int, str] = field(default_factory=dict)
     checkpoint: str | None = None
     checkpoint_epoch: int = 0
-    first_epochs: int = 0
+    fidelity: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
     key: str = field(init=False, repr=False)
+    _by_fidelity: dict[int, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.key = key_of(self.params)
@@ -104,13 +104,16 @@ class TrialState:
         row = self.selected
         return float(row.get(name, math.nan)) if row else math.nan
 
-    def rung_epoch(self, epoch: int) -> int:
-        """An epoch as rungs count it, in the last stage: a pre-training predicts nothing that could be compared."""
-        return epoch - self.first_epochs
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take an epoch in."""
+        self.rows.append(row)
+        if row["predicts"]:
+            self._by_fidelity[row["fidelity"]] = row
+            self.fidelity = max(self.fidelity, row["fidelity"])
 
-    def at_rung(self, rung: int) -> Mapping[str, Any] | None:
-        """What it reported at a rung, or None."""
-        return self.at(rung + self.first_epochs)
+    def at_fidelity(self, fidelity: int) -> Mapping[str, Any] | None:
+        """Return the epoch of a predicting stage that has this fidelity, or None before the trial has come to it."""
+        return self._by_fidelity.get(fidelity)
 
     def at(self, epoch: int) -> Mapping[str, Any] | None:
         """What it reported of an epoch, or None."""
@@ -131,7 +134,7 @@ class StudyState:
         last_time: When the last event was written.
         runs: How many drivers have begun.
         epochs: Of all trials together.
-        longest: The last epoch that any trial has come to, counted as rungs are.
+        longest: The largest fidelity that any trial has come to.
         warm: Trials of earlier studies that the sampler knows: `source`, `params`, `values`.
     """
 
@@ -186,7 +189,7 @@ def fold(state: StudyState, event: Event) -> StudyState:
         _change(state.trials[event.trial], event)
         if event.kind == "epoch":
             state.epochs += 1
-            state.longest = max(state.longest, state.trials[event.trial].rung_epoch(event.epoch or 0))
+            state.longest = max(state.longest, state.trials[event.trial].fidelity)
     state.last_time = event.time
     return state
 
@@ -213,8 +216,7 @@ def _suggested(event: Event) -> TrialState:
     assert event.seed is not None
     names = ("role", "label", "params", "config", "digest", "metric")
     about = {name: event.payload[name] for name in names}
-    first = int(event.payload.get("first_epochs", 0))
-    return TrialState(event.trial, event.seed, **about, first_epochs=first, notes=event.payload.get("notes", {}))
+    return TrialState(event.trial, event.seed, **about, notes=event.payload.get("notes", {}))
 
 
 def _change(trial: TrialState, event: Event) -> None:
@@ -223,8 +225,8 @@ def _change(trial: TrialState, event: Event) -> None:
         trial.started = True
     elif event.kind == "epoch":
         metrics = {name: math.nan if value is None else value for name, value in payload["metrics"].items()}
-        row = {name: payload[name] for name in ("stage", "seconds", "last")}
-        trial.rows.append({"seq": event.seq, "epoch": event.epoch, "time": event.time} | row | metrics)
+        row = {name: payload[name] for name in EPOCH_REPORT}
+        trial.add({"seq": event.seq, "epoch": event.epoch, "time": event.time} | row | metrics)
     elif event.kind == "decision":
         assert event.epoch is not None
         trial.decisions[event.epoch] = payload["action"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from groupdir.config.trial import OptimConfig
-from groupdir.methods.base import Method, Stage
+from groupdir.config.optimizers import OptimConfig
+from groupdir.config.stage import Stage
+from groupdir.methods.base import Method
 from groupdir.part import Part
 
 

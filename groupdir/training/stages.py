@@ -17,17 +17,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from groupdir.config.stage import Stage
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError
 from groupdir.files.lease import Claim
 from groupdir.files.storage import Place
-from groupdir.methods.base import Method, Stage
+from groupdir.methods.base import Method
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 
 CODE = 1
 """To be raised with every change of code that changes what a first stage leaves."""
 
-AFTERWARDS = ("epochs", "keep", "device_share")  # options of `train:` that a first stage does not read
 LATEST = "latest.pt"
 SAVE_EVERY = 30.0  # seconds of training that a death may cost
 POLL = 0.2  # seconds
@@ -75,7 +75,7 @@ class SharedStage:
     """
 
     def __init__(self, where: StageFolder, config: TrialConfig, method: Method, stage: Stage) -> None:
-        self.key = address(config, method, stage)
+        self.key = address(config, stage)
         name = hashlib.sha256(self.key.encode()).hexdigest()[:24]
         self.folder = where.path / name
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class SharedStage:
         self._epochs = stage.epochs
         constant = stage.optim.schedule == "constant"
         self._keep = {stage.epochs, *(mark for mark in where.marks if constant and mark < stage.epochs)}
-        self._names = tuple(name for name in method.state_dict() if name.startswith(method.shared(stage).prefixes))
+        self._names = tuple(name for name in method.state_dict() if name.startswith(method.changed(stage)))
         self._method = method
         self._claim = Claim(self.folder)
         self._saved = time.monotonic()
@@ -189,25 +189,6 @@ class SharedStage:
         return StageState(int(content["epoch"]), content["model"], content["optimizer"])
 
 
-def address(config: TrialConfig, method: Method, stage: Stage) -> str:
-    """Everything that decides what a trial's first stage leaves, as a text.
-
-    A stage with a constant rate is the beginning of every longer one, so that its length is no part of it.
-    """
-    whole = config.to_dict()
-    optim = stage.optim.model_dump(mode="json")
-    return json.dumps(
-        {
-            "code": [CODE, torch.__version__],
-            "data": whole["data"],
-            "seed": config.seed,
-            "encoder": whole["encoder"],
-            "train": {name: value for name, value in whole["train"].items() if name not in AFTERWARDS},
-            "resampling": whole["method"].get("resampling"),
-            "stage": [stage.name, stage.views, stage.encoder_lr, stage.frozen_norms],
-            "epochs": None if optim["schedule"] == "constant" else stage.epochs,
-            "optim": optim,
-            "method": dict(method.shared(stage).decides),
-        },
-        sort_keys=True,
-    )
+def address(config: TrialConfig, stage: Stage) -> str:
+    """Return everything that decides what a trial's first stage leaves, as a text: its configuration and the code."""
+    return json.dumps({"code": [CODE, torch.__version__], **config.shared_stage_key(stage)}, sort_keys=True)

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from groupdir.config.stage import Stage, position, shareable
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset, Inputs, SplitName
 from groupdir.data.transfer import as_tensor, on_device
 from groupdir.errors import ConfigError, DataError, MethodError
-from groupdir.methods.base import Batch, Stage
+from groupdir.methods.base import Batch
 from groupdir.metrics import better
 from groupdir.part import Part
 from groupdir.registry import resolve
@@ -38,6 +39,9 @@ class EpochResult:
     Attributes:
         epoch: Counted from 1 over all stages.
         stage: The stage's name.
+        stage_epoch: Counted from 1 within the stage.
+        predicts: Whether the stage predicts.
+        fidelity: Epochs of predicting stages so far, this one included. Trials are compared at equal fidelity.
         metrics: `train_loss`, `train_<term>`, and `val_*` in label units; NaN where a stage has none or a shot is
             empty.
         seconds: Wall time of training and validation.
@@ -46,10 +50,21 @@ class EpochResult:
 
     epoch: int
     stage: str
+    stage_epoch: int
+    predicts: bool
+    fidelity: int
     metrics: dict[str, float]
     seconds: float
     last: bool
     _trainer: Trainer = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, trainer: Trainer, metrics: dict[str, float], seconds: float) -> Self:
+        """Return the result of the epoch that a trainer has just ended."""
+        at = position(trainer.stages, trainer.epoch)
+        last = trainer.epoch == trainer.total_epochs
+        place = (trainer.epoch, at.stage.name, at.stage_epoch, at.stage.predicts, at.fidelity)
+        return cls(*place, metrics, seconds, last, trainer)
 
     def save(self, path: str | Path) -> None:
         """Writes a checkpoint of the trial as it stands, which is after this epoch until the next one is asked for."""
@@ -124,7 +139,7 @@ class Trainer:
         self.method.to(self.device, memory_format=_memory_format(self.dataset))
         if config.train.compile:
             self.method.encoder.compile()  # in place: the names in a checkpoint stay as they are
-        self.stages: tuple[Stage, ...] = self.method.stages(config)
+        self.stages = config.stages
         self._check_views()
         self.training = TrainingSet.of(train, self.dataset, self.method, config, self.device)
         self.epoch = 0
@@ -147,20 +162,21 @@ class Trainer:
 
     def _join(self) -> SharedStage | None:
         """Takes the first stage from where it is shared, or takes it on; None where it is over or is not shared."""
-        if self._stage_folder is None or len(self.stages) < 2 or self.epoch >= self.stages[0].epochs:
+        first = shareable(self.stages)
+        if self._stage_folder is None or first is None or self.epoch >= first.epochs:
             return None
-        shared = SharedStage(self._stage_folder, self.config, self.method, self.stages[0])
+        shared = SharedStage(self._stage_folder, self.config, self.method, first)
         state = shared.wait(self.epoch)
         if state is not None:
-            self.optimizer = build_optimizer(self.method, self.stages[0])
+            self.optimizer = build_optimizer(self.method, first)
             shared.put(state, self.optimizer)
             self.epoch = state.epoch
         return shared
 
     def _train(self, shared: SharedStage | None) -> Iterator[EpochResult]:
         while self.epoch < self.total_epochs:
-            index, done = self._position(self.epoch)
-            stage = self.stages[index]
+            at = position(self.stages, self.epoch + 1)
+            stage, done = at.stage, at.stage_epoch - 1
             if done == 0 or self.optimizer is None:
                 self.optimizer = build_optimizer(self.method, stage)
             start = time.perf_counter()
@@ -168,10 +184,9 @@ class Trainer:
             self.epoch += 1
             metrics = {f"train_{name}": value for name, value in terms.items()} | self._validate(stage)
             self._keep(metrics)
-            if shared is not None and index == 0:
+            if shared is not None and at.index == 0:
                 shared.trained(self.epoch, self.optimizer)
-            last = self.epoch == self.total_epochs
-            yield EpochResult(self.epoch, stage.name, metrics, time.perf_counter() - start, last, self)
+            yield EpochResult.of(self, metrics, time.perf_counter() - start)
 
     def evaluate(self, split: SplitName) -> dict[str, float]:
         """Errors on a split, names with its prefix; "test" only after everything has been chosen."""
@@ -224,8 +239,7 @@ class Trainer:
         self.method.load_state_dict(content["model"])
         self.epoch, self.best = content["epoch"], content["best"]
         if self.epoch:
-            index, _ = self._position(self.epoch - 1)
-            self.optimizer = build_optimizer(self.method, self.stages[index])
+            self.optimizer = build_optimizer(self.method, position(self.stages, self.epoch).stage)
             self.optimizer.load_state_dict(content["optimizer"])
 
     def dry_step(self) -> None:
@@ -251,14 +265,6 @@ class Trainer:
         self.method.zero_grad(set_to_none=True)
         self.method.load_state_dict(before)
         self.optimizer = optimizer
-
-    def _position(self, epoch: int) -> tuple[int, int]:
-        """The stage of an epoch (counted from 0), and how many of the stage's epochs came before."""
-        for index, stage in enumerate(self.stages):
-            if epoch < stage.epochs:
-                return index, epoch
-            epoch -= stage.epochs
-        raise AssertionError("an epoch after the last stage")
 
     def _check_views(self) -> None:
         if self.dataset.augments:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from groupdir.bins import bin_index, bins_between
+from groupdir.config.stage import Stage
 from groupdir.config.trial import MethodConfig, TrialConfig
 from groupdir.data.base import Dataset, Split
 from groupdir.data.transfer import as_tensor, on_device
 from groupdir.labels import LDS, sample_weights
-from groupdir.methods.base import Batch, Method, Stage
+from groupdir.methods.base import Batch, Method
 from groupdir.training.device_memory import free_bytes
 
 

@@ -34,7 +34,7 @@ def suggest_ablations(study: Study) -> list[int]:
                 continue
             changed = config.replaced({**changes, "seed": seed})
             params = {name: value for name, value in base.params.items() if not touched(name, changes)}
-            record_trial(study, changed, params, "ablation", label, base.metric, changed.first_epochs)
+            record_trial(study, changed, params, "ablation", label, base.metric)
     return [trial.number for trial in study.state.of("ablation") if trial.status == "running"]
 
 

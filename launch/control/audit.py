@@ -11,7 +11,7 @@ from groupdir.study.state import StudyState, fold
 from groupdir.study.store import Event
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
-from launch.schedulers.base import Decision
+from launch.schedulers.base import Decision, decision_on
 
 
 @dataclass
@@ -58,7 +58,7 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
         if event.kind == "epoch" and not event.payload["last"]:
             row = trial.at(event.epoch)
             assert row is not None
-            due[trial.number, event.epoch] = scheduler.decide(trial.number, trial.rung_epoch(event.epoch), row)
+            due[trial.number, event.epoch] = decision_on(scheduler, trial.number, row)
         elif event.kind == "decision" and "budget" not in event.payload["reason"]:
             decision = due.pop((trial.number, event.epoch), Decision())
             found.compare("decisions", event, event.payload["action"], decision.action)
@@ -67,7 +67,9 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
             all_there = len(state.of("search")) >= config.search.trials
             alone = all_there and not any(other.status == "running" for other in state.of("search"))
             chosen = scheduler.promotable(lambda number: state.trials[int(str(number))].status == "paused", alone)
-            rung = trial.rung_epoch(event.epoch)
+            row = trial.at(event.epoch)
+            assert row is not None
+            rung = row["fidelity"]
             found.compare("promotions", event, (trial.number, rung), chosen)
             trial.status = "running"
             scheduler.promote(trial.number, rung)

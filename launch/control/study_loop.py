@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
+from groupdir.files.records import EPOCH_REPORT
 from groupdir.study.state import Role, TrialState
 from launch.control.stop_rules import budget_spent, enough
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
-from launch.schedulers.base import Action
+from launch.schedulers.base import Action, decision_on
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
 
@@ -28,7 +29,6 @@ class StudyLoop:
         metric: The one whose best value selects a trial's epoch.
         role: The phase: new trials are suggested in "search" alone.
         running: Trials that workers are still at, and that need not be handed out again.
-        last_stage_only: Trials report the epochs of their last stage alone, counted from 1, as recorded curves do.
     """
 
     def __init__(
@@ -38,10 +38,8 @@ class StudyLoop:
         metric: str,
         role: Role = "search",
         running: Collection[int] = (),
-        last_stage_only: bool = False,
     ) -> None:
         self._study = study
-        self._last_stage_only = last_stage_only
         self._scheduler = scheduler
         self._metric = metric
         self._role: Role = role
@@ -74,7 +72,7 @@ class StudyLoop:
 
         Args:
             trial: Its number.
-            row: `epoch`, `seed`, `stage`, `seconds`, `done` (whether it is the last), and the metrics.
+            row: `epoch`, `seed`, `done` (Ray's name of `last`), the other entries of `EPOCH_REPORT`, and the metrics.
         """
         self.record(trial, row)
         if row["done"]:
@@ -95,9 +93,7 @@ class StudyLoop:
             seed=int(row["seed"]),
             epoch=int(row["epoch"]),
             payload={
-                "stage": row["stage"],
-                "seconds": float(row["seconds"]),
-                "last": bool(row["done"]),
+                **{name: kind(row["done" if name == "last" else name]) for name, kind in EPOCH_REPORT.items()},
                 "metrics": {name: float(value) for name, value in row.items() if name.startswith(("train_", "val_"))},
             },
         )
@@ -118,13 +114,13 @@ class StudyLoop:
         rungs = tuple(self._scheduler.rung_epochs(state.longest + 1))
         found = propose(space, search, state.of("search"), rungs, state.warm)
         config = space.build(found.params)
-        first = 0 if self._last_stage_only else config.first_epochs
-        return record_trial(study, config, found.params, "search", "", self._metric, first, found.notes)
+        return record_trial(study, config, found.params, "search", "", self._metric, found.notes)
 
     def _promote(self, trial: Any, rung: int) -> int:
         self._scheduler.promote(trial, rung)
-        epoch = rung + self._study.state.trials[trial].first_epochs
-        self._study.append("promoted", trial=trial, epoch=epoch)
+        row = self._study.state.trials[trial].at_fidelity(rung)
+        assert row is not None, "the trial has paused at this rung"
+        self._study.append("promoted", trial=trial, epoch=row["epoch"])
         return int(trial)
 
     def _is_paused(self, trial: Any) -> bool:
@@ -132,7 +128,7 @@ class StudyLoop:
 
     def _decide(self, trial: TrialState, epoch: int, row: Mapping[str, Any], spent: int) -> Action:
         """Asks the scheduler and writes what it says, once for each epoch."""
-        decision = self._scheduler.decide(trial.number, trial.rung_epoch(epoch), row)
+        decision = decision_on(self._scheduler, trial.number, row)
         if trial.decisions.get(epoch) == "stop":
             return "stop"
         action, reason = decision.action, decision.reason
@@ -156,11 +152,12 @@ class StudyLoop:
             trial = state.trials.get(-1 if event.trial is None else event.trial)
             if trial is None or event.epoch is None or trial.role != self._role:
                 spent += event.kind == "epoch"
-            elif event.kind == "promoted":
-                self._scheduler.promote(trial.number, trial.rung_epoch(event.epoch))
+                continue
+            row = trial.at(event.epoch)
+            if event.kind == "promoted" and row is not None:
+                self._scheduler.promote(trial.number, row["fidelity"])
             elif event.kind == "epoch":
                 spent += 1
-                row = trial.at(event.epoch)
                 if row is not None and not row["last"]:
                     self._decide(trial, event.epoch, row, spent)
         for trial in state.of(self._role):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from groupdir.config.domains import Choice
+from groupdir.config.stage import shareable
 from groupdir.files.storage import Place
 from groupdir.node.probe import code_digest
 from launch.control.study_loop import OVER, Next
@@ -22,13 +22,8 @@ def stages_of(study: Study) -> dict[str, Any] | None:
     folder = study.stages
     if folder is None:
         return None
-    lengths = [
-        domain.values
-        for name, domain in study.config.space.parameters.items()
-        if isinstance(domain, Choice) and name.partition("|")[0] == "method.pretrain.epochs"
-    ]
-    marks = sorted({value for values in lengths for value in values if isinstance(value, int)})
-    return {"place": str(folder), "marks": marks}
+    first = [shareable(stages) for stages in study.config.space.corner_stages]
+    return {"place": str(folder), "marks": sorted({stage.epochs for stage in first if stage is not None})}
 
 
 class StudySearcher(Searcher):

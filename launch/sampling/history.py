@@ -59,10 +59,8 @@ def told(
 
 def measured(trial: state.TrialState, fidelity: float, search: SearchConfig) -> Mapping[str, Any] | None:
     """A trial's row at a fidelity, or None where it did not come to it or an objective is no finite number."""
-    row = (trial.selected if trial.complete else None) if fidelity == END else trial.at_rung(int(fidelity))
-    if row is None or (fidelity != END and row.get("stage") == "pretrain"):
-        return None
-    if not all(math.isfinite(row.get(name, math.nan)) for name in search.objectives):
+    row = (trial.selected if trial.complete else None) if fidelity == END else trial.at_fidelity(int(fidelity))
+    if row is None or not all(math.isfinite(row.get(name, math.nan)) for name in search.objectives):
         return None
     return row
 

@@ -126,8 +126,7 @@ class _Study:
         """Indices of those that have finished or may: neither stopped below their last epoch, failed nor paused."""
         last = self.search.scheduler.max_t or np.inf  # a trial that came there is stopped, but has not lost
         may = [
-            (trial.status in ("running", "finished") and not trial.told_to_stop)
-            or trial.rung_epoch(trial.epoch) >= last
+            (trial.status in ("running", "finished") and not trial.told_to_stop) or trial.fidelity >= last
             for trial in self._trials
         ]
         return [*range(len(self._warm)), *(len(self._warm) + index for index, is_may in enumerate(may) if is_may)]

@@ -17,8 +17,8 @@ class ASHA(NeverPauses):
     """Stops a trial that, at a rung, is worse than the best 1/eta of those that were there before it.
 
     Rungs stand at the epochs grace_period * eta^k. A trial is compared at the very epoch of a rung, never later: a
-    value of epoch 31 against others' values of epoch 15 would be no comparison. So a trial whose pre-training has no
-    metric yet (NaN) at a rung passes it, unseen by others.
+    value of epoch 31 against others' values of epoch 15 would be no comparison. So a trial without a finite metric at a
+    rung passes it, unseen by others.
 
     Args:
         metric: What is compared.

@@ -37,7 +37,13 @@ class Scheduler(Protocol):
         ...
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
-        """Takes note of an epoch and decides. Asked again for the same epoch, it says the same again."""
+        """Take note of an epoch and decide. Asked again for the same epoch, it says the same again.
+
+        Args:
+            trial: The trial.
+            epoch: The fidelity of the epoch: epochs of predicting stages, of which this is one.
+            row: What the trial has reported.
+        """
         ...
 
     def rung_epochs(self, last: int) -> Iterable[int]:
@@ -56,6 +62,17 @@ class Scheduler(Protocol):
     def promote(self, trial: Hashable, epoch: int) -> None:
         """Takes note that a paused trial goes on."""
         ...
+
+
+def decision_on(scheduler: Scheduler, trial: Hashable, row: Mapping[str, Any]) -> Decision:
+    """Return what a scheduler says of an epoch. One of a stage that does not predict is not shown to the scheduler.
+
+    Args:
+        scheduler: Any scheduler.
+        trial: The trial.
+        row: Its epoch, with the entries `predicts` and `fidelity`.
+    """
+    return scheduler.decide(trial, row["fidelity"], row) if row["predicts"] else Decision()
 
 
 class NeverPauses:

@@ -18,10 +18,9 @@ class Ladder:
     """Rungs at the epochs grace_period * reduction_factor^k, and who may climb them.
 
     A trial is compared at the very epoch of a rung, with what it reports there. One that passes a rung without a report
-    of that epoch is no member of it: a later value beside earlier ones would be no comparison. Nor is one in a stage
-    that predicts nothing yet (its row's `stage` is "pretrain"). An objective that is missing or no finite number is a
-    failed trial: it stops, and counts as one that came and lost. A second report of the same epoch changes nothing and
-    gets the first answer. See `ParetoASHA` for the arguments.
+    of that epoch is no member of it: a later value beside earlier ones would be no comparison. An objective that is
+    missing or no finite number is a failed trial: it stops, and counts as one that came and lost. A second report of
+    the same epoch changes nothing and gets the first answer. See `ParetoASHA` for the arguments.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Ladder:
             return self._said[trial, epoch]
         if self.max_t is not None and epoch >= self.max_t:
             return self._say(trial, epoch, Decision("stop", f"epoch {epoch}: the last, max_t is {self.max_t}"))
-        if not self.is_rung(epoch) or row.get("stage") == "pretrain":
+        if not self.is_rung(epoch):
             return Decision()
         rung = self._rung(epoch)
         values = {name: _number(row.get(name)) for name in self.objectives}

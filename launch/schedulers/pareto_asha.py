@@ -131,6 +131,8 @@ class ParetoASHA(FIFOScheduler):
         """Decides; a result without `time_attr` is an error."""
         if self.time_attr not in result:
             raise ValueError(f"a result must have {self.time_attr!r} (time_attr), got {', '.join(sorted(result))}")
+        if not result.get("predicts", True):  # an epoch of a stage that does not predict, as our trainable reports it
+            return str(TrialScheduler.CONTINUE)
         return str(_ACTIONS[self.decide(trial.trial_id, int(result[self.time_attr]), result).action])
 
     def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from statistics import median
 
 from groupdir.config.domains import Choice, Domain, IntRange, LogUniform, Uniform
 from groupdir.config.space import StudyConfig
+from groupdir.config.stage import epochs_of
 from groupdir.study.state import replay
 from groupdir.study.store import Store
 from launch.schedulers import SCHEDULERS
@@ -25,17 +26,17 @@ def plan(config: StudyConfig, folder: Path) -> str:
         folder: Where it would go; epochs of a study that is there, or of one to start warm from, give the seconds.
     """
     search = config.search
-    first, last = epochs_of_a_trial(config)
-    total = first + last
+    first, predicting = epochs_of_a_trial(config)
+    total = first + predicting
     scheduler = SCHEDULERS[search.scheduler.name].from_config(search)
-    rungs = list(scheduler.rung_epochs(last))
-    spent = search.trials * first + expected_epochs(search.trials, rungs, last, search.scheduler.reduction_factor)
+    rungs = list(scheduler.rung_epochs(predicting))
+    spent = search.trials * first + expected_epochs(search.trials, rungs, predicting, search.scheduler.reduction_factor)
     lines = [f"study {config.name}: {search.trials} trials of up to {total} epochs, into {folder}", "space:"]
     lines += [f"  {name}: {domain_text(domain)}" for name, domain in config.space.parameters.items()]
     lines.append("objectives: " + ", ".join(f"{name} ({mode})" for name, mode in search.objectives.items()))
     lines += [f"  constraint: {name} {text}" for name, text in search.constraints.items()]
     lines.append(f"sampler: {search.sampler.name}, after {search.sampler.startup} trials of a quasi-random design")
-    after = f" of the last stage, after up to {first} of the first" if first else ""
+    after = f" of the stages that predict; the others have up to {first}" if first else ""
     lines.append(f"scheduler: {search.scheduler.name}, rungs at epochs {', '.join(map(str, rungs)) or 'none'}{after}")
     most = search.trials * total
     if_one_in_eta = "if one in eta goes on at each rung (more while rungs are small)"
@@ -53,9 +54,9 @@ def plan(config: StudyConfig, folder: Path) -> str:
 
 
 def epochs_of_a_trial(config: StudyConfig) -> tuple[int, int]:
-    """The most epochs that a trial at a corner of the space has before its last stage, and in it."""
-    corners = [config.space.build(params) for params in config.space.corners()]
-    return max(corner.first_epochs for corner in corners), max(corner.train.epochs for corner in corners)
+    """Return the most epochs that a trial has in stages that do not predict, and in stages that do."""
+    corners = config.space.corner_stages
+    return max(epochs_of(stages, predicts=False) for stages in corners), max(map(epochs_of, corners))
 
 
 def expected_epochs(trials: int, rungs: Sequence[int], total: int, factor: float) -> int:

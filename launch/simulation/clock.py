@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from launch.control.study_loop import OVER, Next
 from launch.schedulers.base import Action
-from launch.simulation.surrogate import Drawn, Source
+from launch.simulation.surrogate import Drawn, Rows, Source
 
 
 class Driver(Protocol):
@@ -23,6 +23,10 @@ class Driver(Protocol):
 
     def params(self, trial: int) -> Mapping[str, Any]:
         """Parameters of a trial."""
+        ...
+
+    def whole(self, trial: int, rows: Rows) -> Rows:
+        """Return every epoch of a training, given those in which it predicts."""
         ...
 
     def start(self, trial: int) -> int:
@@ -154,7 +158,8 @@ class Clock:
                 return
             if number not in self._taken:
                 rng = np.random.default_rng([self._seed, number, 11])
-                self._taken[number] = self._source.draw(self.driver.params(number), rng)
+                drawn = self._source.draw(self.driver.params(number), rng)
+                self._taken[number] = replace(drawn, rows=self.driver.whole(number, drawn.rows))
             self._begin(self._free.pop(), number, self.driver.start(number) + 1)
 
     def _begin(self, worker: int, trial: int, epoch: int) -> None:

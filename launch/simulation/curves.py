@@ -17,7 +17,6 @@ from groupdir.study.store import Store
 from launch.sampling.coordinates import Array, Coordinates
 
 STORE = "study.sqlite"
-ABOUT = ("stage", "seconds")
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Curve:
 
     Attributes:
         seed: The trial's.
-        rows: The epochs of its last stage in order: `stage`, `seconds` and the metrics.
+        rows: The epochs of its predicting stages in order: `stage`, `seconds` and the metrics.
     """
 
     seed: int
@@ -132,9 +131,9 @@ def _from_store(folder: Path) -> tuple[Mapping[str, Any], list[tuple[Mapping[str
     study, state = store.study, replay(store.events())
     store.close()
     done: list[TrialState] = [trial for trial in state.of("search") if trial.complete]
-    return study, [(trial.params, Curve(trial.seed, _last_stage(trial))) for trial in done]
+    return study, [(trial.params, Curve(trial.seed, _predicting(trial))) for trial in done]
 
 
-def _last_stage(trial: TrialState) -> tuple[Mapping[str, Any], ...]:
-    """A pre-training predicts nothing, and a trial that took another's has no rows of it."""
-    return tuple(row for row in trial.rows if trial.rung_epoch(row["epoch"]) > 0)
+def _predicting(trial: TrialState) -> tuple[Mapping[str, Any], ...]:
+    """Return the epochs that predict. A trial that took over a first stage has no rows of that stage."""
+    return tuple(row for row in trial.rows if row["predicts"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from groupdir.config.space import StudyConfig
+from groupdir.config.stage import Stage, shareable
+from groupdir.config.trial import TrialConfig
 from groupdir.study.store import Kind
 from launch.control.study_loop import Next, StudyLoop
 from launch.schedulers import SCHEDULERS, Scheduler
 from launch.schedulers.base import Action
+from launch.simulation.surrogate import Rows
 from launch.study.memory_store import MemoryStore
 from launch.study.study import Journal, Study
 
@@ -45,7 +48,7 @@ class SimulatedStudy:
     def restart(self, running: Collection[int]) -> None:
         """Takes over from what is in the store alone; trials that workers go on with are not handed out again."""
         self.study = Study(Path("simulated"), self._config, self._store, None)
-        self.loop = StudyLoop(self.study, self._make(), self._metric, running=running, last_stage_only=True)
+        self.loop = StudyLoop(self.study, self._make(), self._metric, running=running)
 
     def following(self) -> Next:
         """See `StudyLoop.following`."""
@@ -55,10 +58,27 @@ class SimulatedStudy:
         """Parameters of a trial."""
         return self.study.state.trials[trial].params
 
+    def whole(self, trial: int, rows: Rows) -> Rows:
+        """Return every epoch of a trial as its stages place it.
+
+        Args:
+            trial: Its number.
+            rows: Recorded epochs that predict. An epoch of another stage takes as long as the first of these.
+        """
+        return staged(self._stages(trial), rows)
+
     def start(self, trial: int) -> int:
-        """A worker has it; it goes on from its last checkpoint."""
+        """Start a trial on a worker and return the epoch of its last checkpoint.
+
+        Where the study shares first stages, the first one is there already: the simulator does not count the one trial
+        that trains it for the others.
+        """
         self.study.append("started", trial=trial)
-        return self.study.state.trials[trial].checkpoint_epoch
+        first = shareable(self._stages(trial)) if self._config.search.share_stages else None
+        return max(self.study.state.trials[trial].checkpoint_epoch, first.epochs if first else 0)
+
+    def _stages(self, trial: int) -> tuple[Stage, ...]:
+        return TrialConfig.from_dict(self.study.state.trials[trial].config, f"trial {trial}").stages
 
     def report(self, trial: int, row: Mapping[str, Any]) -> Action:
         """See `StudyLoop.report`."""
@@ -72,3 +92,20 @@ class SimulatedStudy:
         """A worker let go of it."""
         payload = {"message": "its worker died too often"} if how == "failed" else {"checkpoint": None}
         self.study.append(ENDS[how], trial=trial, epoch=epoch, payload=payload)
+
+
+def staged(stages: Sequence[Stage], rows: Rows) -> Rows:
+    """Return the epochs of a whole training: those given where a stage predicts, empty ones elsewhere.
+
+    The last stage that predicts has all rows that remain: the nearest recorded training may have another length.
+    """
+    final = max(index for index, stage in enumerate(stages) if stage.predicts)
+    whole: list[Mapping[str, Any]] = []
+    fidelity = 0
+    for index, stage in enumerate(stages):
+        epochs = len(rows) - fidelity if index == final else stage.epochs
+        for stage_epoch in range(1, epochs + 1):
+            fidelity += stage.predicts
+            place = {"stage": stage.name, "stage_epoch": stage_epoch, "predicts": stage.predicts, "fidelity": fidelity}
+            whole.append({**(rows[fidelity - 1] if stage.predicts else {"seconds": rows[0]["seconds"]}), **place})
+    return whole

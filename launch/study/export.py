@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from groupdir.files.records import PARAM, write_parquet
+from groupdir.files.records import EPOCH_FIELDS, PARAM, write_parquet
 from groupdir.study.state import StudyState, TrialState
 from launch.study.study import Study
 
 EPOCHS = "epochs.parquet"
 TRIALS = "trials.parquet"
 TENSORBOARD = "tensorboard"
-_OWN = ("seq", "epoch", "stage", "seconds", "time", "last")
 
 
 def write_records(study: Study) -> None:
@@ -28,14 +27,14 @@ def write_records(study: Study) -> None:
 
 def metrics(row: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of an epoch alone."""
-    return {name: value for name, value in row.items() if name not in _OWN}
+    return {name: value for name, value in row.items() if name not in EPOCH_FIELDS}
 
 
 def epoch_rows(state: StudyState) -> list[dict[str, Any]]:
     """One row per trial, seed and epoch, sorted."""
     return [
         {"trial": trial.number, "seed": trial.seed}
-        | {name: row[name] for name in ("epoch", "stage", "seconds", "time")}
+        | {name: row[name] for name in EPOCH_FIELDS if name not in ("seq", "last")}
         | metrics(row)
         for _, trial in sorted(state.trials.items())
         for row in sorted(trial.rows, key=lambda row: int(row["epoch"]))
@@ -55,7 +54,7 @@ def trial_row(trial: TrialState, params: list[str]) -> dict[str, Any]:
     about = ("seed", "role", "label", "status", "message", "digest")
     return (
         {"trial": trial.number}
-        | {name: getattr(trial, name) for name in about}
+        | {name: vars(trial)[name] for name in about}
         | {"epochs": trial.epoch, "epoch": row.get("epoch"), "seconds": trial.seconds}
         | {PARAM + name: json.dumps(trial.params[name]) if name in trial.params else None for name in params}
         | metrics(row)

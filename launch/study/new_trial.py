@@ -17,7 +17,6 @@ def record_trial(
     role: Role,
     label: str,
     metric: str,
-    first_epochs: int,
     notes: Mapping[str, Any] | None = None,
 ) -> int:
     """Writes a new trial into the store.
@@ -29,7 +28,6 @@ def record_trial(
         role: What it is for.
         label: Name of the ablation, else empty.
         metric: The one whose lowest value selects the trial's epoch.
-        first_epochs: That it reports before those of its last stage.
         notes: What the sampler wants to be told again with it.
 
     Returns:
@@ -40,7 +38,6 @@ def record_trial(
         "params": dict(params),
         "config": config.to_dict(),
         "digest": config.digest,
-        "first_epochs": first_epochs,
         "role": role,
         "label": label,
         "metric": metric,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from groupdir.files.records import write_parquet
+from tests.epoch_report import report
 
 OBJECTIVES = {"val_mae_many": "min", "val_mae_median": "min", "val_mae_few": "min"}
 SHOTS = ("all", "many", "median", "few")
@@ -56,8 +57,7 @@ def write_study(
                 "trial": trial,
                 "seed": trial % 5,
                 "epoch": epoch,
-                "stage": "joint",
-                "seconds": 0.4,
+                **report(epoch, seconds=0.4),
                 "time": 1.7e9 + epoch,
                 **row,
             }

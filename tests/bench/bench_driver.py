@@ -34,6 +34,7 @@ from launch.on_ray.searcher import StudySearcher
 from launch.schedulers import SCHEDULERS
 from launch.simulation.searches import with_search
 from launch.study.study import Study
+from tests.epoch_report import report
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS, AT_ONCE, FULL = 30, 64, 0.8
@@ -57,7 +58,7 @@ class Sleeper(tune.Trainable):
         """An epoch."""
         time.sleep(1.0)
         self._epoch += 1
-        about = {"trial": self._trial, "seed": 0, "epoch": self._epoch, "stage": "fit", "seconds": 1.0}
+        about = {"trial": self._trial, "seed": 0, "epoch": self._epoch, **report(self._epoch)}
         errors = {name: self._floor + place + 20 / self._epoch for place, name in enumerate(NAMES)}
         return about | errors | {"done": self._epoch == EPOCHS}
 

@@ -10,6 +10,7 @@ from groupdir.config.space import StudyConfig
 from launch.sampling.searcher import propose
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
+from tests.epoch_report import report
 
 CONTENT: dict[str, Any] = {
     "name": "small",
@@ -54,7 +55,7 @@ def suggest() -> Callable[[Study], int]:
         space = study.config.space
         params = propose(space, study.config.search, study.state.of("search")).params
         config = space.build(params)
-        return record_trial(study, config, params, "search", "", "val_mae_all", config.first_epochs)
+        return record_trial(study, config, params, "search", "", "val_mae_all")
 
     return one
 
@@ -63,14 +64,14 @@ def suggest() -> Callable[[Study], int]:
 def train() -> Callable[..., None]:
     """Records epochs 1, 2, ... of a trial with the given errors; the last one may be its end."""
 
-    def run(study: Study, trial: int, errors: list[float], end: str = "") -> None:
+    def run(study: Study, trial: int, errors: list[float], end: str = "", first: int = 0) -> None:
         seed = study.state.trials[trial].seed
         study.append("started", trial=trial)
         for epoch, error in enumerate(errors, start=1):
             names = ("val_mae_all", "val_mae_many", "val_mae_median", "val_mae_few")
             metrics = {name: error + index for index, name in enumerate(names)}
             last = end == "finished" and epoch == len(errors)
-            payload = {"stage": "joint", "seconds": 2.0, "last": last, "metrics": metrics}
+            payload = {**report(epoch, first, 2.0), "last": last, "metrics": metrics}
             study.append("epoch", trial=trial, seed=seed, epoch=epoch, payload=payload)
         if end:
             study.append(end, trial=trial, payload={"message": "loss is nan"})  # type: ignore[arg-type]

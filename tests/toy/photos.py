@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from groupdir.config.datasets import PhotosConfig
 from groupdir.data.base import SplitName, Targets
 from groupdir.data.manifest import Rows
-from groupdir.data.photos.base import Photos, PhotosConfig
+from groupdir.data.photos.base import Photos
 from groupdir.metrics import ShotSplit
 
 FORMATS: dict[str, Literal["RGB", "L", "P", "CMYK", "RGBA"]] = {

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from groupdir.config.datasets import LongTailConfig
 from groupdir.data import pictures
 from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName, Targets
-from groupdir.data.drawn.density import STREAMS, LongTailConfig
+from groupdir.data.drawn.density import STREAMS, long_tail_labels, long_tail_shots
 from groupdir.metrics import ShotSplit
 
 SIZE = 32
@@ -52,12 +53,12 @@ class DrawnPictures(Dataset):
     @property
     def shots(self) -> ShotSplit:
         """By the number of training pictures of each label."""
-        return self.config.shots(self.split("train").y)
+        return long_tail_shots(self.config, self.split("train").y)
 
     def build(self, split: SplitName) -> Split:
         """Draws one split's labels and pictures."""
         rng = np.random.default_rng([self.config.seed, STREAMS[split]])
-        y = self.config.labels(split, rng)
+        y = long_tail_labels(self.config, split, rng)
         return Split((self.draw(split, y, rng),), y)
 
     def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:

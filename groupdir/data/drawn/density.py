@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
 
-from groupdir.config.trial import DatasetConfig
+from groupdir.config.datasets import LongTailConfig
 from groupdir.data.base import SplitName
 from groupdir.metrics import ShotSplit
 
@@ -23,36 +21,17 @@ STREAMS: dict[SplitName, int] = {"train": 1, "val": 2, "test": 3}
 """Each split draws from a stream of its own, so that it is the same whatever else was built."""
 
 
-class LongTailConfig(DatasetConfig):
-    """Options that the built-in pictures share."""
+def long_tail_labels(config: LongTailConfig, split: SplitName, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return the labels of a split: drawn from the long tail for training, else each equally often and ascending."""
+    if split == "train":
+        return rng.choice(LABELS, size=config.train, p=long_tailed(MODES, config.floor)).astype(np.float32)
+    per_label = config.val_per_label if split == "val" else config.test_per_label
+    return np.repeat(np.arange(LABELS, dtype=np.float32), per_label)
 
-    seed: int = Field(0, ge=0, description="Of every random draw of the data; the trial has its own.")
-    train: int = Field(2500, ge=1, description="Training pictures.")
-    val_per_label: int = Field(5, ge=1, description="Validation pictures of each label.")
-    test_per_label: int = Field(20, ge=1, description="Test pictures of each label.")
-    floor: float = Field(0.05, ge=0, le=1, description="Share of the training labels that is uniform over 0..100.")
-    many: int = Field(21, ge=0, description="Labels with more training pictures than this are many-shot.")
-    few: int = Field(4, ge=0, description="Labels with fewer training pictures than this are few-shot.")
-    augment: Literal["none", "shift_noise"] = Field(
-        "shift_noise", description="Of training on one view; two views of a picture always differ."
-    )
 
-    @model_validator(mode="after")
-    def _shots_are_disjoint(self) -> Self:
-        if self.few > self.many + 1:
-            raise ValueError(f"few <= many + 1 must hold, got many={self.many}, few={self.few}")
-        return self
-
-    def labels(self, split: SplitName, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """Labels of a split: drawn from the long tail for training, each equally often and ascending elsewhere."""
-        if split == "train":
-            return rng.choice(LABELS, size=self.train, p=long_tailed(MODES, self.floor)).astype(np.float32)
-        per_label = self.val_per_label if split == "val" else self.test_per_label
-        return np.repeat(np.arange(LABELS, dtype=np.float32), per_label)
-
-    def shots(self, train_y: npt.NDArray[np.float32]) -> ShotSplit:
-        """Which labels have many, a median number of, or few training pictures."""
-        return ShotSplit.from_train(train_y, bin_width=1, many=self.many, few=self.few)
+def long_tail_shots(config: LongTailConfig, train_y: npt.NDArray[np.float32]) -> ShotSplit:
+    """Return which labels have many, a median number of, or few training pictures."""
+    return ShotSplit.from_train(train_y, bin_width=1, many=config.many, few=config.few)
 
 
 def long_tailed(modes: Sequence[tuple[float, float, float]], floor: float) -> npt.NDArray[np.float64]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from groupdir.config.datasets import DigitsConfig
 from groupdir.data.base import SplitName
 from groupdir.data.drawn.base import SIZE, DrawnPictures
-from groupdir.data.drawn.density import LongTailConfig
 
 _ENDS = {"train": (0.0, 0.60), "val": (0.60, 0.75), "test": (0.75, 1.0)}  # of the shuffled images
 _DEGREES = 150.0
@@ -16,10 +16,6 @@ _SHIFT = 0.2
 _GAIN = (0.6, 1.0)
 _NOISE = 0.1
 _AT_ONCE = 512  # pictures in memory while they are drawn
-
-
-class DigitsConfig(LongTailConfig):
-    """Options of `Digits`."""
 
 
 class Digits(DrawnPictures):

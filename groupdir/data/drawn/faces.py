@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
+from groupdir.config.datasets import FacesConfig
 from groupdir.data.base import SplitName
 from groupdir.data.drawn.base import SIZE, DrawnPictures
-from groupdir.data.drawn.density import LongTailConfig
 from groupdir.data.drawn.face_drawing import Persons, Signs, draw_faces
 
 SIGNS = {
@@ -22,13 +21,6 @@ SIGNS = {
 
 _SHARED = 0.3  # share of the latent variance that all signs of a person have in common
 _NOISE = 0.04
-
-
-class FacesConfig(LongTailConfig):
-    """Options of `Faces`."""
-
-    floor: float = Field(0.06, ge=0, le=1, description="Share of the training ages that is uniform over 0..100.")
-    latent: float = Field(6.0, ge=0, description="By how many years (sd) an adult's signs run ahead or behind.")
 
 
 class Faces(DrawnPictures):

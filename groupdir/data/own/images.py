@@ -5,19 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
 
+from groupdir.config.datasets import ImagesConfig
 from groupdir.data.base import SplitName, Targets
 from groupdir.data.manifest import Names, Rows, read_manifest
-from groupdir.data.own.labels import OwnLabels, OwnLabelsConfig
-from groupdir.data.photos.base import Photos, PhotosConfig
+from groupdir.data.own.labels import OwnLabels
+from groupdir.data.photos.base import Photos
 from groupdir.metrics import ShotSplit
-
-
-class ImagesConfig(OwnLabelsConfig, PhotosConfig):
-    """Options of `Images`."""
-
-    path: str = Field("path", description="The column with each picture's file; a relative one starts from root.")
 
 
 class Images(Photos):

@@ -5,31 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
+from groupdir.config.datasets import TabularConfig
 from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
 from groupdir.data.cells import Cells, RowMistake, read_cells
 from groupdir.data.manifest import Names, read_manifest
 from groupdir.data.own.columns import Columns
-from groupdir.data.own.labels import OwnLabels, OwnLabelsConfig
+from groupdir.data.own.labels import OwnLabels
 from groupdir.errors import DataError
 from groupdir.metrics import ShotSplit
 from groupdir.registry import did_you_mean
-
-
-class TabularConfig(OwnLabelsConfig):
-    """Options of `Tabular`."""
-
-    columns: tuple[str, ...] | None = Field(None, description="What to predict from; null: all but target and split.")
-    without: tuple[str, ...] = Field((), description="Columns that are left out, such as an id.")
-    categorical: tuple[str, ...] = Field((), description="Columns whose numbers are names, such as a postcode.")
-    most_categories: int = Field(100, ge=1, description="Texts that a column may have in training.")
-    duplicates: Literal["refuse", "keep"] = Field(
-        "refuse", description="Rows that are the same; keep: a split by label bins has them together."
-    )
 
 
 class Tabular(Dataset):

@@ -6,19 +6,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from groupdir.config.datasets import AgeDBConfig
 from groupdir.data.base import SplitName
 from groupdir.data.cells import RowMistake
 from groupdir.data.manifest import Rows
 from groupdir.data.photos.ages import AgePhotos
-from groupdir.data.photos.base import PhotosConfig
 from groupdir.errors import DataError
 
 PICTURES = "AgeDB"
 _NAME = re.compile(r"(?P<id>\d+)_.*_(?P<age>\d+)_[mf]\.jpe?g", re.IGNORECASE | re.DOTALL)
-
-
-class AgeDBConfig(PhotosConfig):
-    """Options of `AgeDB`."""
 
 
 class AgeDB(AgePhotos):

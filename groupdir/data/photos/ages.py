@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from groupdir.config.datasets import PhotosConfig
 from groupdir.data.base import SplitName, Targets
 from groupdir.data.manifest import Names, Rows, read_manifest
-from groupdir.data.photos.base import Photos, PhotosConfig
+from groupdir.data.photos.base import Photos
 from groupdir.errors import DataError
 from groupdir.metrics import ShotSplit
 

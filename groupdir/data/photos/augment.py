@@ -10,17 +10,15 @@ that, and cost an integer generator of our own that has to be the same on every 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from groupdir.config.datasets import Augmentation
 from groupdir.data.photos.buffers import Buffers
 from groupdir.data.photos.colors import COLOR_DRAWS, jitter, to_grey
 from groupdir.data.transfer import constant
-
-Augmentation = Literal["crop_flip", "crop_flip_color", "resized_crop_color"]
 
 PADDING = 16  # pixels of crop_flip
 AT_ONCE = 8  # pictures between two steps on a CPU: they stay in its cache, which makes colours 3 times faster

@@ -8,22 +8,20 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field
 
-from groupdir.config.trial import DatasetConfig
+from groupdir.config.datasets import CACHE_FOLDER, CACHE_VARIABLE, PhotosConfig
 from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName
 from groupdir.data.manifest import Rows
-from groupdir.data.photos.augment import DRAWS, Augmentation, augmented, standardized
+from groupdir.data.photos.augment import DRAWS, augmented, standardized
 from groupdir.data.photos.cache import Cached, open_or_build
 from groupdir.data.photos.decode import decode_all
 from groupdir.data.pictures import SUFFIXES
 from groupdir.errors import DataError
 
-FOLDER, VARIABLE = ".groupdir-cache", "GROUPDIR_CACHE"
 SHOWN = 20
 """Broken pictures that a message names; of the others it gives the number."""
 
@@ -32,24 +30,6 @@ NORMALIZE: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 """Mean and standard deviation of the channels; "half" is the published recipe."""
-
-
-class PhotosConfig(DatasetConfig):
-    """Options that data sets of photographs share."""
-
-    root: str = Field(description="The folder of the data set.")
-    size: int = Field(224, ge=32, le=4096, description="Height and width that pictures are resized to, in pixels.")
-    cache: str | None = Field(
-        None, description=f"Folder of decoded pictures; null: that of ${VARIABLE}, or {FOLDER} in the root."
-    )
-    broken: Literal["refuse", "skip"] = Field("refuse", description="Pictures that cannot be decoded; skip drops them.")
-    augment: Literal["none", "crop_flip", "crop_flip_color", "resized_crop_color"] = Field(
-        "crop_flip", description="Of training on one view."
-    )
-    augment_views: Augmentation = Field("resized_crop_color", description="Of training on two views.")
-    normalize: Literal["half", "imagenet"] = Field(
-        "half", description="half: 0.5, as published; imagenet: for weights that were trained on it."
-    )
 
 
 class Photos(Dataset):
@@ -86,8 +66,8 @@ class Photos(Dataset):
     @property
     def cache_folder(self) -> Path:
         """Where decoded pictures are; a disk of the node's own is best."""
-        named = self.config.cache or os.environ.get(VARIABLE)
-        return Path(named).expanduser() if named else Path(self.config.root) / FOLDER
+        named = self.config.cache or os.environ.get(CACHE_VARIABLE)
+        return Path(named).expanduser() if named else Path(self.config.root) / CACHE_FOLDER
 
     def files(self) -> Sequence[Path]:
         """The manifest and the pictures."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
+from groupdir.config.datasets import IMDBWikiConfig
 from groupdir.data.photos.ages import AgePhotos
-from groupdir.data.photos.base import PhotosConfig
-
-
-class IMDBWikiConfig(PhotosConfig):
-    """Options of `IMDBWiki`."""
 
 
 class IMDBWiki(AgePhotos):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from groupdir.config.trial import DatasetConfig
+from groupdir.config.datasets import STSBConfig
 from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
 from groupdir.data.text.embeddings import read_embeddings
 from groupdir.data.text.tokens import build_vocabulary, encode, read_vectors, tokenize
@@ -20,25 +19,6 @@ from groupdir.metrics import STSB_SHOTS, ShotSplit
 FILES: dict[SplitName, str] = {"train": "train_new.tsv", "val": "dev_new.tsv", "test": "test_new.tsv"}
 FOLDER = "sts-b-dir"
 SHOWN = 5
-
-
-class STSBConfig(DatasetConfig):
-    """Options of `STSB`."""
-
-    root: str = Field(description="The folder that holds train_new.tsv, or the folder around it if named sts-b-dir.")
-    inputs: Literal["embeddings", "tokens"] = Field(
-        "embeddings", description="embeddings: for mlp; tokens: for bilstm."
-    )
-    embeddings: str = Field(
-        "minilm-{split}.parquet", description="Columns score, embedding1, embedding2; rows as in the TSV."
-    )
-    vectors: str = Field("static-300d.txt.gz", description="Word vectors in GloVe's text layout, gzipped or not.")
-    dimension: int = Field(300, ge=1, description="Of the word vectors.")
-    max_tokens: int = Field(40, ge=1)
-    vocabulary_size: int = Field(
-        30_000, ge=1, description="At most: words of training, most frequent first, then of the vectors file."
-    )
-    lower: bool = Field(True, description="Whether tokens are lower-cased; the published GloVe file keeps the case.")
 
 
 class STSB(Dataset):

@@ -93,7 +93,7 @@ def test_several_grids_one_after_the_other(tmp_path: Path) -> None:
         ("vanilla.yaml", "venilla.yaml", "venilla.yaml: cannot be read"),
         ("vanilla.yaml", "3", "small.yaml:9: rows.VANILLA: must be a file"),
         ("RRT: {from: rrt.yaml, set: {method.loss: l1}}", "RRT: {file: rrt.yaml}", "small.yaml:10: rows.RRT: must be"),
-        ("epochs: 6", "epochs: 4", "rrt.yaml:4: method.pretrain.epochs: must be below the 4 epochs of"),
+        ("epochs: 6", "epochs: 4", "rrt.yaml:1: method: all stages of a row together must have the train.epochs of"),
         ("method.loss: l1", "method.los: l1", "method.los: unknown key: did you mean 'loss'?"),
         ("  RRT:", "  VANILLA :", "is given twice"),
         ("name: small", "nam: small", "small.yaml:1: nam: unknown key: did you mean 'name'?"),
@@ -131,10 +131,7 @@ def test_ours_have_every_row_of_the_paper_with_one_budget(name: str, monkeypatch
     for row in table.rows:
         assert row.study is not None
         config = row.study.space.build(next(row.study.space.corners()))
-        pretrain = getattr(config.method, "pretrain", None)
-        joint = getattr(config.method, "recipe", "two_stage") == "joint"
-        first = 0 if pretrain is None or joint else pretrain.epochs
-        budgets.add((row.study.search.trials, first + config.train.epochs, config.train.batch_size))
+        budgets.add((row.study.search.trials, config.total_epochs, config.train.batch_size))
     assert budgets == {(12, 20, 128)}
 
 

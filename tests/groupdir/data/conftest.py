@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from groupdir.data.drawn.digits import Digits, DigitsConfig
-from groupdir.data.drawn.faces import Faces, FacesConfig
+from groupdir.config.datasets import DigitsConfig, FacesConfig
+from groupdir.data.drawn.digits import Digits
+from groupdir.data.drawn.faces import Faces
 
 HEADER = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore"
 WORDS = ("a", "dog", "runs", "The", "it", "'", "s", ".")

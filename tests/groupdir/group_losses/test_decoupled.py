@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from groupdir.group_losses.base import DOConfig, GroupHeadSpec, NCConfig
+from groupdir.config.group_losses import DOConfig, NCConfig
+from groupdir.group_losses.base import GroupHeadSpec
 from groupdir.group_losses.decoupled import Decoupled
 
 COUNTS = torch.tensor([5, 60, 30, 10, 2, 1])

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from groupdir.group_losses.base import DOConfig, GroupHeadSpec, NCConfig
+from groupdir.config.group_losses import DOConfig, NCConfig
+from groupdir.group_losses.base import GroupHeadSpec
 from groupdir.group_losses.linear import CE, LogitAdjusted, Soft
 from groupdir.losses import logit_adjusted_loss, soft_label_loss
 

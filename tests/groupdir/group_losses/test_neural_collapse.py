@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from groupdir.config.group_losses import DOConfig, NCConfig
 from groupdir.errors import ConfigError
-from groupdir.group_losses.base import DOConfig, GroupHeadSpec, NCConfig
+from groupdir.group_losses.base import GroupHeadSpec
 from groupdir.group_losses.neural_collapse import NeuralCollapse
 
 

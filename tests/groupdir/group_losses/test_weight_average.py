@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from groupdir.group_losses.base import ReBATConfig
+from groupdir.config.group_losses import ReBATConfig
 from groupdir.group_losses.weight_average import WeightAverage
 
 

@@ -10,15 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from groupdir.config.encoders import BiLSTMConfig, ConvNetConfig, MLPConfig, ResNetConfig
 from groupdir.config.trial import EncoderConfig, TrialConfig
 from groupdir.data.base import InputSpec
 from groupdir.data.text.tokens import PAD, UNKNOWN, encode
 from groupdir.errors import ConfigError, DataError
 from groupdir.models.base import Encoder
-from groupdir.models.bilstm import BiLSTM, BiLSTMConfig
-from groupdir.models.convnet import ConvNet, ConvNetConfig
-from groupdir.models.mlp import MLP, MLPConfig
-from groupdir.models.resnet import BUILDERS, ResNet, ResNetConfig
+from groupdir.models.bilstm import BiLSTM
+from groupdir.models.convnet import ConvNet
+from groupdir.models.mlp import MLP
+from groupdir.models.resnet import BUILDERS, ResNet
 from groupdir.registry import ENCODERS, resolve
 
 VOCABULARY = (PAD, UNKNOWN, "a", "dog", "runs", "home", ".")

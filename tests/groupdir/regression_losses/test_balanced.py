@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from groupdir.config.regression_losses import GMMIntegrationConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Targets
 from groupdir.errors import ConfigError
 from groupdir.registry import resolve
-from groupdir.regression_losses.balanced import BucketIntegration, GMMIntegration, GMMIntegrationConfig
+from groupdir.regression_losses.balanced import BucketIntegration, GMMIntegration
 from groupdir.training.trainer import Trainer
 from tests.groupdir.methods.cases import trial
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from groupdir.config.regression_losses import FocalConfig
 from groupdir.data.base import Targets
-from groupdir.regression_losses.focal import Focal, FocalConfig
+from groupdir.regression_losses.focal import Focal
 
 TARGETS = Targets(low=0, high=10, bin_width=1, unit="steps")
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from groupdir.config.regularizers import ConRConfig
 from groupdir.data.base import Targets
 from groupdir.errors import ConfigError
 from groupdir.losses import conr_loss
-from groupdir.regularizers.conr import ConR, ConRConfig
+from groupdir.regularizers.conr import ConR
 from groupdir.training.trainer import Trainer
 from tests.groupdir.methods.cases import trial
 

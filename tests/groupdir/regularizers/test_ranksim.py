@@ -2,9 +2,10 @@
 
 import torch
 
+from groupdir.config.regularizers import RankSimConfig
 from groupdir.data.base import Targets
 from groupdir.losses import ranksim_loss
-from groupdir.regularizers.ranksim import RankSim, RankSimConfig
+from groupdir.regularizers.ranksim import RankSim
 
 TARGETS = Targets(low=0, high=10, bin_width=1, unit="steps")
 Y = torch.arange(8.0)

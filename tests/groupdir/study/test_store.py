@@ -12,6 +12,7 @@ import pytest
 from groupdir.errors import DataError
 from groupdir.study.state import replay
 from groupdir.study.store import Store
+from tests.epoch_report import report
 
 WRITER = """
 import sys
@@ -25,7 +26,7 @@ for epoch in range(1, 100_000):
 
 
 def epoch_payload(value: float, last: bool = False) -> dict[str, object]:
-    return {"stage": "joint", "seconds": 1.0, "last": last, "metrics": {"val_mae_all": value}}
+    return {**report(1), "last": last, "metrics": {"val_mae_all": value}}
 
 
 def test_the_first_write_of_an_epoch_wins(tmp_path: Path) -> None:

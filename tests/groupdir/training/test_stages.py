@@ -55,8 +55,7 @@ def test_other_heads_on_the_same_encoder(criterion: str, tmp_path: Path) -> None
 
 
 def key(config: TrialConfig) -> str:
-    trainer = Trainer(config)
-    return address(config, trainer.method, trainer.stages[0])
+    return address(config, config.stages[0])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from launch.control.study_loop import StudyLoop
 from launch.on_ray.callback import Recorder
 from launch.schedulers import NoStopping
 from launch.study.study import Study
+from tests.epoch_report import report
 
 
 def test_an_interrupt_on_the_way_back_to_the_last_epoch_finishes_nothing(
@@ -19,7 +20,7 @@ def test_an_interrupt_on_the_way_back_to_the_last_epoch_finishes_nothing(
     source = Path(str(study.storage)) / "run-1" / "trial-0000" / "checkpoint_000000"
     source.mkdir(parents=True)
     study.append("checkpoint", trial=0, epoch=2, payload={"path": str(source)})
-    last = {"stage": "joint", "seconds": 1.0, "last": True, "metrics": {}}
+    last = {**report(5), "last": True, "metrics": {}}
     study.append("epoch", trial=0, seed=study.state.trials[0].seed, epoch=5, payload=last)
     recorder = Recorder(study, StudyLoop(study, NoStopping(), "val_mae_all"), lambda: None, lambda text: None)
 

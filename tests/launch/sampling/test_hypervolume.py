@@ -16,6 +16,7 @@ from launch.sampling.modelled import Modelled
 from launch.sampling.process import Process, draw, fresh_kernel
 from launch.sampling.searcher import SAMPLERS, propose
 from launch.study.study import Study
+from tests.epoch_report import report
 
 SHOTS = ("all", "many", "median", "few")
 Suggest = Callable[[Study], int]
@@ -173,7 +174,7 @@ def test_it_keeps_to_constraints_and_knows_failures(study: Study, suggest: Sugge
         if groups == 5:
             study.append("failed", trial=number, payload={"message": "out of memory"})
             continue
-        payload = {"stage": "joint", "seconds": 2.0, "last": True, "metrics": metrics}
+        payload = {**report(1), "last": True, "metrics": metrics}
         study.append("epoch", trial=number, seed=0, epoch=1, payload=payload)
         study.append("finished", trial=number)
     trials = study.state.of("search")
@@ -257,15 +258,15 @@ def test_improvements_are_measured_from_what_runs_too(study: Study, suggest: Sug
     assert view.failures.tolist() == [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 
 
-def test_who_has_come_to_the_last_rung_is_told_by_its_last_stage(study: Study, suggest: Suggest, train: Train) -> None:
+def test_who_has_come_to_the_last_rung_is_told_by_epochs_that_predict(
+    study: Study, suggest: Suggest, train: Train
+) -> None:
     """Six epochs of pre-training are not six on the way to a rung."""
     content = study.config.to_dict()
     scheduler = {"name": "pareto_asha", "grace_period": 1, "max_t": 3}
     search = StudyConfig.from_dict(content | {"search": content["search"] | {"scheduler": scheduler}}).search
-    train(study, suggest(study), [4.0] * 8, "stopped")
-    train(study, suggest(study), [4.0] * 9, "stopped")
-    for trial in study.state.of("search"):
-        trial.first_epochs = 6
+    train(study, suggest(study), [4.0] * 8, "stopped", first=6)
+    train(study, suggest(study), [4.0] * 9, "stopped", first=6)
     assert hypervolume._Study(study.config.space, search, study.state.of("search"), [1], ()).alive == [1]
 
 

@@ -12,6 +12,7 @@ from launch.sampling.searcher import SAMPLERS, propose
 from launch.screen.sharing import sharing_text
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
+from tests.epoch_report import report
 from tests.launch.screen.test_sharing import STUDY
 
 
@@ -48,9 +49,9 @@ def test_every_sampler_keeps_to_the_outer_leaves(sampler: str, tmp_path: Any) ->
         found = propose(made.space, made.search, trials)
         made.space.build(found.params)
         number = record_trial(
-            study, made.space.build(found.params), found.params, "search", "", "val_mae_all", 0, found.notes
+            study, made.space.build(found.params), found.params, "search", "", "val_mae_all", found.notes
         )
-        row = {"stage": "fit", "seconds": 1.0, "last": True, "metrics": {"val_mae_all": 5.0 + (number * 7) % 11}}
+        row = {**report(1), "last": True, "metrics": {"val_mae_all": 5.0 + (number * 7) % 11}}
         study.append("epoch", trial=number, seed=0, epoch=1, payload=row)
         study.append("finished", trial=number)
     levels = made.search.nested

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from launch.schedulers import ParetoASHA
+from launch.schedulers.base import Decision, decision_on
 from tests.launch.oracle import must_go, must_stay
 
 OBJECTIVES = {"a": "min", "b": "max", "c": "min", "d": "max"}
@@ -145,10 +146,14 @@ def test_a_report_that_skips_a_rung_is_not_compared_there() -> None:
 
 
 def test_a_stage_that_predicts_nothing_is_not_judged() -> None:
+    """Whatever it is called, and whatever it reports."""
     scheduler = asha(min_peers=1)
-    nothing = {"stage": "pretrain", "a": math.nan, "b": math.nan}
-    assert scheduler.decide(0, 1, nothing).action == "continue"
-    assert scheduler.decide(0, 3, {"stage": "fit", "a": 1.0, "b": 1.0}).action == "continue"
+    place = {"stage": "anything", "predicts": False, "fidelity": 1}
+    assert decision_on(scheduler, 0, {**place, "a": math.nan, "b": math.nan}) == Decision()
+    assert decision_on(scheduler, 0, {**place, "a": 1.0, "b": 1.0}) == Decision()
+    assert not scheduler.ladder.rungs
+    assert decision_on(scheduler, 0, {**place, "predicts": True, "a": 1.0, "b": 1.0}).reason
+    assert len(scheduler.ladder.rungs[1]) == 1
 
 
 def test_a_late_report_gets_the_first_answer() -> None:

@@ -15,7 +15,7 @@ from launch.control.audit import audit
 from launch.schedulers import ParetoASHA
 from launch.simulation.clock import Clock, Faults
 from launch.simulation.simulated_study import SimulatedStudy
-from launch.simulation.surrogate import Drawn
+from launch.simulation.surrogate import Drawn, Rows
 from launch.study.memory_store import MemoryStore
 from tests.launch.conftest import CONTENT
 
@@ -146,6 +146,9 @@ class Restarted:
 
     def params(self, trial: int) -> Mapping[str, Any]:
         return self._driver.params(trial)
+
+    def whole(self, trial: int, rows: Rows) -> Rows:
+        return self._driver.whole(trial, rows)
 
     def start(self, trial: int) -> int:
         try:

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from groupdir.config.space import StudyConfig
+from groupdir.config.stage import Stage, epochs_of
+from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError
+from groupdir.study.state import TrialState
 from launch.sampling.design import design_point
 from launch.simulation.clock import Clock
 from launch.simulation.curves import Curve, Curves, load_curves, write_curves
@@ -18,6 +21,7 @@ from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Interpolated, Nearest
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
+from tests.epoch_report import report
 from tests.launch.conftest import CONTENT
 
 NAMES = ("val_mae_all", "val_mae_many", "val_mae_median", "val_mae_few")
@@ -67,6 +71,10 @@ def test_curves_come_from_studies(study: Study, suggest: Callable[..., int], tra
     assert [row["val_mae_few"] for row in found.curves[0][0].rows] == [6.0, 5.0]
 
 
+def stages(trial: TrialState) -> tuple[Stage, ...]:
+    return TrialConfig.from_dict(trial.config).stages
+
+
 def test_a_pre_training_is_no_part_of_a_curve(results: Path, train: Callable[..., None]) -> None:
     """Of three trials one trained the first stage, one took it; simulated, all meet the rungs of the last stage."""
     method = {**CONTENT["method"], "recipe": "two_stage", "pretrain": {"epochs": {"choice": [2, 3]}}}
@@ -75,12 +83,12 @@ def test_a_pre_training_is_no_part_of_a_curve(results: Path, train: Callable[...
     for number in range(3):
         params = design_point(made.config.space, 0, number)
         config = made.config.space.build(params)
-        record_trial(made, config, params, "search", "", "val_mae_all", config.first_epochs)
+        record_trial(made, config, params, "search", "", "val_mae_all")
         made.append("started", trial=number)
-        first = config.first_epochs
+        first = epochs_of(config.stages, predicts=False)
         for epoch in range(1 + (first if number else 0), first + 5):
             metrics = dict.fromkeys(NAMES, float("nan") if epoch <= first else 9.0 - (epoch - first))
-            payload = {"stage": "s", "seconds": 1.0, "last": epoch == first + 4, "metrics": metrics}
+            payload = {**report(epoch, first), "last": epoch == first + 4, "metrics": metrics}
             made.append("epoch", trial=number, seed=0, epoch=epoch, payload=payload)
         made.append("finished", trial=number)
     made.close()
@@ -88,8 +96,8 @@ def test_a_pre_training_is_no_part_of_a_curve(results: Path, train: Callable[...
     assert [[row["val_mae_all"] for row in seeds[0].rows] for seeds in curves.curves] == [[8.0, 7.0, 6.0, 5.0]] * 3
     driver = SimulatedStudy(curves.config)
     ticks = list(Clock(driver, Nearest(curves), 2).run())
-    assert {trial.first_epochs for trial in driver.study.state.trials.values()} == {0}
-    asked = {epoch for trial in driver.study.state.trials.values() for epoch in trial.decisions}
+    trials = driver.study.state.trials.values()
+    asked = {epoch - epochs_of(stages(trial), predicts=False) for trial in trials for epoch in trial.decisions}
     assert asked == {1, 2}, "rungs"
     assert len(ticks) == driver.study.state.epochs
 

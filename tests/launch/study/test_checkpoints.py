@@ -8,6 +8,7 @@ import pytest
 from launch.study import checkpoints
 from launch.study.checkpoints import fit_budget, free_space_warning, keep
 from launch.study.study import Study
+from tests.epoch_report import report
 
 Suggest = Callable[[Study], int]
 Train = Callable[..., None]
@@ -20,7 +21,7 @@ def finished(study: Study, suggest: Suggest, train: Train, errors: list[list[flo
         trial = suggest(study)
         seed = study.state.trials[trial].seed
         metrics = {"val_mae_all": many, "val_mae_many": many, "val_mae_median": median, "val_mae_few": few}
-        payload = {"stage": "fit", "seconds": 1.0, "last": True, "metrics": metrics}
+        payload = {**report(1), "last": True, "metrics": metrics}
         study.append("epoch", trial=trial, seed=seed, epoch=1, payload=payload)
         source = study.folder / "ray" / "run-1" / f"trial-{trial:04d}" / "checkpoint_000000"
         source.mkdir(parents=True)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import ConfigError, DataError
-from groupdir.files.records import read_parquet
+from groupdir.files.records import EPOCH_FIELDS, read_parquet
 from groupdir.metrics import ShotSplit
 from launch.__main__ import app
 from launch.control.ablations import suggest_ablations
@@ -30,6 +30,7 @@ from launch.simulation.searches import with_search
 from launch.study.checkpoints import keep
 from launch.study.export import write_records
 from launch.study.study import Study
+from tests.epoch_report import report
 from tests.launch.conftest import CONTENT
 
 Suggest = Callable[[Study], int]
@@ -87,9 +88,9 @@ def test_time_is_counted_over_drivers_that_were_killed(study: Study) -> None:
     assert state.runs == 2
 
 
-def result(study: Study, trial: int, epoch: int, error: float, done: bool = False) -> dict[str, object]:
+def result(study: Study, trial: int, epoch: int, error: float, done: bool = False, first: int = 0) -> dict[str, object]:
     seed = study.state.trials[trial].seed
-    row = {"trial": trial, "seed": seed, "epoch": epoch, "stage": "joint", "seconds": 1.0, "done": done}
+    row = {"trial": trial, "seed": seed, "epoch": epoch, "done": done, **report(epoch, first)}
     return row | {"val_mae_all": error, "training_iteration": 7, "time_total_s": 3.0}
 
 
@@ -117,7 +118,7 @@ def test_only_metrics_are_recorded(study: Study, suggest: Suggest) -> None:
     suggest(study)
     StudyLoop(study, NoStopping(), "val_mae_all").record(0, result(study, 0, 1, 3.0, done=True))
     row = dict(study.state.trials[0].rows[0])
-    assert set(row) == {"seq", "epoch", "time", "stage", "seconds", "last", "val_mae_all"}
+    assert set(row) == {*EPOCH_FIELDS, "val_mae_all"}
     assert study.state.trials[0].complete
 
 
@@ -309,7 +310,7 @@ def test_a_failure_is_one_line() -> None:
     [
         (
             {"name": "pareto_asha", "grace_period": 1, "max_t": 3},
-            "below the 4 epochs of a trial's last stage",
+            "below the 4 epochs in which a trial predicts",
         ),
         ({"name": "asha", "min_peers": 5}, "min_peers is an option of pareto_asha"),
         ({"name": "none", "mode": "promote"}, "mode is an option of pareto_asha"),
@@ -321,7 +322,7 @@ def test_a_scheduler_that_would_not_do_what_is_asked_is_refused(scheduler: dict[
 
 
 @pytest.mark.parametrize("mode", ["stop", "promote"])
-def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> None:
+def test_rungs_count_the_epochs_that_predict(results: Path, mode: str) -> None:
     """Pre-trainings of 3 and of 5 epochs: trials are compared after the same epochs of what comes then."""
     scheduler = {"name": "pareto_asha", "grace_period": 2, "reduction_factor": 2, "min_peers": 6, "mode": mode}
     method = {"name": "group_dir", "pretrain": {"epochs": {"choice": [3, 5]}}}
@@ -330,24 +331,24 @@ def test_rungs_count_the_epochs_of_the_last_stage(results: Path, mode: str) -> N
     config = StudyConfig.from_dict({**CONTENT, "method": method, "search": search})
     study = Study.create(results / "two", config)
     loop = StudyLoop(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    firsts = []
     for trial in range(6):
         assert loop.following() == trial
-        first = study.state.trials[trial].first_epochs
-        assert first in (3, 5)
+        first = study.state.trials[trial].config["method"]["pretrain"]["epochs"]
+        firsts.append(first)
         for epoch in range(1, first + 3):
             error = float("nan") if epoch <= first else 10.0 + trial
-            row = result(study, trial, epoch, error) | {"stage": "fit" if epoch > first else "pretrain"}
-            action = loop.report(trial, row)
+            action = loop.report(trial, result(study, trial, epoch, error, first=first))
         study.append("paused" if action == "pause" else "stopped" if action == "stop" else "started", trial=trial)
     trials = study.state.of("search")
-    assert {trial.first_epochs for trial in trials} == {3, 5}
-    assert all(list(trial.decisions) == [trial.first_epochs + 2] for trial in trials)
+    assert set(firsts) == {3, 5}
+    assert [list(trial.decisions) for trial in trials] == [[first + 2] for first in firsts]
     rows = [measured(trial, 2, config.search) for trial in trials]
     assert [row["val_mae_all"] for row in rows if row is not None] == [10.0 + trial for trial in range(6)]
     if mode == "promote":
         assert loop.following() == 0, "the best of the rung, whose other members stand at other epochs"
         promoted = next(event for event in study.events() if event.kind == "promoted")
-        assert promoted.epoch == trials[0].first_epochs + 2
+        assert promoted.epoch == firsts[0] + 2
     else:
         assert [trial.told_to_stop for trial in trials] == [False] * 5 + [True]
     events = list(study.events())

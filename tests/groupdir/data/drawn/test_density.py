@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from groupdir.config.datasets import DigitsConfig, FacesConfig, LongTailConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Split, SplitName
-from groupdir.data.drawn.density import LABELS, MODES, LongTailConfig, long_tailed
-from groupdir.data.drawn.digits import Digits, DigitsConfig
-from groupdir.data.drawn.faces import Faces, FacesConfig
+from groupdir.data.drawn.density import LABELS, MODES, long_tail_labels, long_tailed
+from groupdir.data.drawn.digits import Digits
+from groupdir.data.drawn.faces import Faces
 from groupdir.errors import ConfigError
 from groupdir.labels import LabelGroups
 from groupdir.metrics import SHOTS
@@ -71,7 +72,8 @@ def test_no_density_of_such_arguments(modes: tuple[tuple[float, float, float], .
 def test_training_labels_follow_the_density_down_to_the_floor(name: str) -> None:
     config = PLUGINS[name][1](name=name, train=400_000)
     assert config.floor == {"digits": 0.05, "faces": 0.06}[name]
-    share = np.bincount(config.labels("train", np.random.default_rng(0)).astype(int), minlength=101) / config.train
+    labels = long_tail_labels(config, "train", np.random.default_rng(0)).astype(int)
+    share = np.bincount(labels, minlength=101) / config.train
     expected = long_tailed(MODES, config.floor)
     assert np.all(np.abs(share - expected) < 5 * np.sqrt(expected / config.train))
     ends = np.r_[:4, 88:101]  # where there is little but the floor

@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pytest
 from sklearn.datasets import load_digits
 
+from groupdir.config.datasets import DigitsConfig
 from groupdir.data.base import SplitName
 from groupdir.data.drawn import digits
-from groupdir.data.drawn.digits import Digits, DigitsConfig, draw, source_images, turn
+from groupdir.data.drawn.digits import Digits, draw, source_images, turn
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 Images = npt.NDArray[np.float64]

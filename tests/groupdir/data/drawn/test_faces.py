@@ -6,10 +6,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from groupdir.config.datasets import FacesConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.drawn import face_drawing, faces
 from groupdir.data.drawn.face_drawing import Persons, Signs, draw_faces
-from groupdir.data.drawn.faces import SIGNS, Faces, FacesConfig, signs_of_age
+from groupdir.data.drawn.faces import SIGNS, Faces, signs_of_age
 from groupdir.errors import ConfigError
 
 NAMES = [field.name for field in dataclasses.fields(Signs)]

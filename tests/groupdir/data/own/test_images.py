@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from groupdir.config.datasets import ImagesConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import SplitName
-from groupdir.data.own.images import Images, ImagesConfig
+from groupdir.data.own.images import Images
 from groupdir.errors import ConfigError, DataError
 from groupdir.metrics import SHOTS
 from groupdir.training.trainer import run_trial
@@ -113,4 +114,6 @@ def test_unknown_options_are_mistakes_of_the_yaml() -> None:
     with pytest.raises(ConfigError) as error:
         TrialConfig.from_dict(trial)
     assert "unknown key: did you mean 'bin_width'?" in str(error.value)
-    assert "data.error: unknown metric 'rmse': did you mean 'mse'? Known: bmae, gm, mae, mse, pearson" in str(error.value)
+    assert "data.error: unknown metric 'rmse': did you mean 'mse'? Known: bmae, gm, mae, mse, pearson" in str(
+        error.value
+    )

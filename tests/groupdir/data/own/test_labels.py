@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from groupdir.bins import bins_between
-from groupdir.data.own.labels import OwnLabelsConfig, bin_width_of
+from groupdir.config.datasets import OwnLabelsConfig
+from groupdir.data.own.labels import bin_width_of, shots_of, targets_of
 from groupdir.errors import DataError
 from groupdir.metrics import SHOTS
 
@@ -28,11 +29,11 @@ YEARS = labels((1, 5), (35, 353), (40, 120), (85, 20), (101, 2))
 
 def test_from_the_training_labels() -> None:
     own = config(unit="years")
-    targets = own.targets(YEARS, bin_width_of(YEARS))
+    targets = targets_of(own, YEARS, bin_width_of(YEARS))
     assert (targets.low, targets.high, targets.bin_width, targets.unit, targets.error) == (1, 102, 1, "years", "mae")
     assert targets.center == pytest.approx(YEARS.mean())
     assert targets.scale == pytest.approx(YEARS.std())
-    shots = own.shots(YEARS, targets)  # a mean bin has 100: more than 80 are many, fewer than 16 few
+    shots = shots_of(own, YEARS, targets)  # a mean bin has 100: more than 80 are many, fewer than 16 few
     assert [SHOTS[code] for code in shots.of([35, 40, 85, 1, 101, 7])] == [
         "many",
         "many",
@@ -45,22 +46,22 @@ def test_from_the_training_labels() -> None:
 
 def test_from_the_yaml() -> None:
     own = config(low=0, high=100, bin_width=5, many=100, few=20, center=50, scale=10, error="mse")
-    targets = own.targets(YEARS, 5)
+    targets = targets_of(own, YEARS, 5)
     assert (targets.low, targets.high, targets.bin_width) == (0, 100, 5)
     assert (targets.center, targets.scale, targets.error) == (50, 10, "mse")
-    shots = own.shots(YEARS, targets)
+    shots = shots_of(own, YEARS, targets)
     assert [SHOTS[code] for code in shots.of([37, 87, 4])] == ["many", "median", "few"]
 
 
 def test_one_threshold_given() -> None:
     for options in ({"few": 300}, {"many": 1}, {"many": 0}, {"few": 0}):
         own = config(**options)
-        own.shots(YEARS, own.targets(YEARS, 1))  # few <= many + 1 holds, or this fails
+        shots_of(own, YEARS, targets_of(own, YEARS, 1))  # few <= many + 1 holds, or this fails
 
 
 def test_decimals_and_labels_below_0() -> None:
     y = np.array([-1.25, 0.3, 0.7, 4.999], dtype=np.float32)
-    targets = config().targets(y, 0.1)
+    targets = targets_of(config(), y, 0.1)
     assert (targets.low, targets.high) == (-1.3, 5.0)
     assert bins_between(targets.low, targets.high, targets.bin_width) == 63
 
@@ -71,19 +72,19 @@ def test_any_labels_have_a_range(values: set[int], exponent: int) -> None:
     width = bin_width_of(y)
     assert f"{width:e}".startswith(("1.000000e", "2.000000e", "5.000000e"))
     assert np.ptp(y.astype(np.float64)) / width <= 125 + 1e-6
-    targets = config().targets(y, width)
+    targets = targets_of(config(), y, width)
     assert np.float32(targets.low) <= y.min() <= y.max() <= np.float32(targets.high)
     assert bins_between(targets.low, targets.high, targets.bin_width) <= 127
-    config().shots(y, targets).of(y)
+    shots_of(config(), y, targets).of(y)
 
 
 def test_what_is_refused() -> None:
     with pytest.raises(DataError, match=r"manifest\.csv: training labels must differ, got 3 in every row"):
-        config().targets(labels((3, 9)), 1)
+        targets_of(config(), labels((3, 9)), 1)
     with pytest.raises(DataError, match=r"between data\.low and data\.high, got 1\.\.101 for low 200 and high"):
-        config(low=200, high=300).targets(YEARS, 1)
+        targets_of(config(low=200, high=300), YEARS, 1)
     with pytest.raises(DataError, match=r"for low 101\.5 and high 102"):
-        config(low=101.5).targets(YEARS, 1)
+        targets_of(config(low=101.5), YEARS, 1)
     for options in ({"low": 5, "high": 5}, {"many": 5, "few": 7}, {"bin_width": 0}, {"scale": 0}, {"split_most": 0}):
         with pytest.raises(ValidationError):
             config(**options)

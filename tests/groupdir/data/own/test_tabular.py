@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from groupdir.config.datasets import TabularConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import SplitName
-from groupdir.data.own.tabular import Tabular, TabularConfig
+from groupdir.data.own.tabular import Tabular
 from groupdir.errors import ConfigError, DataError
 from groupdir.training.trainer import Trainer, run_trial
 from tests.checkout import ROOT

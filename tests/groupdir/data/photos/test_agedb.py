@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from groupdir.config.datasets import AgeDBConfig, IMDBWikiConfig
 from groupdir.data.base import SplitName
-from groupdir.data.photos.agedb import AgeDB, AgeDBConfig
-from groupdir.data.photos.imdb_wiki import IMDBWiki, IMDBWikiConfig
+from groupdir.data.photos.agedb import AgeDB
+from groupdir.data.photos.imdb_wiki import IMDBWiki
 from groupdir.errors import DataError
 from groupdir.labels import LabelGroups, sample_weights
 from groupdir.metrics import SHOTS

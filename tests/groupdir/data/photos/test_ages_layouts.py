@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from groupdir.config.datasets import Augmentation
 from groupdir.config.trial import TrialConfig
-from groupdir.data.photos.augment import Augmentation
 from groupdir.errors import DataError
 from groupdir.training.trainer import Trainer, make_dataset, run_trial
 

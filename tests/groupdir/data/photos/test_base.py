@@ -12,14 +12,15 @@ import torch
 from PIL import Image
 
 from groupdir.commands.predict import evaluate_checkpoint, predict_file
+from groupdir.config.datasets import CACHE_VARIABLE, PhotosConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.photos.augment import DRAWS, augmented
-from groupdir.data.photos.base import NORMALIZE, VARIABLE
+from groupdir.data.photos.base import NORMALIZE
 from groupdir.errors import ConfigError, DataError
 from groupdir.methods.base import Stage
 from groupdir.training.trainer import Trainer, run_trial
 from launch.search import size as shared_size
-from tests.toy.photos import Lamps, PhotosConfig, write_lamps
+from tests.toy.photos import Lamps, write_lamps
 
 SIZE = 32
 
@@ -79,7 +80,7 @@ def test_only_the_split_that_is_asked_for_is_decoded(own: Path) -> None:
 
 def test_the_cache_is_where_one_says(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert photos(own).cache_folder == own / ".groupdir-cache"
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "disk"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "disk"))
     assert photos(own).cache_folder == tmp_path / "disk"
     assert photos(own, cache=str(tmp_path / "other")).cache_folder == tmp_path / "other"
     photos(own).split("val")

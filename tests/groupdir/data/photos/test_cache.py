@@ -21,13 +21,14 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 
+from groupdir.config.datasets import PhotosConfig
 from groupdir.data.manifest import Rows
 from groupdir.data.photos import cache
 from groupdir.data.photos.cache import cache_key, open_or_build
 from groupdir.data.photos.decode import decode, decode_all
 from groupdir.errors import DataError
 from tests.checkout import ROOT
-from tests.toy.photos import Lamps, PhotosConfig, write_lamps
+from tests.toy.photos import Lamps, write_lamps
 
 SIZE = 32
 COUNT = 300

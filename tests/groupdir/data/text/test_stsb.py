@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from groupdir.config.datasets import STSBConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import SplitName
-from groupdir.data.text.stsb import STSB, STSBConfig, read_pairs
+from groupdir.data.text.stsb import STSB, read_pairs
 from groupdir.data.text.tokens import PAD, UNKNOWN
 from groupdir.errors import ConfigError, DataError
 from groupdir.metrics import SHOTS

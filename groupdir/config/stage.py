@@ -1,0 +1,99 @@
+"""A stage: one part of a training, as the configuration alone describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from groupdir.config.optimizers import OptimConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the training, with an optimizer of its own.
+
+    Attributes:
+        name: Such as "pretrain" or "fit"; no two stages of a training have the same.
+        epochs: Number of epochs, at least 1.
+        optim: Its optimizer.
+        views: Random views of each sample in a batch; with two the batch holds the first views, then the second.
+        encoder_lr: Factor of the encoder's learning rate; 0 freezes it.
+        predicts: Whether the heads predict during it. Epochs of a stage that does not predict have no validation
+            errors, and schedulers do not count them.
+        frozen_norms: Whether freezing the encoder freezes the running statistics of its batch norms too.
+    """
+
+    name: str
+    epochs: int
+    optim: OptimConfig
+    views: int = 1
+    encoder_lr: float = 1.0
+    predicts: bool = True
+    frozen_norms: bool = True
+
+
+@dataclass(frozen=True)
+class Position:
+    """Place of one epoch within the stages of its training.
+
+    Attributes:
+        index: Number of the stage, from 0.
+        stage: The stage.
+        stage_epoch: Epochs of the stage so far, this one included.
+        fidelity: Epochs of predicting stages so far, this one included. Trials are compared at equal fidelity.
+    """
+
+    index: int
+    stage: Stage
+    stage_epoch: int
+    fidelity: int
+
+
+def position(stages: Sequence[Stage], epoch: int) -> Position:
+    """Return the place of an epoch.
+
+    Args:
+        stages: The stages of the training.
+        epoch: Counted from 1 over all stages.
+
+    Raises:
+        ValueError: The training has no such epoch.
+    """
+    before = fidelity = 0
+    for index, stage in enumerate(stages):
+        stage_epoch = min(epoch - before, stage.epochs)
+        fidelity += stage_epoch if stage.predicts else 0
+        if stage_epoch == epoch - before > 0:
+            return Position(index, stage, stage_epoch, fidelity)
+        before += stage.epochs
+    raise ValueError(f"epoch must be from 1 to {before}, got {epoch}")
+
+
+def epochs_of(stages: Sequence[Stage], predicts: bool = True) -> int:
+    """Return the epochs of the stages that predict, or of those that do not."""
+    return sum(stage.epochs for stage in stages if stage.predicts == predicts)
+
+
+def shareable(stages: Sequence[Stage]) -> Stage | None:
+    """Return the first stage if one trial can train it for others, else None.
+
+    A stage that predicts is not shared: trials that took it over would have no errors to be compared by.
+    """
+    return stages[0] if len(stages) > 1 and not stages[0].predicts else None
+
+
+def check_stages(stages: Sequence[Stage]) -> None:
+    """Refuse stages that cannot be trained.
+
+    Raises:
+        ValueError: There is none, a name is empty or occurs twice, a stage has no epoch, or no stage predicts.
+    """
+    names = [stage.name for stage in stages]
+    if not names:
+        raise ValueError("must have at least one stage, got none")
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError(f"must have stages with different names, got {', '.join(map(repr, names))}")
+    if empty := next((stage for stage in stages if stage.epochs < 1), None):
+        raise ValueError(f"stage {empty.name} must have at least 1 epoch, got {empty.epochs}")
+    if not any(stage.predicts for stage in stages):
+        raise ValueError(f"must have a stage that predicts, got only {', '.join(names)}, which do not")
