@@ -59,8 +59,7 @@ def rational_edges(low: Fraction, width: Fraction, index: npt.ArrayLike) -> npt.
 
 
 def bin_index(y: Values, low: float, bin_width: float, bins: int | None = None) -> npt.NDArray[np.int64]:
-    """Return the bin k of each label: the last one whose lower edge `low + k * bin_width`, rounded to y's type, is <=
-    y.
+    """Return the bin of each label: the last bin k whose lower edge `low + k * bin_width` is not above the label.
 
     Labels are compared with edges in the type of the labels. A float32 2.6 is slightly more than 2.6. Dividing it in
     float32, or comparing it with float64 edges, would put some labels on an edge into the bin below.

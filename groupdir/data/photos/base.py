@@ -36,8 +36,8 @@ class Photos(Dataset):
     """Colour pictures from files. Subclasses define `rows`, `targets` and `shots`.
 
     Splits hold bytes `(N, size, size, 3)`, mapped from a file that the first process of a node makes
-    (`groupdir.data.photos.cache`). An instance pickles as the name of that file. Unpickling maps the file again, or builds
-    it again on a machine that lacks it.
+    (`groupdir.data.photos.cache`). An instance pickles as the name of that file. Unpickling maps the file, or builds it
+    again on a machine that lacks it.
 
     Raises:
         DataError: The pictures of a split cannot be decoded (with all of them), or not be cached.

@@ -90,7 +90,7 @@ def test_every_corner_needs_groups(tmp_path: Path) -> None:
 
 def test_a_benchmark_selects_by_a_metric_that_every_row_has(tmp_path: Path) -> None:
     (tmp_path / "vanilla.yaml").write_text("method: {name: vanilla}\n", encoding="utf-8")
-    (tmp_path / "ours.yaml").write_text("method: {name: group_dir}\n", encoding="utf-8")
+    (tmp_path / "ours.yaml").write_text("method: {name: group_dir, recipe: joint}\n", encoding="utf-8")
     file = tmp_path / "methods.yaml"
     text = (
         'benchmark: {select: val_group_accuracy}\ndata: {name: "tests.toy.parts:Waves"}\nencoder: {name: mlp}\n'
