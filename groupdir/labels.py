@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from groupdir.bins import as_array, bin_index, bins_between, decimal, finite_labels, rational_edges
+from groupdir.bins import as_array, decimal, finite_labels, rational_edges
+from groupdir.errors import ConfigError
+from groupdir.registry import resolve
 
-WeightMode = Literal["inverse", "sqrt_inverse"]
 Kernel = Literal["gaussian", "triangular", "laplace"]
+
 Array = npt.NDArray[Any]
 
 
@@ -294,7 +297,7 @@ def sample_weights(
     *,
     bin_width: float,
     low: float = ...,
-    mode: WeightMode,
+    mode: str,
     lds: LDS | None = ...,
     high: float | None = ...,
     clip: Sequence[float] | None = ...,
@@ -305,7 +308,7 @@ def sample_weights(
     *,
     bin_width: float,
     low: float = ...,
-    mode: WeightMode,
+    mode: str,
     lds: LDS | None = ...,
     high: float | None = ...,
     clip: Sequence[float] | None = ...,
@@ -315,7 +318,7 @@ def sample_weights(
     *,
     bin_width: float,
     low: float = 0.0,
-    mode: WeightMode,
+    mode: str,
     lds: LDS | None = None,
     high: float | None = None,
     clip: Sequence[float] | None = None,
@@ -329,7 +332,7 @@ def sample_weights(
         y: Training labels `(N,)`, a tensor or an array, in label units.
         bin_width: > 0, in label units.
         low: Lower edge of the first bin, which also counts the labels below it.
-        mode: "inverse" or "sqrt_inverse".
+        mode: "inverse" or "sqrt_inverse", or another of `groupdir.registry.WEIGHTS`, or "module:Class".
         lds: Smoothing of the counts (of their square roots for "sqrt_inverse"), empty bins included.
         high: Upper edge of the last bin, which also counts labels of `high` or more, such as 5.0 in the bin 4.9..5.
             None: as many bins as the labels need. With width 1 and high 121, ages of 120 and more share one bin.
@@ -351,27 +354,11 @@ def sample_weights(
         >>> sample_weights(np.array([1.0, 1.2, 3.0]), bin_width=1, mode="inverse").tolist()
         [0.75, 0.75, 1.5]
     """
-    if mode not in get_args(WeightMode):
-        raise ValueError(f"mode must be one of {', '.join(get_args(WeightMode))}, got {mode!r}")
-    if clip is not None and (mode != "inverse" or len(clip) != 2 or not 0 < clip[0] <= clip[1]):
-        raise ValueError(
-            f"clip must be (least, most) with 0 < least <= most, and needs mode 'inverse', got {clip}, {mode!r}"
-        )
-    labels = as_array(y)
-    if labels.ndim != 1 or not labels.size:
-        raise ValueError(f"y must have shape (N,) with N >= 1, got {labels.shape}")
-    bins = None if high is None else bins_between(low, high, bin_width)
-    index = np.maximum(bin_index(labels, low, bin_width, bins), 0)
-    if index.max() >= 10_000_000:
-        raise ValueError(f"bin_width={bin_width} must not cut the labels into more than 10 million bins; set `high`")
-    count = np.bincount(index, minlength=bins or 0).astype(np.float64)
-    if mode == "sqrt_inverse":
-        count = np.sqrt(count)
-    elif clip is not None:
-        count = np.clip(count, clip[0], clip[1])
-    if lds is not None:
-        half = lds.size // 2
-        count = np.convolve(count, lds.window(), mode="full")[half : half + len(count)]
-    weight = 1 / count[index]
-    weight = (weight * (len(weight) / weight.sum())).astype(np.float32)
+    options = {"mode": mode, "lds": None if lds is None else dataclasses.asdict(lds), "clip": clip}
+    try:
+        cls: Any = resolve("weights", mode)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    weigher = cls.from_options({name: value for name, value in options.items() if value is not None})
+    weight = weigher.weights(as_array(y), bin_width=bin_width, low=low, high=high)
     return torch.from_numpy(weight).to(y.device) if isinstance(y, Tensor) else weight

@@ -12,7 +12,18 @@ from typing import Any, Literal
 
 from groupdir.errors import ConfigError
 
-Kind = Literal["method", "loss", "regularizer", "data", "encoder"]
+Kind = Literal[
+    "method",
+    "regression_loss",
+    "group_loss",
+    "regularizer",
+    "weights",
+    "resampling",
+    "optimizer",
+    "schedule",
+    "data",
+    "encoder",
+]
 
 METHODS = {
     "vanilla": "groupdir.methods.vanilla:Vanilla",
@@ -21,7 +32,7 @@ METHODS = {
     "vir": "groupdir.methods.vir:VIR",
     "group_dir": "groupdir.methods.group_dir:GroupDIR",
 }
-LOSSES = {  # of method vanilla
+REGRESSION_LOSSES = {  # `method.loss` of vanilla and vae
     "mse": "groupdir.regression_losses.pointwise:MSE",
     "l1": "groupdir.regression_losses.pointwise:L1",
     "huber": "groupdir.regression_losses.pointwise:Huber",
@@ -30,9 +41,35 @@ LOSSES = {  # of method vanilla
     "gai": "groupdir.regression_losses.balanced:GMMIntegration",
     "bni": "groupdir.regression_losses.balanced:BucketIntegration",
 }
-REGULARIZERS = {  # of every method
+GROUP_LOSSES = {  # `method.group_loss` of group_dir
+    "soft": "groupdir.group_losses.linear:Soft",
+    "ce": "groupdir.group_losses.linear:CE",
+    "logit_adjusted": "groupdir.group_losses.linear:LogitAdjusted",
+    "nc": "groupdir.group_losses.neural_collapse:NeuralCollapse",
+    "do": "groupdir.group_losses.decoupled:Decoupled",
+    "rebat": "groupdir.group_losses.weight_average:ReBAT",
+}
+REGULARIZERS = {  # `method.regularizer` of every method
     "ranksim": "groupdir.regularizers.ranksim:RankSim",
     "conr": "groupdir.regularizers.conr:ConR",
+}
+WEIGHTS = {  # `method.weights.mode` of every method
+    "inverse": "groupdir.weights.inverse:Inverse",
+    "sqrt_inverse": "groupdir.weights.inverse:SqrtInverse",
+}
+RESAMPLERS = {  # `method.resampling` of every method
+    "smoter": "groupdir.training.resamplers:SMOTER",
+    "smogn": "groupdir.training.resamplers:SMOGN",
+}
+OPTIMIZERS = {  # `optim`, and `method.pretrain.optim`
+    "adam": "groupdir.training.optimizers:Adam",
+    "adamw": "groupdir.training.optimizers:AdamW",
+    "sgd": "groupdir.training.optimizers:SGD",
+}
+SCHEDULES = {  # `optim.schedule`, the learning rate's
+    "constant": "groupdir.training.schedules:Constant",
+    "cosine": "groupdir.training.schedules:Cosine",
+    "step": "groupdir.training.schedules:Step",
 }
 DATASETS = {
     "digits": "groupdir.data.drawn.digits:Digits",
@@ -51,17 +88,33 @@ ENCODERS = {
 }
 TABLES: dict[Kind, dict[str, str]] = {
     "method": METHODS,
-    "loss": LOSSES,
+    "regression_loss": REGRESSION_LOSSES,
+    "group_loss": GROUP_LOSSES,
     "regularizer": REGULARIZERS,
+    "weights": WEIGHTS,
+    "resampling": RESAMPLERS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "data": DATASETS,
     "encoder": ENCODERS,
 }
 
 
+NAME_KEYS: dict[Kind, str] = {"weights": "mode"}
+"""The option of a section that holds the plug-in's name, where it is not `name`."""
+
+DEFAULT_NAMES: dict[Kind, str] = {"optimizer": "adam", "weights": "sqrt_inverse"}
+"""The plug-in that a section without a name means; sections of other kinds must have one."""
+
 CONFIGS: dict[Kind, str] = {
     "method": "groupdir.config.methods",
-    "loss": "groupdir.config.regression_losses",
+    "regression_loss": "groupdir.config.regression_losses",
+    "group_loss": "groupdir.config.group_losses",
     "regularizer": "groupdir.config.regularizers",
+    "weights": "groupdir.config.weights",
+    "resampling": "groupdir.config.resampling",
+    "optimizer": "groupdir.config.optimizers",
+    "schedule": "groupdir.config.schedules",
     "data": "groupdir.config.datasets",
     "encoder": "groupdir.config.encoders",
 }
@@ -94,10 +147,10 @@ def resolve(kind: Kind, name: str) -> type:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
-            f"{kind} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'"
+            f"{_words(kind)} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'"
         ) from error
     if not isinstance(found, type) or not hasattr(found, "Config"):
-        raise ConfigError(f"{kind} '{name}' must be a class with a nested `Config`, got {found!r}")
+        raise ConfigError(f"{_words(kind)} '{name}' must be a class with a nested `Config`, got {found!r}")
     return found
 
 
@@ -118,8 +171,15 @@ def resolve_config(kind: Kind, name: str) -> type[Any]:
     try:
         options_class: type[Any] = getattr(importlib.import_module(module), options)
     except AttributeError as error:
-        raise ConfigError(f"{kind} '{name}' must have its options in class {options} of {module}: add it") from error
+        raise ConfigError(
+            f"{_words(kind)} '{name}' must have its options in class {options} of {module}: add it"
+        ) from error
     return options_class
+
+
+def _words(kind: Kind) -> str:
+    """Return the name of a kind as messages say it."""
+    return {"weights": "sample-weight mode", "resampling": "resampler"}.get(kind, kind.replace("_", " "))
 
 
 def _target(kind: Kind, name: str) -> tuple[str, str]:
@@ -127,6 +187,6 @@ def _target(kind: Kind, name: str) -> tuple[str, str]:
     target = TABLES[kind].get(name, name)
     if ":" not in target:
         hint = did_you_mean(name, TABLES[kind])
-        raise ConfigError(f"unknown {kind} '{name}': {hint}; or name your own as 'module:Class'")
+        raise ConfigError(f"unknown {_words(kind)} '{name}': {hint}; or name your own as 'module:Class'")
     module, _, attribute = target.partition(":")
     return module, attribute

@@ -16,8 +16,13 @@ from groupdir.registry import TABLES, resolve
 PRESETS = Path("search_spaces/baselines")
 TITLES = {
     "method": "methods",
-    "loss": "losses of vanilla",
-    "regularizer": "regularizers of any method",
+    "regression_loss": "regression losses of vanilla and vae (method.loss)",
+    "group_loss": "group losses of group_dir (method.group_loss)",
+    "regularizer": "regularizers of any method (method.regularizer)",
+    "weights": "sample-weight modes of any method (method.weights.mode)",
+    "resampling": "resamplers of any method (method.resampling)",
+    "optimizer": "optimizers (optim)",
+    "schedule": "learning-rate schedules (optim.schedule)",
     "data": "data sets",
     "encoder": "encoders",
 }

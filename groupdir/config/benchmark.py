@@ -13,9 +13,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from groupdir.config.base import Strict
+from groupdir.config.change import change, put
 from groupdir.config.metric_fields import SearchMetric, unmeasurable
 from groupdir.config.space import StudyConfig, study_from
-from groupdir.config.trial import TrialConfig, expand_paths, override, put
+from groupdir.config.trial import TrialConfig, expand_paths, override
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, Mistake
@@ -44,7 +45,7 @@ class Row:
 
     Attributes:
         label: As it is printed.
-        cell: What a grid gives it, by address.
+        cell: What a grid gives it, by address; of a mapping its name.
         study: What to search, or None.
         config: Of a grid: what to train, or None.
     """
@@ -153,7 +154,7 @@ def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Do
     data = json.loads(json.dumps({key: value for key, value in document.data.items() if key in TRIAL_KEYS}))
     data |= {"name": label.replace("/", "_"), "method": json.loads(json.dumps(own.data.get("method")))}
     for address, value in changes.items():
-        put(data, str(address).split("."), value)
+        change(TrialConfig, data, tuple(str(address).split(".")), value)
     lines = {at: line for at, line in own.lines.items() if at[:1] == ("method",)}
     return Document(own.name, data, lines)
 
@@ -194,14 +195,28 @@ def _gridded(document: Document) -> list[Row]:
             cell = dict(zip(part, values, strict=True))
             data = json.loads(json.dumps(base))
             for address, value in cell.items():
-                put(data, address.split("."), value)
+                change(TrialConfig, data, tuple(address.split(".")), value)
             try:
                 config = TrialConfig.from_document(Document(document.name, data, document.lines))
             except ConfigError as error:
                 mistakes += error.mistakes
                 continue
+            cell = {address: _shown(value, part[address]) for address, value in cell.items()}
             label = ",".join(f"{address.rpartition('.')[2]}={value}" for address, value in cell.items())
             rows.append(Row(label, cell, config=config))
     if mistakes:
         raise ConfigError(list(dict.fromkeys(mistakes)))
     return rows
+
+
+def _shown(value: Any, values: Sequence[Any]) -> Any:
+    """Return a value of a grid as labels show it: a mapping by its name, where no other value has the same name.
+
+    >>> _shown({"name": "rebat", "decay": 0.98}, ["ce", {"name": "rebat", "decay": 0.98}])
+    'rebat'
+    """
+    names = [item.get("name") if isinstance(item, Mapping) else item for item in values]
+    if not isinstance(value, Mapping):
+        return value
+    name = value.get("name")
+    return name if name is not None and names.count(name) == 1 else json.dumps(value)

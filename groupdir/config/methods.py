@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from groupdir.config.base import Strict
-from groupdir.config.group_losses import DOConfig, GroupLossName, NCConfig, ReBATConfig
-from groupdir.config.optimizers import OptimConfig
-from groupdir.config.regression_losses import Loss, OptionalLoss
+from groupdir.config.group_losses import GroupLoss, Slope, SoftConfig
+from groupdir.config.optimizers import Optim
+from groupdir.config.regression_losses import Loss
 from groupdir.config.regularizers import Regularizer
 from groupdir.config.smoothing import SmoothingConfig
 from groupdir.config.stage import Stage
-from groupdir.config.trial import LDSConfig, MethodConfig, TrialConfig, WeightsConfig
+from groupdir.config.trial import MethodConfig, TrialConfig
+from groupdir.config.weights import LDSConfig, SqrtInverseConfig, Weights
+from groupdir.config.yamlfile import Address
+from groupdir.errors import FieldError
 
 Grouping = Literal["equal_width", "integer_width", "equal_frequency"]
 PRETRAIN, FIT = "pretrain", "fit"  # the stages of the built-in methods
@@ -23,7 +27,7 @@ class FeatureConfig(MethodConfig):
     """What methods take that learn from the features of one encoder."""
 
     smoothing: SmoothingConfig | None = Field(None, description="Feature distribution smoothing (FDS); null: none.")
-    regularizer: Regularizer = Field(None, description="A term that shapes the features; null: none.")
+    regularizer: Regularizer | None = Field(None, description="A term that shapes the features; null: none.")
 
 
 class PretrainingConfig(Strict):
@@ -33,13 +37,13 @@ class PretrainingConfig(Strict):
         "regression", description="regression: the method's own loss, without weights (RRT, decoupled training)."
     )
     epochs: int = Field(100, ge=1)
-    optim: OptimConfig | None = Field(None, description="null: as the trial's.")
+    optim: Optim | None = Field(None, description="null: as the trial's.")
     views: Literal[1, 2] = Field(1, description="2 needs a data set that augments; the published Rank-N-Contrast: 2.")
     similarity: Literal["negative_l2", "cosine", "negative_unit_l2"] = Field(
         "negative_l2", description="Of rank_n_contrast only."
     )
     temperature: float = Field(2.0, gt=0, description="Of rank_n_contrast only.")
-    loss: OptionalLoss = Field(None, description="Of regression only, of method vanilla; null: the method's own.")
+    loss: Loss | None = Field(None, description="Of regression only, of method vanilla; null: the method's own.")
 
 
 class RegressorConfig(FeatureConfig):
@@ -105,8 +109,9 @@ class DERConfig(RegressorConfig):
 class VIRConfig(RegressorConfig):
     """Options of `VIR`."""
 
-    weights: WeightsConfig | None = Field(
-        WeightsConfig(mode="sqrt_inverse", lds=LDSConfig()), description="They scale the evidence; null: all the same."
+    weights: Weights | None = Field(
+        SqrtInverseConfig(mode="sqrt_inverse", lds=LDSConfig()),
+        description="They scale the evidence; null: all the same.",
     )
     smoothing: SmoothingConfig | None = Field(SmoothingConfig(), description="Of means and variances; null: none.")
     coefficient: float = Field(0.01, ge=0, description="Of the evidence that is given to wrong predictions.")
@@ -118,7 +123,7 @@ class PretrainConfig(Strict):
 
     epochs: int = Field(100, ge=1)
     views: Literal[1, 2] = Field(2, description="2 needs a data set that augments.")
-    optim: OptimConfig | None = Field(None, description="null: as the trial's.")
+    optim: Optim | None = Field(None, description="null: as the trial's.")
 
 
 class GroupDIRConfig(FeatureConfig):
@@ -128,14 +133,12 @@ class GroupDIRConfig(FeatureConfig):
 
     groups: int = Field(25, ge=1, description="|G|.")
     grouping: Grouping = "equal_width"
-    group_loss: GroupLossName = Field(
-        "soft", description="How the group head is trained; nc: a fixed simplex; do and rebat: adaptations."
+    beta: Slope | None = Field(
+        None, exclude=True, description="Short for group_loss: {name: soft, beta: ...}; other group losses refuse it."
     )
-    beta: float = Field(1.0, gt=0, description="Slope of the descending soft labels; group loss soft only.")
-    tau: float = Field(1.0, ge=0, description="Strength of the adjustment; group loss logit_adjusted only.")
-    nc: NCConfig = NCConfig()
-    do: DOConfig = DOConfig()
-    rebat: ReBATConfig = ReBATConfig()
+    group_loss: GroupLoss = Field(
+        "soft", validate_default=True, description="Its name, or a mapping of its name and options."
+    )
     similarity: Literal["negative_l2", "cosine", "negative_unit_l2"] = "negative_l2"
     temperature: float = Field(2.5, gt=0)
     contrast_on: Literal["groups", "targets"] = Field("groups", description="targets: Rank-N-Contrast.")
@@ -143,7 +146,7 @@ class GroupDIRConfig(FeatureConfig):
         1, description="Views of a sample in the last stage; 2 needs a data set that augments."
     )
     regression: Literal["mse", "l1"] = "mse"
-    lambda_contrastive: float = Field(1.0, ge=0, description="Of L_grc, joint recipe only; the paper's is 1.")
+    lambda_contrastive: float = Field(1.0, ge=0, description="Of L_grc, of recipe joint; the paper's is 1.")
     lambda_mse: float = Field(0.5, ge=0)
     lambda_soft: float = Field(1.0, ge=0)
     reduction: Literal["mean", "authors"] = Field(
@@ -156,30 +159,61 @@ class GroupDIRConfig(FeatureConfig):
         "center", description="Where an expert starts: its group's centre, or 0."
     )
     recipe: Literal["two_stage", "joint"] = "two_stage"
-    pretrain: PretrainConfig = PretrainConfig()
+    pretrain: PretrainConfig | None = Field(None, description="Stage of recipe two_stage; null: its defaults.")
     encoder_lr: float = Field(
-        1.0, ge=0, description="Factor of the encoder's rate in the second of two stages; 0 freezes it."
+        1.0, ge=0, description="Of recipe two_stage: factor of the encoder's rate in the last stage; 0 freezes it."
     )
+    shorthands: ClassVar[Mapping[str, Address]] = {"beta": ("group_loss", "beta")}
+
+    @field_validator("group_loss", mode="before")
+    @classmethod
+    def _with_beta(cls, value: Any, info: ValidationInfo) -> Any:
+        """Put `beta`, which is read before, into the options of the soft labels."""
+        beta = info.data.get("beta")
+        section = {"name": value} if isinstance(value, str) else value
+        if beta is None or not isinstance(section, Mapping):
+            return value
+        if section.get("name") != "soft":
+            raise ValueError(f"takes no method.beta, which is of soft, got {section.get('name')!r}: remove beta")
+        if "beta" in section:
+            raise ValueError(f"has a beta of {section['beta']} beside method.beta {beta}: remove one of them")
+        return {**section, "beta": beta}
 
     @model_validator(mode="after")
-    def _something_to_train(self) -> Self:
+    def _nothing_is_ignored(self) -> Self:
         if self.lambda_mse == 0:
-            raise ValueError("lambda_mse must be > 0, got 0: the experts would never be trained")
+            raise FieldError(("lambda_mse",), "must be > 0, got 0: the experts would never be trained")
+        if self.recipe == "two_stage" and self.lambda_contrastive != 1:
+            raise FieldError(
+                ("lambda_contrastive",),
+                f"must be 1 with recipe two_stage, whose first stage has no other term, got "
+                f"{self.lambda_contrastive:g}: remove it, or set recipe to joint",
+            )
+        if self.recipe == "joint" and self.pretrain is not None:
+            raise FieldError(("pretrain",), "must be null with recipe joint, which has one stage: remove it")
+        if self.recipe == "joint" and self.encoder_lr != 1:
+            raise FieldError(
+                ("encoder_lr",),
+                f"must be 1 with recipe joint, which has one stage, got {self.encoder_lr:g}: remove it",
+            )
+        # `beta` reads the same however it was given; it is no part of what is written or of the digest.
+        self.__dict__["beta"] = self.group_loss.beta if isinstance(self.group_loss, SoftConfig) else None
         return self
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
         """Return one joint stage, or the contrastive pre-training and then the heads."""
-        epochs, first, views = trial.train.epochs, self.pretrain, max(self.views, views_of(self))
+        epochs, views = trial.train.epochs, max(self.views, views_of(self))
         if self.recipe == "joint":
             return (Stage(FIT, epochs, trial.optim, views),)
+        first = self.pretrain or PretrainConfig()
         return (
             Stage(PRETRAIN, first.epochs, first.optim or trial.optim, first.views, predicts=False),
             Stage(FIT, epochs, trial.optim, views, self.encoder_lr),
         )
 
     def deciding(self, stage: Stage) -> dict[str, Any]:
-        """Return the options of the contrastive loss, and those of its groups; an averaged model reads all options."""
-        if self.group_loss == "rebat":
+        """Return the options of the contrastive loss and of its groups, or all where the group loss changes too."""
+        if self.group_loss.changes_in_pretraining:
             return super().deciding(stage)
         names = {"name", "similarity", "temperature", "contrast_on"}
         if self.contrast_on == "groups":

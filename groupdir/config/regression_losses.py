@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny
 
-from groupdir.config.base import PluginConfig, plugin
+from groupdir.config.base import Plugin, PluginConfig
 
 
 class LossConfig(PluginConfig):
@@ -63,16 +63,5 @@ class BucketIntegrationConfig(BalancedConfig):
     """Options of `BucketIntegration`."""
 
 
-def _loss(value: Any) -> Any:
-    return plugin("loss", {"name": value} if isinstance(value, str) else value)
-
-
-def _optional_loss(value: Any) -> Any:
-    return None if value is None else _loss(value)
-
-
-Loss = Annotated[SerializeAsAny[LossConfig], BeforeValidator(_loss)]
+Loss = Annotated[SerializeAsAny[LossConfig], Plugin("regression_loss")]
 """A regression loss: its name, or a mapping with its name and options."""
-
-OptionalLoss = Annotated[SerializeAsAny[LossConfig] | None, BeforeValidator(_optional_loss)]
-"""As `Loss`, or null."""

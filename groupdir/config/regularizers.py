@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny
 
-from groupdir.config.base import PluginConfig, plugin
+from groupdir.config.base import Plugin, PluginConfig
 
 
 class RegularizerConfig(PluginConfig):
@@ -35,9 +35,5 @@ class ConRConfig(RegularizerConfig):
     as_published: bool = Field(False, description="The published code's behaviour where it differs, if it trains.")
 
 
-def _regularizer(value: Any) -> Any:
-    return None if value is None else plugin("regularizer", value)
-
-
-Regularizer = Annotated[SerializeAsAny[RegularizerConfig] | None, BeforeValidator(_regularizer)]
-"""A term that shapes the features, or null."""
+Regularizer = Annotated[SerializeAsAny[RegularizerConfig], Plugin("regularizer")]
+"""A term of the loss that shapes the features: its name, or a mapping with its name and options."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from groupdir.config.base import Strict
+from groupdir.config.base import MARK, Plugin, Strict
 from groupdir.config.benchmark import BenchmarkConfig
 from groupdir.config.search import SearchConfig
 from groupdir.config.trial import TrialConfig
-from groupdir.registry import TABLES, Kind, resolve_config
+from groupdir.registry import DEFAULT_NAMES, TABLES, resolve_config
 
 REFERENCE = "#/$defs/"
+SECTION = "section_"  # and the kind: a section that names a plug-in
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 
 ROWS = {
@@ -50,12 +52,16 @@ def build_schema() -> dict[str, Any]:
     keys, top = models_json_schema(models)
     definitions = top["$defs"]
     trial = definitions.pop("TrialConfig")
-    sections = {
-        kind: _section({name: keys[(model, "validation")] for (of, name), model in classes.items() if of == kind})
-        for kind in TABLES
-    }
     for definition in (*definitions.values(), trial):
-        _name_sections(definition, sections)
+        for name, inner in definition.get("properties", {}).items():
+            definition["properties"][name] = _with_sections(inner)
+    definitions |= {
+        SECTION + kind: _section(Plugin(kind), {name: keys[(classes[kind, name], "validation")] for name in table})
+        for kind, table in TABLES.items()
+    }
+    for kind, name in DEFAULT_NAMES.items():
+        options = definitions[classes[kind, name].__name__]
+        options["required"] = [key for key in options["required"] if key != Plugin(kind).key]
     search, benchmark = definitions.pop("SearchConfig"), definitions.pop("BenchmarkConfig")
     definitions["Open"] = _open_leaf()
     for definition in (*definitions.values(), trial):
@@ -72,26 +78,33 @@ def build_schema() -> dict[str, Any]:
     return {**head, **trial, "title": head["title"], "$defs": definitions}
 
 
-def _section(names: dict[str, Any]) -> dict[str, Any]:
-    """A section whose name decides which of the definitions holds."""
-    cases = [
-        {"if": {"properties": {"name": {"const": name}}, "required": ["name"]}, "then": reference}
-        for name, reference in names.items()
-    ]
-    name = {"anyOf": [{"enum": sorted(names)}, {"type": "string", "pattern": ":"}]}
-    return {"type": "object", "required": ["name"], "properties": {"name": name}, "allOf": cases}
+def _section(mark: Plugin, names: dict[str, Any]) -> dict[str, Any]:
+    """Return a section whose name decides which of the definitions holds; an open name leaves that open."""
+    cases = []
+    for name, reference in names.items():
+        required = [] if name == mark.default else [mark.key]
+        cases.append({"if": {"properties": {mark.key: {"const": name}}, "required": required}, "then": reference})
+    known = {"anyOf": [*_known(names), {"$ref": REFERENCE + "Open"}]}
+    mapping = {
+        "type": "object",
+        "required": [] if mark.default else [mark.key],
+        "properties": {mark.key: known},
+        "allOf": cases,
+    }
+    return {"anyOf": [*_known(names), mapping]}
 
 
-def _name_sections(definition: dict[str, Any], sections: dict[Kind, dict[str, Any]]) -> None:
-    """Puts sections where a definition has a plug-in's; a loss may also be its name alone, and a part may be null."""
-    for name, inner in definition.get("properties", {}).items():
-        if name in sections and name in ("method", "data", "encoder"):
-            definition["properties"][name] = sections[name]
-        elif name in sections and "default" in inner:
-            kinds: list[dict[str, Any]] = [sections[name], {"type": "null"}]
-            if name == "loss":
-                kinds.append({"type": "string"})
-            definition["properties"][name] = {"anyOf": kinds, "default": inner["default"]}
+def _known(names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the schemas of a name: a registered one, or that of a class of one's own."""
+    return [{"enum": sorted(names)}, {"type": "string", "pattern": ":"}]
+
+
+def _with_sections(inner: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a property with the section of a kind where the property names a plug-in."""
+    if MARK in inner:
+        rest = {key: value for key, value in inner.items() if key != MARK}
+        return {"$ref": REFERENCE + SECTION + inner[MARK], **rest}
+    return inner | {"anyOf": [_with_sections(part) for part in inner["anyOf"]]} if "anyOf" in inner else inner
 
 
 def _open_leaf() -> dict[str, Any]:

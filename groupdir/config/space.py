@@ -12,11 +12,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from groupdir.config.change import put
 from groupdir.config.domains import Choice, Domain, is_domain, parse_domain
 from groupdir.config.metric_fields import unmeasurable
 from groupdir.config.search import NestedConfig, SearchConfig
 from groupdir.config.stage import Stage
-from groupdir.config.trial import TrialConfig, expand_paths, override, put
+from groupdir.config.trial import TrialConfig, expand_paths, override
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document, dotted
 from groupdir.errors import ConfigError, Mistake

@@ -12,58 +12,25 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from groupdir.config.base import PluginConfig, Strict, odd, plugin
-from groupdir.config.optimizers import OptimConfig
+from groupdir.config.base import Plugin, PluginConfig, Strict
+from groupdir.config.change import change
+from groupdir.config.optimizers import AdamConfig, Optim
+from groupdir.config.resampling import Resampling
 from groupdir.config.stage import Stage, check_stages
 from groupdir.config.validation import explain
+from groupdir.config.weights import Weights
 from groupdir.config.yamlfile import Address, Document
 from groupdir.errors import ConfigError, FieldError, Mistake
 from groupdir.registry import TABLES, resolve
 
 
-class LDSConfig(Strict):
-    """Label distribution smoothing (Yang et al. 2021): the kernel that smooths the label counts."""
-
-    kernel: Literal["gaussian", "triangular", "laplace"] = "gaussian"
-    size: int = Field(5, ge=1, description="Width of the kernel in bins; odd.")
-    sigma: float = Field(2.0, gt=0, description="Standard deviation in bins; the triangular kernel ignores it.")
-
-    _odd = field_validator("size")(odd)
-
-
-class WeightsConfig(Strict):
-    """Weights of the training samples by the rarity of their label, mean 1; every method takes them."""
-
-    mode: Literal["inverse", "sqrt_inverse"] = "sqrt_inverse"
-    clip: tuple[float, float] | None = Field(
-        None, description="Bounds of the counts; the published INV uses [5, 1000]."
-    )
-    lds: LDSConfig | None = None
-
-
-class ResamplingConfig(Strict):
-    """New training samples of rare labels, made from neighbours, and fewer of frequent ones; for every method."""
-
-    name: Literal["smoter", "smogn"] = Field(description="smogn adds noise where a neighbour is far.")
-    neighbors: int = Field(5, ge=1)
-    perturbation: float = Field(0.02, ge=0, description="Of smogn: its noise, in standard deviations.")
-    ratio: float = Field(1.0, ge=0, le=1, description="How far the sizes of rare and frequent runs are evened out.")
-    undersample: bool = Field(True, description="Whether frequent labels lose samples.")
-    rare: Literal["count", "relevance"] = Field(
-        "count", description="count: few samples in and near the label's bin; relevance: the published box-plot rule."
-    )
-    threshold: float = Field(
-        0.5, gt=0, description="count: rare is below this share of a mean bin's samples; relevance: rare is above it."
-    )
-
-
 class MethodConfig(PluginConfig):
     """What every method takes."""
 
-    weights: WeightsConfig | None = Field(None, description="Sample weights; null: all samples weigh the same.")
-    resampling: ResamplingConfig | None = Field(None, description="SMOTER or SMOGN; null: the samples as they are.")
+    weights: Weights | None = Field(None, description="Sample weights; null: all samples weigh the same.")
+    resampling: Resampling | None = Field(None, description="SMOTER or SMOGN; null: the samples as they are.")
 
     has_groups: ClassVar[bool] = False
     """Whether the method predicts a group for each input, so that metrics of groups can be measured."""
@@ -124,10 +91,10 @@ class TrialConfig(Strict):
     """One training run, complete: what it reads, what it trains, how, and from which seed."""
 
     seed: int = Field(0, ge=0, lt=2**32, description="Of weights, order and noise; the data set has its own.")
-    data: Annotated[SerializeAsAny[DatasetConfig], BeforeValidator(lambda value: plugin("data", value))]
-    encoder: Annotated[SerializeAsAny[EncoderConfig], BeforeValidator(lambda value: plugin("encoder", value))]
-    method: Annotated[SerializeAsAny[MethodConfig], BeforeValidator(lambda value: plugin("method", value))]
-    optim: OptimConfig = OptimConfig()
+    data: Annotated[SerializeAsAny[DatasetConfig], Plugin("data")]
+    encoder: Annotated[SerializeAsAny[EncoderConfig], Plugin("encoder")]
+    method: Annotated[SerializeAsAny[MethodConfig], Plugin("method")]
+    optim: Optim = Field(AdamConfig(name="adam"), description="Its name, or a mapping of its name and options.")
     train: TrainConfig = TrainConfig()
 
     @property
@@ -173,7 +140,6 @@ class TrialConfig(Strict):
             stage: The first stage of this trial.
         """
         whole = self.to_dict()
-        constant = stage.optim.schedule == "constant"
         return {
             "data": whole["data"],
             "seed": self.seed,
@@ -181,7 +147,7 @@ class TrialConfig(Strict):
             "train": {name: value for name, value in whole["train"].items() if name not in _AFTER_FIRST_STAGE},
             "resampling": whole["method"]["resampling"],
             "stage": [stage.name, stage.views, stage.encoder_lr, stage.frozen_norms],
-            "epochs": None if constant else stage.epochs,
+            "epochs": stage.epochs if stage.optim.schedule.follows_length else None,
             "optim": stage.optim.model_dump(mode="json"),
             "method": self.method.deciding(stage),
         }
@@ -254,7 +220,7 @@ class TrialConfig(Strict):
         """
         data = self.to_dict()
         for address, value in changes.items():
-            put(data, tuple(address.split(".")), value)
+            change(type(self), data, tuple(address.split(".")), value)
         return type(self).from_dict(data, "<replaced>")
 
 
@@ -266,17 +232,6 @@ def digest(data: Mapping[str, Any]) -> str:
     """
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def put(data: dict[str, Any], address: Sequence[str | int], value: Any) -> None:
-    """Sets the value at an address, making the mappings on the way; a section set to null becomes a mapping."""
-    for part in address[:-1]:
-        inner = data.get(str(part))
-        if not isinstance(inner, dict):
-            inner = {}
-            data[str(part)] = inner
-        data = inner
-    data[str(address[-1])] = value
 
 
 def override(document: Document, overrides: Sequence[str]) -> Document:
@@ -291,7 +246,7 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
         if not equals or not address.strip():
             raise ConfigError(f"--set {text}: must be address=value, such as --set train.epochs=10")
         parsed = Document.parse("value: " + (value or "''"), f"--set {address}").data["value"]
-        put(data, address.strip().split("."), parsed)
+        change(TrialConfig, data, tuple(address.strip().split(".")), parsed)
     return Document(document.name, data, document.lines)
 
 

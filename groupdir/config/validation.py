@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import types
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails
 
+from groupdir.config.fields import model_at
 from groupdir.config.yamlfile import Address
-from groupdir.errors import ConfigError, FieldError
-from groupdir.registry import TABLES, did_you_mean, resolve_config
+from groupdir.errors import FieldError
+from groupdir.registry import did_you_mean
 
 _RULES = {
     "greater_than": "must be > {gt}",
@@ -51,7 +50,7 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterat
         if kind == "missing":
             yield address, "is required, and is not there: add it"
         elif kind == "extra_forbidden":
-            owner = _model_at(model, data, address[:-1])
+            owner = model_at(model, data, address[:-1])
             yield address, f"unknown key: {did_you_mean(str(address[-1]), owner.model_fields if owner else [])}"
         elif kind == "value_error":
             cause = context["error"]
@@ -83,32 +82,3 @@ def raise_at(title: str, mistakes: Mapping[Address, tuple[str, Any]]) -> None:
 def _is_union_tag(part: str | int) -> bool:
     """Pydantic adds such parts to an address for members of a union, which no one wrote."""
     return isinstance(part, str) and ("[" in part or part in {"int", "float", "str", "bool", "none"})
-
-
-def _model_at(model: type[BaseModel], data: Any, address: Address) -> type[BaseModel] | None:
-    """The model whose fields stand at an address."""
-    current: type[BaseModel] | None = model
-    for part in address:
-        data = data.get(part) if isinstance(data, Mapping) else None
-        field = current.model_fields.get(str(part)) if current else None
-        if field is None:
-            return None
-        if part in TABLES and isinstance(data, Mapping) and isinstance(data.get("name"), str):
-            try:
-                current = resolve_config(part, data["name"])
-            except ConfigError:
-                return None
-        else:
-            current = _model_in(field.annotation)
-    return current
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model inside an annotation such as `X | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
-        for inner in typing.get_args(annotation):
-            if found := _model_in(inner):
-                return found
-    return None

@@ -1,1 +1,1 @@
-"""How a group head is trained and read: one criterion per class, chosen by `method.group_loss` of group_dir."""
+"""Losses of the group head of group_dir, with what they learn: one idea per file, by name in `groupdir.registry`."""

@@ -1,61 +1,70 @@
-"""What a group criterion is, and its options."""
+"""Base of the group losses: how a group head is trained and read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from groupdir.config.group_losses import DOConfig, NCConfig
+from groupdir.config.group_losses import GroupLossConfig
 from groupdir.part import Part
 
 
 @dataclass(frozen=True)
-class GroupHeadSpec:
-    """What a criterion is made from.
+class GroupHead:
+    """The trained networks of a method with groups, and the sizes of its groups.
 
     Attributes:
-        dim: Width of the features.
-        counts: (G,) training samples of each group.
-        beta: Slope of the descending labels, of soft.
-        tau: Strength of the adjustment, of logit_adjusted.
-        reduction: "mean" or "sum" over the batch.
-        nc: Options of nc.
-        do: Options of do.
+        encoder: The encoder.
+        layer: Linear layer on its features; its first G outputs are the group logits, the other G the experts.
+        counts: (G,) training samples of each group, at least 1.
     """
 
-    dim: int
+    encoder: nn.Module
+    layer: nn.Linear
     counts: Tensor
-    beta: float
-    tau: float
-    reduction: Literal["mean", "sum"]
-    nc: NCConfig
-    do: DOConfig
+
+    @property
+    def dim(self) -> int:
+        """Width of the features, D."""
+        return self.layer.in_features
 
     @property
     def groups(self) -> int:
-        """G."""
+        """Number of groups, G."""
         return len(self.counts)
 
 
 class GroupLoss(Part):
-    """A group criterion. Subclasses define `loss`; those with a head of their own also `logits`."""
+    """A group loss. Subclasses set `Config` and define `loss`; those with a head of their own also `logits`.
 
-    def __init__(self, spec: GroupHeadSpec) -> None:
+    Args:
+        config: Section of the trial.
+        head: The networks that are trained with it. They are modules of the method: do not register them again.
+    """
+
+    Config: ClassVar[type[GroupLossConfig]]
+
+    def __init__(self, config: GroupLossConfig, head: GroupHead) -> None:
         super().__init__()
-        self.spec = spec
+        self.trained = (head.encoder, head.layer)  # a tuple hides them from torch
 
-    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
-        """A scalar in float32.
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
+        """Return the mean over the batch, a scalar in float32.
 
         Args:
             z: `(B, D)` features.
-            logits: `(B, G)` of the method's linear head.
+            logits: `(B, G)` of the method's linear layer.
             group: `(B,)` true groups.
+            inputs: What the encoder made the features of, tensors of B rows.
         """
         raise TypeError(f"{type(self).__name__} defines no loss")
 
     def logits(self, z: Tensor, logits: Tensor) -> Tensor:
-        """`(B, G)` the logits that choose the group at inference; by default the linear head's."""
+        """Return the logits `(B, G)` that choose the group at inference; by default the linear layer's."""
         return logits
+
+    def predictors(self) -> tuple[nn.Module, nn.Module]:
+        """Return the encoder and the linear layer that predict; by default the trained ones."""
+        return self.trained

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from groupdir.group_losses.base import GroupHeadSpec, GroupLoss
+from groupdir.config.group_losses import DecoupledConfig
+from groupdir.config.methods import FIT
+from groupdir.group_losses.base import GroupHead, GroupLoss
 
 PHASES = 3
 
@@ -27,6 +29,7 @@ class Decoupled(GroupLoss):
     equal weights instead of weights for each sample.
     """
 
+    Config = DecoupledConfig
     importance: Tensor
     reserved: Tensor
     kept: Tensor
@@ -35,47 +38,47 @@ class Decoupled(GroupLoss):
     phase: Tensor
     third: Tensor
 
-    def __init__(self, spec: GroupHeadSpec) -> None:
-        super().__init__(spec)
-        self.head = nn.Linear(spec.dim, spec.groups)
+    def __init__(self, config: DecoupledConfig, head: GroupHead) -> None:
+        super().__init__(config, head)
+        self.config = config
+        self.head = nn.Linear(head.dim, head.groups)
         shape = self.head.weight.shape
         self.register_buffer("importance", torch.zeros(shape))
         self.register_buffer("reserved", torch.zeros(shape, dtype=torch.bool))
         self.register_buffer("kept", torch.zeros(shape))
         self.register_buffer("snapshots", torch.zeros(PHASES - 1, *shape))
-        self.register_buffer("biases", torch.zeros(PHASES - 1, spec.groups))
+        self.register_buffer("biases", torch.zeros(PHASES - 1, head.groups))
         self.register_buffer("phase", torch.zeros((), dtype=torch.int64))
-        order = torch.argsort(spec.counts, descending=True, stable=True)
+        order = torch.argsort(head.counts, descending=True, stable=True)
         third = torch.empty_like(order)
-        third[order] = torch.arange(spec.groups) * PHASES // spec.groups
+        third[order] = torch.arange(head.groups) * PHASES // head.groups
         self.register_buffer("third", third, persistent=False)
 
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
-        """Ends a phase when its third of the epochs is over."""
-        if stage != "fit":
+        """End a phase when its third of the epochs is over."""
+        if stage != FIT:
             return
         while int(self.phase) < epoch * PHASES // epochs:
             self._end_phase()
 
-    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
-        """Cross-entropy, weighed towards the phase's groups."""
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
+        """Return the cross-entropy, in which the phase's groups weigh most."""
         with torch.autocast(z.device.type, enabled=False):
             weight = torch.where(self.reserved, self.kept, self.head.weight)
             if weight.requires_grad:
                 value = weight.detach()
                 weight.register_hook(lambda gradient: self._note((value * gradient).abs()))  # type: ignore[no-untyped-call]
             error = F.cross_entropy(F.linear(z.float(), weight, self.head.bias), group, reduction="none")
-        ours = torch.where(self.third[group] == self.phase, 1.0, self.spec.do.others)
-        total = (ours * error).sum()
-        return total if self.spec.reduction == "sum" else total / ours.sum().clamp(min=1e-6)
+        weight_of_sample = torch.where(self.third[group] == self.phase, 1.0, self.config.others)
+        return (weight_of_sample * error).sum() / weight_of_sample.sum().clamp(min=1e-6)
 
     def logits(self, z: Tensor, logits: Tensor) -> Tensor:
-        """The mean over the finished phases' heads and the present one."""
+        """Return the mean over the heads of the finished phases and the present one."""
         z, done = z.float(), int(self.phase)
-        found = F.linear(z, torch.where(self.reserved, self.kept, self.head.weight), self.head.bias)
+        total = F.linear(z, torch.where(self.reserved, self.kept, self.head.weight), self.head.bias)
         for index in range(done):
-            found = found + F.linear(z, self.snapshots[index], self.biases[index])
-        return found / (done + 1)
+            total = total + F.linear(z, self.snapshots[index], self.biases[index])
+        return total / (done + 1)
 
     def _note(self, importance: Tensor) -> None:
         self.importance += importance
@@ -86,7 +89,7 @@ class Decoupled(GroupLoss):
         done = int(self.phase)
         self.snapshots[done], self.biases[done] = weight, self.head.bias
         free = self.importance.masked_fill(self.reserved, -1).flatten()
-        number = int(self.spec.do.reserve * int((~self.reserved).sum()))
+        number = int(self.config.reserve * int((~self.reserved).sum()))
         chosen = torch.zeros_like(self.reserved).flatten()
         chosen[free.topk(number).indices] = True
         self.kept.copy_(weight)

@@ -1,33 +1,48 @@
-"""Criteria on the logits of the linear group head: descending labels, cross-entropy, logit adjustment."""
+"""Losses of the logits of the linear group head: descending labels, cross-entropy, logit adjustment."""
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from groupdir.group_losses.base import GroupLoss
+from groupdir.config.group_losses import CEConfig, LogitAdjustedConfig, SoftConfig
+from groupdir.group_losses.base import GroupHead, GroupLoss
 from groupdir.losses import logit_adjusted_loss, soft_label_loss
 
 
 class Soft(GroupLoss):
     """Cross-entropy with symmetric descending soft labels, the paper's own (Pu et al. 2025, Eq. 4)."""
 
-    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
+    Config = SoftConfig
+
+    def __init__(self, config: SoftConfig, head: GroupHead) -> None:
+        super().__init__(config, head)
+        self.beta = config.beta
+
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
         """See `GroupLoss.loss`."""
-        return soft_label_loss(logits, group, self.spec.beta, reduction=self.spec.reduction)
+        return soft_label_loss(logits, group, self.beta)
 
 
 class CE(GroupLoss):
     """Cross-entropy with one-hot labels."""
 
-    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
+    Config = CEConfig
+
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
         """See `GroupLoss.loss`."""
-        return F.cross_entropy(logits.float(), group, reduction=self.spec.reduction)
+        return F.cross_entropy(logits.float(), group)
 
 
 class LogitAdjusted(GroupLoss):
     """Cross-entropy in which rare groups must win by a margin (Menon et al. 2021)."""
 
-    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
+    Config = LogitAdjustedConfig
+
+    def __init__(self, config: LogitAdjustedConfig, head: GroupHead) -> None:
+        super().__init__(config, head)
+        self.tau, self.counts = config.tau, head.counts
+
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
         """See `GroupLoss.loss`."""
-        return logit_adjusted_loss(logits, group, self.spec.counts, self.spec.tau, reduction=self.spec.reduction)
+        return logit_adjusted_loss(logits, group, self.counts, self.tau)

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from groupdir.config.group_losses import NeuralCollapseConfig
 from groupdir.errors import ConfigError
-from groupdir.group_losses.base import GroupHeadSpec, GroupLoss
+from groupdir.group_losses.base import GroupHead, GroupLoss
 from groupdir.losses import etf_dot_regression_loss, simplex_etf
 
 
@@ -21,26 +22,26 @@ class NeuralCollapse(GroupLoss):
     settings.
     """
 
+    Config = NeuralCollapseConfig
     etf: Tensor
 
-    def __init__(self, spec: GroupHeadSpec) -> None:
-        super().__init__(spec)
-        if not 2 <= spec.groups <= spec.dim:
+    def __init__(self, config: NeuralCollapseConfig, head: GroupHead) -> None:
+        super().__init__(config, head)
+        if not 2 <= head.groups <= head.dim:
             raise ConfigError(
-                f"method.groups: group loss nc needs 2 to {spec.dim} groups, as many as the features are wide, "
-                f"got {spec.groups}: take fewer, or a wider encoder"
+                f"method.groups: group loss nc needs 2 to {head.dim} groups, as many as the features are wide, "
+                f"got {head.groups}: take fewer, or a wider encoder"
             )
-        self.norm = nn.BatchNorm1d(spec.dim)
-        self.register_buffer("etf", simplex_etf(spec.dim, spec.groups).float())
+        self.length_penalty = config.length_penalty
+        self.norm = nn.BatchNorm1d(head.dim)
+        self.register_buffer("etf", simplex_etf(head.dim, head.groups).float())
 
-    def loss(self, z: Tensor, logits: Tensor, group: Tensor) -> Tensor:
+    def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
         """See `GroupLoss.loss`."""
-        penalty = self.spec.nc.length_penalty
-        loss = etf_dot_regression_loss(self._features(z), group, self.etf, penalty)
-        return loss * len(z) if self.spec.reduction == "sum" else loss
+        return etf_dot_regression_loss(self._features(z), group, self.etf, self.length_penalty)
 
     def logits(self, z: Tensor, logits: Tensor) -> Tensor:
-        """Products of the features with the simplex."""
+        """Return the products of the features with the simplex."""
         return self._features(z) @ self.etf
 
     def _features(self, z: Tensor) -> Tensor:
@@ -57,4 +58,4 @@ class NeuralCollapse(GroupLoss):
                 momentum=norm.momentum or 0.0,
                 eps=norm.eps,
             )
-        return x if self.spec.nc.length_penalty else F.normalize(x, dim=1)
+        return x if self.length_penalty else F.normalize(x, dim=1)

@@ -36,7 +36,7 @@ class VAE(Regressor):
         self.code = nn.Linear(encoder.dim, 2 * config.code)
         self.head = nn.Linear(config.code, 1)
         self.decoder = Decoder(config.code, encoder.spec) if config.lambda_reconstruction > 0 else None
-        self.loss: RegressionLoss = resolve("loss", config.loss.name)(config.loss, targets, train_y)
+        self.loss: RegressionLoss = resolve("regression_loss", config.loss.name)(config.loss, targets, train_y)
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """Terms `regression`, `kl` and `reconstruction` before their lambdas, and `loss`."""

@@ -49,11 +49,11 @@ class Vanilla(Regressor):
         return "encoder.", "head.", "loss." if plan.loss is None else "first_loss."
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """The criterion's value, and the predictions."""
+        """Return the value of the regression loss, and the predictions."""
         return self._losses(self.loss, z, batch)
 
     def pretrain_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The first stage's own criterion if it has one."""
+        """Return the terms by the regression loss of the first stage, if it has one of its own."""
         if self.first_loss is None:
             return super().pretrain_losses(batch)
         plain = replace(batch, weight=torch.ones_like(batch.weight))
@@ -72,5 +72,5 @@ class Vanilla(Regressor):
 
 
 def _loss(config: LossConfig, targets: Targets, train_y: np.ndarray) -> RegressionLoss:
-    made: RegressionLoss = resolve("loss", config.name)(config, targets, train_y)
+    made: RegressionLoss = resolve("regression_loss", config.name)(config, targets, train_y)
     return made

@@ -1,16 +1,39 @@
-"""Optimizers, and the learning rate as a pure function of the step, so that a resume needs no schedule's state."""
+"""The optimizer of a stage and its learning rate at each step."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from groupdir.config.optimizers import OptimConfig
+from groupdir.config.schedules import ScheduleConfig
 from groupdir.config.stage import Stage
 from groupdir.methods.base import Method
 from groupdir.part import Part
+from groupdir.registry import resolve
+
+
+class Schedule:
+    """Schedule of the learning rate over one stage. Subclasses set `Config` and define `factor`.
+
+    Args:
+        config: Section of the trial.
+    """
+
+    Config: ClassVar[type[ScheduleConfig]]
+
+    def __init__(self, config: ScheduleConfig) -> None:
+        self.config = config
+
+    def factor(self, step: int, steps: int) -> float:
+        """Return the factor of the learning rate at a step, without the warm-up.
+
+        Args:
+            step: Counted from 0.
+            steps: Steps of the whole stage, at least 1.
+        """
+        raise TypeError(f"{type(self).__name__} defines no factor")
 
 
 def build_optimizer(method: Method, stage: Stage) -> torch.optim.Optimizer:
@@ -35,31 +58,25 @@ def build_optimizer(method: Method, stage: Stage) -> torch.optim.Optimizer:
     groups = [group for group in groups if group["params"]]
     # One kernel a step on a GPU. On a CPU torch's own choice stays: results are promised bit for bit there.
     fused = True if next(method.parameters()).device.type == "cuda" else None
-    if config.name == "sgd":
-        return torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay, fused=fused)
-    make = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
-    return make(groups, betas=(config.momentum, 0.999), weight_decay=config.weight_decay, fused=fused)
+    made: torch.optim.Optimizer = resolve("optimizer", config.name)(config, groups, fused)
+    return made
 
 
 def lr_factor(config: OptimConfig, step: int, steps: int) -> float:
-    """The factor of the learning rate at a step.
+    """Return the factor of the learning rate at a step, warm-up included.
 
     Args:
-        config: The schedule.
+        config: The optimizer's section.
         step: Counted from 0.
-        steps: Of the whole stage.
+        steps: Steps of the whole stage.
 
-    >>> lr_factor(OptimConfig(schedule="cosine"), 50, 100)
+    >>> from groupdir.config.optimizers import AdamConfig
+    >>> lr_factor(AdamConfig(name="adam", schedule="cosine"), 50, 100)
     0.5
     """
     warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-    progress = step / max(1, steps)
-    if config.schedule == "cosine":
-        low = config.min_lr_ratio
-        return warm * (low + (1 - low) * (1 + math.cos(math.pi * progress)) / 2)
-    if config.schedule == "step":
-        return float(warm * config.decay ** sum(progress >= milestone for milestone in config.milestones))
-    return warm
+    schedule: Schedule = resolve("schedule", config.schedule.name)(config.schedule)
+    return warm * schedule.factor(step, max(1, steps))
 
 
 def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:

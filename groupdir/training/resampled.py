@@ -1,66 +1,58 @@
-"""The resampling that a trial asks for, done to a training split before anything else sees it."""
+"""The resampling that a trial asks for, done to the training split before anything else sees it."""
 
 from __future__ import annotations
 
-from functools import partial
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from groupdir.bins import bin_index, bins_between
-from groupdir.config.trial import ResamplingConfig
+from groupdir.config.resampling import ResamplingConfig
 from groupdir.data.base import Dataset, Split
 from groupdir.errors import ConfigError
-from groupdir.labels import LDS
-from groupdir.resampling import rare_by_count, rare_by_relevance, smogn, smoter
+from groupdir.registry import resolve
 
-WINDOW = LDS("gaussian", 5, 2.0)
-"""Counts are averaged over neighbouring bins before they are called rare, or every gap would be a bump of its own."""
+
+class Resampler:
+    """Resampler of a training split. Subclasses set `Config` and define `resample`.
+
+    Args:
+        config: Section of the trial.
+    """
+
+    Config: ClassVar[type[ResamplingConfig]]
+
+    def __init__(self, config: ResamplingConfig) -> None:
+        self.config = config
+
+    def resample(self, split: Split, dataset: Dataset, rng: np.random.Generator) -> Split:
+        """Return the split to train on.
+
+        Args:
+            split: The training split.
+            dataset: The data set, which says what inputs and labels mean.
+            rng: Source of all random numbers.
+
+        Raises:
+            ConfigError: The split cannot be resampled so.
+            ValueError: As `ConfigError`; the message is shown with the address `method.resampling`.
+        """
+        raise TypeError(f"{type(self).__name__} defines no resample")
 
 
 def resampled(split: Split, dataset: Dataset, config: ResamplingConfig, seed: int) -> Split:
-    """A training split with new samples of rare labels, and fewer of frequent ones.
+    """Return the training split by the resampler that a section names.
 
     Args:
         split: The training split.
-        dataset: For what its labels mean.
-        config: How.
-        seed: Of all draws.
+        dataset: The data set, which says what inputs and labels mean.
+        config: The section.
+        seed: Of all random numbers.
 
     Raises:
-        ConfigError: The inputs are no numbers that can lie between two others, or no label is rare, or all are.
+        ConfigError: The split cannot be resampled so.
     """
-    if dataset.inputs.kind == "token_pair":
-        raise ConfigError(
-            "method.resampling: words cannot be resampled: take data.inputs: embeddings, or set it to null"
-        )
-    if split.inputs[0].dtype == np.uint8:
-        raise ConfigError(
-            "method.resampling: photographs cannot be resampled, for what lies between two is none: set it to null"
-        )
-    rare = _rare(split.y, dataset, config)
-    rng = np.random.default_rng([seed, 77])
-    make = partial(smogn, perturbation=config.perturbation) if config.name == "smogn" else smoter
+    resampler: Resampler = resolve("resampling", config.name)(config)
     try:
-        found = make(
-            split.inputs[0],
-            split.y,
-            rare,
-            rng,
-            neighbors=config.neighbors,
-            ratio=config.ratio,
-            undersample=config.undersample,
-        )
+        return resampler.resample(split, dataset, np.random.default_rng([seed, 77]))
     except ValueError as error:
-        raise ConfigError(f"method.resampling: {error}: change its `rare` or `threshold`") from error
-    return Split((found.x.astype(np.float32),), found.y.astype(np.float32))
-
-
-def _rare(y: np.ndarray, dataset: Dataset, config: ResamplingConfig) -> npt.NDArray[np.bool_]:
-    if config.rare == "relevance":
-        return rare_by_relevance(y, threshold=config.threshold)
-    targets = dataset.targets
-    bins = bins_between(targets.low, targets.high, targets.bin_width)
-    occupied = len(np.unique(bin_index(y, targets.low, targets.bin_width, bins)))
-    below = config.threshold * len(y) / occupied
-    return rare_by_count(y, below=below, bin_width=targets.bin_width, low=targets.low, high=targets.high, lds=WINDOW)
+        raise ConfigError(f"method.resampling: {error}") from error

@@ -81,7 +81,7 @@ class SharedStage:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._store = None if where.store is None else where.store / name
         self._epochs = stage.epochs
-        constant = stage.optim.schedule == "constant"
+        constant = not stage.optim.schedule.follows_length
         self._keep = {stage.epochs, *(mark for mark in where.marks if constant and mark < stage.epochs)}
         self._names = tuple(name for name in method.state_dict() if name.startswith(method.changed(stage)))
         self._method = method

@@ -13,9 +13,10 @@ from groupdir.config.stage import Stage
 from groupdir.config.trial import MethodConfig, TrialConfig
 from groupdir.data.base import Dataset, Split
 from groupdir.data.transfer import as_tensor, on_device
-from groupdir.labels import LDS, sample_weights
 from groupdir.methods.base import Batch, Method
+from groupdir.registry import resolve
 from groupdir.training.device_memory import free_bytes
+from groupdir.weights.base import SampleWeights
 
 
 @dataclass(frozen=True)
@@ -106,18 +107,11 @@ def _gathered(tensor: Tensor, rows: Tensor, there: Tensor) -> Tensor:
 
 
 def _weights(config: MethodConfig, dataset: Dataset, y: np.ndarray) -> Tensor:
-    weights = config.weights
-    if weights is None:
+    """Return the sample weights (N,) that the method's section asks for."""
+    if config.weights is None:
         return torch.ones(len(y))
     targets = dataset.targets
-    lds = LDS(weights.lds.kernel, weights.lds.size, weights.lds.sigma) if weights.lds else None
-    found = sample_weights(
-        y,
-        bin_width=targets.bin_width,
-        low=targets.low,
-        high=targets.high if targets.weights_high is None else targets.weights_high,
-        mode=weights.mode,
-        lds=lds,
-        clip=weights.clip,
-    )
-    return torch.from_numpy(np.asarray(found, dtype=np.float32))
+    high = targets.high if targets.weights_high is None else targets.weights_high
+    mode: SampleWeights = resolve("weights", config.weights.mode)(config.weights)
+    weights = mode.weights(y, bin_width=targets.bin_width, low=targets.low, high=high)
+    return torch.from_numpy(weights)

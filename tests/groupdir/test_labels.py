@@ -115,12 +115,18 @@ def test_equal_frequency_follows_the_cumulative_fraction(y: np.ndarray, groups: 
         (lambda: LDS("gaussian", 4), "odd and >= 1, got 4"),
         (lambda: LDS("gaussian", 5, 0.0), "sigma must be > 0"),
         (lambda: LDS("box", 5), "got 'box'"),  # type: ignore[arg-type]
-        (lambda: sample_weights(np.ones(3), bin_width=1, mode="none"), "got 'none'"),  # type: ignore[call-overload]
+        (lambda: sample_weights(np.ones(3), bin_width=1, mode="none"), "unknown sample-weight mode 'none'"),
         (lambda: sample_weights(np.ones(0), bin_width=1, mode="inverse"), "N >= 1"),
         (lambda: sample_weights(np.ones(3), bin_width=0, mode="inverse"), "bin_width must be > 0"),
         (lambda: sample_weights(np.ones(3), bin_width=0, mode="inverse", high=5.0), "bin_width > 0 must hold"),
-        (lambda: sample_weights(np.ones(3), bin_width=1, mode="sqrt_inverse", clip=(5, 1000)), "needs mode 'inverse'"),
-        (lambda: sample_weights(np.ones(3), bin_width=1, mode="inverse", clip=(0, 2)), "0 < least <= most"),
+        (
+            lambda: sample_weights(np.ones(3), bin_width=1, mode="sqrt_inverse", clip=(5, 1000)),
+            "mode sqrt_inverse: clip: unknown key",
+        ),
+        (
+            lambda: sample_weights(np.ones(3), bin_width=1, mode="inverse", clip=(0, 2)),
+            "mode inverse: clip: must be .* 0 < least <= most",
+        ),
         (lambda: sample_weights(np.array([1.0, np.nan]), bin_width=1, mode="inverse"), "got 1 NaN"),
         (lambda: sample_weights(np.array([1e9]), bin_width=1, mode="inverse"), "more than 10 million bins"),
     ],
@@ -186,11 +192,11 @@ def weights_by_loops(y: np.ndarray, bins: int, mode: str, lds: LDS | None, clip:
 )
 def test_weights_are_the_definition(y: np.ndarray, mode: str, lds: LDS | None, clip: tuple[int, int] | None) -> None:
     clip = clip if mode == "inverse" else None
-    weight = sample_weights(y, bin_width=1, mode=mode, lds=lds, high=12, clip=clip)  # type: ignore[call-overload]
+    weight = sample_weights(y, bin_width=1, mode=mode, lds=lds, high=12, clip=clip)
     assert weight.dtype == np.float32
     assert weight == pytest.approx(weights_by_loops(y, 12, mode, lds, clip), rel=1e-5)
     assert weight.mean() == pytest.approx(1, rel=1e-5)
-    tensor = sample_weights(torch.from_numpy(y), bin_width=1, mode=mode, lds=lds, high=12, clip=clip)  # type: ignore[call-overload]
+    tensor = sample_weights(torch.from_numpy(y), bin_width=1, mode=mode, lds=lds, high=12, clip=clip)
     assert isinstance(tensor, torch.Tensor)
     assert tensor.tolist() == weight.tolist()
 

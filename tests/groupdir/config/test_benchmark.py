@@ -72,7 +72,17 @@ def test_a_grid_is_every_combination(tmp_path: Path) -> None:
     ]
     last = table.rows[-1].config
     assert last is not None
-    assert (last.method.groups, last.method.group_loss) == (5, "ce")  # type: ignore[attr-defined]
+    assert (last.method.groups, last.method.group_loss.name) == (5, "ce")  # type: ignore[attr-defined]
+
+
+def test_a_value_with_options_is_labelled_by_its_name(tmp_path: Path) -> None:
+    text = GRID.replace("[soft, ce]", "[soft, {name: rebat, decay: 0.5}]")
+    last = load_benchmark(write(tmp_path, text)).rows[-1]
+    assert (last.label, last.cell) == ("groups=5,group_loss=rebat", {"method.groups": 5, "method.group_loss": "rebat"})
+    assert last.config is not None
+    assert last.config.to_dict()["method"]["group_loss"]["decay"] == 0.5
+    twice = GRID.replace("[soft, ce]", "[{name: rebat, decay: 0.5}, {name: rebat, decay: 0.9}]")
+    assert len({row.folder for row in load_benchmark(write(tmp_path, twice)).rows}) == 4
 
 
 def test_several_grids_one_after_the_other(tmp_path: Path) -> None:
@@ -106,7 +116,7 @@ def test_mistakes(tmp_path: Path, old: str, new: str, says: str) -> None:
 
 
 def test_a_mistake_in_a_row_s_file_is_told_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"vanilla\.yaml:2: method\.loss: unknown loss 'l2'"):
+    with pytest.raises(ConfigError, match=r"vanilla\.yaml:2: method\.loss: unknown regression loss 'l2'"):
         load_benchmark(write(tmp_path, vanilla="method:\n  loss: l2\n  name: vanilla\n"))
 
 

@@ -127,7 +127,7 @@ def test_bad_domains(value: dict[str, Any]) -> None:
 def test_too_many_corners_are_thinned_but_every_end_is_there(tmp_path: Path) -> None:
     values = ", ".join(str(number) for number in range(1, 50))
     text = STUDY.replace("{int_range: [2, 10], step: 4}", f"{{choice: [{values}]}}").replace(
-        "name: group_dir", "name: group_dir\n  beta: {uniform: [1, 2]}\n  tau: {uniform: [1, 2]}"
+        "name: group_dir", "name: group_dir\n  beta: {uniform: [1, 2]}\n  lambda_soft: {uniform: [1, 2]}"
     )
     study = load_space(write(tmp_path, text))
     assert study.space.parameters["method.groups"] == Choice(tuple(range(1, 50)))

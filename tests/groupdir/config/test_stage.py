@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from groupdir.commands.rerun import _beside
+from groupdir.config.optimizers import AdamConfig
 from groupdir.config.space import StudyConfig
 from groupdir.config.stage import Stage, epochs_of, position, shareable
-from groupdir.config.trial import OptimConfig, TrialConfig
+from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError
 from groupdir.methods.base import Stage as StageForAuthors
 from groupdir.training.trainer import run_trial
@@ -18,7 +19,7 @@ CONTENT: dict[str, Any] = {
     "method": {"name": "tests.toy.staged:Warmed", "warmup": 3},
     "train": {"epochs": 4, "batch_size": 64},
 }
-ADAM = OptimConfig()
+ADAM = AdamConfig(name="adam")
 THREE = (Stage("a", 2, ADAM, predicts=False), Stage("b", 3, ADAM), Stage("c", 1, ADAM, predicts=False))
 
 

@@ -30,7 +30,12 @@ def faces() -> Faces:
 
 @pytest.fixture
 def stsb_folder(tmp_path: Path) -> Path:
-    """TSVs of 12, 4 and 4 pairs, embeddings of 6 numbers, and vectors of 3 numbers for most of the words, gzipped."""
+    """A folder as `write_stsb` makes it."""
+    return write_stsb(tmp_path)
+
+
+def write_stsb(tmp_path: Path) -> Path:
+    """Write TSVs of 12, 4 and 4 pairs, embeddings of 6 numbers, and vectors of 3 for most of the words, gzipped."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "sts-b-dir"
     folder.mkdir()

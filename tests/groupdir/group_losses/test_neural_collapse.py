@@ -3,42 +3,42 @@
 import pytest
 import torch
 
-from groupdir.config.group_losses import DOConfig, NCConfig
+from groupdir.config.group_losses import NeuralCollapseConfig
 from groupdir.errors import ConfigError
-from groupdir.group_losses.base import GroupHeadSpec
+from groupdir.group_losses.base import GroupHead
 from groupdir.group_losses.neural_collapse import NeuralCollapse
 
 
 def made(dim: int = 8, groups: int = 3, **options: float) -> NeuralCollapse:
     torch.manual_seed(0)
-    counts = torch.ones(groups, dtype=torch.int64)
-    return NeuralCollapse(GroupHeadSpec(dim, counts, 1.0, 1.0, "mean", NCConfig(**options), DOConfig()))
+    head = GroupHead(torch.nn.Identity(), torch.nn.Linear(dim, 2 * groups), torch.ones(groups, dtype=torch.int64))
+    return NeuralCollapse(NeuralCollapseConfig(name="nc", **options), head)
 
 
 def test_a_linear_encoder_collapses() -> None:
-    criterion, group = made(), torch.arange(3).repeat(8)
+    group_loss, group = made(), torch.arange(3).repeat(8)
     generator = torch.Generator().manual_seed(1)
     x = torch.eye(3)[group] + 0.1 * torch.randn(24, 3, generator=generator)
     encoder = torch.nn.Linear(3, 8)
-    etf = criterion.etf.clone()
-    optimizer = torch.optim.Adam([*encoder.parameters(), *criterion.parameters()], lr=0.05)
+    etf = group_loss.etf.clone()
+    optimizer = torch.optim.Adam([*encoder.parameters(), *group_loss.parameters()], lr=0.05)
     for _ in range(100):
         optimizer.zero_grad()
         z = encoder(x)
-        criterion.loss(z, z, group).backward()
+        group_loss.loss(z, z, group).backward()
         optimizer.step()
-    criterion.eval()
-    assert torch.equal(criterion.logits(encoder(x), z).argmax(1), group)
-    assert torch.equal(criterion.etf, etf)
-    assert float(criterion.loss(encoder(x), z, group).detach()) < 0.05
+    group_loss.eval()
+    assert torch.equal(group_loss.logits(encoder(x), z).argmax(1), group)
+    assert torch.equal(group_loss.etf, etf)
+    assert float(group_loss.loss(encoder(x), z, group).detach()) < 0.05
 
 
 def test_one_sample_is_normalised_by_the_running_statistics() -> None:
-    criterion = made()
+    group_loss = made()
     z = torch.randn(1, 8)
-    before = criterion.norm.running_mean.clone()  # type: ignore[union-attr]
-    assert criterion.loss(z, z, torch.tensor([1])).isfinite()
-    assert torch.equal(criterion.norm.running_mean, before)  # type: ignore[arg-type]
+    before = group_loss.norm.running_mean.clone()  # type: ignore[union-attr]
+    assert group_loss.loss(z, z, torch.tensor([1])).isfinite()
+    assert torch.equal(group_loss.norm.running_mean, before)  # type: ignore[arg-type]
 
 
 def test_a_length_penalty_leaves_lengths() -> None:

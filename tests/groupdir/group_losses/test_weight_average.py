@@ -6,13 +6,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from groupdir.config.group_losses import ReBATConfig
-from groupdir.group_losses.weight_average import WeightAverage
+from groupdir.group_losses.base import GroupHead
+from groupdir.group_losses.weight_average import ReBAT
 
 
-def made(**options: float) -> tuple[WeightAverage, nn.Module, nn.Linear]:
+def made(**options: float) -> tuple[ReBAT, nn.Module, nn.Linear]:
     torch.manual_seed(0)
-    encoder, head = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), nn.Linear(4, 6)
-    return WeightAverage(encoder, head, 3, ReBATConfig(**options)), encoder, head
+    encoder, layer = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), nn.Linear(4, 6)
+    head = GroupHead(encoder, layer, torch.ones(3, dtype=torch.int64))
+    return ReBAT(ReBATConfig(name="rebat", **options), head), encoder, layer
 
 
 def test_before_the_start_it_is_the_trained_one() -> None:
@@ -23,7 +25,8 @@ def test_before_the_start_it_is_the_trained_one() -> None:
     average.end_step()
     encoder.eval()
     x = torch.randn(5, 3)
-    assert torch.allclose(average(x), head(encoder(x)))
+    average_encoder, average_layer = average.predictors()
+    assert torch.allclose(average_layer(average_encoder(x)), head(encoder(x)))
     assert float(average.divergence(head(encoder(x))[:, :3], x).detach()) == 0
 
 
@@ -35,7 +38,7 @@ def test_after_the_start_it_averages_weights_and_running_statistics() -> None:
         head.weight += 1
         norm.running_mean += 4
     average.end_step()
-    assert torch.allclose(average.head.weight, old + 0.25)
+    assert torch.allclose(average.layer.weight, old + 0.25)
     assert torch.allclose(average.encoder[1].running_mean, torch.ones(4))  # type: ignore[index]
 
 
@@ -48,6 +51,9 @@ def test_divergence_by_hand_and_its_gradient() -> None:
     aim = head(encoder(x))[:, :3].softmax(1).detach()
     expected = 2 * (aim * (aim.log() - logits.log_softmax(1))).sum() / 5
     assert float(average.divergence(logits, x).detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    group = torch.tensor([0, 1, 2, 0, 1])
+    whole = average.loss(x, logits, group, (x,)).detach()
+    assert float(whole) == pytest.approx(float((F.cross_entropy(logits, group) + expected).detach()), rel=1e-5)
     (slope,) = torch.autograd.grad(average.divergence(logits, x), logits)
     assert torch.allclose(slope, 2 * (F.softmax(logits, 1) - aim) / 5, atol=1e-6)
 

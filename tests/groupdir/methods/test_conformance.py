@@ -1,4 +1,4 @@
-"""What is asked of every method and of every part that methods are composed of; all of them are found by name."""
+"""What is asked of every plug-in that is trained; the registry's tables say which there are."""
 
 import random
 from pathlib import Path
@@ -14,13 +14,14 @@ from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError
 from groupdir.part import Part
-from groupdir.registry import LOSSES, METHODS, REGULARIZERS
+from groupdir.registry import TABLES
 from groupdir.training.checkpoint import load_checkpoint
 from groupdir.training.evaluate import predict
 from groupdir.training.resampled import resampled
 from groupdir.training.trainer import Trainer, make_dataset, run_trial
 from tests.checkout import ROOT
-from tests.groupdir.methods.cases import CASES, METHOD_CASES, trial
+from tests.groupdir.methods.cases import CASES, METHOD_CASES, PLACES, case_trial, trial
+from tests.plugins import SUITES
 
 every_case = pytest.mark.parametrize("case", CASES)
 # The methods in every run; their parts, which go through the same code of theirs, with -m slow.
@@ -41,36 +42,22 @@ def steps(config: TrialConfig) -> list[dict[str, float]]:
     return [result.metrics for result in run_trial(config)]
 
 
-def test_every_plug_in_has_a_test_of_its_own() -> None:
-    """Of its module: groupdir/methods/vae.py is tested by tests/groupdir/methods/test_vae.py."""
-    targets = [*METHODS.values(), *LOSSES.values(), *REGULARIZERS.values()]
-    modules = {target.partition(":")[0] for target in targets}
-    group_losses = (ROOT / "groupdir/group_losses").glob("*.py")
-    modules |= {f"groupdir.group_losses.{path.stem}" for path in group_losses if path.stem not in ("__init__", "base")}
-    missing = []
-    for module in sorted(modules):
-        name = module.rpartition(".")[2]
-        path = (ROOT / "tests" / module.replace(".", "/")).with_name(f"test_{name}.py")
-        if not path.is_file() or "\ndef test_" not in path.read_text(encoding="utf-8"):
-            missing.append(f"{path.relative_to(ROOT)} must hold a test of {module}")
-    assert not missing, "\n".join(missing)
-
-
-def test_every_method_is_asked() -> None:
-    assert set(METHOD_CASES) == set(METHODS)
-    assert {name.partition("-")[2] for name in CASES if name.startswith("loss-")} == set(LOSSES) - {"mse"}
-    assert {name.partition("-")[2] for name in CASES if name.startswith("regularizer-")} == set(REGULARIZERS)
+def test_every_plug_in_that_is_trained_has_a_case() -> None:
+    here = "tests/groupdir/methods/test_conformance.py"
+    kinds = {kind for kind, suite in SUITES.items() if suite == here}
+    assert kinds == set(PLACES)
+    assert {f"{kind}-{name}" for kind in kinds for name in TABLES[kind]} <= set(CASES)
 
 
 @every_method
 def test_ten_steps_lower_its_loss(case: str) -> None:
     """On one batch, in the last stage, in the mean over seeds: random views and codes make single steps noisy."""
-    config = trial(CASES[case], data__size=32, optim__lr=0.003, train__epochs=12)
+    config = case_trial(case, data__size=32, optim__lr=0.003, train__epochs=12)
     losses = []
     for seed in range(3):
         trainer = Trainer(config.replaced({"seed": seed}))
         fit = [result.metrics["train_loss"] for result in trainer.epochs() if result.stage == "fit"]
-        third = len(fit) // 3 if case == "criterion-do" else len(fit)  # its objective changes by thirds
+        third = len(fit) // 3 if case == "group_loss-do" else len(fit)  # its objective changes by thirds
         losses.append(fit[:third])
     mean = np.mean(losses, axis=0)
     assert mean[-1] < mean[0], mean
@@ -85,7 +72,7 @@ def test_its_configuration_says_whether_it_predicts_groups(case: str) -> None:
 
 @every_case
 def test_state_dict_round_trip_and_resume(case: str, tmp_path: Path) -> None:
-    config = trial(CASES[case], encoder__dropout=0.2)
+    config = case_trial(case, encoder__dropout=0.2)
     total = Trainer(config).total_epochs
     stop = random.Random(case).randint(1, total - 1)
     whole, path = [], tmp_path / "trial.pt"
@@ -102,7 +89,7 @@ def test_state_dict_round_trip_and_resume(case: str, tmp_path: Path) -> None:
 
 @every_case
 def test_a_dry_step_leaves_no_trace(case: str) -> None:
-    config = trial(CASES[case], encoder__dropout=0.2, train__epochs=2)
+    config = case_trial(case, encoder__dropout=0.2, train__epochs=2)
     tried = Trainer(config)
     tried.dry_step()
     untouched = Trainer(config)
@@ -115,7 +102,7 @@ def test_a_dry_step_leaves_no_trace(case: str) -> None:
 @every_case
 @pytest.mark.parametrize("size", [1, 2])
 def test_batches_of_one_and_two(case: str, size: int) -> None:
-    config = trial(CASES[case], train__batch_size=size, train__epochs=2)
+    config = case_trial(case, train__batch_size=size, train__epochs=2)
     results = steps(config.replaced({"data.size": 13}))
     assert all(np.isfinite(row["train_loss"]) for row in results)
     assert np.isfinite(results[-1]["val_mae_all"])
@@ -123,7 +110,7 @@ def test_batches_of_one_and_two(case: str, size: int) -> None:
 
 @every_method
 def test_all_labels_equal(case: str) -> None:
-    config = trial(CASES[case], data__only=2)
+    config = case_trial(case, data__only=2)
     if config.method.resampling is not None:
         with pytest.raises(ConfigError, match=r"method\.resampling: some targets must be rare"):
             steps(config)
@@ -136,27 +123,27 @@ def test_all_labels_equal(case: str) -> None:
 @every_method
 def test_a_label_never_seen_in_training(case: str) -> None:
     """Predictions of its samples are finite; the middle of the range is missing, so that a group or a bin is empty."""
-    results = steps(trial(CASES[case], data__without=3, train__epochs=10))
+    results = steps(case_trial(case, data__without=3, train__epochs=10))
     assert results[-1]["val_mae_all"] < MEAN_PREDICTOR
 
 
 @every_method
 def test_bf16_autocast(case: str) -> None:
-    exact = steps(trial(CASES[case], train__epochs=1))[-1]["train_loss"]
-    rough = steps(trial(CASES[case], train__epochs=1, train__amp="bf16"))[-1]["train_loss"]
+    exact = steps(case_trial(case, train__epochs=1))[-1]["train_loss"]
+    rough = steps(case_trial(case, train__epochs=1, train__amp="bf16"))[-1]["train_loss"]
     assert rough == pytest.approx(exact, rel=0.05, abs=0.02)
 
 
 @every_method
 def test_same_seed_same_rows_and_another_seed_others(case: str) -> None:
-    rows = [[repr(row) for row in steps(trial(CASES[case], train__epochs=2, seed=seed))] for seed in (1, 1, 2)]
+    rows = [[repr(row) for row in steps(case_trial(case, train__epochs=2, seed=seed))] for seed in (1, 1, 2)]
     assert rows[0] == rows[1] != rows[2]
 
 
 @pytest.mark.slow
 @every_case
 def test_overfits_32_samples(case: str) -> None:
-    config = trial(CASES[case], data__size=32, train__epochs=150, train__keep="last", encoder__widths=[64])
+    config = case_trial(case, data__size=32, train__epochs=150, train__keep="last", encoder__widths=[64])
     trainer = Trainer(config)
     for _ in trainer.epochs():
         pass
@@ -169,17 +156,17 @@ def test_overfits_32_samples(case: str) -> None:
 @pytest.mark.slow
 @every_case
 def test_beats_the_mean_predictor_on_digits_in_three_epochs(case: str) -> None:
-    method = dict(CASES[case])
+    method = dict(CASES[case]["method"])
     if "pretrain" in method:
         method["pretrain"] = {**method["pretrain"], "epochs": 2}
-    if "criterion" in method and method["criterion"] == "rebat":
-        method["rebat"] = {"start": 0, "decay": 0.8}
+    if case == "group_loss-rebat":
+        method["group_loss"] = {"name": "rebat", "start": 0, "decay": 0.8}
     config = TrialConfig.from_dict(
         {
             "data": {"name": "digits", "train": 1200, "val_per_label": 2},
             "encoder": {"name": "convnet"},
             "method": method,
-            "optim": {"lr": 0.003},
+            "optim": {"lr": 0.003, **CASES[case].get("optim", {})},
             "train": {"epochs": 3, "batch_size": 32},
         }
     )

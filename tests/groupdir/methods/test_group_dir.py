@@ -1,12 +1,13 @@
-"""The paper's method: its terms, its routing, its criteria, and the parts that it shares with others."""
+"""GroupDIR, the paper's method: its terms, its routing, its group losses, and the parts that it shares with others."""
 
 import pytest
 import torch
 
 from groupdir.losses import group_contrastive_loss, soft_label_loss
 from groupdir.methods.base import Batch
+from groupdir.registry import TABLES
 from groupdir.training.trainer import Trainer
-from tests.groupdir.methods.cases import GROUP_LOSSES, JOINT, LDS, SMOOTHING, trial
+from tests.groupdir.methods.cases import JOINT, LDS, SMOOTHING, trial
 
 
 def batch_of(trainer: Trainer) -> Batch:
@@ -26,9 +27,9 @@ def test_the_loss_is_equation_5() -> None:
     assert torch.allclose(method.losses(batch, "fit")["loss"], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("criterion", GROUP_LOSSES)
-def test_the_predicted_group_chooses_the_expert(criterion: str) -> None:
-    trainer = Trainer(trial({**JOINT, "group_loss": criterion}))
+@pytest.mark.parametrize("group_loss", TABLES["group_loss"])
+def test_the_predicted_group_chooses_the_expert(group_loss: str) -> None:
+    trainer = Trainer(trial({**JOINT, "group_loss": group_loss}))
     method = trainer.method.eval()
     found = method.predict(trainer.training.inputs[0][:30])
     assert found.group is not None
@@ -46,15 +47,16 @@ def test_soft_routing_weighs_the_experts() -> None:
 
 
 def test_the_averaged_model_predicts_and_is_another_one() -> None:
-    section = {**JOINT, "group_loss": "rebat", "rebat": {"start": 0, "decay": 0.99}}
+    section = {**JOINT, "group_loss": {"name": "rebat", "start": 0, "decay": 0.99}}
     trainer = Trainer(trial(section))
     for _ in trainer.epochs():
         pass
     method, x = trainer.method.eval(), trainer.training.inputs[0][:30]
     online = method.head(method.encoder(x))[:, :5].argmax(1)  # type: ignore[operator]
-    average = method.average(x)[:, :5].argmax(1)  # type: ignore[operator]
+    encoder, layer = method.group_loss.predictors()  # type: ignore[operator, union-attr]
+    average = layer(encoder(x))[:, :5].argmax(1)
     assert torch.equal(method.predict(x).group, average)  # type: ignore[arg-type]
-    assert not torch.equal(method.head.weight, method.average.head.weight)  # type: ignore[union-attr, arg-type]
+    assert not torch.equal(method.head.weight, layer.weight)  # type: ignore[union-attr, arg-type]
     assert online.shape == average.shape
 
 

@@ -109,7 +109,7 @@ def test_resampling_trains_on_more_of_the_rare_and_weighs_what_it_made() -> None
         ({"regularizer": {"name": "rank"}}, "method.regularizer: unknown regularizer 'rank': did you mean 'ranksim'?"),
         ({"regularizer": {"name": "conr", "windo": 1}}, "unknown key: did you mean 'window'?"),
         ({"pretrain": {"by": "nothing"}}, "method.pretrain.by: must be one of"),
-        ({"resampling": {"name": "smote"}}, "method.resampling.name: must be one of 'smoter' or 'smogn'"),
+        ({"resampling": {"name": "smote"}}, "method.resampling: unknown resampler 'smote': did you mean 'smoter'?"),
     ],
 )
 def test_mistakes(method: dict[str, Any], says: str) -> None:

@@ -59,7 +59,7 @@ def test_predictions_move_towards_rare_labels() -> None:
     noisy = torch.full((4,), -1.8, requires_grad=True)
     target = torch.tensor([-2.0, -2.0, -2.0, -1.0])
     for name in ("bmc", "gai", "bni"):
-        cls = resolve("loss", name)
+        cls = resolve("regression_loss", name)
         loss = cls(cls.Config(name=name, sigma=1), TARGETS, Y)  # type: ignore[attr-defined]
         (slope,) = torch.autograd.grad(loss(noisy, target, torch.ones(4)), noisy)
         (plain,) = torch.autograd.grad((noisy - target).square().mean(), noisy)

@@ -16,7 +16,7 @@ PREDICTION, TARGET, WEIGHT = torch.tensor([0.0, 3.0]), torch.tensor([0.5, 0.0]),
 
 
 def value(section: dict[str, Any]) -> float:
-    cls = resolve("loss", section["name"])
+    cls = resolve("regression_loss", section["name"])
     config = cls.Config.model_validate(section)  # type: ignore[attr-defined]
     return float(cls(config, TARGETS, np.arange(10))(PREDICTION, TARGET, WEIGHT))
 

@@ -17,7 +17,7 @@ from groupdir.files.storage import Place
 from groupdir.training import stages
 from groupdir.training.stages import SharedStage, StageFolder, address
 from groupdir.training.trainer import Trainer, run_trial
-from tests.groupdir.methods.cases import CASES, trial
+from tests.groupdir.methods.cases import case_trial
 
 TWO_STAGES = ("two_stage", "pretrain-regression", "pretrain-rank_n_contrast")
 
@@ -33,7 +33,7 @@ def pretrained(found: list[tuple[int, str, str]]) -> list[int]:
 
 @pytest.mark.parametrize("case", TWO_STAGES)
 def test_the_second_trial_takes_it_and_ends_where_it_would_have(case: str, tmp_path: Path) -> None:
-    first = trial(CASES[case], encoder__dropout=0.2)
+    first = case_trial(case, encoder__dropout=0.2)
     second = first.replaced({"method.encoder_lr": 0.5})
     where = StageFolder(tmp_path)
     assert rows(first, where) == rows(first)
@@ -43,15 +43,15 @@ def test_the_second_trial_takes_it_and_ends_where_it_would_have(case: str, tmp_p
     assert taken == alone[len(pretrained(alone)) :]
 
 
-@pytest.mark.parametrize("criterion", ["ce", "nc", "do", "rebat"])
-def test_other_heads_on_the_same_encoder(criterion: str, tmp_path: Path) -> None:
-    first = trial(CASES["two_stage"])
-    other = first.replaced({"method.group_loss": criterion, "method.lambda_soft": 0.3, "method.beta": 2.0})
+@pytest.mark.parametrize("group_loss", ["ce", "nc", "do", "rebat"])
+def test_other_heads_on_the_same_encoder(group_loss: str, tmp_path: Path) -> None:
+    first = case_trial("two_stage")
+    other = first.replaced({"method.group_loss": group_loss, "method.lambda_soft": 0.3})
     where = StageFolder(tmp_path)
     rows(first, where)
     taken, alone = rows(other, where), rows(other)
     assert taken[-1] == alone[-1]
-    assert bool(pretrained(taken)) == (criterion == "rebat"), "the averaged model follows the encoder from the start"
+    assert bool(pretrained(taken)) == (group_loss == "rebat"), "the averaged model follows the encoder from the start"
 
 
 def key(config: TrialConfig) -> str:
@@ -76,12 +76,12 @@ def key(config: TrialConfig) -> str:
     ],
 )
 def test_what_decides_the_stage_is_in_its_address(change: dict[str, Any]) -> None:
-    config = trial(CASES["two_stage"])
+    config = case_trial("two_stage")
     assert key(config) != key(config.replaced(change))
 
 
 def test_the_length_is_in_the_address_only_where_the_rate_depends_on_it() -> None:
-    config = trial(CASES["two_stage"])
+    config = case_trial("two_stage")
     longer = {"method.pretrain.epochs": 9}
     assert key(config) == key(config.replaced(longer))
     cosine = config.replaced({"optim.schedule": "cosine"})
@@ -89,7 +89,7 @@ def test_the_length_is_in_the_address_only_where_the_rate_depends_on_it() -> Non
 
 
 def test_a_longer_stage_goes_on_from_a_shorter_one_and_leaves_marks(tmp_path: Path) -> None:
-    base = trial(CASES["two_stage"], encoder__dropout=0.2)
+    base = case_trial("two_stage", encoder__dropout=0.2)
     short, middle, long = (base.replaced({"method.pretrain.epochs": epochs}) for epochs in (2, 4, 6))
     where = StageFolder(tmp_path, marks=(2, 4, 6))
     assert pretrained(rows(short, where)) == [1, 2]
@@ -102,7 +102,7 @@ def test_a_longer_stage_goes_on_from_a_shorter_one_and_leaves_marks(tmp_path: Pa
 
 
 def test_nodes_that_share_no_folder_share_through_a_store(tmp_path: Path) -> None:
-    first = trial(CASES["two_stage"], encoder__dropout=0.2)
+    first = case_trial("two_stage", encoder__dropout=0.2)
     second = first.replaced({"method.encoder_lr": 0.5})
     store = Place.at(tmp_path / "store")
     one, two = (StageFolder(tmp_path / node, store=store) for node in ("one", "two"))
@@ -115,7 +115,7 @@ def test_nodes_that_share_no_folder_share_through_a_store(tmp_path: Path) -> Non
 
 
 def test_a_store_that_fails_is_told_of_and_the_stage_is_trained(tmp_path: Path) -> None:
-    config = trial(CASES["two_stage"])
+    config = case_trial("two_stage")
     (tmp_path / "file").touch()
     where = StageFolder(tmp_path / "one", store=Place.at(tmp_path / "file"))
     with pytest.warns(UserWarning, match="others train this stage anew"):
@@ -130,7 +130,7 @@ def train_slowly(config: TrialConfig, folder: Path) -> None:
 
 
 def test_another_goes_on_where_a_killed_one_was(tmp_path: Path) -> None:
-    config = trial(CASES["two_stage"]).replaced({"method.pretrain.epochs": 60, "optim.schedule": "cosine"})
+    config = case_trial("two_stage").replaced({"method.pretrain.epochs": 60, "optim.schedule": "cosine"})
     process = multiprocessing.get_context("spawn").Process(target=train_slowly, args=(config, tmp_path))
     process.start()
     end = time.monotonic() + 100
@@ -148,7 +148,7 @@ def test_another_goes_on_where_a_killed_one_was(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_ends_early_lets_others_train(tmp_path: Path) -> None:
-    config = trial(CASES["two_stage"])
+    config = case_trial("two_stage")
     epochs = run_trial(config, stages=StageFolder(tmp_path))
     next(epochs)
     epochs.close()  # type: ignore[attr-defined]
@@ -156,7 +156,7 @@ def test_a_trial_that_ends_early_lets_others_train(tmp_path: Path) -> None:
 
 
 def test_a_resumed_trial_goes_on_with_its_own_epochs(tmp_path: Path) -> None:
-    config = trial(CASES["two_stage"]).replaced({"method.pretrain.epochs": 4})
+    config = case_trial("two_stage").replaced({"method.pretrain.epochs": 4})
     where, path = StageFolder(tmp_path / "stages"), tmp_path / "trial.pt"
     epochs = run_trial(config, stages=where)
     next(epochs)
@@ -167,7 +167,7 @@ def test_a_resumed_trial_goes_on_with_its_own_epochs(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_costs_the_sharing_and_not_the_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = trial(CASES["two_stage"])
+    config = case_trial("two_stage")
 
     def full(path: Path, content: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -180,7 +180,7 @@ def test_a_full_disk_costs_the_sharing_and_not_the_trial(tmp_path: Path, monkeyp
 
 
 def test_a_file_of_another_stage_is_refused(tmp_path: Path) -> None:
-    config = trial(CASES["two_stage"])
+    config = case_trial("two_stage")
     rows(config, StageFolder(tmp_path))
     (file,) = tmp_path.glob("*/epoch-*.pt")
     content = torch.load(file, weights_only=True)

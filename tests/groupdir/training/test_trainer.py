@@ -156,7 +156,7 @@ def test_exploding_loss_fails() -> None:
 def test_checkpoint_of_another_configuration_or_broken(tmp_path: Path) -> None:
     path = tmp_path / "trial.pt"
     next(run_trial(trial("joint"))).save(path)
-    with pytest.raises(DataError, match=r"another configuration: method.beta was 1.0, is 2.0"):
+    with pytest.raises(DataError, match=r"another configuration: method.group_loss.beta was 1.0, is 2.0"):
         list(run_trial(trial("joint").replaced({"method.beta": 2}), resume=path))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataError, match="broken"):

@@ -163,7 +163,7 @@ def test_ablations_stand_on_the_best_trial_and_are_made_once(study: Study, sugge
     assert [(t.label, t.seed) for t in made] == [(label, s) for label in ("as chosen", "hard labels") for s in (1, 2)]
     best = study.state.trials[1]
     assert made[0].config == {**best.config, "seed": 1}
-    assert made[2].config["method"] == {**best.config["method"], "group_loss": "ce"}
+    assert made[2].config["method"] == {**best.config["method"], "group_loss": {"name": "ce"}}
     train(study, 3, [1.0], "finished")
     assert suggest_ablations(study) == [4, 5, 6]
 

@@ -1,0 +1,93 @@
+"""Values put into the content of a configuration by address, as `--set`, an ablation or a benchmark's row asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from groupdir.config.base import Plugin
+from groupdir.config.fields import model_at, plugin_at
+from groupdir.config.yamlfile import Address
+
+
+def put(data: dict[str, Any], address: Sequence[str | int], value: Any) -> None:
+    """Set the value at an address, making the mappings on the way; a section set to null becomes a mapping."""
+    for part in address[:-1]:
+        inner = data.get(str(part))
+        if not isinstance(inner, dict):
+            inner = {}
+            data[str(part)] = inner
+        data = inner
+    data[str(address[-1])] = value
+
+
+def change(model: type[BaseModel], data: dict[str, Any], address: Address, value: Any) -> None:
+    """Set the value at an address of a content that may be complete, such as one that a trial has written.
+
+    The content stays one that its model accepts where that is possible:
+
+    - A plug-in that stands there by its name alone, or by default, becomes a mapping, so that an option can be set.
+    - A short form and its long form replace each other, such as `method.beta` and `method.group_loss.beta`.
+    - With another name, options of the former plug-in disappear that the new one does not know and that have their
+      default value. An option with another value stays, and is refused as unknown: it would be ignored.
+
+    Args:
+        model: Model of the whole content.
+        data: The content, which is changed.
+        address: Keys from the top.
+        value: The new value.
+    """
+    for end in range(1, len(address)):
+        mark, section = plugin_at(model, data, address[:end]), _at(data, address[:end])
+        name = _default_name(model, data, address[:end]) if section is None else section
+        if mark is not None and isinstance(name, str):
+            put(data, address[:end], {mark.key: name})
+    for end in range(len(address)):
+        for short, long in getattr(model_at(model, data, address[:end]), "shorthands", {}).items():
+            changed = address[end:]
+            if changed == (short,):
+                _remove(data, (*address[:end], *long))
+            elif changed and long[: len(changed)] == changed:
+                _remove(data, (*address[:end], short))
+    section, option = address[:-1], str(address[-1])
+    mark = plugin_at(model, data, section)
+    if mark is not None and mark.key == option:
+        _forget_defaults(mark, _at(data, section), value)
+    put(data, address, value)
+
+
+def _default_name(model: type[BaseModel], data: Any, address: Address) -> Any:
+    """Return the name of the plug-in that a missing section means, or None."""
+    owner, mark = model_at(model, data, address[:-1]), plugin_at(model, data, address)
+    if owner is None or mark is None:
+        return None
+    default = owner.model_fields[str(address[-1])].default
+    return default if isinstance(default, str) else getattr(default, mark.key, mark.default)
+
+
+def _forget_defaults(mark: Plugin, section: Any, name: Any) -> None:
+    """Remove the options of a plug-in that another one does not know, where they have their default values."""
+    old, new = mark.model(section), mark.model(name)
+    if old is None or new is None or not isinstance(section, dict):
+        return
+    try:
+        defaults = mark.options({mark.key: section.get(mark.key, mark.default)}).model_dump(mode="json")
+    except ValidationError:  # the former plug-in has options without a default
+        return
+    for option, default in defaults.items():
+        if option not in new.model_fields and option in section and section[option] == default:
+            del section[option]
+
+
+def _at(data: Any, address: Address) -> Any:
+    for part in address:
+        data = data.get(part) if isinstance(data, Mapping) else None
+    return data
+
+
+def _remove(data: dict[str, Any], address: Address) -> None:
+    holder = _at(data, address[:-1])
+    if isinstance(holder, dict):
+        holder.pop(str(address[-1]), None)

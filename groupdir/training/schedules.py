@@ -1,0 +1,46 @@
+"""Schedules of the learning rate: pure functions of the step, so that a resume needs no schedule's state."""
+
+from __future__ import annotations
+
+import math
+
+from groupdir.config.schedules import ConstantConfig, CosineConfig, StepConfig
+from groupdir.training.optim import Schedule
+
+
+class Constant(Schedule):
+    """The same rate at every step."""
+
+    Config = ConstantConfig
+
+    def factor(self, step: int, steps: int) -> float:
+        """See `Schedule.factor`."""
+        return 1.0
+
+
+class Cosine(Schedule):
+    """Half a cosine, from the full rate down to `min_lr_ratio` of it."""
+
+    Config = CosineConfig
+
+    def __init__(self, config: CosineConfig) -> None:
+        super().__init__(config)
+        self.low = config.min_lr_ratio
+
+    def factor(self, step: int, steps: int) -> float:
+        """See `Schedule.factor`."""
+        return self.low + (1 - self.low) * (1 + math.cos(math.pi * (step / steps))) / 2
+
+
+class Step(Schedule):
+    """A factor `decay` at each of the `milestones`."""
+
+    Config = StepConfig
+
+    def __init__(self, config: StepConfig) -> None:
+        super().__init__(config)
+        self.milestones, self.decay = config.milestones, config.decay
+
+    def factor(self, step: int, steps: int) -> float:
+        """See `Schedule.factor`."""
+        return float(self.decay ** sum(step / steps >= milestone for milestone in self.milestones))

@@ -1,0 +1,57 @@
+"""Weights from the number of samples in the label's bin: its inverse, or the inverse of its square root."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from groupdir.config.weights import InverseConfig, LDSConfig, SqrtInverseConfig
+from groupdir.labels import LDS
+from groupdir.weights.base import LabelCounts, SampleWeights
+
+
+class Inverse(SampleWeights):
+    """One over the count of the label's bin (INV), smoothed over bins with `lds`.
+
+    Source: Yang et al. 2021. Published for ages: counts clipped to 5..1000.
+    """
+
+    Config = InverseConfig
+
+    def __init__(self, config: InverseConfig) -> None:
+        super().__init__(config)
+        self.clip, self.lds = config.clip, config.lds
+
+    def weigh(self, labels: LabelCounts) -> npt.NDArray[np.floating]:
+        """See `SampleWeights.weigh`."""
+        counts = labels.counts if self.clip is None else np.clip(labels.counts, *self.clip)
+        return _inverted(counts, labels.bins, self.lds)
+
+
+class SqrtInverse(SampleWeights):
+    """One over the square root of the count of the label's bin (SQINV), smoothed over bins with `lds`.
+
+    Source: Yang et al. 2021.
+    """
+
+    Config = SqrtInverseConfig
+
+    def __init__(self, config: SqrtInverseConfig) -> None:
+        super().__init__(config)
+        self.lds = config.lds
+
+    def weigh(self, labels: LabelCounts) -> npt.NDArray[np.floating]:
+        """See `SampleWeights.weigh`."""
+        return _inverted(np.sqrt(labels.counts), labels.bins, self.lds)
+
+
+def _inverted(
+    counts: npt.NDArray[np.float64], bins: npt.NDArray[np.int64], lds: LDSConfig | None
+) -> npt.NDArray[np.floating]:
+    """Return one over the smoothed count of each sample's bin."""
+    if lds is not None:
+        kernel = LDS(lds.kernel, lds.size, lds.sigma)
+        half = kernel.size // 2
+        counts = np.convolve(counts, kernel.window(), mode="full")[half : half + len(counts)]
+    inverse: npt.NDArray[np.floating] = 1 / counts[bins]
+    return inverse
