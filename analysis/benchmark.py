@@ -14,10 +14,10 @@ import yaml
 from analysis.published import TABLES
 from analysis.ruled import Ruled
 from groupdir.errors import DataError
+from groupdir.files.schema import refuse_old_benchmark
+from groupdir.files.study_files import BENCHMARK, CONFIRMED, RESULT, SEED_PREFIX
 from groupdir.metrics import METRICS, ORACLE, Metric, metric_name, parse_metric
 
-RECORD = "benchmark.yaml"
-CONFIRMED = "confirmed"
 PAPER = "  in the paper"
 COLUMNS = {"table1": ("mae", "gm"), "table3": ("mse", "pearson")}
 """Shape -> the two metrics of its columns, each for all samples and for every shot."""
@@ -58,7 +58,8 @@ def load_benchmark_results(folder: str | Path) -> Results:
     Raises:
         DataError: The folder is no benchmark's, or a result is broken.
     """
-    path = Path(folder) / RECORD
+    refuse_old_benchmark(Path(folder))
+    path = Path(folder) / BENCHMARK
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         config, rows = content["benchmark"], content["rows"]
@@ -158,7 +159,7 @@ def _text(value: tuple[float, float | None], digits: int) -> str:
 def _seeds(folder: Path) -> list[dict[str, float]]:
     """The test metrics of every finished seed, without their prefix."""
     found = []
-    for path in sorted(folder.glob("*/seed_*/result.json")):
+    for path in sorted(folder.glob(f"*/{SEED_PREFIX}*/{RESULT}")):
         try:
             metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
             found.append({name.removeprefix("test_"): float(value) for name, value in metrics.items()})

@@ -11,10 +11,8 @@ from typing import Any
 import pandas as pd
 
 from groupdir.errors import DataError
-from groupdir.files.records import PARAM, read_parquet
-
-_TRIAL_COLUMNS = {"trial", "seed", "role", "label", "status", "digest", "epochs", "epoch", "seconds"}
-_EPOCH_COLUMNS = {"trial", "seed", "epoch"}
+from groupdir.files.parquet import read_parquet
+from groupdir.files.study_files import EPOCH_KEY, EPOCHS, PARAM, TRIAL_FIELDS, TRIALS
 
 
 @dataclass(frozen=True)
@@ -67,26 +65,26 @@ def load_results(folder: str | Path) -> StudyResults:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: must be the folder of a study, such as results/digits; there is no such folder")
-    trials, footer = _read(folder, "trials.parquet", _TRIAL_COLUMNS)
-    epochs, _ = _read(folder, "epochs.parquet", _EPOCH_COLUMNS)
+    trials, footer = _read(folder, TRIALS, set(TRIAL_FIELDS))
+    epochs, _ = _read(folder, EPOCHS, set(EPOCH_KEY))
     study = footer["study"]
     objectives = study.get("search", {}).get("objectives") or {}
     missing = [metric for metric in objectives if metric not in trials.columns]
     if missing or not objectives:
         what = f"has no column {', '.join(missing)}" if missing else "names no objectives in its footer"
-        raise DataError(f"{folder / 'trials.parquet'}: {what}: there is no front to find; search again")
+        raise DataError(f"{folder / TRIALS}: {what}: there is no front to find; search again")
     trials = trials.sort_values("trial", ignore_index=True)
     if trials["trial"].duplicated().any():
-        raise DataError(f"{folder / 'trials.parquet'}: must hold one row per trial, got some twice")
+        raise DataError(f"{folder / TRIALS}: must hold one row per trial, got some twice")
     return StudyResults(
         folder=folder,
         name=str(study.get("name") or folder.resolve().name),
         footer=footer,
         study=study,
         trials=trials,
-        epochs=epochs.sort_values(["trial", "seed", "epoch"], ignore_index=True),
+        epochs=epochs.sort_values(list(EPOCH_KEY), ignore_index=True),
         configs={int(trial): config for trial, config in footer["configs"].items()},
-        params=_params(trials, folder / "trials.parquet"),
+        params=_params(trials, folder / TRIALS),
         objectives=dict(objectives),
     )
 

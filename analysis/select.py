@@ -17,12 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.constraints import keep_constraints
-from analysis.files import write_whole
 from analysis.load import StudyResults, short_text
 from analysis.pareto import pareto_front
 from analysis.rules import KNEE, RULES
 from groupdir.errors import DataError
-from groupdir.files.records import PARAM, write_parquet
+from groupdir.files.parquet import write_parquet
+from groupdir.files.study_files import FRONT, PARAM, TRIALS, best_file
+from groupdir.files.write_whole import write_whole
 from groupdir.metrics import ALL, ALL_AND_SHOTS, metric_name, parse_metric, sign
 
 
@@ -146,7 +147,7 @@ def select_config(study: StudyResults, rule: str, *, include_stopped: bool = Fal
     front = find_front(study, include_stopped=include_stopped)
     trial = choose(study, front, rule)
     if trial not in study.configs:
-        raise DataError(f"{study.folder / 'trials.parquet'}: the footer has no configuration of trial {trial}")
+        raise DataError(f"{study.folder / TRIALS}: the footer has no configuration of trial {trial}")
     row = front[front["trial"] == trial].iloc[0]
     metrics = dict.fromkeys([*study.objectives, *shot_metrics_of(study)])
     lines = [
@@ -158,8 +159,8 @@ def select_config(study: StudyResults, rule: str, *, include_stopped: bool = Fal
     ]
     header = "".join(f"# {' '.join(line.split())}\n" for line in lines)  # a name with a line break stays a comment
     body = yaml.safe_dump(dict(study.configs[trial]), sort_keys=False, allow_unicode=True)
-    file = write_whole(study.folder / f"best_{rule}.yaml", header + body)
-    write_parquet(study.folder / "front.parquet", _plain_rows(front), dict(study.footer))
+    file = write_whole(study.folder / best_file(rule), header + body)
+    write_parquet(study.folder / FRONT, _plain_rows(front), dict(study.footer))
     return Selection(rule, trial, front, file)
 
 

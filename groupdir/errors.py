@@ -14,6 +14,19 @@ class DataError(GroupdirError):
     """Data set that is missing, broken, or different from its configuration."""
 
 
+class FileWriteError(DataError):
+    """A file or folder that cannot be written.
+
+    Args:
+        message: What is wrong, where, and what to do.
+        disk_full: Whether the disk or the user's quota is full.
+    """
+
+    def __init__(self, message: str, disk_full: bool = False) -> None:
+        super().__init__(message)
+        self.disk_full = disk_full
+
+
 class MethodError(GroupdirError):
     """Training that went wrong, such as by a loss that is not finite. The trial fails and is never chosen."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +11,23 @@ from ray import tune
 
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset
-from groupdir.errors import DataError, DeviceMemoryError, DiskFullError, GroupdirError, NodeError, OtherCodeError
-from groupdir.files.records import EPOCH_REPORT
+from groupdir.errors import (
+    DataError,
+    DeviceMemoryError,
+    DiskFullError,
+    FileWriteError,
+    GroupdirError,
+    NodeError,
+    OtherCodeError,
+)
 from groupdir.files.storage import Place, local_copy
+from groupdir.files.study_files import CHECKPOINT, EPOCH_REPORT, STAGES
+from groupdir.files.write_whole import FULL
 from groupdir.node.gpu_share import trainer_on_share
 from groupdir.node.probe import code_digest
 from groupdir.training.device_memory import told
 from groupdir.training.stages import StageFolder
 from groupdir.training.trainer import EpochResult, Trainer
-
-CHECKPOINT = "trial.pt"
 
 
 class TrialTrainable(tune.Trainable):
@@ -85,7 +91,7 @@ class TrialTrainable(tune.Trainable):
         place = Place.at(shared["place"])
         if place.path is not None:
             return StageFolder(place.path, tuple(shared["marks"]))
-        return StageFolder(Path(self.logdir).parent.parent / "stages", tuple(shared["marks"]), place)
+        return StageFolder(Path(self.logdir).parent.parent / STAGES, tuple(shared["marks"]), place)
 
     @property
     def gpu_share(self) -> float:
@@ -114,8 +120,9 @@ class TrialTrainable(tune.Trainable):
         """
         try:
             return super().save(checkpoint_dir)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        except (OSError, FileWriteError) as error:
+            full = error.disk_full if isinstance(error, FileWriteError) else error.errno in FULL
+            if not full:
                 raise
             raise DiskFullError(
                 f"node {socket.gethostname()}: there must be room for a checkpoint, got: {error}: free some there, and "

@@ -141,9 +141,10 @@ def status(
             from launch.cluster.commands import status as run_there
 
             return run_there(cluster)
+        from groupdir.files.study_files import RESULTS
         from launch.cluster.status import status as run_here
 
-        return run_here(Path("results"))
+        return run_here(Path(RESULTS))
 
     finish(run)
 

@@ -15,16 +15,15 @@ from groupdir.commands.rerun import rerun
 from groupdir.config.benchmark import Benchmark, BenchmarkConfig, Row, load_benchmark
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
-from groupdir.files.records import read_parquet
+from groupdir.files.parquet import read_parquet
+from groupdir.files.schema import refuse_old_benchmark
 from groupdir.files.storage import Place
+from groupdir.files.study_files import BENCHMARK, CHOSEN, CONFIRMED, TRIALS, results_folder, space_file
+from groupdir.files.write_whole import write_whole
 from groupdir.metrics import parse_metric, sign
 from groupdir.registry import did_you_mean
 from launch.study.checkpoints import kept_checkpoint
-from launch.study.study import BENCHMARK
 
-CHOSEN = "chosen.yaml"
-CONFIRMED = "confirmed"
-SPACE = "{}.space.yaml"
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
@@ -56,7 +55,7 @@ def run_benchmark(
     """
     benchmark = load_benchmark(file, overrides)
     rows = _wanted(benchmark, only)
-    folder = Path(out).expanduser() if out is not None else Path("results") / benchmark.name
+    folder = results_folder(benchmark.name, out)
     _record(benchmark, folder)
     failed = []
     for number, row in enumerate(rows, 1):
@@ -116,7 +115,7 @@ def choose(study: Path, metric: str) -> Chosen:
     Raises:
         DataError: No trial finished, or the study has no such metric.
     """
-    path = study / "trials.parquet"
+    path = study / TRIALS
     content, footer = read_parquet(path)
     rows = [
         row
@@ -129,7 +128,7 @@ def choose(study: Path, metric: str) -> Chosen:
     config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
     word = parse_metric(metric).metric.best
     head = f"# trial {best['trial']} of {len(rows)} finished: the {word} {metric}, {best[metric]:.6g}\n"
-    _write(study / CHOSEN, head + config.to_yaml())
+    write_whole(study / CHOSEN, head + config.to_yaml())
     where = footer["study"].get("search", {}).get("storage_path")
     storage = None if where is None else Place.at(where) / footer["study"]["name"]
     return Chosen(config, kept_checkpoint(study, best["trial"], storage))
@@ -155,15 +154,16 @@ def _record(benchmark: Benchmark, folder: Path) -> None:
         "benchmark": benchmark.config.model_dump(),
         "rows": rows,
     }
+    refuse_old_benchmark(folder)
     files = {BENCHMARK: yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}
-    files |= {SPACE.format(row.folder): row.study.to_yaml() for row in benchmark.rows if row.study is not None}
+    files |= {space_file(row.folder): row.study.to_yaml() for row in benchmark.rows if row.study is not None}
     different = [name for name, text in files.items() if (folder / name).is_file() and _read(folder / name) != text]
     if different or (folder.exists() and not (folder / BENCHMARK).is_file()):
         what = f"holds another {different[0]}" if different else "is there and is no benchmark"
         raise ConfigError(f"{folder}: {what}, and nothing is written over: take another --out, or remove it")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        _write(folder / name, text)
+        write_whole(folder / name, text)
 
 
 def _search(row: Row, folder: Path, skip_doctor: bool) -> int:
@@ -174,14 +174,8 @@ def _search(row: Row, folder: Path, skip_doctor: bool) -> int:
         return 0
     if study.exists():
         return resume(study, skip_doctor)
-    return search(folder / SPACE.format(row.folder), (), study, skip_doctor)
+    return search(folder / space_file(row.folder), (), study, skip_doctor)
 
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError, DataError
-from groupdir.files.records import write_parquet
+from groupdir.files.parquet import write_parquet
+from groupdir.files.study_files import SIMULATION
 from groupdir.registry import did_you_mean
-from groupdir.study.store import Store
+from groupdir.study.read import event_log
 from launch.control.audit import audit as audit_events
 from launch.sampling.searcher import SAMPLERS
 from launch.schedulers import SCHEDULERS
@@ -27,20 +27,17 @@ from launch.simulation.quality import FrontQuality
 from launch.simulation.searches import rows, table
 from launch.simulation.searches import simulate as simulate_one
 from launch.simulation.surrogate import Interpolated, Nearest, Source
-from launch.study.study import CONFIG, STORE
 
 SOURCES: dict[str, Callable[[Curves], Source]] = {"nearest": Nearest, "interpolated": Interpolated}
 
 
 def audit(folder: Path) -> int:
     """Makes a study's choices again. 0 if all come out the same, else 1."""
-    store = Store.open(folder / STORE, readonly=True)
-    config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
-    search = config.search
-    found = audit_events(store.events(), config, lambda: SCHEDULERS[search.scheduler.name].from_config(search))
-    store.close()
+    with event_log(folder) as (config, store):
+        search = config.search
+        found = audit_events(store.events(), config, lambda: SCHEDULERS[search.scheduler.name].from_config(search))
     print(", ".join(f"{count} {kind}" for kind, count in found.checked.items()) + " made again")
-    print("\n".join(found.wrong) or "each follows from the record")
+    print("\n".join(found.wrong) or "each follows from the event log")
     return 1 if found.wrong else 0
 
 
@@ -136,5 +133,5 @@ def simulate(studies: Sequence[Path], kinds: Simulated, out: Path) -> int:
         shape.add_row(*line)
     Console(width=160 if not sys.stdout.isatty() else None).print(shape)
     out.mkdir(parents=True, exist_ok=True)
-    write_parquet(out / "simulation.parquet", rows(results), {"source": source.name, "studies": [*map(str, studies)]})
+    write_parquet(out / SIMULATION, rows(results), {"source": source.name, "studies": [*map(str, studies)]})
     return subprocess.run([sys.executable, "-m", "analysis", "simulation", str(out)], check=False).returncode

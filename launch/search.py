@@ -12,6 +12,7 @@ from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
 from groupdir.files.storage import Place, is_uri
+from groupdir.files.study_files import results_folder
 from groupdir.metrics import SHOTS, parse_metric
 from groupdir.registry import did_you_mean
 from groupdir.training.trainer import make_dataset
@@ -54,7 +55,7 @@ def search(
     """
     config = load_space(file, overrides)
     check_names(config)
-    folder = Path(out).expanduser() if out is not None else Path("results") / config.name
+    folder = results_folder(config.name, out)
     refuse_existing(folder)
     refuse_taken(config)
     for earlier in config.search.warm_start:
@@ -103,7 +104,7 @@ def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | 
     """Prints what `search` would run, and runs nothing."""
     config = load_space(file, overrides)
     check_names(config)
-    print(plan(config, Path(out) if out is not None else Path("results") / config.name))
+    print(plan(config, results_folder(config.name, out)))
     return 0
 
 
@@ -124,7 +125,7 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
     """
     if is_uri(folder):
         place = Place.at(folder)
-        folder = Path(out).expanduser() if out is not None else Path("results") / place.name
+        folder = results_folder(place.name, out)
         bring_back(place, folder)
         print(f"made {folder} from the copy in its storage")
     study = Study.open(Path(folder).expanduser())

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.files import write_whole
 from groupdir.errors import DataError
+from groupdir.files.write_whole import write_whole
 from groupdir.metrics import SHOTS
 
 COLORS = ("#1d4ed8", "#f59e0b", "#c2410c", "#7e22ce", "#64748b")

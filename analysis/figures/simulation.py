@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.files import write_whole
 from groupdir.errors import DataError
-from groupdir.files.records import read_parquet
+from groupdir.files.parquet import read_parquet
+from groupdir.files.study_files import SIMULATION, SIMULATION_FIGURE
+from groupdir.files.write_whole import write_whole
 
 COLORS = ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#64748b", "#b45309", "#0e7490", "#be185d")
 STEPS = 120
@@ -28,10 +29,10 @@ def simulation_figure(folder: str | Path) -> Path:
         DataError: The file is missing, or holds no point.
     """
     folder = Path(folder)
-    table, _ = read_parquet(folder / "simulation.parquet")
+    table, _ = read_parquet(folder / SIMULATION)
     points = table.to_pandas()
     if points.empty:
-        raise DataError(f"{folder / 'simulation.parquet'}: must hold at least one finished trial, got none")
+        raise DataError(f"{folder / SIMULATION}: must hold at least one finished trial, got none")
     workers = sorted(points["workers"].unique())
     figure = Figure(figsize=(9.0, 3.0 * len(workers)), dpi=130, layout="constrained")
     for row, axes in zip(workers, figure.subplots(len(workers), 2, squeeze=False), strict=True):
@@ -43,7 +44,7 @@ def simulation_figure(folder: str | Path) -> Path:
     figure.axes[0].legend(frameon=False, fontsize=7, loc="lower right")
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    return write_whole(folder / "simulation.png", drawn.getvalue())
+    return write_whole(folder / SIMULATION_FIGURE, drawn.getvalue())
 
 
 def _draw(axes: Axes, points: pd.DataFrame, name: str) -> None:

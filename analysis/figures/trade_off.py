@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.files import write_whole
 from analysis.load import StudyResults
 from analysis.pareto import pareto_front
 from analysis.select import choices, costs, find_front, metric_of
 from groupdir.errors import DataError
+from groupdir.files.write_whole import write_whole
 from groupdir.metrics import parse_metric
 
 

@@ -15,11 +15,12 @@ from plotly.offline import get_plotlyjs
 
 from analysis.ablations import BASELINE, Spread, ablations, findings
 from analysis.figures.trade_off import front_figure
-from analysis.files import write_whole
 from analysis.load import StudyResults
 from analysis.page.plots import curves_plot, front_plot, parallel_plot
 from analysis.select import choices, find_front, front_table, metric_of
 from groupdir import __version__
+from groupdir.files.study_files import FRONT_FIGURE, REPORT, STUDY_CONFIG, best_file
+from groupdir.files.write_whole import write_whole
 from groupdir.metrics import ALL
 
 _CSS = """
@@ -47,8 +48,8 @@ def write_report(study: StudyResults) -> Path:
     Raises:
         DataError: No trial finished, or the folder cannot be written.
     """
-    front_figure(study, study.folder / "front.png")
-    return write_whole(study.folder / "report.html", report_page(study))
+    front_figure(study, study.folder / FRONT_FIGURE)
+    return write_whole(study.folder / REPORT, report_page(study))
 
 
 def report_page(study: StudyResults) -> str:
@@ -162,9 +163,9 @@ def _spreads(table: dict[str, dict[str, Spread]], label: str, metrics: Sequence[
 
 def _commands(study: StudyResults, chosen: dict[str, int]) -> str:
     folder = shlex.quote(str(study.folder))
-    space = shlex.quote(str(study.folder / "study.yaml"))
+    space = shlex.quote(str(study.folder / STUDY_CONFIG))
     rule = "few" if "few" in chosen else next(iter(chosen))
-    best = shlex.quote(str(study.folder / f"best_{rule}.yaml"))
+    best = shlex.quote(str(study.folder / best_file(rule)))
     lines = [
         f"python -m launch search {space}",
         f"python -m analysis select {folder} --shot {rule}",

@@ -1,4 +1,4 @@
-"""What a YAML would run, and what there is to run, in words."""
+"""Descriptions for people: of a YAML's trial, study or benchmark, and of everything that can be plugged in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
+from groupdir.config.domains import domain_text
+from groupdir.config.search import SearchConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
@@ -29,7 +31,7 @@ TITLES = {
 
 
 def describe(file: Path, overrides: Sequence[str] = ()) -> str:
-    """Validates a trial's or a study's YAML and says what it would run.
+    """Validate a YAML file, and describe the trial, study or benchmark in it.
 
     Raises:
         ConfigError: Every mistake of the file at once.
@@ -38,25 +40,51 @@ def describe(file: Path, overrides: Sequence[str] = ()) -> str:
     if is_benchmark(document):
         return _benchmark(load_benchmark(file, overrides), file)
     if "search" in document.data:
-        return _study(load_space(file, overrides))
+        return "\n".join(study_lines(load_space(file, overrides)))
     config = TrialConfig.load(file, overrides)
     head = f"{file}: a trial, digest {config.digest}; run it with `groupdir train {file}`"
     return f"{head}\n\n{config.to_yaml().rstrip()}"
 
 
-def _study(study: StudyConfig) -> str:
+def study_lines(study: StudyConfig) -> list[str]:
+    """Describe a study by its configuration alone: what it varies, what it is judged by, and how it is searched.
+
+    `groupdir check` prints these lines. `search --dry-run` prints them and adds what it would cost.
+    """
     search = study.search
     lines = [f"{study.file}: a study named {study.name}; run it with `python -m launch search {study.file}`", ""]
-    lines.append(f"open parameters ({len(study.space.parameters)}):")
-    lines += [f"  {name:32s} {domain}" for name, domain in study.space.parameters.items()]
-    goals = ", ".join(f"{name} ({direction})" for name, direction in search.objectives.items())
-    lines += ["", f"objectives: {goals}", f"trials: {search.trials}, sampler {search.sampler.name}"]
-    scheduler = search.scheduler
-    rule = f", on {scheduler.metric} from epoch {scheduler.grace_period}, one in {scheduler.reduction_factor:g} goes on"
-    lines.append(f"scheduler: {scheduler.name}" + (rule if scheduler.name != "none" else ""))
+    lines.append(f"parameters ({len(study.space.parameters)}):")
+    lines += [f"  {name:32s} {domain_text(domain)}" for name, domain in study.space.parameters.items()]
+    lines.append("")
+    lines.append("objectives: " + ", ".join(f"{name} ({direction})" for name, direction in search.objectives.items()))
+    if search.constraints:
+        lines.append("constraints: " + ", ".join(f"{name} {bound}" for name, bound in search.constraints.items()))
+    lines.append(f"trials: {search.trials}")
+    lines.append(f"sampler: {search.sampler.name}, after {search.sampler.startup} trials of a quasi-random design")
+    lines.append(f"scheduler: {scheduler_text(search)}")
     if search.ablations:
-        lines.append(f"ablations: {', '.join(search.ablations)} on {search.ablation_seeds} seeds, after the search")
-    return "\n".join(lines)
+        count = (len(search.ablations) + 1) * search.ablation_seeds
+        names = ", ".join(["as chosen", *search.ablations])
+        lines.append(f"ablations: {count} trials after the search, {search.ablation_seeds} seeds each: {names}")
+    return lines
+
+
+def scheduler_text(search: SearchConfig) -> str:
+    """Say what a scheduler compares and how many trials it lets continue.
+
+    >>> scheduler_text(SearchConfig())
+    'pareto_asha, compares all objectives from epoch 5 on, 1 in 3 trials advances at each rung'
+    """
+    scheduler = search.scheduler
+    compared = {"pareto_asha": "all objectives", "asha": scheduler.metric}.get(scheduler.name)
+    if scheduler.name == "none":
+        return "none, every trial runs to its last epoch"
+    if compared is None:
+        return scheduler.name
+    return (
+        f"{scheduler.name}, compares {compared} from epoch {scheduler.grace_period} on, "
+        f"1 in {scheduler.reduction_factor:g} trials advances at each rung"
+    )
 
 
 def _benchmark(benchmark: Benchmark, file: Path) -> str:
@@ -67,7 +95,7 @@ def _benchmark(benchmark: Benchmark, file: Path) -> str:
         if row.study is not None:
             search, parameters = row.study.search, row.study.space.parameters
             lines.append(
-                f"  {row.label:16s} {search.trials} trials, {len(parameters)} open parameters: {', '.join(parameters)}"
+                f"  {row.label:16s} {search.trials} trials, {len(parameters)} parameters: {', '.join(parameters)}"
             )
         elif row.config is not None:
             lines.append(f"  {row.label:36s} digest {row.config.digest}")

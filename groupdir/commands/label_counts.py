@@ -19,6 +19,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
 from groupdir.data.base import Dataset, SplitName, Targets
 from groupdir.errors import ConfigError, DataError
+from groupdir.files.write_whole import whole_file
 from groupdir.labels import LabelGroups
 from groupdir.metrics import SHOTS, ShotSplit
 from groupdir.registry import resolve
@@ -125,24 +126,18 @@ def write_counts(counts: LabelCounts, path: Path) -> None:
     """Writes a CSV file with a row for each label bin: its ends, its shot, and its samples in each split.
 
     Raises:
-        ConfigError: The file exists, or is named as no CSV.
+        ConfigError: The file exists, or its name does not end in .csv.
+        FileWriteError: The disk is full, or the folder is missing or read-only.
     """
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"--out {path}: must end in .csv: `python -m analysis labels` draws a figure of such a file")
     if path.exists():
         raise ConfigError(f"{path}: exists already, and nothing is overwritten: give --out another file")
     bins, samples = counts.bins()
-    beside = path.with_name(path.name + ".part")
-    try:
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["low", "high", "shot", *samples])
-            ends = zip(counts.edges(bins).tolist(), counts.edges(bins + 1).tolist(), strict=True)
-            of_bin = zip(*(column.tolist() for column in samples.values()), strict=True)
-            for (low, high), shot, row in zip(ends, counts.shot_of(bins).tolist(), of_bin, strict=True):
-                writer.writerow([low, high, SHOTS[shot], *row])
-        beside.replace(path)
-    except OSError as error:
-        raise ConfigError(f"--out {path}: cannot be written: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["low", "high", "shot", *samples])
+        ends = zip(counts.edges(bins).tolist(), counts.edges(bins + 1).tolist(), strict=True)
+        of_bin = zip(*(column.tolist() for column in samples.values()), strict=True)
+        for (low, high), shot, row in zip(ends, counts.shot_of(bins).tolist(), of_bin, strict=True):
+            writer.writerow([low, high, SHOTS[shot], *row])

@@ -13,6 +13,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset, InputSpec, Targets
 from groupdir.data.transfer import as_tensor
 from groupdir.errors import ConfigError, DataError
+from groupdir.files.write_whole import whole_file
 from groupdir.methods.base import Method
 from groupdir.registry import resolve
 from groupdir.training.checkpoint import load_checkpoint
@@ -75,19 +76,15 @@ def write_csv(rows: Iterator[Row], out: Path | None) -> None:
 
     Raises:
         ConfigError: The file exists.
+        FileWriteError: The disk is full, or the folder is missing or read-only.
     """
     if out is None:
         _write(rows, sys.stdout)
         return
     if out.exists():
         raise ConfigError(f"{out}: exists already, and nothing is overwritten: give --out another file")
-    beside = out.with_name(out.name + ".part")
-    try:
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            _write(rows, file)
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(out) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        _write(rows, file)
 
 
 def _write(rows: Iterator[Row], file: Any) -> None:

@@ -17,10 +17,9 @@ from rich.table import Table
 
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
+from groupdir.files.study_files import LAST_CHECKPOINT, RESULT, TENSORBOARD, TEST_RESULTS, seed_folder
+from groupdir.files.write_whole import whole_file, write_whole
 from groupdir.metrics import find_metric
-
-CHECKPOINT = "checkpoint.pt"
-RESULT = "result.json"
 
 
 @dataclass(frozen=True)
@@ -75,14 +74,15 @@ def rerun(
         )
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [
-        (label, plan.replaced({"seed": config.seed + index}), folder / label / f"seed_{config.seed + index}")
+        (label, plan.replaced({"seed": config.seed + index}), folder / label / seed_folder(config.seed + index))
         for index in range(seeds)
         for label, plan in plans.items()
     ]
-    own = tasks[0][2] / CHECKPOINT
+    own = tasks[0][2] / LAST_CHECKPOINT
     if trained is not None and not own.exists():
         own.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(trained, own)
+        with whole_file(own) as partial:
+            shutil.copyfile(trained, partial)
     return sorted(_run_all(tasks, jobs or _jobs(config)), key=lambda run: (list(plans).index(run.label), run.seed))
 
 
@@ -102,15 +102,15 @@ def report(runs: list[Run], folder: Path) -> None:
         )
     console = Console()
     console.print(table)
-    path = folder / "test.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
+    path = folder / TEST_RESULTS
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         columns = list(dict.fromkeys(name for run in runs for name in run.metrics))
         writer.writerow(["method", "seed", "epoch", *columns])
         writer.writerows(
             [run.label, run.seed, run.epoch, *(run.metrics.get(name, "") for name in columns)] for run in runs
         )
-    first = folder / labels[0] / f"seed_{runs[0].seed}" / CHECKPOINT
+    first = folder / labels[0] / seed_folder(runs[0].seed) / LAST_CHECKPOINT
     console.print(f"every seed: {path}\ncheckpoint: {first}", soft_wrap=True, highlight=False)
 
 
@@ -183,11 +183,11 @@ def train_one(label: str, config: TrialConfig, folder: Path) -> Run:
     from groupdir.training.trainer import Trainer
 
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / CHECKPOINT
+    checkpoint = folder / LAST_CHECKPOINT
     trainer = Trainer(config)
     if checkpoint.exists():
         trainer.load(checkpoint)
-    with TrialWriter(folder / "tensorboard") as writer:
+    with TrialWriter(folder / TENSORBOARD) as writer:
         for epoch in trainer.epochs():
             writer.epoch(epoch.epoch, epoch.metrics)
             if epoch.last or epoch.epoch % 5 == 0:
@@ -195,7 +195,5 @@ def train_one(label: str, config: TrialConfig, folder: Path) -> Run:
     chosen = trainer.take_best()
     metrics = trainer.evaluate("test")
     text = json.dumps({"digest": config.digest, "epoch": chosen, "metrics": metrics}, indent=1)
-    beside = result.with_suffix(".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(result)
+    write_whole(result, text, durable=True)
     return Run(label, config.seed, chosen, metrics)

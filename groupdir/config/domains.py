@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,6 +67,22 @@ class IntRange:
 
 Domain = Choice | Uniform | LogUniform | IntRange
 KEYS = {"choice": set(), "uniform": {"step"}, "log_uniform": set(), "int_range": {"step", "log"}}
+
+
+def domain_text(domain: Domain) -> str:
+    """Return a domain as one line for people.
+
+    >>> domain_text(Choice((5, None))), domain_text(LogUniform(0.25, 4)), domain_text(IntRange(1, 9, log=True))
+    ('one of 5, null', 'log_uniform 0.25 to 4', 'int_range 1 to 9 on a log scale')
+    """
+    if isinstance(domain, Choice):
+        return "one of " + ", ".join(json.dumps(value) for value in domain.values)
+    kind = {Uniform: "uniform", LogUniform: "log_uniform", IntRange: "int_range"}[type(domain)]
+    text = f"{kind} {domain.low:g} to {domain.high:g}"
+    if isinstance(domain, IntRange) and domain.log:
+        return f"{text} on a log scale"
+    step = getattr(domain, "step", None)
+    return text if step in (None, 1) else f"{text} by {step:g}"
 
 
 def is_domain(value: Any) -> bool:

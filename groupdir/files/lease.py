@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from groupdir.errors import FileWriteError
+from groupdir.files.write_whole import write_whole
+
 BEAT = 2.0
 """Seconds between two signs of life."""
 
@@ -80,19 +83,15 @@ class Claim:
         beats = 0
         while not self._over.wait(BEAT):
             beats += 1
-            with (
-                contextlib.suppress(OSError),
-                self._alone(),
-            ):  # a full disk: others take over, and the work is done twice
+            # On a full disk others take over, and the work is done twice.
+            with contextlib.suppress(OSError, FileWriteError), self._alone():
                 if self._read().get("token") != self._mine:
                     return
                 self._beat(beats)
 
     def _beat(self, beats: int) -> None:
         about = {"token": self._mine, "host": socket.gethostname(), "pid": os.getpid(), "beats": beats}
-        beside = self._owner.with_name(f"{self._owner.name}.{self._mine}.part")
-        beside.write_text(json.dumps(about), encoding="utf-8")
-        beside.replace(self._owner)
+        write_whole(self._owner, json.dumps(about))
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from groupdir.errors import ConfigError
+from groupdir.files.write_whole import whole_file
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -125,15 +126,14 @@ class Place:
         files.create_dir(folder, recursive=True)
         fs.copy_files(there, root, source_filesystem=theirs, destination_filesystem=files, use_threads=False)
 
-    def replace(self, source: Path) -> None:
-        """Makes it a copy of a file: whoever reads it meanwhile sees the old one or the new one."""
+    def put_whole(self, source: Path) -> None:
+        """Make it a copy of a file. A reader sees the old file or the new one, never a part."""
         if self.path is None:
             self.put(source)
             return
-        beside = self.path.with_name(f"{self.path.name}.part")
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, beside)
-        beside.replace(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(self.path) as partial:
+            shutil.copyfile(source, partial)
 
     def remove(self) -> None:
         """Deletes it, a file or a folder with all that is in it; nothing happens where it is not there."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from groupdir.files.records import EPOCH_REPORT, Status, selected
+from groupdir.files.study_files import EPOCH_REPORT, Role, Status
 from groupdir.metrics import sign
-from groupdir.study.store import Event
-
-Role = Literal["search", "ablation"]
+from groupdir.study.events import Event
 
 
 def key_of(params: Mapping[str, Any]) -> str:
@@ -172,6 +170,25 @@ class StudyState:
         ended = [trial for trial in self.of("search") if trial.status == "finished"]
         done = [trial for trial in ended if math.isfinite(trial.value(name)) and keeps(trial.value)]
         return min(done, key=lambda trial: sign(name) * trial.value(name), default=None)
+
+
+def selected(rows: Sequence[Mapping[str, Any]], keep: Literal["best", "last"], metric: str) -> Mapping[str, Any]:
+    """Return the epoch that represents a trial.
+
+    Args:
+        rows: Its epochs, in order; at least one.
+        keep: "best" takes the best value of `metric`, and the earlier one of equals. "last" takes the last.
+        metric: Such as `val_mae_all`; its direction says which value is best. Rows without a finite value are skipped.
+            If none has one, the last row is taken.
+
+    >>> selected([{"val_mae_all": 3.0}, {"val_mae_all": 2.0}, {"val_mae_all": 2.5}], "best", "val_mae_all")
+    {'val_mae_all': 2.0}
+    """
+    measured = [row for row in rows if (value := row.get(metric)) is not None and math.isfinite(value)]
+    if keep == "last" or not measured:
+        return rows[-1]
+    towards = sign(metric)
+    return min(measured, key=lambda row: towards * float(row[metric]))
 
 
 def fold(state: StudyState, event: Event) -> StudyState:

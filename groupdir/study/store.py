@@ -1,29 +1,23 @@
-"""A study's durable record: an append-only list of events in SQLite, with one writer, the driver.
+"""A study's event log in SQLite: events are only ever appended, by one writer, the driver.
 
 Everything else (the table on the screen, the scheduler's rungs, the sampler's history, the Parquet files) is a view of
-these events, so that nothing has to be restored from anywhere else after a crash.
+these events, so that a crash loses nothing that would have to be restored from another place.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 from groupdir.errors import DataError
-
-SCHEMA = 1
-Kind = Literal[
-    "driver", "warm", "suggested", "started", "epoch", "decision", "checkpoint", "paused", "promoted", "finished",
-    "stopped", "failed",
-]  # fmt: skip
-KINDS = get_args(Kind)
+from groupdir.files.schema import other_schema
+from groupdir.files.study_files import SCHEMA
+from groupdir.study.events import KINDS, Event, Kind, without_nan
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -36,29 +30,6 @@ CREATE UNIQUE INDEX one_row_per_epoch ON events (trial, seed, epoch) WHERE kind 
 # What SQLite says where it cannot use the log and its memory that another machine has.
 ELSEWHERE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
 _ENCODER = json.JSONEncoder(allow_nan=False)
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that happened.
-
-    Attributes:
-        seq: Its place in the order of arrival, from 1.
-        time: When it was written, in unix seconds.
-        kind: What happened.
-        trial: Number of the trial, or None for the driver's own events.
-        seed: The trial's seed, of an epoch.
-        epoch: Of an epoch, a decision, a checkpoint.
-        payload: What else there is to say. NaN has come back as None.
-    """
-
-    seq: int
-    time: float
-    kind: Kind
-    trial: int | None
-    seed: int | None
-    epoch: int | None
-    payload: Mapping[str, Any]
 
 
 class Store:
@@ -90,14 +61,14 @@ class Store:
 
     @classmethod
     def open(cls, path: str | Path, *, readonly: bool = False) -> Self:
-        """Opens the file of a study.
+        """Open the event log of a study.
 
         Raises:
-            DataError: It is missing, is no study, or was written by another version.
+            DataError: The file is missing or is no event log, or another version wrote it.
         """
         path = Path(path)
         if not path.is_file():
-            raise DataError(f"{path}: must be the file of a study, but there is none: name the folder of a search")
+            raise DataError(f"{path}: does not exist: name the folder of a study, such as results/digits")
         try:
             connection = _connect(path, readonly)
             meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
@@ -105,10 +76,7 @@ class Store:
             raise unreadable(path, error) from error
         if meta.get("schema") != str(SCHEMA):
             connection.close()
-            found = meta.get("schema", "none")
-            raise DataError(
-                f"{path}: must have schema version {SCHEMA}, got {found}: go on with the version that wrote it"
-            )
+            raise other_schema(path.parent, meta.get("schema"))
         return cls(path, connection)
 
     @property
@@ -176,19 +144,6 @@ def unreadable(path: Path, error: sqlite3.DatabaseError) -> DataError:
             "SQLite's log cannot be shared over a network"
         )
     return DataError(f"{path}: is no study, or is broken: {error}")
-
-
-def without_nan(value: Any) -> Any:
-    """The same with None for every number that is not finite: JSON has no word for them.
-
-    >>> without_nan({"a": float("nan"), "b": [1.0, float("inf")]})
-    {'a': None, 'b': [1.0, None]}
-    """
-    if isinstance(value, Mapping):
-        return {key: without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _connect(path: Path, readonly: bool = False) -> sqlite3.Connection:

@@ -1,8 +1,7 @@
-"""A trial's checkpoint: one file, written beside and renamed, that loads without running any code it holds."""
+"""A trial's checkpoint: one file, which loads without running any code that it may hold."""
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,28 +9,25 @@ from typing import Any
 import torch
 
 from groupdir.errors import DataError
+from groupdir.files.write_whole import whole_file
 
 FORMAT = 1
 
 
 def save_checkpoint(path: str | Path, content: dict[str, Any]) -> None:
-    """Writes a checkpoint; the file is the old one or the new one at every moment.
+    """Write a checkpoint. A crash or a power cut leaves the old file or the new one, never a part.
 
     Args:
         path: The file.
         content: Tensors in plain mappings and lists, and scalars.
+
+    Raises:
+        FileWriteError: The disk is full, or the folder is read-only.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            torch.save({"format": FORMAT, **content}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(target, durable=True) as partial, partial.open("wb") as file:
+        torch.save({"format": FORMAT, **content}, file)
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

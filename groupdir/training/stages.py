@@ -19,9 +19,10 @@ from torch import Tensor
 
 from groupdir.config.stage import Stage
 from groupdir.config.trial import TrialConfig
-from groupdir.errors import DataError
+from groupdir.errors import DataError, FileWriteError
 from groupdir.files.lease import Claim
 from groupdir.files.storage import Place
+from groupdir.files.write_whole import write_whole
 from groupdir.methods.base import Method
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -162,9 +163,9 @@ class SharedStage:
             save_checkpoint(path, content)
             if self._store is not None and path.name != LATEST:
                 (self._store / path.name).put(path)
-        except OSError as error:
+        except (OSError, FileWriteError) as error:
             why = str(error).splitlines()[0]
-            warnings.warn(f"{path}: cannot be written: {why}: others train this stage anew", stacklevel=2)
+            warnings.warn(f"{path}: is not kept, so that other trials train this stage too: {why}", stacklevel=2)
 
     def _fetch(self) -> None:
         """Takes over what other nodes have finished; only under the claim."""
@@ -173,10 +174,8 @@ class SharedStage:
         wanted = {self._file(epoch).name for epoch in self._keep}
         try:
             for name in wanted.intersection(self._store.names()):
-                beside = self.folder / f"{name}.part"
-                beside.write_bytes((self._store / name).read())
-                beside.replace(self.folder / name)
-        except OSError as error:
+                write_whole(self.folder / name, (self._store / name).read())
+        except (OSError, FileWriteError) as error:
             warnings.warn(f"{self._store}: cannot be read: {str(error).splitlines()[0]}: trained here", stacklevel=2)
 
     def _read(self, path: Path) -> StageState | None:

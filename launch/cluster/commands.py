@@ -13,19 +13,19 @@ from groupdir.config.benchmark import is_benchmark, load_benchmark
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.storage import Place, is_uri
+from groupdir.files.study_files import BENCHMARK, EVENT_LOG, RESULTS, results_folder
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.jobs import UnknownJob, client, jobs_of, submit
 from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
-from launch.study.study import BENCHMARK, STORE, refuse_existing
+from launch.study.study import refuse_existing
 
 if TYPE_CHECKING:
     from groupdir.config.space import StudyConfig
 
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
-RESULTS = "results"
 THERE = f"~/groupdir/{RESULTS}"  # on the head, in the checkout that `up` copies
 # Ends Ray on a machine, and fails where some of it is left. The brackets: a pattern must not find its own command.
 OURS = "[r]aylet/raylet|[g]cs_server|[r]ay::|[r]ay/dashboard|[r]ay/autoscaler"
@@ -72,7 +72,7 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
     ClusterFile.load(cluster)
     inside = within_checkout(file)
     name = check_shared(file, changes)
-    here = out or Path(RESULTS) / name
+    here = results_folder(name, out)
     benchmark = is_benchmark(Document.read(file))
     if not (benchmark and (here / BENCHMARK).is_file()):
         refuse_existing(here)
@@ -99,7 +99,7 @@ def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_docto
     """
     words = ["python", "-m", "launch", "resume"]
     if is_uri(folder):
-        here = out or Path(RESULTS) / Place.at(folder).name
+        here = results_folder(Place.at(folder).name, out)
         words += [shlex.quote(folder), "--out", f"{THERE}/{here.name}"]
     else:
         here = Path(folder)
@@ -114,7 +114,7 @@ def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_docto
 def attach(cluster: str | Path, name: str, out: Path | None) -> int:
     """Follows a search that runs, or has ended, and brings its results back."""
     file = running(cluster)
-    here = out or Path(RESULTS) / name
+    here = results_folder(name, out)
     with Tunnel(file) as address:
         server = client(address)
         jobs = jobs_of(server, name)
@@ -254,7 +254,7 @@ def remove_logs(folder: Path) -> None:
 
     The old log would be read, and written, into the new record. Studies of a benchmark are one level below.
     """
-    for left in (*folder.glob(f"{STORE}-*"), *folder.glob(f"*/{STORE}-*")):
+    for left in (*folder.glob(f"{EVENT_LOG}-*"), *folder.glob(f"*/{EVENT_LOG}-*")):
         left.unlink()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import ConfigError, Mistake
+from groupdir.files.study_files import results_folder
 
 TEMPLATE = Path(__file__).with_name("slurm.sbatch")
 _TIME = re.compile(r"^(\d+(:\d\d(:\d\d)?)?|\d+-\d+(:\d\d(:\d\d)?)?)$")
@@ -47,7 +48,7 @@ def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> s
     """
     config = load_space(file)
     _check(config, job)
-    study = Path(out) if out is not None else Path("results") / config.name
+    study = results_folder(config.name, out)
     text = _directives(TEMPLATE.read_text(encoding="utf-8"), job, config.name)
     values = {
         "space": Path(file).absolute(),

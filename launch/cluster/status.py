@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from groupdir.errors import DataError
+from groupdir.files.study_files import EVENT_LOG
 from launch.doctor.diagnosis import Finding, Need, NodeReport, pending
 from launch.on_ray.capacity import kinds, own_machines
 from launch.on_ray.slots import Request
 from launch.screen.watch import glance
-from launch.study.study import STORE
 
 WAIT = ("PENDING", "RESCHEDULING")  # of a placement group, which is what Tune asks for each trial
 
@@ -44,7 +44,7 @@ def status(results: Path) -> int:
 
 def studies(results: Path) -> list[Path]:
     """The folders of studies, those of tables included; not those that are being made."""
-    paths = [*results.glob(f"*/{STORE}"), *results.glob(f"*/*/{STORE}")]
+    paths = [*results.glob(f"*/{EVENT_LOG}"), *results.glob(f"*/*/{EVENT_LOG}")]
     return sorted(path.parent for path in paths if not path.parent.name.startswith("."))
 
 

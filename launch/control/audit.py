@@ -1,4 +1,4 @@
-"""Whether a study's record follows from itself: every suggestion, decision and promotion made again, and compared."""
+"""An audit of a study: repeat every suggestion, decision and promotion from its event log, and compare."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from groupdir.config.space import StudyConfig
+from groupdir.study.events import Event
 from groupdir.study.state import StudyState, fold
-from groupdir.study.store import Event
+from launch.control.stop_rules import budget_spent
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
 from launch.schedulers.base import Decision, decision_on
@@ -59,9 +60,12 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
             row = trial.at(event.epoch)
             assert row is not None
             due[trial.number, event.epoch] = decision_on(scheduler, trial.number, row)
-        elif event.kind == "decision" and "budget" not in event.payload["reason"]:
+        elif event.kind == "decision":
             decision = due.pop((trial.number, event.epoch), Decision())
-            found.compare("decisions", event, event.payload["action"], decision.action)
+            if event.payload["cause"] == "budget" and (why := budget_spent(config.search, state.epochs)):
+                decision = Decision("stop", why, "budget")
+            logged = (event.payload["action"], event.payload["cause"])
+            found.compare("decisions", event, logged, (decision.action, decision.cause))
         elif event.kind == "promoted":
             trial.status = "paused"
             all_there = len(state.of("search")) >= config.search.trials

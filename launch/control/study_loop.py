@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from groupdir.files.records import EPOCH_REPORT
-from groupdir.study.state import Role, TrialState
+from groupdir.files.study_files import EPOCH_REPORT, Role
+from groupdir.study.state import TrialState
 from launch.control.stop_rules import budget_spent, enough
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
@@ -87,13 +87,14 @@ class StudyLoop:
         """
         if self._study.state.trials[trial].at(int(row["epoch"])) is not None:
             return False
+        reported = {**row, "last": row["done"]}  # Ray calls it done
         return self._study.append(
             "epoch",
             trial=trial,
             seed=int(row["seed"]),
             epoch=int(row["epoch"]),
             payload={
-                **{name: kind(row["done" if name == "last" else name]) for name, kind in EPOCH_REPORT.items()},
+                **{name: kind(reported[name]) for name, kind in EPOCH_REPORT.items()},
                 "metrics": {name: float(value) for name, value in row.items() if name.startswith(("train_", "val_"))},
             },
         )
@@ -131,13 +132,13 @@ class StudyLoop:
         decision = decision_on(self._scheduler, trial.number, row)
         if trial.decisions.get(epoch) == "stop":
             return "stop"
-        action, reason = decision.action, decision.reason
+        action, reason, cause = decision.action, decision.reason, decision.cause
         if action == "pause" and trial.decisions.get(epoch) == "continue":
             action = "continue"  # it was promoted, and comes there again because its checkpoint was lost
         if action != "stop" and self._role == "search" and (why := budget_spent(self._study.config.search, spent)):
-            action, reason = "stop", why
+            action, reason, cause = "stop", why, "budget"
         if reason and epoch not in trial.decisions:
-            payload = {"action": action, "reason": reason}
+            payload = {"action": action, "cause": cause, "reason": reason}
             self._study.append("decision", trial=trial.number, seed=trial.seed, epoch=epoch, payload=payload)
         return action
 

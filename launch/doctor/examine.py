@@ -17,6 +17,7 @@ from rich.table import Table
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import DataError
 from groupdir.files.storage import Place
+from groupdir.files.study_files import results_folder
 from groupdir.node import probe
 from groupdir.registry import resolve
 from launch.doctor.diagnosis import GIB, Finding, Need, NodeReport, judge
@@ -42,7 +43,7 @@ def doctor(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
         The exit code: 0, 1 where something must be mended.
     """
     config = load_space(file, overrides)
-    folder = Path(out) if out is not None else Path("results") / config.name
+    folder = results_folder(config.name, out)
     with quiet_ray(0):
         health = examine(config, folder)
     health.show()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
+from groupdir.files.study_files import RUN_PREFIX
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.slots import Slots, alive_nodes, in_words
 from launch.study.study import Study
@@ -185,7 +186,7 @@ def run_trials(
             trial_dirname_creator=lambda trial: trial_name(number(trial)),
         ),
         run_config=tune.RunConfig(
-            name=f"run-{taken + 1}",
+            name=f"{RUN_PREFIX}{taken + 1}",
             storage_path=str(study.storage),
             callbacks=[recorder],
             stop=WhenAsked(),

@@ -10,10 +10,10 @@ from ray.tune.search import Searcher
 
 from groupdir.config.stage import shareable
 from groupdir.files.storage import Place
+from groupdir.files.study_files import CHECKPOINT, EVENT_LOG
 from groupdir.node.probe import code_digest
 from launch.control.study_loop import OVER, Next
 from launch.on_ray.slots import Slots
-from launch.study.checkpoints import FILE
 from launch.study.study import Study
 
 
@@ -55,7 +55,7 @@ class StudySearcher(Searcher):
             self._slots.give_back(trial_id)
             return Searcher.FINISHED if number == OVER else None
         trial = self._study.state.trials[number]
-        there = trial.checkpoint is not None and (Place.at(trial.checkpoint) / FILE).is_file()
+        there = trial.checkpoint is not None and (Place.at(trial.checkpoint) / CHECKPOINT).is_file()
         return {
             "trial": number,
             "config": dict(trial.config),
@@ -71,7 +71,7 @@ class StudySearcher(Searcher):
 
     def save(self, checkpoint_path: str) -> None:
         """Ray wants a file; a new driver reads the store instead."""
-        Path(checkpoint_path).write_text("the state of this search is in study.sqlite\n", encoding="utf-8")
+        Path(checkpoint_path).write_text(f"the state of this search is in {EVENT_LOG}\n", encoding="utf-8")
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: see `save`."""

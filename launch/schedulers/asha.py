@@ -37,7 +37,7 @@ class ASHA(NeverPauses):
     >>> asha.decide(0, 1, {"val_mae_all": 3.0}).action
     'continue'
     >>> asha.decide(1, 1, {"val_mae_all": 4.0})
-    Decision(action='stop', reason='rung 1: val_mae_all 4 is worse than 3')
+    Decision(action='stop', reason='rung 1: val_mae_all 4 is worse than 3', cause='rung')
     """
 
     def __init__(self, metric: str, mode: Direction, grace_period: int, reduction_factor: float) -> None:
@@ -83,7 +83,7 @@ class ASHA(NeverPauses):
             return Decision()
         cost = value if self.mode == "min" else -value
         earlier = self._values.setdefault(epoch, [])
-        decision = Decision(reason=f"rung {epoch}: the first")
+        decision = Decision(reason=f"rung {epoch}: the first", cause="first")
         if earlier:
             border = float(np.quantile(earlier, 1 / self.reduction_factor))
             shown = border if self.mode == "min" else -border

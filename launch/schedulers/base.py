@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from groupdir.config.search import SearchConfig
+from groupdir.study.events import Cause
 
 Action = Literal["continue", "stop", "pause"]
 
@@ -16,12 +17,14 @@ class Decision:
     """What a scheduler says of an epoch.
 
     Attributes:
-        action: Go on, end, or pause until a place among the best is free.
-        reason: Why, in words, at a rung; empty where nothing was compared.
+        action: Continue, stop, or pause until the trial is promoted.
+        reason: Why, for people. An empty one is not logged: nothing was compared at this epoch.
+        cause: Why, for programs, which must never read the reason.
     """
 
     action: Action = "continue"
     reason: str = ""
+    cause: Cause = "rung"
 
 
 class Scheduler(Protocol):

@@ -69,7 +69,7 @@ class Ladder:
         if (trial, epoch) in self._said:
             return self._said[trial, epoch]
         if self.max_t is not None and epoch >= self.max_t:
-            return self._say(trial, epoch, Decision("stop", f"epoch {epoch}: the last, max_t is {self.max_t}"))
+            return self._say(trial, epoch, Decision("stop", f"epoch {epoch}: the last, max_t is {self.max_t}", "max_t"))
         if not self.is_rung(epoch):
             return Decision()
         rung = self._rung(epoch)
@@ -77,16 +77,19 @@ class Ladder:
         rung.add(trial, list(values.values()))
         if rung.failed(trial):
             missing = ", ".join(name for name, value in values.items() if not math.isfinite(value))
-            return self._say(trial, epoch, Decision("stop", f"rung {epoch}: failed, no finite {missing}"))
+            return self._say(trial, epoch, Decision("stop", f"rung {epoch}: failed, no finite {missing}", "not_finite"))
         if self.mode == "promote":
             self._paused[trial] = epoch
-            return self._say(trial, epoch, Decision("pause", f"rung {epoch}: waits for a place among the best"))
+            return self._say(
+                trial, epoch, Decision("pause", f"rung {epoch}: waits for a place among the best", "waits")
+            )
         return self._say(trial, epoch, self._arrival(trial, epoch, rung))
 
     def _arrival(self, trial: Hashable, epoch: int, rung: Rung) -> Decision:
         size = len(rung)
         if size < self.min_peers:
-            return Decision("continue", f"rung {epoch}: goes on, only {size} of {self.min_peers} are here")
+            reason = f"rung {epoch}: continues, only {size} of {self.min_peers} are here"
+            return Decision("continue", reason, "few_peers")
         count = self.places(size)
         there = f"front {rung.front(trial) + 1}, {rung.better(trial)} of {size} on better ones, {count} may go on"
         return Decision("continue" if rung.is_top(trial, count) else "stop", f"rung {epoch}: {there}")

@@ -16,9 +16,9 @@ from rich.text import Text
 
 from groupdir.config.search import SearchConfig
 from groupdir.config.space import StudyConfig
-from groupdir.files.records import Status
+from groupdir.files.study_files import Status
+from groupdir.study.events import Event
 from groupdir.study.state import StudyState, TrialState
-from groupdir.study.store import Event
 
 SHOWN = 24  # rows of the table: those that run, then the latest of the others
 LINE_EVERY = 10.0  # seconds between plain status lines

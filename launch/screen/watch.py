@@ -8,11 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from groupdir.config.space import StudyConfig
-from groupdir.study.state import StudyState, fold, replay
-from groupdir.study.store import Store
+from groupdir.files.study_files import STUDY_LOCK
+from groupdir.study.read import event_log, read_study
+from groupdir.study.state import StudyState, fold
 from launch.screen.progress import Progress, best_text, status_text, total_trials
-from launch.study.study import CONFIG, LOCK, STORE
 
 EVERY = 0.5  # seconds between two looks
 
@@ -26,11 +25,9 @@ def watch(folder: Path) -> int:
     Raises:
         DataError: The folder holds no study.
     """
-    store = Store.open(folder / STORE, readonly=True)
-    config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
     state, seen = StudyState(), 0
     gone, here = False, os.uname().nodename
-    with Progress(config) as progress:
+    with event_log(folder) as (config, store), Progress(config) as progress:
         while state.runs == 0 or state.session_start is not None:
             gone = not driven(folder)  # asked before the last look, so that an end is not missed
             for event in store.events(seen):
@@ -42,7 +39,6 @@ def watch(folder: Path) -> int:
             if gone and state.session_start is not None:
                 break
             time.sleep(EVERY)
-    store.close()
     if gone and state.session_start is not None:
         print(f"its driver is gone; go on with: python -m launch resume {folder}")
         return 1
@@ -52,10 +48,8 @@ def watch(folder: Path) -> int:
 def glance(folders: Sequence[Path]) -> int:
     """Prints where studies stand, a few lines each."""
     for folder in folders:
-        store = Store.open(folder / STORE, readonly=True)
-        config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
-        state = replay(store.events())
-        store.close()
+        study = read_study(folder)
+        config, state = study.config, study.state
         now = time.time() if state.session_start is not None and driven(folder) else state.last_time
         print(f"{config.name}: {status_text(state, total_trials(config), now)}")
         print(f"  best so far: {best_text(state, config.search)}")
@@ -65,7 +59,7 @@ def glance(folders: Sequence[Path]) -> int:
 def driven(folder: Path) -> bool:
     """Whether a process has a study open, on this machine or, where a network's file system has locks, on another."""
     try:
-        with (folder / LOCK).open() as lock:
+        with (folder / STUDY_LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once: a driver may be about to open it
     except FileNotFoundError:
         return False

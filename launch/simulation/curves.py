@@ -11,12 +11,10 @@ import numpy as np
 
 from groupdir.config.space import StudyConfig
 from groupdir.errors import DataError
-from groupdir.files.records import read_parquet, selected, write_parquet
-from groupdir.study.state import TrialState, replay
-from groupdir.study.store import Store
+from groupdir.files.parquet import read_parquet, write_parquet
+from groupdir.study.read import read_study
+from groupdir.study.state import TrialState, selected
 from launch.sampling.coordinates import Array, Coordinates
-
-STORE = "study.sqlite"
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,8 @@ def load_curves(paths: Sequence[str | Path]) -> Curves:
     found: dict[str, tuple[Mapping[str, Any], dict[int, Curve]]] = {}
     config: StudyConfig | None = None
     for path in map(Path, paths):
-        study, trials = _from_store(path) if path.is_dir() else _from_file(path)
-        config = config or StudyConfig.from_dict(study, str(path))
+        read, trials = _from_store(path) if path.is_dir() else _from_file(path)
+        config = config or read
         for params, curve in trials:
             found.setdefault(repr(sorted(params.items())), (params, {}))[1][curve.seed] = curve
     if config is None or not found:
@@ -112,7 +110,7 @@ def write_curves(curves: Curves, path: str | Path) -> None:
     write_parquet(path, rows, {"study": curves.config.to_dict(), "params": params})
 
 
-def _from_file(path: Path) -> tuple[Mapping[str, Any], list[tuple[Mapping[str, Any], Curve]]]:
+def _from_file(path: Path) -> tuple[StudyConfig, list[tuple[Mapping[str, Any], Curve]]]:
     table, footer = read_parquet(path)
     if "params" not in footer:
         raise DataError(f"{path}: must be a file of recorded curves, got another table: write one with `launch record`")
@@ -123,15 +121,13 @@ def _from_file(path: Path) -> tuple[Mapping[str, Any], list[tuple[Mapping[str, A
         (footer["params"][trial], Curve(seed, tuple(sorted(found, key=lambda row: int(row["epoch"])))))
         for (trial, seed), found in rows.items()
     ]
-    return footer["study"], trials
+    return StudyConfig.from_dict(footer["study"], str(path)), trials
 
 
-def _from_store(folder: Path) -> tuple[Mapping[str, Any], list[tuple[Mapping[str, Any], Curve]]]:
-    store = Store.open(folder / STORE, readonly=True)
-    study, state = store.study, replay(store.events())
-    store.close()
-    done: list[TrialState] = [trial for trial in state.of("search") if trial.complete]
-    return study, [(trial.params, Curve(trial.seed, _predicting(trial))) for trial in done]
+def _from_store(folder: Path) -> tuple[StudyConfig, list[tuple[Mapping[str, Any], Curve]]]:
+    study = read_study(folder)
+    done = [trial for trial in study.state.of("search") if trial.complete]
+    return study.config, [(trial.params, Curve(trial.seed, _predicting(trial))) for trial in done]
 
 
 def _predicting(trial: TrialState) -> tuple[Mapping[str, Any], ...]:

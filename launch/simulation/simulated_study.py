@@ -9,7 +9,7 @@ from typing import Any
 from groupdir.config.space import StudyConfig
 from groupdir.config.stage import Stage, shareable
 from groupdir.config.trial import TrialConfig
-from groupdir.study.store import Kind
+from groupdir.study.events import Kind
 from launch.control.study_loop import Next, StudyLoop
 from launch.schedulers import SCHEDULERS, Scheduler
 from launch.schedulers.base import Action

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from groupdir.files.records import selected
+from groupdir.study.state import selected
 from launch.sampling.design import design
 from launch.sampling.process import Array, Process
 from launch.simulation.curves import Curves

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from groupdir.errors import FileWriteError
 from groupdir.files.storage import Place
+from groupdir.files.study_files import CHECKPOINT, CHECKPOINTS, trial_folder
+from groupdir.files.write_whole import discard_partials, whole_folder
 from launch.pareto import as_costs, fronts
 from launch.study.study import Study
-
-KEPT = "checkpoints"
-FILE = "trial.pt"  # in each checkpoint's folder
 
 
 def trial_name(trial: int) -> str:
@@ -23,7 +23,7 @@ def trial_name(trial: int) -> str:
 
 def kept_place(study: Study) -> Place:
     """Where checkpoints of finished trials are kept: in the study's folder, or in its object store."""
-    return Place(str(study.folder)) / KEPT if study.storage.path is not None else study.storage / KEPT
+    return Place(str(study.folder)) / CHECKPOINTS if study.storage.path is not None else study.storage / CHECKPOINTS
 
 
 def kept_checkpoint(study: Path, trial: int, storage: Place | None = None) -> Path | None:
@@ -34,10 +34,10 @@ def kept_checkpoint(study: Path, trial: int, storage: Place | None = None) -> Pa
         trial: The trial's number.
         storage: The study's place in an object store, if it has one: the file is fetched from there.
     """
-    file = study / KEPT / f"{trial:04d}" / FILE
+    file = study / CHECKPOINTS / trial_folder(trial) / CHECKPOINT
     if storage is not None and storage.path is None and not file.is_file():
-        there = storage / KEPT / f"{trial:04d}"
-        if (there / FILE).is_file():
+        there = storage / CHECKPOINTS / trial_folder(trial)
+        if (there / CHECKPOINT).is_file():
             there.fetch(file.parent)
     return file if file.is_file() else None
 
@@ -52,13 +52,13 @@ def keep(study: Study, trial: int) -> str:
         What a person should know, or an empty text: where there is no room for the copy, the source stays instead.
     """
     source = study.state.trials[trial].checkpoint
-    kept = kept_place(study) / f"{trial:04d}"
+    kept = kept_place(study) / trial_folder(trial)
     try:
-        if source is None or not (Place.at(source) / FILE).is_file():
+        if source is None or not (Place.at(source) / CHECKPOINT).is_file():
             study.append("finished", trial=trial)
             return ""
         _copy(Place.at(source), kept)
-    except OSError as error:  # shutil.Error too
+    except (OSError, FileWriteError) as error:  # shutil.Error is an OSError
         study.append("finished", trial=trial, payload={"checkpoint": source})
         return f"checkpoint of trial {trial} left in {source}: {str(error).splitlines()[0]}"
     study.append("finished", trial=trial, payload={"checkpoint": str(kept)})
@@ -66,18 +66,13 @@ def keep(study: Study, trial: int) -> str:
 
 
 def _copy(source: Place, target: Place) -> None:
-    """Copies a folder; on a disk it is made beside and renamed."""
+    """Copy a folder. On a disk, the copy appears whole or not at all."""
     if target.path is None or source.path is None:
         target.put(source)
         return
-    beside = target.path.with_name(f".{target.path.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        shutil.copytree(source.path, beside)
-        shutil.rmtree(target.path, ignore_errors=True)
-        beside.rename(target.path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    discard_partials(target.path)  # the study's lock excludes other drivers
+    with whole_folder(target.path, replace=True) as partial:
+        shutil.copytree(source.path, partial, dirs_exist_ok=True)
 
 
 def remove(study: Study, trial: int) -> str:
@@ -151,7 +146,7 @@ def _fit(study: Study, budget: int) -> list[str]:
         if total <= budget:
             break
         if number in sizes:
-            (kept / f"{number:04d}").remove()
+            (kept / trial_folder(number)).remove()
             total -= sizes[number]
             said.append(
                 f"checkpoint of trial {number} deleted: it is not on the front, and the budget is {budget:,} bytes"

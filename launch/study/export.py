@@ -1,41 +1,46 @@
-"""The store as files that analysis reads: epochs.parquet, trials.parquet, tensorboard/."""
+"""The event log as files that `analysis` and TensorBoard read."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from groupdir.files.records import EPOCH_FIELDS, PARAM, write_parquet
+from groupdir.files.parquet import write_parquet
+from groupdir.files.study_files import (
+    EPOCH_FIELDS,
+    EPOCH_KEY,
+    EPOCHS,
+    PARAM,
+    TENSORBOARD,
+    TRIAL_FIELDS,
+    TRIALS,
+    metrics_of,
+    trial_folder,
+)
+from groupdir.files.write_whole import discard_partials, whole_folder
 from groupdir.study.state import StudyState, TrialState
 from launch.study.study import Study
 
-EPOCHS = "epochs.parquet"
-TRIALS = "trials.parquet"
-TENSORBOARD = "tensorboard"
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
-def write_records(study: Study) -> None:
-    """Writes both Parquet files, with the study and every trial's exact configuration in the footer."""
+def write_tables(study: Study) -> None:
+    """Write both Parquet files, with the study and every trial's exact configuration in the footer."""
     configs = {str(number): dict(trial.config) for number, trial in sorted(study.state.trials.items())}
     footer = {"study": study.config.to_dict(), "configs": configs}
     write_parquet(study.folder / EPOCHS, epoch_rows(study.state), footer)
     write_parquet(study.folder / TRIALS, trial_rows(study.state), footer)
 
 
-def metrics(row: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics of an epoch alone."""
-    return {name: value for name, value in row.items() if name not in EPOCH_FIELDS}
-
-
 def epoch_rows(state: StudyState) -> list[dict[str, Any]]:
     """One row per trial, seed and epoch, sorted."""
     return [
-        {"trial": trial.number, "seed": trial.seed}
-        | {name: row[name] for name in EPOCH_FIELDS if name not in ("seq", "last")}
-        | metrics(row)
+        dict(zip(EPOCH_KEY, (trial.number, trial.seed, row["epoch"]), strict=True))
+        | {name: row[name] for name in EPOCH_FIELDS}
+        | metrics_of(row)
         for _, trial in sorted(state.trials.items())
         for row in sorted(trial.rows, key=lambda row: int(row["epoch"]))
     ]
@@ -51,48 +56,41 @@ def trial_rows(state: StudyState) -> list[dict[str, Any]]:
 def trial_row(trial: TrialState, params: list[str]) -> dict[str, Any]:
     """A trial with the metrics of its selected epoch; a parameter that was not active is null."""
     row = trial.selected or {}
-    about = ("seed", "role", "label", "status", "message", "digest")
+    renamed = {"trial": trial.number, "epochs": trial.epoch, "epoch": row.get("epoch")}
     return (
-        {"trial": trial.number}
-        | {name: vars(trial)[name] for name in about}
-        | {"epochs": trial.epoch, "epoch": row.get("epoch"), "seconds": trial.seconds}
+        {name: renamed[name] if name in renamed else getattr(trial, name) for name in TRIAL_FIELDS}
         | {PARAM + name: json.dumps(trial.params[name]) if name in trial.params else None for name in params}
-        | metrics(row)
+        | metrics_of(row)
     )
 
 
 def write_tensorboard(study: Study) -> None:
-    """Writes one TensorBoard run per trial: its curves, and a record for the HParams plug-in."""
+    """Write one TensorBoard run per trial: its curves, and its parameters for the HParams plug-in."""
     from torch.utils.tensorboard import SummaryWriter
+
+    discard_partials(study.folder / TENSORBOARD)  # the study's lock excludes other drivers
+    with whole_folder(study.folder / TENSORBOARD, replace=True) as partial:
+        for number, trial in sorted(study.state.trials.items()):
+            with SummaryWriter(str(partial / trial_folder(number))) as writer:
+                _write_run(writer, trial, list(study.config.search.objectives))
+
+
+def _write_run(writer: SummaryWriter, trial: TrialState, objectives: Sequence[str]) -> None:
+    """Write a trial. An objective's own name is kept for its final value, which the HParams plug-in shows."""
     from torch.utils.tensorboard.summary import hparams
 
-    folder = study.folder / TENSORBOARD
-    beside = study.folder / f".{TENSORBOARD}.part"
-    shutil.rmtree(beside, ignore_errors=True)
-    objectives = study.config.search.objectives
-    for number, trial in sorted(study.state.trials.items()):
-        with SummaryWriter(str(beside / f"{number:04d}")) as writer:
-            values = {name: trial.value(name) for name in objectives if trial.value(name) == trial.value(name)}
-            params = {name: _plain(value) for name, value in trial.params.items()}
-            for record in hparams(params, values):  # type: ignore[no-untyped-call]
-                assert writer.file_writer is not None
-                writer.file_writer.add_summary(record)
-            for name, value in values.items():
-                writer.add_scalar(name, value, trial.epoch)
-            for row in trial.rows:
-                for name, value in metrics(row).items():
-                    if value == value and name not in objectives:
-                        writer.add_scalar(name, value, row["epoch"])
-                    elif value == value:
-                        writer.add_scalar(f"curve/{name}", value, row["epoch"])
-    _replace(beside, folder)
+    values = {name: trial.value(name) for name in objectives if math.isfinite(trial.value(name))}
+    params = {name: _plain(value) for name, value in trial.params.items()}
+    file: Any = writer.file_writer  # SummaryWriter.add_hparams would open a folder of its own
+    for summary in hparams(params, values):  # type: ignore[no-untyped-call]
+        file.add_summary(summary)
+    for name, value in values.items():
+        writer.add_scalar(name, value, trial.epoch)
+    for row in trial.rows:
+        for name, value in metrics_of(row).items():
+            if not math.isnan(value):
+                writer.add_scalar(f"curve/{name}" if name in objectives else name, value, row["epoch"])
 
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else json.dumps(value)
-
-
-def _replace(beside: Path, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    if beside.exists():
-        beside.rename(folder)

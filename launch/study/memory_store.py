@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from groupdir.study.store import Event, Kind, without_nan
+from groupdir.study.events import Event, Kind, without_nan
 
 
 class MemoryStore:

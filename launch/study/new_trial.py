@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from groupdir.config.trial import TrialConfig
-from groupdir.study.state import Role
+from groupdir.files.study_files import Role
 from launch.study.study import Study
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
-from groupdir.config.space import StudyConfig
 from groupdir.errors import DataError
 from groupdir.files.storage import Place
+from groupdir.files.study_files import EVENT_LOG, STUDY_CONFIG
+from groupdir.files.write_whole import whole_folder
+from groupdir.study.read import study_config
 from groupdir.study.store import Store
-from launch.study.study import CONFIG, STORE, refuse_existing
+from launch.study.study import refuse_existing
 
 
 def bring_back(place: Place, folder: Path) -> None:
@@ -29,20 +29,18 @@ def bring_back(place: Place, folder: Path) -> None:
     """
     refuse_existing(folder)
     try:
-        content = (place / STORE).read()
+        content = (place / EVENT_LOG).read()
     except OSError as error:
         why = str(error).splitlines()[0]
-        text = f"{place}: must hold the {STORE} of a study, but that cannot be read: {why}: name <storage_path>/<name>"
+        text = (
+            f"{place}: must hold the {EVENT_LOG} of a study, but that cannot be read: {why}: name <storage_path>/<name>"
+        )
         raise DataError(text) from error
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    beside.mkdir(parents=True)
-    try:
-        (beside / STORE).write_bytes(content)
-        store = Store.open(beside / STORE)
-        config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
-        store.close()
-        (beside / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
-        beside.rename(folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    with whole_folder(folder) as partial:
+        (partial / EVENT_LOG).write_bytes(content)
+        store = Store.open(partial / EVENT_LOG)  # not read-only: that would refuse a log that was copied in WAL mode
+        try:
+            config = study_config(store, folder)
+        finally:
+            store.close()
+        (partial / STUDY_CONFIG).write_text(config.to_yaml(), encoding="utf-8")

@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 from pyarrow import ArrowException
 
-from groupdir.errors import ConfigError
-from launch.study.export import EPOCHS, TRIALS, write_records
-from launch.study.study import STORE, Study
+from groupdir.errors import GroupdirError
+from groupdir.files.study_files import EPOCHS, EVENT_LOG, TRIALS
+from groupdir.files.write_whole import partial_path
+from launch.study.export import write_tables
+from launch.study.study import Study
 
 
 class Snapshots:
@@ -44,21 +46,22 @@ def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
     """Writes a snapshot, or says why it could not: a full disk, or a storage that does not answer."""
     try:
         write_snapshot(study)
-    except (OSError, sqlite3.Error, ArrowException, ConfigError) as error:
+    except (OSError, sqlite3.Error, ArrowException, GroupdirError) as error:
         where = study.config.search.storage_path or study.folder
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        say(f"no snapshot in {where}: {reason}; the record in {study.folder / STORE} is whole")
+        say(f"no snapshot in {where}: {reason}; the event log {study.folder / EVENT_LOG} is complete")
 
 
 def write_snapshot(study: Study) -> None:
     """Writes the files, and their copies."""
-    write_records(study)
+    write_tables(study)
     if study.config.search.storage_path is None:
         return
-    local = study.folder / f".{STORE}.copy"
+    for name in (EPOCHS, TRIALS):
+        (study.storage / name).put_whole(study.folder / name)
+    copy = partial_path(study.folder / EVENT_LOG)
     try:
-        study.copy_store(local)
-        for name, source in ((STORE, local), (EPOCHS, study.folder / EPOCHS), (TRIALS, study.folder / TRIALS)):
-            (study.storage / name).replace(source)
+        study.copy_store(copy)
+        (study.storage / EVENT_LOG).put_whole(copy)
     finally:
-        local.unlink(missing_ok=True)
+        copy.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -13,21 +12,20 @@ from typing import IO, Any, Protocol
 
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError, DataError
+from groupdir.files.schema import refuse_old_benchmark
 from groupdir.files.storage import Place
+from groupdir.files.study_files import BENCHMARK, EVENT_LOG, RAY, RUN_PREFIX, STAGES, STUDY_CONFIG, STUDY_LOCK
+from groupdir.files.write_whole import whole_folder
+from groupdir.study.events import Event, Kind
+from groupdir.study.read import study_config
 from groupdir.study.state import StudyState, fold, replay
-from groupdir.study.store import Event, Kind, Store
+from groupdir.study.store import Store
 
-CONFIG = "study.yaml"
-STORE = "study.sqlite"
-LOCK = "study.lock"
-BENCHMARK = (
-    "benchmark.yaml"  # in the folder of a benchmark, see launch/benchmark.py; its studies are in folders of that
-)
 Watcher = Callable[[StudyState, Event], None]
 
 
 class Journal(Protocol):
-    """Where events are kept: `groupdir.study.store.Store` on disk, `launch.study.memory_store.MemoryStore` in a simulation."""
+    """Event log of a study: `groupdir.study.store.Store` on disk, or `MemoryStore` in a simulation."""
 
     def append(
         self,
@@ -74,15 +72,9 @@ class Study:
         """
         folder = Path(folder).absolute()
         refuse_existing(folder)
-        beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        beside.mkdir(parents=True)
-        try:
-            (beside / CONFIG).write_text(config.to_yaml(), encoding="utf-8")
-            Store.create(beside / STORE, config.to_dict()).close()
-            beside.rename(folder)
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
+        with whole_folder(folder) as partial:
+            (partial / STUDY_CONFIG).write_text(config.to_yaml(), encoding="utf-8")
+            Store.create(partial / EVENT_LOG, config.to_dict()).close()
         return cls.open(folder)
 
     @classmethod
@@ -93,14 +85,11 @@ class Study:
             DataError: It is no study, another driver has it, or another version wrote it.
         """
         folder = Path(folder).absolute()
-        if not (folder / STORE).is_file():
-            todo = (
-                "it is a benchmark, whose `search` goes on with it"
-                if (folder / BENCHMARK).is_file()
-                else "see `search`"
-            )
-            raise DataError(f"{folder}: must be the folder of a study, but has no {STORE}: {todo}")
-        lock = (folder / LOCK).open("a+")
+        if not (folder / EVENT_LOG).is_file():
+            refuse_old_benchmark(folder)
+            todo = "it is a benchmark: search it again, which resumes it" if _is_benchmark(folder) else "see `search`"
+            raise DataError(f"{folder}: must be the folder of a study, but has no {EVENT_LOG}: {todo}")
+        lock = (folder / STUDY_LOCK).open("a+")
         if not _lock(lock):
             lock.seek(0)
             pid = lock.read().strip() or "unknown"
@@ -110,8 +99,8 @@ class Study:
         lock.write(str(os.getpid()))
         lock.flush()
         try:
-            store = Store.open(folder / STORE)
-            config = StudyConfig.from_dict(store.study, str(folder / CONFIG))
+            store = Store.open(folder / EVENT_LOG)
+            config = study_config(store, folder)
         except BaseException:
             lock.close()
             raise
@@ -121,11 +110,11 @@ class Study:
     def storage(self) -> Place:
         """Where Ray writes: in this folder, or where all nodes can."""
         path = self.config.search.storage_path
-        return Place(str(self.folder)) / "ray" if path is None else Place.at(path) / self.config.name
+        return Place(str(self.folder)) / RAY if path is None else Place.at(path) / self.config.name
 
     def runs(self) -> list[Place]:
         """The folders of the experiments that Ray has made for this study."""
-        return [self.storage / name for name in self.storage.names() if name.startswith("run-")]
+        return [self.storage / name for name in self.storage.names() if name.startswith(RUN_PREFIX)]
 
     @property
     def stages(self) -> Place | None:
@@ -133,7 +122,7 @@ class Study:
         search = self.config.search
         if not search.share_stages:
             return None
-        return (Place(str(self.folder)) if search.storage_path is None else self.storage) / "stages"
+        return (Place(str(self.folder)) if search.storage_path is None else self.storage) / STAGES
 
     def append(
         self,
@@ -177,6 +166,10 @@ class Study:
         return Path, (self.folder,)
 
 
+def _is_benchmark(folder: Path) -> bool:
+    return (folder / BENCHMARK).is_file()
+
+
 def _lock(lock: IO[str]) -> bool:
     """Whether the lock is this process's now; one who only looks whether it is free has it for a moment."""
     for wait in (0.0, 0.01, 0.1):
@@ -194,5 +187,5 @@ def refuse_existing(folder: Path) -> None:
         ConfigError: Something is.
     """
     if folder.exists():
-        again = f"python -m launch resume {folder}" if (folder / STORE).exists() else "remove it"
+        again = f"python -m launch resume {folder}" if (folder / EVENT_LOG).exists() else "remove it"
         raise ConfigError(f"{folder}: exists already, and nothing is written over: {again}, or take another --out")

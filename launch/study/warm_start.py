@@ -10,10 +10,8 @@ from typing import Any
 
 from groupdir.config.domains import Choice, Domain, IntRange, Uniform
 from groupdir.config.space import StudyConfig
-from groupdir.study.state import TrialState, replay
-from groupdir.study.store import Store
-
-STORE = "study.sqlite"
+from groupdir.study.read import read_study
+from groupdir.study.state import TrialState
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,7 @@ def known(folder: str | Path, config: StudyConfig) -> Earlier:
     Raises:
         DataError: The folder holds no study.
     """
-    store = Store.open(Path(folder) / STORE, readonly=True)
-    state = replay(store.events())
-    store.close()
+    state = read_study(folder).state
     parameters = config.space.parameters
     taken: list[dict[str, Any]] = []
     dropped: set[str] = set()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from groupdir.files.records import write_parquet
+from groupdir.files.parquet import write_parquet
 from tests.epoch_report import report
 
 OBJECTIVES = {"val_mae_many": "min", "val_mae_median": "min", "val_mae_few": "min"}

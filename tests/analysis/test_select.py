@@ -13,7 +13,7 @@ from rich.console import Console
 from analysis.load import StudyResults, load_results
 from analysis.select import RULES, choose, costs, find_front, metric_of, print_selection, select_config
 from groupdir.errors import DataError
-from groupdir.files.records import read_parquet
+from groupdir.files.parquet import read_parquet
 
 MakeStudy = Callable[..., Path]
 

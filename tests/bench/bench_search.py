@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from groupdir.config.space import StudyConfig
-from groupdir.files.records import read_parquet, write_parquet
+from groupdir.files.parquet import read_parquet, write_parquet
 from launch.simulation.clock import Driver
 from launch.simulation.curves import Curves, load_curves
 from launch.simulation.quality import FrontQuality

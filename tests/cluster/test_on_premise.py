@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from groupdir.files.records import read_parquet
+from groupdir.files.parquet import read_parquet
 from groupdir.study.store import Store
 from tests.cluster.hosts import Hosts, home, missing
 from tests.cluster.site import (

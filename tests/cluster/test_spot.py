@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from groupdir.config.trial import TrialConfig
+from groupdir.study.events import Event
 from groupdir.study.state import TrialState
-from groupdir.study.store import Event, Store
+from groupdir.study.store import Store
 from groupdir.training.trainer import Trainer
 from tests.cluster.hosts import CHECKOUT, SHARED, Hosts, home, missing
 from tests.cluster.plain_ray import PORT, PROGRAMS, give_checkouts, own, start_ray

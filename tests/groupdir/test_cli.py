@@ -118,5 +118,5 @@ def test_list_and_check() -> None:
     for name in ("vanilla", "group_dir", "digits", "faces", "stsb", "convnet", "mlp", "bilstm"):
         assert f"  {name} " in done.stdout
     done = groupdir("check", "search_spaces/digits.yaml")
-    assert "open parameters" in done.stdout
+    assert "parameters (8):" in done.stdout
     assert "method.temperature|cosine" in done.stdout

@@ -16,8 +16,8 @@ from groupdir.commands.describe import catalogue
 from groupdir.config.schema import build_schema
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError
-from groupdir.files.records import selected
 from groupdir.metrics import METRICS, SHOTS, Metric
+from groupdir.study.state import selected
 from groupdir.training.trainer import run_trial
 from launch.schedulers import SCHEDULERS
 from tests.analysis.test_benchmark import made

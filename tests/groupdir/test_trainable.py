@@ -1,11 +1,13 @@
 """What a trial says where a node cannot train it."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from groupdir.config.trial import TrialConfig
-from groupdir.errors import DataError, NodeError, OtherCodeError
+from groupdir.errors import DataError, DiskFullError, FileWriteError, NodeError, OtherCodeError
 from groupdir.trainable import TrialTrainable
 from groupdir.training.trainer import make_dataset
 
@@ -37,3 +39,17 @@ def test_data_that_only_this_node_lacks_are_no_fault_of_the_trial(monkeypatch: p
     says = r"node \S+: the data must be there as they are for the driver, got: pictures/train: cannot be read: put them"
     with pytest.raises(NodeError, match=says):
         refused.step()
+
+
+def test_a_full_disk_is_the_node_s_fault_and_a_read_only_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainable = TrialTrainable({"trial": 4, "config": TrialConfig.from_dict(TRIAL).to_dict()})
+    for number, error in ((errno.ENOSPC, DiskFullError), (errno.EROFS, FileWriteError)):
+
+        def fail(*_: object, number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(Path, "replace", fail)
+        with pytest.raises(error, match="cannot be written"):
+            trainable.save(str(tmp_path))

@@ -12,7 +12,7 @@ import pytest
 from groupdir.config.benchmark import Row
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
-from groupdir.files.records import write_parquet
+from groupdir.files.parquet import write_parquet
 from launch.benchmark import choose, run_benchmark
 
 TRIAL = {"data": {"name": "tests.toy.parts:Waves"}, "encoder": {"name": "mlp"}, "method": {"name": "vanilla"}}
@@ -101,7 +101,7 @@ def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is there and is no benchmark"):
         run_benchmark(file, out=out)
     (out / "benchmark.yaml").write_text("name: another\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"holds another table\.yaml, and nothing is written over"):
+    with pytest.raises(ConfigError, match=r"holds another benchmark\.yaml, and nothing is written over"):
         run_benchmark(file, out=out)
 
 

@@ -20,10 +20,9 @@ def test_a_dry_run_says_what_would_run(root: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke(app, ["search", str(file), "--dry-run", "--out", str(tmp_path / "none")])
     assert run.exit_code == 0, run.output
     trials = load_space(file).search.trials
-    assert f"study digits: {trials} trials of up to 30 epochs" in run.stdout
-    assert "method.temperature|cosine: log_uniform 0.1 to 2" in run.stdout
-    assert "rungs at epochs 5, 10, 20" in run.stdout
-    assert f"budget: {expected_epochs(trials, [5, 10, 20], 30, 2):,} epochs if" in run.stdout
+    assert "epochs of a trial: up to 30\n" in run.stdout
+    assert "rungs at epochs: 5, 10, 20\n" in run.stdout
+    assert f"budget: about {expected_epochs(trials, [5, 10, 20], 30, 2):,} epochs (1 in 2 advances" in run.stdout
     assert "time: unknown" in run.stdout
     assert not (tmp_path / "none").exists()
 
@@ -33,7 +32,7 @@ def test_recorded_seconds_make_hours(study: Study, suggest: Suggest, train: Trai
     file = study.folder / "study.yaml"
     run = CliRunner().invoke(app, ["search", str(file), "--dry-run", "--out", str(study.folder)])
     assert run.exit_code == 0, run.output
-    assert "at 2 s an epoch" in run.stdout
+    assert "at 2 s per epoch" in run.stdout
 
 
 def test_an_audit_of_what_follows_and_of_what_does_not(study: Study, suggest: Suggest, train: Train) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from groupdir.files.records import read_parquet
+from groupdir.files.parquet import read_parquet
 from groupdir.study.state import replay
 from groupdir.study.store import Store
 

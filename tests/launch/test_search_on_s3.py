@@ -12,10 +12,11 @@ import pytest
 
 from groupdir.config.space import load_space
 from groupdir.errors import ConfigError, DataError
-from groupdir.files.records import read_parquet
+from groupdir.files.parquet import read_parquet
 from groupdir.files.storage import Place
+from groupdir.study.events import Event
 from groupdir.study.state import StudyState, replay
-from groupdir.study.store import Event, Store
+from groupdir.study.store import Store
 from launch.search import refuse_taken
 from launch.study.checkpoints import kept_checkpoint
 from launch.study.restore import bring_back

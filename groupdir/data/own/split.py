@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import numpy as np
 from groupdir.bins import bin_index
 from groupdir.data.base import SplitName
 from groupdir.data.manifest import SPLITS
-from groupdir.errors import DataError
+from groupdir.errors import DataError, FileWriteError
+from groupdir.files.write_whole import whole_file
 
 HEADER = ["row", "target", "split"]
 
@@ -150,17 +150,12 @@ def _read(path: Path) -> tuple[str, dict[str, tuple[str, SplitName]]]:
 
 
 def _write(path: Path, rule: SplitRule, rows: Sequence[tuple[str, str, SplitName]]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("w", newline="", encoding="utf-8") as file:
+        with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             file.write(f"{rule}\n")
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(HEADER)
             writer.writerows(rows)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: the split cannot be written: {error.strerror}: make the folder writable for the first "
-            "run, copy the manifest to one that is, or add a column with train, val and test to it"
-        ) from error
+    except FileWriteError as error:
+        todo = "or add a column with train, val and test to the manifest"
+        raise FileWriteError(f"{error}; {todo}", error.disk_full) from error

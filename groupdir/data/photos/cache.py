@@ -13,7 +13,6 @@ back.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -32,7 +31,8 @@ import numpy as np
 
 from groupdir.data.manifest import Rows
 from groupdir.data.photos.decode import decode_all
-from groupdir.errors import DataError
+from groupdir.errors import DataError, FileWriteError
+from groupdir.files.write_whole import discard_partials, whole_file, write_whole
 
 FORMAT = 1
 SPARE = 2**26
@@ -40,7 +40,6 @@ SPARE = 2**26
 
 _BLOCK = 64  # pictures to a checksum
 _WHOLE, _SAMPLE = 2**28, 16  # bytes up to which every block is checked at opening; blocks that are checked above
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -149,29 +148,25 @@ def _wrong(cached: Cached, checksums: list[int], everything: bool) -> str | None
 
 
 def _build(rows: Rows, size: int, folder: Path, key: str) -> Cached:
-    """Decodes all rows into a file beside, checks it, and gives it its name; only under the lock."""
-    target, beside = _file(folder, key), folder / f"{key}.part"
+    """Decode all rows into a file and check it. The caller holds the lock."""
+    target, sidecar = _file(folder, key), folder / f"{key}.json"
+    discard_partials(target)
+    discard_partials(sidecar)
     need = len(rows.files) * size * size * 3
     try:
-        with beside.open("wb") as file:
+        with whole_file(target) as partial, partial.open("wb") as file:
             _reserve(file, need, folder)
             content = _write(rows, size, file, folder)
-        beside.replace(target)
         cached = _cached(folder, key, content)
         if (wrong := _wrong(cached, content["checksums"], everything=True)) is not None:
             raise DataError(f"{target}: was written and read back otherwise ({wrong}): is the disk broken?")
-        beside.write_text(json.dumps(content), encoding="utf-8")
-        beside.replace(folder / f"{key}.json")
-    except OSError as error:
+        write_whole(sidecar, json.dumps(content))
+    except FileWriteError as error:
         target.unlink(missing_ok=True)
-        if error.errno in _FULL:
-            raise _disk_full(folder, need) from error
-        raise
+        raise (_disk_full(folder, need) if error.disk_full else error) from error
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-    finally:
-        beside.unlink(missing_ok=True)
     return cached
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from groupdir.commands.label_counts import LabelCounts, count_labels, write_counts
 from groupdir.commands.label_tables import group_table, histogram, print_counts
 from groupdir.data.base import Targets
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, FileWriteError
 from groupdir.metrics import ShotSplit
 from tests.checkout import ROOT
 
@@ -131,7 +131,7 @@ def test_the_file_of_counts(folder: Path) -> None:
         write_counts(counts, folder / "labels.csv")
     with pytest.raises(ConfigError, match=r"must end in \.csv: `python -m analysis labels` draws"):
         write_counts(counts, folder / "labels.png")
-    with pytest.raises(ConfigError, match=r"cannot be written: No such file"):
+    with pytest.raises(FileWriteError, match=r"cannot be written: the folder .*no does not exist: create it"):
         write_counts(counts, folder / "no" / "labels.csv")
 
 

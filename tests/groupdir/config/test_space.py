@@ -139,4 +139,4 @@ def test_every_shipped_space_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     from groupdir.commands.describe import describe
 
     for path in sorted((ROOT / "search_spaces").rglob("*.yaml")):
-        assert "digest" in describe(path) or "open parameters" in describe(path)
+        assert "digest" in describe(path) or "parameters" in describe(path)

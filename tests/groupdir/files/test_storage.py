@@ -39,7 +39,7 @@ def test_files_are_written_read_listed_and_removed(place: Place) -> None:
 def test_a_file_is_written_over(place: Place, tmp_path: Path) -> None:
     (place / "file").write(b"old")
     (tmp_path / "new").write_bytes(b"newer")
-    (place / "file").replace(tmp_path / "new")
+    (place / "file").put_whole(tmp_path / "new")
     assert (place / "file").read() == b"newer"
     assert place.names() == ["file"]
 

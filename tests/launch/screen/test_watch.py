@@ -97,5 +97,5 @@ def test_a_glance(study: Study, suggest: Callable[[Study], int], capsys: pytest.
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="must be the file of a study"):
+    with pytest.raises(DataError, match="does not exist: name the folder of a study"):
         watch(tmp_path)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from groupdir.config.space import StudyConfig
+from groupdir.study.events import Event
 from groupdir.study.state import replay
-from groupdir.study.store import Event
 from launch.control.audit import audit
 from launch.schedulers import ParetoASHA
 from launch.simulation.clock import Clock, Faults

@@ -44,8 +44,7 @@ def test_without_room_for_a_copy_the_source_stays(
     source = written(study, f"trial-{suggest(study):04d}")
     study.append("checkpoint", trial=0, epoch=4, payload={"path": str(source)})
 
-    def full(source: str, target: Path) -> None:
-        target.mkdir(parents=True)
+    def full(source: str, target: Path, dirs_exist_ok: bool) -> None:
         raise shutil.Error("No space left on device")
 
     monkeypatch.setattr(shutil, "copytree", full)

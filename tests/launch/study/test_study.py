@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import ConfigError, DataError
-from groupdir.files.records import EPOCH_FIELDS, read_parquet
+from groupdir.files.parquet import read_parquet
+from groupdir.files.study_files import EPOCH_FIELDS
 from groupdir.metrics import ShotSplit
 from launch.__main__ import app
 from launch.control.ablations import suggest_ablations
@@ -28,7 +29,7 @@ from launch.screen.progress import Progress, best_text, render, status_text, tot
 from launch.search import check_measured, check_names, refuse_taken
 from launch.simulation.searches import with_search
 from launch.study.checkpoints import keep
-from launch.study.export import write_records
+from launch.study.export import write_tables
 from launch.study.study import Study
 from tests.epoch_report import report
 from tests.launch.conftest import CONTENT
@@ -140,7 +141,7 @@ def test_records_hold_every_trial_and_its_configuration(study: Study, suggest: S
     train(study, suggest(study), [3.0, 2.0, 2.5], "finished")
     train(study, suggest(study), [4.0], "stopped")
     suggest(study)
-    write_records(study)
+    write_tables(study)
     table, footer = read_parquet(study.folder / "trials.parquet")
     rows = table.to_pylist()
     assert [row["status"] for row in rows] == ["finished", "stopped", "running"]
@@ -372,7 +373,7 @@ def test_a_study_that_is_closed_names_no_driver(study: Study) -> None:
 
 def test_a_table_is_no_study_to_resume(tmp_path: Path) -> None:
     (tmp_path / "benchmark.yaml").touch()
-    with pytest.raises(DataError, match="it is a benchmark, whose `search` goes on with it"):
+    with pytest.raises(DataError, match="it is a benchmark: search it again, which resumes it"):
         Study.open(tmp_path)
 
 

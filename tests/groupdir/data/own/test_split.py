@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "replace", refuse)
     says = changed(tmp_path, KEYS, Y)
-    assert "the split cannot be written: Permission denied: make the folder writable" in says
+    assert "is read-only for this user: make it writable" in says
     assert "add a column with train, val and test" in says
     assert not os.listdir(tmp_path)  # noqa: PTH208 - nothing half written is left
 

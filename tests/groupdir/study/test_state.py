@@ -1,8 +1,8 @@
-"""The epoch that stands for a trial."""
+"""The state of a study: the epoch that represents a trial."""
 
 import math
 
-from groupdir.files.records import selected
+from groupdir.study.state import selected
 
 
 def test_the_best_epoch_follows_the_direction_of_the_metric() -> None:

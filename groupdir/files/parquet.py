@@ -1,0 +1,68 @@
+"""Parquet files of a study: rows, with the exact configurations in the footer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from groupdir.errors import DataError
+from groupdir.files.schema import other_schema
+from groupdir.files.study_files import SCHEMA, column_type
+from groupdir.files.write_whole import whole_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FOOTER = b"groupdir"
+
+
+def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]], footer: Mapping[str, Any]) -> None:
+    """Write rows to a file. A reader sees the old file or the new one, never a part.
+
+    Args:
+        path: The file.
+        rows: Column -> value. A column that a row lacks is null. `column_type` says which type a column has.
+        footer: JSON content for the footer, such as `{"study": ..., "configs": {...}}`. The schema's version is added.
+
+    Raises:
+        FileWriteError: The disk is full, or the folder is missing or read-only.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = json.dumps({"schema": SCHEMA, **footer}, allow_nan=False)
+    schema = pa.schema([(name, _type(name)) for name in names], metadata={FOOTER: text.encode()})
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    with whole_file(path) as partial:
+        pq.write_table(pa.table(columns, schema=schema), partial)
+
+
+def read_parquet(path: str | Path) -> tuple[pa.Table, dict[str, Any]]:
+    """Read the rows and the footer of a file.
+
+    Raises:
+        DataError: The file is missing or broken, is not groupdir's, or was written under another schema.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
+    footer = json.loads((table.schema.metadata or {}).get(FOOTER, b"{}"))
+    if "schema" not in footer:
+        raise DataError(f"{path}: has no groupdir footer: was it written by another program?")
+    if footer["schema"] != SCHEMA:
+        raise other_schema(path, footer["schema"])
+    return table, footer
+
+
+def _type(name: str) -> pa.DataType:
+    import pyarrow as pa
+
+    arrow: dict[type, pa.DataType] = {int: pa.int64(), str: pa.string(), bool: pa.bool_(), float: pa.float64()}
+    return arrow[column_type(name)]

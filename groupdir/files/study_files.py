@@ -1,0 +1,135 @@
+"""Names in a study's and a benchmark's folder: every file, every folder, every column. No other file spells them.
+
+`tests/test_facts.py` reads the names from here and fails where another file spells one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA = 2
+"""Version of the event log and of the Parquet files. Raise it whenever older files can no longer be read."""
+
+RESULTS = "results"
+"""The folder, from where a person works, that holds the folders of all studies and benchmarks."""
+
+# A study's folder.
+STUDY_CONFIG = "study.yaml"
+EVENT_LOG = "study.sqlite"
+STUDY_LOCK = "study.lock"
+EPOCHS = "epochs.parquet"
+TRIALS = "trials.parquet"
+FRONT = "front.parquet"
+FRONT_FIGURE = "front.png"
+BEST_PREFIX = "best_"
+REPORT = "report.html"
+TENSORBOARD = "tensorboard"
+CHECKPOINTS = "checkpoints"
+STAGES = "stages"
+RAY = "ray"
+RUN_PREFIX = "run-"
+CHECKPOINT = "trial.pt"
+"""The file in the folder of each checkpoint of a search."""
+
+# A benchmark's folder. Each row that is searched has a study's folder in it.
+BENCHMARK = "benchmark.yaml"
+OLD_BENCHMARK = "table.yaml"
+"""The name that BENCHMARK had in schema 1."""
+SPACE_SUFFIX = ".space.yaml"
+CHOSEN = "chosen.yaml"
+CONFIRMED = "confirmed"
+
+# The folder of `groupdir train`, and those in CONFIRMED.
+SEED_PREFIX = "seed_"
+LAST_CHECKPOINT = "checkpoint.pt"
+RESULT = "result.json"
+TEST_RESULTS = "test.csv"
+
+# The folder of simulated searches.
+SIMULATION = "simulation.parquet"
+SIMULATION_FIGURE = "simulation.png"
+
+PARTIAL = ".part"
+"""Suffix of a file or folder that is still being written; see `groupdir.files.write_whole`."""
+
+Role = Literal["search", "ablation"]
+Status = Literal["running", "paused", "finished", "stopped", "failed"]
+
+PARAM = "param:"
+"""Prefix of a column that holds a parameter of the search, as JSON."""
+
+EPOCH_REPORT: Mapping[str, type] = {
+    "stage": str, "stage_epoch": int, "predicts": bool, "fidelity": int, "seconds": float, "last": bool,
+}  # fmt: skip
+"""What an epoch's event holds next to its metrics: name -> type. See `groupdir.config.stage.Position`."""
+
+EPOCH_FIELDS: Mapping[str, type] = {"seq": int, "epoch": int, "time": float, **EPOCH_REPORT}
+"""Every entry of an epoch that is not a metric: those of its report, its number, and where and when it was logged."""
+
+EPOCH_KEY = ("trial", "seed", "epoch")
+"""Columns that identify a row of EPOCHS."""
+
+TRIAL_FIELDS: Mapping[str, type] = {
+    "trial": int, "seed": int, "role": str, "label": str, "status": str, "message": str, "digest": str, "epochs": int,
+    "epoch": int, "seconds": float,
+}  # fmt: skip
+"""Every column of TRIALS that is neither a parameter nor a metric: name -> type."""
+
+
+def results_folder(name: str, out: str | Path | None = None) -> Path:
+    """Return the folder of a study or a benchmark: the one that a person named, else one called like it.
+
+    >>> str(results_folder("digits")), str(results_folder("digits", "/tmp/mine"))
+    ('results/digits', '/tmp/mine')
+    """
+    return Path(out).expanduser() if out is not None else Path(RESULTS) / name
+
+
+def best_file(rule: str) -> str:
+    """Return the name of the configuration that a rule has chosen.
+
+    >>> best_file("few")
+    'best_few.yaml'
+    """
+    return f"{BEST_PREFIX}{rule}.yaml"
+
+
+def space_file(row: str) -> str:
+    """Return the name of the search space of a benchmark's row.
+
+    >>> space_file("vanilla")
+    'vanilla.space.yaml'
+    """
+    return row + SPACE_SUFFIX
+
+
+def seed_folder(seed: int) -> str:
+    """Return the name of the folder of one training."""
+    return f"{SEED_PREFIX}{seed}"
+
+
+def trial_folder(trial: int) -> str:
+    """Return the name of a trial's folder in TENSORBOARD and CHECKPOINTS.
+
+    >>> trial_folder(7)
+    '0007'
+    """
+    return f"{trial:04d}"
+
+
+def column_type(name: str) -> type:
+    """Return the type of a column of any of the Parquet files.
+
+    >>> column_type("epoch"), column_type("param:method.beta"), column_type("val_mae_all")
+    (<class 'int'>, <class 'str'>, <class 'float'>)
+    """
+    if name.startswith(PARAM):
+        return str
+    return TRIAL_FIELDS.get(name) or EPOCH_FIELDS.get(name, float)
+
+
+def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics of an epoch: every entry that is not in EPOCH_FIELDS."""
+    return {name: value for name, value in row.items() if name not in EPOCH_FIELDS}

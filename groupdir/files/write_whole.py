@@ -1,0 +1,158 @@
+"""Files and folders that appear whole or not at all: written under another name in the same folder, then renamed.
+
+A partial file is called `.<name>.<host>.<process>-<number>.part`. Its name says which process of which host writes it,
+so that the partial files of a process that was killed can be recognised.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import itertools
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from groupdir.errors import FileWriteError
+from groupdir.files.study_files import PARTIAL
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+MISSING = (errno.ENOENT, errno.ENOTDIR)
+
+_numbers = itertools.count(1)  # two threads of one process may write the same file
+
+
+def write_whole(path: str | Path, content: str | bytes, *, durable: bool = False) -> Path:
+    """Write a text (as UTF-8) or bytes to a file. A reader sees the old content or the new one, never a part.
+
+    Args:
+        path: The file. Its folder must exist.
+        content: What the file shall hold.
+        durable: Whether the file must survive a power cut once this returns. This waits for the disk.
+
+    Returns:
+        The file.
+
+    Raises:
+        FileWriteError: The disk is full, or the folder is missing or read-only.
+    """
+    with whole_file(path, durable=durable) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    return Path(path)
+
+
+@contextmanager
+def whole_file(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
+    """Give a path to write to, which becomes the file at the end of the context. An error leaves the old file.
+
+    Args:
+        path: The file. Its folder must exist.
+        durable: Whether the file must survive a power cut afterwards. This waits for the disk.
+
+    Raises:
+        FileWriteError: The disk is full, or the folder is missing or read-only.
+    """
+    target = Path(path)
+    partial = partial_path(target)
+    try:
+        with _explained(target, partial):
+            yield partial
+            if durable:
+                _wait_for_disk(partial)
+            partial.replace(target)
+            if durable:
+                _wait_for_disk(target.parent)
+    finally:
+        with _explained(target, partial):
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a new folder to fill, which gets its name at the end of the context. An error leaves no folder.
+
+    Args:
+        path: The folder. The folders above it are created.
+        replace: Whether an existing folder is deleted first. Otherwise only an empty one may exist.
+
+    Raises:
+        FileWriteError: The disk is full, or the folder above is read-only.
+    """
+    target = Path(path)
+    partial = partial_path(target)
+    try:
+        with _explained(target, partial):
+            partial.mkdir(parents=True)
+            yield partial
+            if replace:
+                shutil.rmtree(target, ignore_errors=True)
+            partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def discard_partials(path: str | Path) -> None:
+    """Delete the partial files and folders of a path that killed processes have left.
+
+    Call this only under a lock that excludes every other process that could write the same path.
+    """
+    target = Path(path)
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{PARTIAL}"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def partial_path(path: Path) -> Path:
+    """Return a new name in the same folder, under which a file or folder is written before it is renamed."""
+    host = socket.gethostname().partition(".")[0]
+    return path.with_name(f".{path.name}.{host}.{os.getpid()}-{next(_numbers)}{PARTIAL}")
+
+
+@contextmanager
+def _explained(target: Path, partial: Path) -> Iterator[None]:
+    """Turn an error of the operating system about these two paths into one that says what to do.
+
+    An error about another file passes unchanged, such as one that is read while this one is written.
+    """
+    try:
+        yield
+    except OSError as error:
+        ours = error.filename is None or Path(os.fsdecode(error.filename)).is_relative_to(partial)
+        if error.errno is None or not (ours or error.filename == str(target)):
+            raise
+        raise write_error(target, error) from error
+
+
+def write_error(target: Path, error: OSError) -> FileWriteError:
+    """Return the error for a file or folder that could not be written: what is wrong, where, and what to do."""
+    folder = target.parent
+    if error.errno in FULL:
+        what = f"the disk of {folder} is full ({_free(folder)}): free some space there, then run the command again"
+    elif error.errno in FORBIDDEN:
+        what = f"{folder} is read-only for this user: make it writable, or choose another folder"
+    elif error.errno in MISSING:
+        what = f"the folder {folder} does not exist: create it, or choose another folder"
+    else:
+        what = str(error.strerror or error)
+    return FileWriteError(f"{target}: cannot be written: {what}", disk_full=error.errno in FULL)
+
+
+def _free(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free:,} bytes free"
+    except OSError:
+        return "free space unknown"
+
+
+def _wait_for_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

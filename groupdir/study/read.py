@@ -1,0 +1,61 @@
+"""Reading a study that may be running: nothing here locks or changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from groupdir.config.space import StudyConfig
+from groupdir.files.study_files import EVENT_LOG, STUDY_CONFIG
+from groupdir.study.state import StudyState, replay
+from groupdir.study.store import Store
+
+
+@dataclass(frozen=True)
+class ReadStudy:
+    """A study as its event log stood at one moment.
+
+    Attributes:
+        folder: The study's folder.
+        config: Its configuration.
+        state: What follows from its events.
+    """
+
+    folder: Path
+    config: StudyConfig
+    state: StudyState
+
+
+def read_study(folder: str | Path) -> ReadStudy:
+    """Read a study's folder.
+
+    Raises:
+        DataError: The folder holds no study, its event log is broken, or another version wrote it.
+    """
+    with event_log(folder) as (config, store):
+        return ReadStudy(Path(folder), config, replay(store.events()))
+
+
+@contextmanager
+def event_log(folder: str | Path) -> Iterator[tuple[StudyConfig, Store]]:
+    """Open the event log in a study's folder read-only, for a reader that needs the events one by one.
+
+    Yields:
+        The configuration and the store, which is closed at the end of the context.
+
+    Raises:
+        DataError: As of `read_study`.
+    """
+    folder = Path(folder)
+    store = Store.open(folder / EVENT_LOG, readonly=True)
+    try:
+        yield study_config(store, folder), store
+    finally:
+        store.close()
+
+
+def study_config(store: Store, folder: Path) -> StudyConfig:
+    """Return the configuration that a store holds; messages about it name the study's YAML."""
+    return StudyConfig.from_dict(store.study, str(folder / STUDY_CONFIG))

@@ -1,0 +1,52 @@
+"""One description of a study: `check` prints it, and `--dry-run` adds what it would cost."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from groupdir.commands.describe import describe
+from groupdir.config.space import load_space
+from launch.screen.plan import plan
+from launch.study.study import Study
+from tests.launch.conftest import CONTENT
+
+SEARCHES = [
+    {},
+    {"constraints": {"val_mae_all": "<= 8.0"}, "max_epochs": 60},
+    {"scheduler": {"name": "asha", "metric": "val_mae_few", "reduction_factor": 4}},
+    {"scheduler": {"name": "none"}, "ablations": {}},
+]
+
+
+def space_of(folder: Path, **search: object) -> Path:
+    file = folder / "small.yaml"
+    file.write_text(yaml.safe_dump({**CONTENT, "search": {"trials": 9, **search}}), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_every_line_of_check_is_in_the_dry_run(tmp_path: Path, search: dict[str, object]) -> None:
+    file = space_of(tmp_path, **search)
+    checked, planned = describe(file).splitlines(), plan(load_space(file), tmp_path / "small").splitlines()
+    assert len(checked) > 10
+    assert set(checked) <= set(planned)
+    assert len(planned) == len(set(planned) | {""}) + planned.count("") - 1, "nothing is said twice"
+
+
+@pytest.mark.parametrize(
+    ("search", "line"),
+    [
+        ({}, "scheduler: pareto_asha, compares all objectives from epoch 5 on, 1 in 3 trials advances at each rung"),
+        (SEARCHES[1], "constraints: val_mae_all <= 8.0"),
+        (SEARCHES[2], "scheduler: asha, compares val_mae_few from epoch 5 on, 1 in 4 trials advances at each rung"),
+        (SEARCHES[3], "scheduler: none, every trial runs to its last epoch"),
+        ({}, "  method.beta                      log_uniform 0.25 to 4"),
+    ],
+)
+def test_what_is_said(tmp_path: Path, search: dict[str, object], line: str) -> None:
+    assert line in describe(space_of(tmp_path, **search)).splitlines()
+
+
+def test_a_study_that_recorded_nothing_gives_no_hours(study: Study) -> None:
+    assert "time: unknown until an epoch is recorded" in plan(study.config, study.folder)
