@@ -74,4 +74,3 @@ def test_what_runs_needs_no_tool_of_development(root: Path, project: dict[str, A
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
