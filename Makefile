@@ -2,24 +2,29 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-fast test-cluster test-faults lint bench clean
+.PHONY: help install quickstart test test-fast test-long test-cluster test-faults lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
 HALF := $(VENV)/.installing
 STUDY := results/digits
 # The interpreters to try, in this order; `make PYTHON=/path/to/python3.12 test` names another.
 PYTHON ?= python3.11 python3 python3.12 python3.13
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# One install at a time, even under `make -j quickstart test`.
+.NOTPARALLEL:
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
-install: $(STAMP)  ## Make .venv with the pinned versions
+install: $(DEV_STAMP)  ## Make .venv with the pinned packages: what runs groupdir, and the tools for tests and lint
 
-# The stamp is the marker of a begun install, renamed at its end: an install that was cut off leaves the marker, and
-# the next one starts from an empty environment. The marker's age is the install's beginning, so an edit during it counts.
-$(STAMP): pyproject.toml constraints.txt
+# install.py keeps the marker $(HALF) while .venv may be half installed. An install that was cut off leaves the marker,
+# and the next one starts from an empty environment. Stamps are as old as their install's beginning, so an edit of
+# pyproject.toml during an install counts.
+define install
 	@for candidate in $(PYTHON); do \
 		if "$$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			python=$$candidate; break; \
@@ -34,14 +39,19 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "Making $(VENV) with $$("$$python" --version)"; \
 		"$$python" -m venv --clear $(VENV); \
 	fi; \
-	rm -f $(STAMP); \
-	touch $(HALF); \
-	$(BIN)/python -m pip install --disable-pip-version-check --no-input -e ".[dev]" -c constraints.txt; \
-	mv $(HALF) $(STAMP)
+	$(BIN)/python install.py --venv $(VENV) --marker $(HALF) $(1)
+endef
 
-quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the report (5 minutes on 2 cores)
+# An install of the tools installs what runs, too: both stamps are its own.
+$(STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
+	$(call install,--stamp $(STAMP))
+
+$(DEV_STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
+	$(call install,--stamp $(STAMP) --stamp $(DEV_STAMP) --extra dev)
+
+quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the report (5 minutes on 2 cores, after the install)
 	@if [ -e $(STUDY) ]; then \
-		echo "$(STUDY) exists: going on with it"; \
+		echo "$(STUDY) exists: resuming it"; \
 		$(BIN)/python -m launch resume $(STUDY); \
 	else \
 		$(BIN)/python -m launch search search_spaces/digits.yaml; \
@@ -52,25 +62,28 @@ quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the r
 	@echo "Next, train the chosen configuration with five seeds and read the test set:"
 	@echo "  $(BIN)/groupdir train $(STUDY)/best_few.yaml --seeds 5 --beside vanilla"
 
-test: test-fast  ## All tests but those that need a GPU or make hosts (12 minutes on 2 cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not gpu" --numprocesses=2 --dist=worksteal --durations=15
+test: $(DEV_STAMP)  ## All tests but the long ones and those that need a GPU or make hosts (8 minutes on 2 cores)
+	$(PYTEST) -m "not long and not gpu and not hosts" --numprocesses=2 --dist=worksteal --durations=15
 
-test-fast: $(STAMP)  ## The tests without Ray, wheel and golden runs (a minute or two)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
+test-fast: $(DEV_STAMP)  ## The tests without Ray, wheel and golden runs (3 minutes on 2 cores)
+	$(PYTEST) --numprocesses=auto --maxprocesses=4
 
-test-cluster: $(STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync; 5 minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_hosts.py tests/cluster/test_on_premise.py \
+test-long: $(DEV_STAMP)  ## Searches that are killed again and again, and other tests of minutes (5 minutes on 2 cores)
+	$(PYTEST) -m "long and not gpu" --numprocesses=2 --dist=worksteal --durations=15
+
+test-cluster: $(DEV_STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync; 5 minutes)
+	$(PYTEST) tests/cluster/test_hosts.py tests/cluster/test_on_premise.py \
 		-m hosts -k "not seen_in_a_terminal and not head_dies" --durations=10
 
-test-faults: $(STAMP)  ## The same hosts: the head dies, what the doctor finds, a spot notice, Slurm (also needs slurm; 15 minutes)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster -m hosts -k "doctor or spot or slurm or seen_in_a_terminal or head_dies" --durations=15
+test-faults: $(DEV_STAMP)  ## The same hosts: the head dies, what the doctor finds, a spot notice, Slurm (also needs slurm; 15 minutes)
+	$(PYTEST) tests/cluster -m hosts -k "doctor or spot or slurm or seen_in_a_terminal or head_dies" --durations=15
 
-lint: $(STAMP)  ## Style, format and types
+lint: $(DEV_STAMP)  ## Style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict groupdir launch analysis
+	$(BIN)/mypy --strict groupdir launch analysis install.py
 
-bench: $(STAMP)  ## The benchmarks, small
+bench: $(DEV_STAMP)  ## The benchmarks, small
 	@for script in tests/bench/bench_*.py; do \
 		echo "== $$script"; \
 		OMP_NUM_THREADS=1 $(BIN)/python "$$script" --quick; \

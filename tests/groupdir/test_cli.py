@@ -1,14 +1,12 @@
 """The command line: train, evaluate, predict, check, list; and one clear message with exit code 2 for every mistake."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.checkout import ROOT
+from tests.command_line import groupdir, in_new_process
 
 TRIAL = """\
 data: {name: "tests.toy.parts:Waves"}
@@ -19,17 +17,12 @@ train: {epochs: 6, batch_size: 32}
 """
 
 
-def groupdir(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "groupdir.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with trial.yaml and what `groupdir train --seeds 2 --beside vanilla` made of it, in trial/."""
     folder = tmp_path_factory.mktemp("cli")
     (folder / "trial.yaml").write_text(TRIAL, encoding="utf-8")
-    done = groupdir("train", folder / "trial.yaml", "--seeds", "2", "--beside", "vanilla")
+    done = in_new_process("train", folder / "trial.yaml", "--seeds", "2", "--beside", "vanilla")
     assert done.returncode == 0, done.stderr
     assert "mean and standard deviation over 2 seeds" in done.stdout
     return folder
@@ -120,3 +113,10 @@ def test_list_and_check() -> None:
     done = groupdir("check", "search_spaces/digits.yaml")
     assert "parameters (8):" in done.stdout
     assert "method.temperature|cosine" in done.stdout
+
+
+def test_a_mistake_in_a_process_of_its_own() -> None:
+    done = in_new_process("check", "pyproject.toml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no valid YAML" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -20,7 +20,7 @@ from groupdir.study.store import Store
 from launch.search import refuse_taken
 from launch.study.checkpoints import kept_checkpoint
 from launch.study.restore import bring_back
-from tests.launch.test_search import SPACE, command, descendants, end, rows_in, run_until
+from tests.launch.test_search import SPACE, command, descendants, end, kill_at, rows_in, run_until
 from tests.s3 import S3
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -85,6 +85,7 @@ def check_bucket(place: Place, state: StudyState) -> None:
     assert {"study.sqlite", "epochs.parquet", "trials.parquet"} <= set(place.names())
 
 
+@pytest.mark.long
 def test_killed_and_resumed_nothing_is_lost_and_trials_go_on_from_s3(
     server: S3, results: Path, root: Path, tmp_path: Path
 ) -> None:
@@ -92,12 +93,8 @@ def test_killed_and_resumed_nothing_is_lost_and_trials_go_on_from_s3(
     store = folder / "study.sqlite"
     words, seen = command("search", str(space), "--out", str(folder)), []
     for rows in (5, 4):
-        driver = run_until(words, root, store, len(seen) + rows)
-        children = descendants(driver.pid)
-        driver.kill()
-        driver.wait()
-        end(children)
-        before, seen = seen, rows_in(store)
+        before = seen
+        seen = kill_at(words, root, store, len(before) + rows)
         assert seen[: len(before)] == before, "an acknowledged row is lost or changed"
         words = command("resume", str(folder))
     again = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)

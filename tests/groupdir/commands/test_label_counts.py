@@ -2,8 +2,6 @@
 
 import csv
 import io
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from groupdir.data.base import Targets
 from groupdir.errors import ConfigError, FileWriteError
 from groupdir.metrics import ShotSplit
 from tests.checkout import ROOT
+from tests.command_line import groupdir
 
 SPACE = """\
 data: {name: images, root: %s, manifest: faces.csv, low: 0, high: 100, bin_width: 1, unit: years, many: 3, few: 2}
@@ -136,14 +135,13 @@ def test_the_file_of_counts(folder: Path) -> None:
 
 
 def test_the_command(folder: Path) -> None:
-    command = [sys.executable, "-m", "groupdir.cli", "data", "describe"]
     for words, code, says in (
         ([space(folder), "--out", folder / "l.csv"], 0, "training samples of each group"),
         (["search_spaces/digits.yaml", "--set", "data.train=50"], 0, "digits: labels in steps"),
         (["no.yaml"], 2, "no.yaml: cannot be read"),
         ([folder / "space.yaml", "--set", "data.manifest=no.csv"], 2, "no.csv: cannot be read"),
     ):
-        done = subprocess.run([*command, *map(str, words)], capture_output=True, text=True, cwd=ROOT, check=False)
+        done = groupdir("data", "describe", *words)
         assert (done.returncode, says in (done.stderr if code else done.stdout)) == (code, True), done.stderr
         assert "Traceback" not in done.stderr
     assert (folder / "l.csv").exists()

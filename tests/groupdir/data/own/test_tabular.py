@@ -1,8 +1,6 @@
 """A table of one's own: split, statistics of training alone, a trial, and predictions for new rows."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from groupdir.data.base import SplitName
 from groupdir.data.own.tabular import Tabular
 from groupdir.errors import ConfigError, DataError
 from groupdir.training.trainer import Trainer, run_trial
-from tests.checkout import ROOT
+from tests.command_line import groupdir
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 COLOURS = ("red", "green", "blue")
@@ -164,11 +162,6 @@ def test_two_views_are_refused(folder: Path) -> None:
     config = trial(folder).replaced({"method.recipe": "two_stage"})
     with pytest.raises(ConfigError, match="data set table has no augmentation"):
         Trainer(config)
-
-
-def groupdir(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "groupdir.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 def test_predictions_for_new_rows_without_a_target(folder: Path, tmp_path: Path) -> None:
