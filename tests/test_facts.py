@@ -159,6 +159,7 @@ RULES = [
     Rule("how a file is renamed", WRITERS, call("rename", "os.replace", "shutil.move"), "os.replace(a, b)"),
     Rule("how a partial file is named", WRITERS, call("mkstemp", "NamedTemporaryFile"), "tempfile.mkstemp()"),
     Rule("how a study is read", READERS, call("replay", "Store.open"), "state = replay(Store.events())"),
+    Rule("which stage is which", ("groupdir/config/stage.py",), compared("pretrain"), "row['stage'] == 'pretrain'"),
     Rule("why a decision was taken", ("groupdir/study/events.py",), compared("reason"), "'stop' in payload['reason']"),
 ]  # fmt: skip
 

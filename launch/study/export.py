@@ -56,9 +56,9 @@ def trial_rows(state: StudyState) -> list[dict[str, Any]]:
 def trial_row(trial: TrialState, params: list[str]) -> dict[str, Any]:
     """A trial with the metrics of its selected epoch; a parameter that was not active is null."""
     row = trial.selected or {}
-    renamed = {"trial": trial.number, "epochs": trial.epoch, "epoch": row.get("epoch")}
+    renamed = {"trial": trial.number, "epochs": trial.epoch, "epoch": row.get("epoch"), "seconds": trial.seconds}
     return (
-        {name: renamed[name] if name in renamed else getattr(trial, name) for name in TRIAL_FIELDS}
+        {name: renamed[name] if name in renamed else vars(trial)[name] for name in TRIAL_FIELDS}
         | {PARAM + name: json.dumps(trial.params[name]) if name in trial.params else None for name in params}
         | metrics_of(row)
     )

@@ -1,5 +1,8 @@
 """One description of a study: `check` prints it, and `--dry-run` adds what it would cost."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from groupdir.commands.describe import describe
 from groupdir.config.space import load_space
 from launch.screen.plan import plan
 from launch.study.study import Study
+from tests.checkout import ROOT
 from tests.launch.conftest import CONTENT
 
 SEARCHES = [
@@ -50,3 +54,19 @@ def test_what_is_said(tmp_path: Path, search: dict[str, object], line: str) -> N
 
 def test_a_study_that_recorded_nothing_gives_no_hours(study: Study) -> None:
     assert "time: unknown until an epoch is recorded" in plan(study.config, study.folder)
+
+
+def test_a_plan_loads_no_torch() -> None:
+    """The shared first stages of a search follow from its configuration, without data and without a network."""
+    code = f"""
+import sys
+from pathlib import Path
+from groupdir.config.space import load_space
+from launch.screen.plan import plan
+text = plan(load_space({str(ROOT / "search_spaces/agedb.yaml")!r}), Path("nowhere"))
+assert "first stages: 8 different ones of 96 trials" in text, text
+print("torch" in sys.modules)
+"""
+    environment = {**os.environ, "GROUPDIR_DATA": "/nowhere", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "False\n", done.stderr
