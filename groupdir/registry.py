@@ -23,6 +23,8 @@ Kind = Literal[
     "schedule",
     "data",
     "encoder",
+    "scheduler",
+    "sampler",
 ]
 
 METHODS = {
@@ -86,6 +88,19 @@ ENCODERS = {
     "bilstm": "groupdir.models.bilstm:BiLSTM",
     "resnet": "groupdir.models.resnet:ResNet",
 }
+SCHEDULERS = {
+    "pareto_asha": "launch.schedulers.pareto_asha:ParetoHalving",
+    "asha": "launch.schedulers.asha:ASHA",
+    "none": "launch.schedulers.none:NoStopping",
+}
+SAMPLERS = {
+    "tpe": "launch.sampling.optuna_samplers:TPE",
+    "gp": "launch.sampling.optuna_samplers:GP",
+    "nsga2": "launch.sampling.optuna_samplers:NSGA2",
+    "hypervolume": "launch.sampling.hypervolume:Hypervolume",
+    "random": "launch.sampling.independent:Random",
+    "qmc": "launch.sampling.quasi_random:QMC",
+}
 TABLES: dict[Kind, dict[str, str]] = {
     "method": METHODS,
     "regression_loss": REGRESSION_LOSSES,
@@ -97,13 +112,20 @@ TABLES: dict[Kind, dict[str, str]] = {
     "schedule": SCHEDULES,
     "data": DATASETS,
     "encoder": ENCODERS,
+    "scheduler": SCHEDULERS,
+    "sampler": SAMPLERS,
 }
 
 
 NAME_KEYS: dict[Kind, str] = {"weights": "mode"}
 """The option of a section that holds the plug-in's name, where it is not `name`."""
 
-DEFAULT_NAMES: dict[Kind, str] = {"optimizer": "adam", "weights": "sqrt_inverse"}
+DEFAULT_NAMES: dict[Kind, str] = {
+    "optimizer": "adam",
+    "weights": "sqrt_inverse",
+    "scheduler": "pareto_asha",
+    "sampler": "tpe",
+}
 """The plug-in that a section without a name means; sections of other kinds must have one."""
 
 CONFIGS: dict[Kind, str] = {
@@ -117,6 +139,8 @@ CONFIGS: dict[Kind, str] = {
     "schedule": "groupdir.config.schedules",
     "data": "groupdir.config.datasets",
     "encoder": "groupdir.config.encoders",
+    "scheduler": "groupdir.config.schedulers",
+    "sampler": "groupdir.config.samplers",
 }
 """The module with the options of each kind: those of a registered class `X` are its class `XConfig`."""
 
@@ -144,7 +168,7 @@ def resolve(kind: Kind, name: str) -> type:
     """
     module, attribute = _target(kind, name)
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found = load(f"{module}:{attribute}")
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"{_words(kind)} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'"
@@ -175,6 +199,20 @@ def resolve_config(kind: Kind, name: str) -> type[Any]:
             f"{_words(kind)} '{name}' must have its options in class {options} of {module}: add it"
         ) from error
     return options_class
+
+
+def load(target: str) -> Any:
+    """Return what "module:name" stands for. Only this module turns a name into an import.
+
+    Raises:
+        ImportError: If the module cannot be imported.
+        AttributeError: If it has no such name.
+
+    >>> load("groupdir.registry:Kind") is Kind
+    True
+    """
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _words(kind: Kind) -> str:

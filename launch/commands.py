@@ -16,11 +16,10 @@ from rich.table import Table
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.parquet import write_parquet
 from groupdir.files.study_files import SIMULATION
-from groupdir.registry import did_you_mean
+from groupdir.registry import SAMPLERS, SCHEDULERS, did_you_mean
 from groupdir.study.read import event_log
 from launch.control.audit import audit as audit_events
-from launch.sampling.searcher import SAMPLERS
-from launch.schedulers import SCHEDULERS
+from launch.schedulers import make_scheduler
 from launch.simulation.clock import Faults
 from launch.simulation.curves import Curves, load_curves, write_curves
 from launch.simulation.quality import FrontQuality
@@ -35,7 +34,7 @@ def audit(folder: Path) -> int:
     """Makes a study's choices again. 0 if all come out the same, else 1."""
     with event_log(folder) as (config, store):
         search = config.search
-        found = audit_events(store.events(), config, lambda: SCHEDULERS[search.scheduler.name].from_config(search))
+        found = audit_events(store.events(), config, lambda: make_scheduler(search))
     print(", ".join(f"{count} {kind}" for kind, count in found.checked.items()) + " made again")
     print("\n".join(found.wrong) or "each follows from the event log")
     return 1 if found.wrong else 0

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
-import moocore
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.csgraph import connected_components
 
 Costs = npt.NDArray[np.float64]
 TieBreak = Literal["crowding", "epsilon_net"]
@@ -61,6 +59,8 @@ def fronts(costs: Costs, epsilon: float | Costs = 0.0) -> npt.NDArray[np.int64]:
         costs: From `as_costs`, `(N, M)`.
         epsilon: See `dominates`.
     """
+    import moocore  # late, as is scipy: `--dry-run` compares nothing
+
     index = np.zeros(len(costs), dtype=np.int64)
     finite = np.isfinite(costs).all(axis=1)
     if finite.any():
@@ -71,6 +71,8 @@ def fronts(costs: Costs, epsilon: float | Costs = 0.0) -> npt.NDArray[np.int64]:
 
 def _peel(costs: Costs, epsilon: float | Costs) -> npt.NDArray[np.int64]:
     """Return front indices `(N,)` by removing front after front, with circles of dominance as single nodes."""
+    from scipy.sparse.csgraph import connected_components
+
     beats = dominates(costs[:, None], costs[None], epsilon)
     count, circle = connected_components(beats, directed=True, connection="strong")
     between = np.zeros((count, count), dtype=bool)

@@ -8,22 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
+from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
 from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import results_folder
 from groupdir.metrics import SHOTS, parse_metric
-from groupdir.registry import did_you_mean
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations
 from launch.control.stop_rules import enough
 from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
-from launch.sampling.searcher import SAMPLERS
-from launch.schedulers import SCHEDULERS, NoStopping
-from launch.screen.plan import epochs_of_a_trial, plan
+from launch.schedulers import make_scheduler
+from launch.screen.plan import plan
 from launch.screen.progress import Progress, best_text, clock, status_text, total_trials
 from launch.study.checkpoints import sweep
 from launch.study.export import write_tensorboard
@@ -54,7 +53,6 @@ def search(
         GroupdirError: A mistake in the file, unusable data, or the folder exists.
     """
     config = load_space(file, overrides)
-    check_names(config)
     folder = results_folder(config.name, out)
     refuse_existing(folder)
     refuse_taken(config)
@@ -103,7 +101,6 @@ def reached(config: StudyConfig) -> Place | None:
 def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
     """Prints what `search` would run, and runs nothing."""
     config = load_space(file, overrides)
-    check_names(config)
     print(plan(config, results_folder(config.name, out)))
     return 0
 
@@ -129,7 +126,6 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
         bring_back(place, folder)
         print(f"made {folder} from the copy in its storage")
     study = Study.open(Path(folder).expanduser())
-    check_names(study.config)
     if not study.state.trials and not study.state.warm:
         warm_up(study)  # the first driver may have died before it came to this
     dataset = prepared(study.config)
@@ -146,27 +142,6 @@ def warm_up(study: Study) -> None:
         study.append("warm", payload={"trials": [trial for earlier in found for trial in earlier.trials]})
     for earlier in found:
         print(earlier.text)
-
-
-def check_names(config: StudyConfig) -> None:
-    """Refuses schedulers and samplers that nobody knows."""
-    mistakes = [
-        config.mistake(f"search.{kind}.name", f"unknown {kind} '{name}': {did_you_mean(name, known)}")
-        for kind, name, known in (
-            ("scheduler", config.search.scheduler.name, list(SCHEDULERS)),
-            ("sampler", config.search.sampler.name, list(SAMPLERS)),
-        )
-        if name not in known
-    ]
-    max_t, (_, epochs) = config.search.scheduler.max_t, epochs_of_a_trial(config)
-    if max_t is not None and max_t < epochs:
-        text = (
-            f"must not be below the {epochs} epochs in which a trial predicts, or none would finish, got {max_t}: set "
-            "train.epochs instead"
-        )
-        mistakes.append(config.mistake("search.scheduler.max_t", text))
-    if mistakes:
-        raise ConfigError(mistakes)
 
 
 def prepared(config: StudyConfig) -> Dataset:
@@ -238,7 +213,7 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
     shared = (
         None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
     )
-    loop = StudyLoop(study, SCHEDULERS[search.scheduler.name].from_config(search), metric)
+    loop = StudyLoop(study, make_scheduler(search), metric)
     if not loop.left() and not unfinished_ablations(study):
         return
     snapshots = Snapshots(study, progress.say)
@@ -256,7 +231,8 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
         if why := enough(search, study.state):
             progress.say(f"the search ends: {why}")
         if suggest_ablations(study):
-            run_trials(study, StudyLoop(study, NoStopping(), metric, "ablation"), shared, interrupt, screen)
+            to_the_end = make_scheduler(search.model_copy(update={"scheduler": NoStoppingConfig()}))
+            run_trials(study, StudyLoop(study, to_the_end, metric, "ablation"), shared, interrupt, screen)
 
 
 def unfinished_ablations(study: Study) -> bool:

@@ -17,6 +17,8 @@ SUITES: dict[Kind, str] = {
     "schedule": TRAINED,
     "data": "tests/groupdir/data/test_conformance.py",
     "encoder": "tests/groupdir/models/test_conformance.py",
+    "scheduler": "tests/launch/schedulers/test_conformance.py",
+    "sampler": "tests/launch/sampling/test_conformance.py",
 }
 """The suite that asks of every entry of a kind what should hold for all of them."""
 

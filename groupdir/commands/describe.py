@@ -8,7 +8,6 @@ from pathlib import Path
 
 from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
 from groupdir.config.domains import domain_text
-from groupdir.config.search import SearchConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
@@ -27,6 +26,8 @@ TITLES = {
     "schedule": "learning-rate schedules (optim.schedule)",
     "data": "data sets",
     "encoder": "encoders",
+    "scheduler": "schedulers, which stop trials (search.scheduler)",
+    "sampler": "samplers, which suggest trials (search.sampler)",
 }
 
 
@@ -60,31 +61,12 @@ def study_lines(study: StudyConfig) -> list[str]:
     if search.constraints:
         lines.append("constraints: " + ", ".join(f"{name} {bound}" for name, bound in search.constraints.items()))
     lines.append(f"trials: {search.trials}")
-    lines.append(f"sampler: {search.sampler.name}, after {search.sampler.startup} trials of a quasi-random design")
-    lines.append(f"scheduler: {scheduler_text(search)}")
+    lines += [f"sampler: {search.sampler.text}", f"scheduler: {search.scheduler.text}"]
     if search.ablations:
         count = (len(search.ablations) + 1) * search.ablation_seeds
         names = ", ".join(["as chosen", *search.ablations])
         lines.append(f"ablations: {count} trials after the search, {search.ablation_seeds} seeds each: {names}")
     return lines
-
-
-def scheduler_text(search: SearchConfig) -> str:
-    """Say what a scheduler compares and how many trials it lets continue.
-
-    >>> scheduler_text(SearchConfig())
-    'pareto_asha, compares all objectives from epoch 5 on, 1 in 3 trials advances at each rung'
-    """
-    scheduler = search.scheduler
-    compared = {"pareto_asha": "all objectives", "asha": scheduler.metric}.get(scheduler.name)
-    if scheduler.name == "none":
-        return "none, every trial runs to its last epoch"
-    if compared is None:
-        return scheduler.name
-    return (
-        f"{scheduler.name}, compares {compared} from epoch {scheduler.grace_period} on, "
-        f"1 in {scheduler.reduction_factor:g} trials advances at each rung"
-    )
 
 
 def _benchmark(benchmark: Benchmark, file: Path) -> str:

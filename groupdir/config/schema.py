@@ -68,7 +68,8 @@ def build_schema() -> dict[str, Any]:
         if definition is not definitions["Open"]:
             _open_properties(definition)
     definitions |= {"SearchConfig": search, "BenchmarkConfig": benchmark}
-    for name in ("SamplerConfig", "SchedulerConfig", "ResourcesConfig"):
+    of_search = [model.__name__ for (kind, _), model in classes.items() if kind in ("scheduler", "sampler")]
+    for name in (*of_search, "ResourcesConfig"):
         _close_properties(definitions[name])
     trial["properties"] |= {"name": {"type": "string"}, "search": {"$ref": REFERENCE + "SearchConfig"}}
     trial["properties"] |= {"benchmark": {"$ref": REFERENCE + "BenchmarkConfig"}, "rows": ROWS, "grid": GRID}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
-from groupdir.config.base import Strict
+from groupdir.config.base import Plugin, Strict
 from groupdir.config.metric_fields import MOST_OBJECTIVES, Objectives, SearchMetric
+from groupdir.config.samplers import SamplerConfig, TPEConfig
+from groupdir.config.schedulers import ParetoHalvingConfig, SchedulerConfig
 from groupdir.metrics import SHOTS, metric_name
 
 _BOUND = re.compile(r"^\s*(<=|>=)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*$")
@@ -48,13 +49,6 @@ def size_in_bytes(text: str | int) -> int:
     return int(float(found[1]) * base ** " kMGT".index(found[2][:1] or " "))
 
 
-class SamplerConfig(Strict):
-    """Which sampler suggests trials."""
-
-    name: str = Field("tpe", description="tpe, gp, nsga2 (Optuna's), hypervolume (ours), random or qmc.")
-    startup: int = Field(10, ge=1, description="Trials of a quasi-random design, before the sampler learns.")
-
-
 class ConvergenceConfig(Strict):
     """When the front has stopped to move."""
 
@@ -70,48 +64,6 @@ class NestedConfig(Strict):
     )
     inner: int = Field(ge=2, description="Trials of each outer point.")
     at_once: int = Field(1, ge=1, description="Outer points that are begun together: one for each worker.")
-
-
-class SchedulerConfig(Strict):
-    """Which scheduler stops trials early."""
-
-    name: str = "pareto_asha"
-    metric: SearchMetric = Field(
-        "val_mae_all", description="What asha compares, and what names the best trial for ablations."
-    )
-    mode: Literal["stop", "promote"] = Field("stop", description="Decide at arrival, or pause and promote the best.")
-    grace_period: int = Field(
-        5,
-        ge=1,
-        description="Epochs that every trial gets, of its stages that predict, as are those of every rung and max_t.",
-    )
-    reduction_factor: float = Field(3, gt=1, description="One in so many goes on at each rung.")
-    max_t: int | None = Field(None, ge=1, description="Epochs at which a trial is stopped; null: its own last one.")
-    tie_break: Literal["crowding", "epsilon_net"] = "crowding"
-    epsilon: float | dict[str, float] = Field(
-        0.0, description="Difference that is noise, for all objectives or by name: the seed-to-seed spread."
-    )
-    min_peers: int = Field(3, ge=1, description="A rung with fewer trials stops nobody.")
-
-    @field_validator("epsilon")
-    @classmethod
-    def _not_negative(cls, value: float | dict[str, float]) -> float | dict[str, float]:
-        for number in value.values() if isinstance(value, dict) else [value]:
-            if not 0 <= number < math.inf:
-                raise ValueError(f"must be finite and >= 0, got {number}")
-        return value
-
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.max_t is not None and self.max_t < self.grace_period:
-            raise ValueError(f"max_t must be >= grace_period ({self.grace_period}), got {self.max_t}")
-        if self.name in ("asha", "none"):
-            for name in ("mode", "max_t", "tie_break", "epsilon", "min_peers"):
-                if getattr(self, name) != type(self).model_fields[name].default:
-                    raise ValueError(
-                        f"{name} is an option of pareto_asha, which {self.name} does not take: leave it out"
-                    )
-        return self
 
 
 class ResourcesConfig(Strict):
@@ -157,8 +109,12 @@ class SearchConfig(Strict):
         True, description="Whether trials with the same first stage (a pre-training) train it once, and all take it."
     )
     nested: NestedConfig | None = Field(None, description="A search of two levels; null: all parameters at once.")
-    sampler: SamplerConfig = SamplerConfig()
-    scheduler: SchedulerConfig = SchedulerConfig()
+    sampler: Annotated[SerializeAsAny[SamplerConfig], Plugin("sampler")] = Field(
+        TPEConfig(), description="Suggests trials: tpe, gp, nsga2 (Optuna's), hypervolume (ours), random or qmc."
+    )
+    scheduler: Annotated[SerializeAsAny[SchedulerConfig], Plugin("scheduler")] = Field(
+        ParetoHalvingConfig(), description="Stops trials early: pareto_asha, asha or none."
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Of the sampler.")
     resources: ResourcesConfig = ResourcesConfig()
     checkpoint_budget: str | int | None = Field(
@@ -202,11 +158,6 @@ class SearchConfig(Strict):
         return value if value is None else size_in_bytes(value)
 
     @model_validator(mode="after")
-    def _noise(self) -> Self:
-        epsilon = self.scheduler.epsilon
-        unknown = set(epsilon) - set(self.objectives) if isinstance(epsilon, dict) else set()
-        if unknown:
-            raise ValueError(
-                f"scheduler.epsilon must name objectives ({', '.join(self.objectives)}), got {min(unknown)}"
-            )
+    def _scheduler_fits(self) -> Self:
+        self.scheduler.check(self.objectives)
         return self

@@ -16,7 +16,7 @@ from groupdir.config.change import put
 from groupdir.config.domains import Choice, Domain, is_domain, parse_domain
 from groupdir.config.metric_fields import unmeasurable
 from groupdir.config.search import NestedConfig, SearchConfig
-from groupdir.config.stage import Stage
+from groupdir.config.stage import Stage, epochs_of
 from groupdir.config.trial import TrialConfig, expand_paths, override
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document, dotted
@@ -273,6 +273,7 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
     """The mistakes of trials at the corners, and of the ablations on the first corner."""
     mistakes: dict[Mistake, None] = {}
     first: dict[str, Any] | None = None
+    longest = 0
     for params in space.corners():
         content = space.content(params)
         first = first or content
@@ -282,10 +283,15 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
             for at, text in explain(error, TrialConfig, content):
                 mistakes[document.mistake(at, text)] = None
             continue
+        longest = max(longest, epochs_of(trial.stages))
         for address, text in unmeasurable(search.metrics, trial.method).items():
             mistakes[document.mistake(tuple(address.split(".")), text)] = None
     if search.nested is not None:
         mistakes |= dict.fromkeys(_wrong_nested(space, search.nested, document))
+    last = search.scheduler.last_epoch
+    if last is not None and last < longest:
+        text = f"must not be below the {longest} epochs in which a trial predicts, or none would finish, got {last}: "
+        mistakes[document.mistake(("search", "scheduler", "max_t"), text + "set train.epochs instead")] = None
     if mistakes or first is None:
         return list(mistakes)
     for label, changes in search.ablations.items():

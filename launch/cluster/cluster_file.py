@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import io
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, Mistake
 from groupdir.registry import did_you_mean
+from launch.on_ray import private
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
@@ -112,10 +109,8 @@ def _schema(document: Document, content: Mapping[str, Any], parts: bool) -> Iter
         parts: Whether defaults are still to come, so that nothing of the top level is missing yet.
     """
     import jsonschema  # type: ignore[import-untyped]
-    import ray.autoscaler
 
-    schema = json.loads((Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text(encoding="utf-8"))
-    for error in jsonschema.Draft7Validator(schema).iter_errors(content):
+    for error in jsonschema.Draft7Validator(private.cluster_schema()).iter_errors(content):
         if not (parts and error.validator == "required" and not error.absolute_path):
             for address, text in _explained(error):
                 yield document.mistake(address, text)
@@ -159,17 +154,9 @@ def _mounts(document: Document) -> Iterator[Mistake]:
 
 def _whole(document: Document) -> Iterator[Mistake]:
     """What shows once Ray has put its defaults in."""
-    from ray.autoscaler._private.util import prepare_config, validate_config
-
-    # It warns of every file among the mounts, and `ray up` does so again.
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        full = prepare_config(copy.deepcopy(document.data))
-    found = list(_schema(document, full, parts=False))
-    yield from found
-    if not found:
-        try:
-            validate_config(full)
-        except ValueError as error:
-            text = str(error)
-            field = next((name for name in ("head_node_type", "max_workers") if f"`{name}`" in text), "")
-            yield document.mistake((field,) if field else (), text)
+    full = private.with_defaults(document.data)
+    mistakes = list(_schema(document, full, parts=False))
+    yield from mistakes
+    if not mistakes and (refused := private.cluster_mistake(full)):
+        field, text = refused
+        yield document.mistake((field,) if field else (), text)

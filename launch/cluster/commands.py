@@ -20,6 +20,7 @@ from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
 from launch.cluster.shell import run
 from launch.cluster.tunnel import Tunnel
+from launch.on_ray.private import PROCESSES
 from launch.study.study import refuse_existing
 
 if TYPE_CHECKING:
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 THERE = f"~/groupdir/{RESULTS}"  # on the head, in the checkout that `up` copies
-# Ends Ray on a machine, and fails where some of it is left. The brackets: a pattern must not find its own command.
-OURS = "[r]aylet/raylet|[g]cs_server|[r]ay::|[r]ay/dashboard|[r]ay/autoscaler"
+# Ends Ray on a machine, and fails where some of it still runs.
 STOP = (
     "ray stop --force > /dev/null; for wait in 1 2 3 4 5 6 7 8 9 10; do "
-    f"pgrep -u $(id -u) -f '{OURS}' > /dev/null || exit 0; sleep 1; done; "
-    f"pgrep -u $(id -u) -af '{OURS}'; exit 1"
+    f"pgrep -u $(id -u) -f '{PROCESSES}' > /dev/null || exit 0; sleep 1; done; "
+    f"pgrep -u $(id -u) -af '{PROCESSES}'; exit 1"
 )
 
 
@@ -170,7 +170,6 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
         ConfigError: A mistake in the file, or no shared place for checkpoints.
     """
     from groupdir.config.space import load_space
-    from launch.search import check_names
 
     studies: list[StudyConfig]
     if is_benchmark(Document.read(file)):
@@ -180,7 +179,6 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
         studies = [load_space(file, changes)]
         name = studies[0].name
     for study in studies:
-        check_names(study)
         if study.search.storage_path is None:
             text = "must be a folder that all nodes share, such as /mnt/shared/groupdir, or s3://bucket/folder: a trial"
             text += " whose node is lost goes on from there elsewhere; got null: --set search.storage_path=..."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from groupdir.errors import DataError
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.shell import found, show
 from launch.cluster.tunnel import Tunnel
+from launch.on_ray import private
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEFT_OUT = ("/.git", "/.venv", "/results", "/data", "/docs", "/tests")
 # Seconds between the two signals of `ray job stop`, in which a search that is ended early writes its files: Ray's own 3
 # are too few. The process that begins a job there reads this name from the job's environment.
-ENDING = {"RAY_JOB_STOP_WAIT_TIME_S": "300"}
+ENDING = {private.STOP_SECONDS: "300"}
 PATIENCE = 600.0  # seconds without an answer of the cluster, after which to stop asking
 
 
@@ -57,7 +57,7 @@ def client(address: str) -> JobSubmissionClient:
     """Talks to a job server."""
     from ray.job_submission import JobSubmissionClient
 
-    logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)  # it tells of every connection's end
+    private.quiet_jobs()
     return JobSubmissionClient(address)
 
 
@@ -136,7 +136,7 @@ class Follower:
         try:
             return server.get_job_info(self._job)
         except RuntimeError as error:
-            if "status code 404:" in str(error):
+            if private.is_unknown_job(error):
                 raise UnknownJob(f"{self._job}: the cluster does not know it: was the head started anew?") from error
             raise _Lost(str(error)) from error
 

@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from launch.on_ray import private
+
 EVERY = 5.0  # seconds between two looks, as AWS advises
 PATIENCE = 60.0  # for Ray to start
 ENDPOINT = "http://169.254.169.254"
@@ -84,13 +86,11 @@ class RayNode:
     def of(cls, process: Path) -> RayNode | None:
         """That of a process, named by its folder in /proc; None where it is no raylet of this user."""
         try:
-            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if process.stat().st_uid != os.getuid() or Path(words[0]).name != "raylet":
-                return None
+            command = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            node = private.raylet(command) if process.stat().st_uid == os.getuid() else None
         except OSError:  # it has ended
             return None
-        said = dict(word.removeprefix("--").split("=", 1) for word in words if "=" in word)
-        return cls(int(process.name), said["node_id"], said["gcs-address"])
+        return None if node is None else cls(int(process.name), *node)
 
     def lives(self, processes: str = "/proc") -> bool:
         """Whether that process is still there."""
@@ -98,12 +98,9 @@ class RayNode:
 
     def give_up(self, seconds: float) -> bool:
         """Tells the head that this node goes, so that it gets nothing new; whether the head has heard it."""
-        words = [
-            "drain-node", "--address", self.head, "--node-id", self.name, "--reason", "DRAIN_NODE_REASON_PREEMPTION",
-            "--reason-message", "EC2 takes this spot machine back", "--deadline-remaining-seconds", str(int(seconds)),
-        ]  # fmt: skip
-        print("$ ray", *words, flush=True)
-        return subprocess.run([sys.executable, "-m", "ray.scripts.scripts", *words], check=False).returncode == 0
+        command = private.drain_command(self.head, self.name, "EC2 takes this spot machine back", seconds)
+        print("$", *command, flush=True)
+        return subprocess.run(command, check=False).returncode == 0
 
 
 def watch(metadata: Metadata, lives: Callable[[], bool], give_up: Callable[[float], bool], every: float = EVERY) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from groupdir.errors import DataError
 from groupdir.files.study_files import EVENT_LOG
 from launch.doctor.diagnosis import Finding, Need, NodeReport, pending
+from launch.on_ray import private
 from launch.on_ray.capacity import kinds, own_machines
 from launch.on_ray.slots import Request
 from launch.screen.watch import glance
@@ -74,7 +75,6 @@ def explain(
 def _waiting() -> list[str]:
     """Why trials wait on the Ray that runs."""
     import ray
-    from ray._private.state import available_resources_per_node
     from ray.util import placement_group_table
 
     try:
@@ -83,7 +83,7 @@ def _waiting() -> list[str]:
     except ConnectionError:
         return ["no Ray runs here"]
     try:
-        free = available_resources_per_node()  # type: ignore[no-untyped-call]
+        free = private.free_resources()
         there = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         nodes = [
             NodeReport(node["NodeID"], node["NodeManagerAddress"], node["Resources"], free.get(node["NodeID"], {}))

@@ -21,6 +21,7 @@ from groupdir.files.study_files import results_folder
 from groupdir.node import probe
 from groupdir.registry import resolve
 from launch.doctor.diagnosis import GIB, Finding, Need, NodeReport, judge
+from launch.on_ray import private
 from launch.on_ray.backend import quiet_ray
 from launch.on_ray.capacity import coming, kinds, own_machines
 from launch.on_ray.slots import alive_nodes, requests
@@ -164,18 +165,15 @@ def _alive() -> list[dict[str, Any]]:
 
 def _ask(trial: dict[str, Any], meeting: str) -> list[NodeReport]:
     """The reports of all nodes: each is asked for all of itself, then whom it met, then the time."""
-    from ray._private.state import available_resources_per_node
-
     nodes = _alive()
     names = [str(node["NodeID"]) for node in nodes]
-    # A node's socket is in <session>/sockets.
-    folders = {str(node["NodeID"]): str(Path(node["RayletSocketName"]).parent.parent) for node in nodes}
+    folders = {str(node["NodeID"]): private.session_folder(node) for node in nodes}
     said = _on_each(names, probe.probe, lambda name: (trial, meeting, name, folders[name]))
     there = [name for name in names if not isinstance(said[name], str)]
     wrote = [name for name in there if not said[name]["storage"]]
     met = _on_each(there, probe.meet, lambda name: (meeting, wrote))
     _on_each(there, probe.part, lambda name: (meeting,))
-    free = available_resources_per_node()  # type: ignore[no-untyped-call]
+    free = private.free_resources()
     reports = []
     for node, name in zip(nodes, names, strict=True):
         about = {"resources": node["Resources"], "free": free.get(name, {})}

@@ -20,6 +20,7 @@ from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
 from groupdir.files.study_files import RUN_PREFIX
 from launch.control.study_loop import StudyLoop
+from launch.on_ray import private
 from launch.on_ray.slots import Slots, alive_nodes, in_words
 from launch.study.study import Study
 
@@ -74,10 +75,8 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
         shared_bytes: Size of what trials share through the object store.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers inherit it: more threads than cores are many times slower
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
+    private.quiet_switches()
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # the new one prints a box even when told to be silent
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # `Interrupt` handles it, through a stopper
     os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "10")
     import ray
@@ -99,7 +98,7 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 object_store_memory=max(128 * MIB, 2 * shared_bytes),
-                _temp_dir=temp,
+                **private.session_in(temp),
             )
         yield
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-HEADS_COPY = "~/ray_bootstrap_config.yaml"  # of the cluster's file, where `ray up` puts it
+from launch.on_ray.private import HEADS_COPY
 
 
 @dataclass(frozen=True)

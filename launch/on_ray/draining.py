@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from launch.on_ray import private
 
 if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
 EVERY = 2.0
 """Seconds between two questions to Ray: two minutes is all that a spot machine has."""
-
-
-def draining_nodes() -> Collection[str]:
-    """The nodes that run, and that `ray drain-node` or an autoscaler has given up."""
-    from ray._private.state import state
-
-    nodes: Collection[str] = state.get_draining_nodes()
-    return nodes
-
-
-def node_of(trial: Trial) -> str:
-    """Ray's name of the node that a trial runs on; empty where it runs on none."""
-    from ray._private.state import actors
-
-    actor: Any = trial.temporary_state.ray_actor
-    if actor is None:
-        return ""
-    about: dict[str, Any] = actors(actor._ray_actor_id.hex())
-    return str(about.get("Address", {}).get("NodeID", ""))
 
 
 class Draining:
@@ -43,8 +26,8 @@ class Draining:
 
     def __init__(
         self,
-        nodes: Callable[[], Collection[str]] = draining_nodes,
-        node_of: Callable[[Trial], str] = node_of,
+        nodes: Callable[[], Collection[str]] = private.draining_nodes,
+        node_of: Callable[[Trial], str] = private.node_of,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = nodes

@@ -6,31 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray import cloudpickle
-from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError, RayTaskError
+from ray.exceptions import RayTaskError
 
 from groupdir.errors import GroupdirError
+from launch.on_ray import private
 
 if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
 
 def cause_of(trial: Trial) -> BaseException | None:
-    """What a trial's last failure was, as the worker raised it, or None where it has not failed.
-
-    Ray's own `get_pickled_error` reads the copy in the experiment's storage, which comes later.
-    """
-    path: str | None = trial.pickled_error_file
+    """Return a trial's last failure as the worker raised it, or None where it has not failed."""
+    path = private.error_file(trial)
     if path is None:
         return None
     error: BaseException = cloudpickle.loads(Path(path).read_bytes())
     return (error.cause or error) if isinstance(error, RayTaskError) else error
-
-
-def lost_with_its_node(error: BaseException | None) -> bool:
-    """Whether a trial failed because its machine did: where one vanishes, Ray says that the trial does not answer."""
-    if isinstance(error, ActorUnavailableError | NodeDiedError):
-        return True
-    return isinstance(error, ActorDiedError) and "its node has died" in str(error)
 
 
 def reason(error: BaseException) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from groupdir.config.search import ResourcesConfig, SearchConfig
 from launch.on_ray.capacity import Coming, coming
+from launch.on_ray.private import KIND_OF_GPU as KIND
 
 Amounts = Mapping[str, float]
-KIND = "accelerator_type:"  # Ray's, before the name of a kind of GPU, in what a node has
 AGE = 2.0  # seconds that a look at the nodes holds
 
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from groupdir.config.domains import Choice, Domain, IntRange, LogUniform
 from groupdir.config.space import Space
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+from launch.sampling.base import NOTHING
 
 
 def design_point(space: Space, seed: int, number: int, fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
     """Parameters of a point of a scrambled Sobol sequence over all parameters.
 
     Points that workers ask for in parallel are different and cover the space together: a point depends on its number
-    and on nothing that has been reported. Each case of a conditional parameter has a dimension of its own, so that those of
-    a case cover its range evenly too.
+    and on nothing that has been reported. Each case of a conditional parameter has a dimension of its own, so that
+    those of a case cover its range evenly too.
 
     Source: Owen 1998, "Scrambling Sobol' and Niederreiter-Xing points" (scipy's `qmc.Sobol`).
 
@@ -45,6 +42,8 @@ def design(
     names = list(space.parameters)
     if not names:
         return [{}] * count
+    from scipy.stats import qmc
+
     sequence = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(seed))
     if first:
         sequence.fast_forward(first)
@@ -56,12 +55,6 @@ def design(
 
 def _at(space: Space, shares: Mapping[str, float], fixed: Mapping[str, Any]) -> dict[str, Any]:
     return space.suggest(lambda name, domain: fixed[name] if name in fixed else quantile(domain, shares[name]))
-
-
-def random_point(space: Space, words: Sequence[int], fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
-    """Independent draws, from a generator that these words seed; but for parameters whose values are given."""
-    rng = np.random.default_rng(list(words))
-    return space.suggest(lambda name, domain: fixed[name] if name in fixed else quantile(domain, float(rng.random())))
 
 
 def quantile(domain: Domain, share: float) -> Any:

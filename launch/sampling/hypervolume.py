@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from groupdir.config.samplers import HypervolumeConfig
 from groupdir.config.search import SearchConfig, bound
 from groupdir.config.space import Space
 from groupdir.metrics import sign
 from groupdir.study.state import TrialState
 from launch.pareto import fronts
+from launch.sampling.base import NOTHING, Learner, Suggestion
 from launch.sampling.coordinates import Array, Coordinates
-from launch.sampling.design import NOTHING, design
+from launch.sampling.design import design
 from launch.sampling.fidelity import FEWEST
 from launch.sampling.history import END, measured
 from launch.sampling.improvement import BoolArray, expected_improvement
@@ -24,6 +27,24 @@ CANDIDATES = 4  # of a quasi-random design, of which one is taken: eight did abo
 KNOWN = 64  # trials that improvements are measured from: those on the first fronts
 SAMPLES = 16  # of what may be true
 LEAST = 0.25  # probability to succeed and to keep to the constraints that a candidate must have
+EXPLORES = 3  # one trial in so many is of the design whatever the model says: it may be wrong (BOHB does so too)
+
+
+class Hypervolume(Learner):
+    """Sampler that takes the point which is expected to add most to the front's hypervolume."""
+
+    Config = HypervolumeConfig
+
+    @cached_property
+    def _suggest(self) -> Callable[[Sequence[int]], dict[str, Any]] | None:
+        past = self.past
+        return suggester(past.space, past.search, past.trials, past.rungs, past.warm, past.fixed)
+
+    def learned(self, seed: Sequence[int]) -> Suggestion | None:
+        """Return the best of some candidates; None for every third trial, and while too little is known."""
+        if len(self.past.trials) % EXPLORES == 0 or self._suggest is None:
+            return None
+        return Suggestion(self._suggest(seed))
 
 
 def suggester(
@@ -34,7 +55,7 @@ def suggester(
     warm: Sequence[Mapping[str, Any]],
     fixed: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Sequence[int]], dict[str, Any]] | None:
-    """What gives parameters for the next trial; None where too little is known: no fidelity has more trials than parameters.
+    """Return a function from a seed to parameters, or None while no fidelity has more trials than there are parameters.
 
     Every objective is predicted for the end of a training from the values at all rungs (`Climb`). The next trial is the
     one of some candidates whose expected hypervolume improvement is greatest, over what has finished and what runs;
@@ -49,10 +70,10 @@ def suggester(
         trials: All search trials so far, by number.
         rungs: The rungs, upwards.
         warm: Trials of earlier studies: `params` and `values`.
-        fixed: Leaves whose values are given.
+        fixed: Parameters whose values are given.
 
     Returns:
-        A function of the words of a generator.
+        A function of the numbers that seed a generator.
     """
     study = _Study(space, search, trials, rungs, warm)
     if not study.ready:
@@ -113,7 +134,7 @@ class _Study:
         self.coordinates = Coordinates(space.parameters)
         self.params = [item["params"] for item in warm] + [trial.params for trial in trials]
         self.points = np.stack([self.coordinates.features(item) for item in self.params])
-        ends = [search.scheduler.max_t] if search.scheduler.max_t else []
+        ends = [search.scheduler.last_epoch] if search.scheduler.last_epoch else []
         rows = {fidelity: [measured(trial, fidelity, search) for trial in trials] for fidelity in (*rungs, *ends, END)}
         counts = {fidelity: sum(row is not None for row in found) for fidelity, found in rows.items()}
         counts[END] += len(warm)
@@ -124,7 +145,7 @@ class _Study:
     @property
     def alive(self) -> list[int]:
         """Indices of those that have finished or may: neither stopped below their last epoch, failed nor paused."""
-        last = self.search.scheduler.max_t or np.inf  # a trial that came there is stopped, but has not lost
+        last = self.search.scheduler.last_epoch or np.inf  # a trial that came there is stopped, but has not lost
         may = [
             (trial.status in ("running", "finished") and not trial.told_to_stop) or trial.fidelity >= last
             for trial in self._trials

@@ -9,7 +9,7 @@ from groupdir.config.search import NestedConfig
 
 
 def outer_parameters(nested: NestedConfig | None, earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The outer parameters of the next trial, where an earlier trial has decided them; empty where it decides them itself.
+    """Return the outer parameters of the next trial if an earlier trial decides them, else nothing.
 
     Trials come in rounds of `at_once * inner`. The first `at_once` of a round have outer points of their own, one each,
     so that as many workers have different first stages to train; the others follow in turn.

@@ -1,10 +1,24 @@
-"""Schedulers by name. A study asks their `decide`; `launch.on_ray.scheduler` is what Ray talks to then."""
+"""Schedulers: decisions alone, free of Ray. A study names one; `launch.on_ray.scheduler` is what Ray talks to then."""
 
-from launch.schedulers.asha import ASHA
+from __future__ import annotations
+
+from typing import Any, cast
+
+from groupdir.config.search import SearchConfig
+from groupdir.registry import load, resolve
 from launch.schedulers.base import Decision, Scheduler
-from launch.schedulers.none import NoStopping
-from launch.schedulers.pareto_asha import ParetoASHA
 
-SCHEDULERS: dict[str, type[Scheduler]] = {"pareto_asha": ParetoASHA, "asha": ASHA, "none": NoStopping}
+__all__ = ["Decision", "ParetoASHA", "Scheduler", "make_scheduler"]
 
-__all__ = ["ASHA", "SCHEDULERS", "Decision", "NoStopping", "ParetoASHA", "Scheduler"]
+
+def make_scheduler(search: SearchConfig) -> Scheduler:
+    """Return a new scheduler of the kind that a study names, with the study's options."""
+    cls = cast("type[Scheduler]", resolve("scheduler", search.scheduler.name))
+    return cls.from_config(search)
+
+
+def __getattr__(name: str) -> Any:
+    """Load `ParetoASHA`, which needs Ray, when it is asked for: nothing else here does."""
+    if name == "ParetoASHA":
+        return load("launch.on_ray.pareto_asha:ParetoASHA")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

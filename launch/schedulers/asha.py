@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from groupdir.config.schedulers import ASHAConfig
 from groupdir.config.search import SearchConfig
 from groupdir.metrics import Direction, direction
 from launch.schedulers.base import Decision, NeverPauses
@@ -40,6 +41,8 @@ class ASHA(NeverPauses):
     Decision(action='stop', reason='rung 1: val_mae_all 4 is worse than 3', cause='rung')
     """
 
+    Config = ASHAConfig
+
     def __init__(self, metric: str, mode: Direction, grace_period: int, reduction_factor: float) -> None:
         if grace_period < 1:
             raise ValueError(f"grace_period must be >= 1, got {grace_period}")
@@ -54,9 +57,10 @@ class ASHA(NeverPauses):
 
     @classmethod
     def from_config(cls, search: SearchConfig) -> Self:
-        """From the section's scheduler."""
-        told = search.scheduler
-        return cls(told.metric, direction(told.metric), told.grace_period, told.reduction_factor)
+        """Return a scheduler with the options of a study."""
+        options = search.scheduler
+        assert isinstance(options, ASHAConfig)
+        return cls(options.metric, direction(options.metric), options.grace_period, options.reduction_factor)
 
     def rung(self, epoch: int) -> bool:
         """Whether a rung stands at this epoch.

@@ -32,6 +32,9 @@ class Scheduler(Protocol):
 
     Its state must follow from the calls of `decide` and `promote` alone, in their order, so that a new driver gets it
     back by making the same calls with what is recorded.
+
+    A class that the registry names also has `Config`: its options, a subclass of
+    `groupdir.config.schedulers.SchedulerConfig`.
     """
 
     @classmethod

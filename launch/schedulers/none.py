@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Self
 
+from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.search import SearchConfig
 from launch.schedulers.base import Decision, NeverPauses
 
 
 class NoStopping(NeverPauses):
-    """Never stops a trial."""
+    """Scheduler that never stops a trial."""
+
+    Config = NoStoppingConfig
 
     @classmethod
     def from_config(cls, search: SearchConfig) -> Self:
-        """Nothing of the section matters."""
+        """Return a scheduler; no option matters to it."""
         return cls()
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:

@@ -11,7 +11,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.config.stage import epochs_of
 from groupdir.files.study_files import EVENT_LOG
 from groupdir.study.read import read_study
-from launch.schedulers import SCHEDULERS
+from launch.schedulers import make_scheduler
 from launch.screen.progress import clock
 from launch.screen.sharing import sharing_text
 
@@ -26,8 +26,8 @@ def plan(config: StudyConfig, folder: Path) -> str:
     search = config.search
     first, predicting = epochs_of_a_trial(config)
     total = first + predicting
-    factor = search.scheduler.reduction_factor
-    rungs = list(SCHEDULERS[search.scheduler.name].from_config(search).rung_epochs(predicting))
+    factor = search.scheduler.one_in
+    rungs = list(make_scheduler(search).rung_epochs(predicting))
     spent = search.trials * first + expected_epochs(search.trials, rungs, predicting, factor)
     most = search.trials * total
     lines = [*study_lines(config), "", f"folder: {folder}"]

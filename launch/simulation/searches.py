@@ -122,7 +122,7 @@ def simulate(
     config = with_search(curves.config, {**search, "seed": seed})
     every = faults.checkpoint_every if faults else config.search.checkpoint_every
     driver = SimulatedStudy(config, checkpoint_every=every)
-    name = f"{config.search.sampler.name} + {config.search.scheduler.name} ({config.search.scheduler.mode})"
+    name = f"{config.search.sampler.name} + {config.search.scheduler.label}"
     return run(name, driver, source, quality, workers, seed, faults)
 
 

@@ -11,7 +11,7 @@ from groupdir.config.stage import Stage, shareable
 from groupdir.config.trial import TrialConfig
 from groupdir.study.events import Kind
 from launch.control.study_loop import Next, StudyLoop
-from launch.schedulers import SCHEDULERS, Scheduler
+from launch.schedulers import Scheduler, make_scheduler
 from launch.schedulers.base import Action
 from launch.simulation.surrogate import Rows
 from launch.study.memory_store import MemoryStore
@@ -27,7 +27,7 @@ class SimulatedStudy:
         config: The study's; its `search:` section says how.
         metric: The one whose lowest value selects a trial's epoch.
         store: Where events go; by default a new one in memory.
-        make_scheduler: Makes the scheduler; by default the one that the configuration names.
+        make: Makes the scheduler; by default the one that the configuration names.
         checkpoint_every: Epochs between checkpoints.
     """
 
@@ -36,12 +36,12 @@ class SimulatedStudy:
         config: StudyConfig,
         metric: str = "val_mae_all",
         store: Journal | None = None,
-        make_scheduler: Callable[[], Scheduler] | None = None,
+        make: Callable[[], Scheduler] | None = None,
         checkpoint_every: int = 5,
     ) -> None:
         search = config.search
         self._store: Journal = store or MemoryStore(lambda: 0.0)
-        self._make = make_scheduler or (lambda: SCHEDULERS[search.scheduler.name].from_config(search))
+        self._make = make or (lambda: make_scheduler(search))
         self._config, self._metric, self._every = config, metric, checkpoint_every
         self.restart(())
 

@@ -31,7 +31,7 @@ from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
 from launch.on_ray.callback import Recorder
 from launch.on_ray.scheduler import RecordingScheduler
 from launch.on_ray.searcher import StudySearcher
-from launch.schedulers import SCHEDULERS
+from launch.schedulers import make_scheduler
 from launch.simulation.searches import with_search
 from launch.study.study import Study
 from tests.epoch_report import report
@@ -166,7 +166,7 @@ def main() -> None:
     config = with_search(load_space(ROOT / "search_spaces" / "digits.yaml"), dict(sections(options)))
     with tempfile.TemporaryDirectory() as parent:
         study = Study.create(Path(parent) / "study", config)
-        loop = StudyLoop(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+        loop = StudyLoop(study, make_scheduler(config.search), "val_mae_all")
         watch = Watch(study)
         watch.install()
         with quiet_ray(0):

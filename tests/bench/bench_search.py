@@ -47,7 +47,7 @@ def _ours(sampler: Mapping[str, Any], scheduler: Mapping[str, Any]) -> Callable[
 def _faulty(make: Callable[[Any], Any], scheduler: Mapping[str, Any]) -> Callable[[StudyConfig], Driver]:
     def build(config: StudyConfig) -> Driver:
         changed = with_search(config, {"sampler": RANDOM, "scheduler": scheduler})
-        return SimulatedStudy(changed, make_scheduler=lambda: make(ladder_of(changed)))
+        return SimulatedStudy(changed, make=lambda: make(ladder_of(changed)))
 
     return build
 

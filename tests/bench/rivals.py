@@ -17,11 +17,11 @@ from ray.tune.search.optuna import OptunaSearch
 from groupdir.config.space import StudyConfig
 from launch.control.study_loop import OVER, Next
 from launch.pareto import rank
-from launch.sampling.design import random_point
 from launch.sampling.domains import draw
+from launch.sampling.independent import random_point
 from launch.schedulers.base import Action, Decision, NeverPauses
 from launch.schedulers.ladder import Ladder
-from launch.schedulers.pareto_asha import ParetoASHA
+from launch.schedulers.pareto_asha import ParetoHalving
 from launch.simulation.surrogate import Rows
 
 
@@ -170,4 +170,4 @@ class NeverHalves:
 
 def ladder_of(config: StudyConfig) -> Ladder:
     """The rungs that the study's scheduler has."""
-    return ParetoASHA.from_config(config.search).ladder
+    return ParetoHalving.from_config(config.search)

@@ -19,7 +19,7 @@ from groupdir.errors import ConfigError
 from groupdir.metrics import METRICS, SHOTS, Metric
 from groupdir.study.state import selected
 from groupdir.training.trainer import run_trial
-from launch.schedulers import SCHEDULERS
+from launch.schedulers.asha import ASHA
 from tests.analysis.test_benchmark import made
 from tests.imports import PACKAGES, modules
 
@@ -157,7 +157,7 @@ def test_a_new_metric_is_measured_searched_and_printed_without_another_change(me
     rows = [result.metrics for result in run_trial(study.space.build({}))]
     assert all(0 <= row[name] <= 1 for row in rows)
     assert selected([{name: 0.2}, {name: 0.6}, {name: 0.4}], "best", name) == {name: 0.6}
-    asha = SCHEDULERS["asha"].from_config(study.search)
+    asha = ASHA.from_config(study.search)
     assert [asha.decide(trial, 1, {name: value}).action for trial, value in enumerate([0.4, 0.6, 0.2])] == [
         "continue", "continue", "stop",
     ]  # fmt: skip

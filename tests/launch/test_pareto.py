@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launch.pareto import as_costs, crowding_order, epsilon_net_order, fronts
-from launch.schedulers.pareto_asha import rank
+from launch.pareto import as_costs, crowding_order, epsilon_net_order, fronts, rank
 from launch.schedulers.rung import Rung
 from tests.launch.oracle import beats, layers
 

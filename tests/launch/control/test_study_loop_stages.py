@@ -20,7 +20,7 @@ from groupdir.config.benchmark import load_benchmark
 from groupdir.config.space import StudyConfig
 from launch.control.audit import audit
 from launch.on_ray.searcher import stages_of
-from launch.schedulers import SCHEDULERS
+from launch.schedulers import make_scheduler
 from launch.screen.plan import plan
 from launch.simulation.clock import Clock
 from launch.simulation.simulated_study import SimulatedStudy
@@ -102,9 +102,7 @@ def test_a_simulated_search(scheduler: str, method: str, share: bool) -> None:
     assert {epoch for trial in trials for epoch in trial.decisions} == (set() if scheduler == "none" else set(RUNGS))
     first = 0 if share else WARMUP
     assert state.epochs == len(ticks) == sum(first + trial.fidelity for trial in trials)
-    found = audit(
-        driver.study.events(), config, lambda: SCHEDULERS[scheduler.split(maxsplit=1)[0]].from_config(config.search)
-    )
+    found = audit(driver.study.events(), config, lambda: make_scheduler(config.search))
     assert not found.wrong
     assert (found.checked["promotions"] > 0) == (scheduler == "pareto_asha promote")
 

@@ -21,7 +21,7 @@ from groupdir.errors import DiskFullError
 from groupdir.trainable import TrialTrainable
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, run_trials
-from launch.schedulers import SCHEDULERS
+from launch.schedulers.none import NoStopping
 from launch.study.study import Study
 from tests.checkout import ROOT
 
@@ -79,7 +79,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
 
 
 def run(study: Study, screen: Screen, trainable: type[TrialTrainable]) -> None:
-    loop = StudyLoop(study, SCHEDULERS["none"].from_config(study.config.search), "val_mae_all")
+    loop = StudyLoop(study, NoStopping(), "val_mae_all")
     run_trials(study, loop, None, Interrupt(None), screen, trainable)
 
 

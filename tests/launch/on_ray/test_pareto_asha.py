@@ -82,3 +82,24 @@ def test_it_runs_to_the_end(cluster: None, tmp_path: Path, mode: Any) -> None:
     assert max(epochs.values()) == EPOCHS, "somebody is trained to the end"
     assert {x for x, epoch in epochs.items() if epoch == EPOCHS} <= front
     assert all(epochs[float(x)] == 1 for x in range(7, TRIALS)), "far from the front: stopped at the first rung"
+
+
+def forgetful(config: dict[str, Any]) -> None:
+    """A trainable that saves nothing."""
+    for epoch in range(1, EPOCHS + 1):
+        tune.report({"epoch": epoch, "a": config["x"], "b": -config["x"]})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_promoted_trial_without_a_checkpoint_is_an_error(cluster: None, tmp_path: Path) -> None:
+    """It would begin again at its first epoch and pause there: all trials ended at epoch 1, and nothing said why."""
+    scheduler = ParetoASHA(OBJECTIVES, grace_period=1, reduction_factor=3, max_t=EPOCHS, mode="promote")
+    tuner = tune.Tuner(
+        tune.with_resources(forgetful, {"cpu": 1}),
+        param_space={"x": tune.grid_search([float(index) for index in range(8)])},
+        tune_config=tune.TuneConfig(scheduler=scheduler),
+        run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0),
+    )
+    with pytest.raises(Exception, match="its trainable wrote no checkpoint to continue from"):
+        tuner.fit()

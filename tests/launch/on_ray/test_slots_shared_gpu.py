@@ -23,7 +23,7 @@ from groupdir.training.stages import StageFolder
 from groupdir.training.trainer import Trainer
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, run_trials
-from launch.schedulers import SCHEDULERS
+from launch.schedulers.none import NoStopping
 from launch.study.study import Study
 from tests.checkout import ROOT
 
@@ -85,7 +85,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_what_is_too_large_for_a_part_of_a_card_gets_a_whole_one(cluster: None, results: Path) -> None:
     study = Study.create(results / "packed", StudyConfig.from_dict(CONTENT))
     said: list[str] = []
-    loop = StudyLoop(study, SCHEDULERS["none"].from_config(study.config.search), "val_mae_all")
+    loop = StudyLoop(study, NoStopping(), "val_mae_all")
     run_trials(study, loop, None, Interrupt(None), Screen(lambda: None, said.append), Large)
     trials = study.state.trials
     ends = {number: trial.status for number, trial in trials.items()}

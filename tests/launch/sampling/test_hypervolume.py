@@ -14,7 +14,7 @@ from launch.sampling.fidelity import Climb, Fidelity
 from launch.sampling.improvement import expected_improvement
 from launch.sampling.modelled import Modelled
 from launch.sampling.process import Process, draw, fresh_kernel
-from launch.sampling.searcher import SAMPLERS, propose
+from launch.sampling.searcher import propose
 from launch.study.study import Study
 from tests.epoch_report import report
 
@@ -268,14 +268,3 @@ def test_who_has_come_to_the_last_rung_is_told_by_epochs_that_predict(
     train(study, suggest(study), [4.0] * 8, "stopped", first=6)
     train(study, suggest(study), [4.0] * 9, "stopped", first=6)
     assert hypervolume._Study(study.config.space, search, study.state.of("search"), [1], ()).alive == [1]
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_space_with_nothing_open_has_one_point(study: Study, suggest: Suggest, train: Train, sampler: str) -> None:
-    content = study.config.to_dict()
-    fixed = {"groups": 5, "beta": 1.0, "similarity": "cosine", "temperature": 0.5, "weights": None}
-    search = content["search"] | {"sampler": {"name": sampler, "startup": 1}}
-    study.config = StudyConfig.from_dict(content | {"method": content["method"] | fixed, "search": search})
-    for _ in range(6):
-        train(study, suggest(study), [4.0], "finished")
-    assert [dict(trial.params) for trial in study.state.of("search")] == [{}] * 6

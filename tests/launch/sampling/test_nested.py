@@ -8,15 +8,11 @@ from groupdir.config.search import NestedConfig
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError
 from launch.sampling.nested import outer_parameters
-from launch.sampling.searcher import SAMPLERS, propose
 from launch.screen.sharing import sharing_text
-from launch.study.new_trial import record_trial
-from launch.study.study import Study
-from tests.epoch_report import report
 from tests.launch.screen.test_sharing import STUDY
 
 
-def config(sampler: str = "qmc", **levels: Any) -> StudyConfig:
+def config(**levels: Any) -> StudyConfig:
     method = {
         **STUDY["method"],
         "similarity": {"choice": ["cosine", "negative_l2"]},
@@ -26,7 +22,7 @@ def config(sampler: str = "qmc", **levels: Any) -> StudyConfig:
         },
     }
     outer = ["method.groups", "method.similarity", "method.temperature"]
-    search = {**STUDY["search"], "sampler": {"name": sampler, "startup": 6}, "nested": {"outer": outer, **levels}}
+    search = {**STUDY["search"], "nested": {"outer": outer, **levels}}
     return StudyConfig.from_dict({**STUDY, "method": method, "search": search})
 
 
@@ -38,31 +34,6 @@ def test_rounds_by_hand() -> None:
         earlier.append({"a": fixed.get("a", number), "b": number})
     assert [params["a"] for params in earlier] == [0, 1, 0, 1, 0, 1, 6, 7, 6, 7, 6, 7]
     assert outer_parameters(None, earlier) == {}
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_every_sampler_keeps_to_the_outer_leaves(sampler: str, tmp_path: Any) -> None:
-    made = config(sampler, inner=4, at_once=2)
-    study = Study.create(tmp_path / "study", made)
-    for _ in range(24):
-        trials = study.state.of("search")
-        found = propose(made.space, made.search, trials)
-        made.space.build(found.params)
-        number = record_trial(
-            study, made.space.build(found.params), found.params, "search", "", "val_mae_all", found.notes
-        )
-        row = {**report(1), "last": True, "metrics": {"val_mae_all": 5.0 + (number * 7) % 11}}
-        study.append("epoch", trial=number, seed=0, epoch=1, payload=row)
-        study.append("finished", trial=number)
-    levels = made.search.nested
-    assert levels is not None
-    outer = [
-        repr({name: value for name, value in trial.params.items() if name.partition("|")[0] in levels.outer})
-        for trial in study.state.of("search")
-    ]
-    study.close()
-    assert [outer.index(point) for point in outer] == [8 * (n // 8) + n % 2 for n in range(24)]
-    assert len({repr(trial.params) for trial in study.state.of("search")}) == 24, "inner leaves differ"
 
 
 def test_the_saving_follows() -> None:

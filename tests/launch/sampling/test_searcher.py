@@ -5,7 +5,6 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
@@ -15,8 +14,8 @@ from launch.on_ray.capacity import Coming
 from launch.on_ray.searcher import StudySearcher
 from launch.on_ray.slots import Slots
 from launch.sampling.design import design_point
-from launch.sampling.history import told
-from launch.sampling.searcher import SAMPLERS, propose
+from launch.sampling.optuna_history import told
+from launch.sampling.searcher import propose
 from launch.study.study import Study
 
 Suggest = Callable[[Study], int]
@@ -124,15 +123,3 @@ def test_waiting_trials_come_first_and_go_on_from_their_checkpoint(
 
 def test_ray_can_pickle_what_holds_a_study(study: Study) -> None:
     assert pickle.loads(pickle.dumps(study)) == study.folder  # noqa: S301
-
-
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
-def test_every_sampler_suggests_valid_trials(study: Study, suggest: Suggest, train: Train, sampler: str) -> None:
-    told_so = study.config.search.sampler.model_copy(update={"name": sampler})
-    search = study.config.search.model_copy(update={"sampler": told_so})
-    for index in range(8):
-        params = propose(study.config.space, search, study.state.of("search")).params
-        assert study.config.space.build(params).method.name == "group_dir"
-        train(study, suggest(study), [5.0 - index], "finished")
-    one, two = (propose(study.config.space, search, study.state.of("search")) for _ in range(2))
-    assert one == two

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groupdir.config.search import SearchConfig
-from launch.schedulers import ASHA, SCHEDULERS
+from launch.schedulers.asha import ASHA
 
 Row = tuple[int, int, float]
 
@@ -71,7 +71,7 @@ def test_the_best_so_far_is_never_stopped() -> None:
 @pytest.mark.parametrize(("metric", "action"), [("val_mae_all", "continue"), ("val_pearson_all", "stop")])
 def test_the_direction_is_the_metrics_own(metric: str, action: str) -> None:
     search = SearchConfig.model_validate({"scheduler": {"name": "asha", "metric": metric, "grace_period": 1}})
-    asha = SCHEDULERS["asha"].from_config(search)
+    asha = ASHA.from_config(search)
     asha.decide(0, 1, {metric: 0.5})
     assert asha.decide(1, 1, {metric: 0.4}).action == action
 
@@ -80,9 +80,3 @@ def test_the_direction_is_the_metrics_own(metric: str, action: str) -> None:
 def test_bad_arguments(grace: int, eta: float) -> None:
     with pytest.raises(ValueError, match="must be"):
         ASHA("m", "min", grace, eta)
-
-
-def test_every_scheduler_is_made_from_a_configuration() -> None:
-    for cls in SCHEDULERS.values():
-        row = dict.fromkeys(("val_mae_all", "val_mae_many", "val_mae_median", "val_mae_few"), 1.0)
-        assert cls.from_config(SearchConfig()).decide(0, 5, row).action == "continue"

@@ -12,7 +12,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.study.events import Event
 from groupdir.study.state import replay
 from launch.control.audit import audit
-from launch.schedulers import ParetoASHA
+from launch.schedulers import make_scheduler
 from launch.simulation.clock import Clock, Faults
 from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Drawn, Rows
@@ -215,16 +215,16 @@ def test_crashes_and_lost_nodes_lose_nothing(search: dict[str, Any]) -> None:
 def test_every_choice_follows_from_the_record(search: dict[str, Any]) -> None:
     told = config(**search)
     study = simulate(told, 8, faults=Faults(crash_rate=0.05, restart_rate=0.1)).study
-    found = audit(study.events(), told, lambda: ParetoASHA.from_config(told.search))
+    found = audit(study.events(), told, lambda: make_scheduler(told.search))
     assert not found.wrong
     assert found.checked["suggestions"] == 24
     assert found.checked["decisions"] == sum(event.kind == "decision" for event in study.events())
     assert (found.checked["promotions"] > 0) == bool(search)
-    other = audit(study.events(), config(**search, seed=1), lambda: ParetoASHA.from_config(told.search))
+    other = audit(study.events(), config(**search, seed=1), lambda: make_scheduler(told.search))
     assert other.wrong, "another seed suggests others"
     looser = config(**search).search.model_copy(deep=True)
     looser.scheduler.__dict__["reduction_factor"] = 1.2
-    assert audit(study.events(), told, lambda: ParetoASHA.from_config(looser)).wrong
+    assert audit(study.events(), told, lambda: make_scheduler(looser)).wrong
 
 
 def test_a_trial_that_was_promoted_goes_on_after_a_restart() -> None:
@@ -252,7 +252,7 @@ def test_rungs_that_stay_small_promote_in_the_end(trials: int) -> None:
     told = config(**PROMOTE, trials=trials)
     study = simulate(told, 4).study
     assert study.state.count("finished") == 1
-    found = audit(study.events(), told, lambda: ParetoASHA.from_config(told.search))
+    found = audit(study.events(), told, lambda: make_scheduler(told.search))
     assert not found.wrong
 
 

@@ -24,9 +24,11 @@ from launch.control.stop_rules import converged
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.failures import reason
 from launch.sampling.history import measured
-from launch.schedulers import ASHA, SCHEDULERS, NoStopping
+from launch.schedulers import make_scheduler
+from launch.schedulers.asha import ASHA
+from launch.schedulers.none import NoStopping
 from launch.screen.progress import Progress, best_text, render, status_text, total_trials
-from launch.search import check_measured, check_names, refuse_taken
+from launch.search import check_measured, refuse_taken
 from launch.simulation.searches import with_search
 from launch.study.checkpoints import keep
 from launch.study.export import write_tables
@@ -224,10 +226,10 @@ def test_the_table_shows_trials_best_and_times(study: Study, suggest: Suggest, t
 
 def test_unknown_names_are_refused_with_a_hint(study: Study) -> None:
     content = study.config.to_dict()
-    content["search"]["scheduler"]["name"] = "ashaa"
-    content["search"]["sampler"]["name"] = "tpee"
+    content["search"]["scheduler"] = {"name": "ashaa"}
+    content["search"]["sampler"] = {"name": "tpee"}
     with pytest.raises(ConfigError, match="did you mean 'asha'") as caught:
-        check_names(StudyConfig.from_dict(content))
+        StudyConfig.from_dict(content)
     assert len(caught.value.mistakes) == 2
 
 
@@ -313,13 +315,16 @@ def test_a_failure_is_one_line() -> None:
             {"name": "pareto_asha", "grace_period": 1, "max_t": 3},
             "below the 4 epochs in which a trial predicts",
         ),
-        ({"name": "asha", "min_peers": 5}, "min_peers is an option of pareto_asha"),
-        ({"name": "none", "mode": "promote"}, "mode is an option of pareto_asha"),
+        ({"name": "asha", "min_peer": 5}, r"search.scheduler.min_peer: unknown key: Known: grace_period, metric"),
+        ({"name": "none", "mode": "promote"}, r"search.scheduler.mode: unknown key: Known: metric, name$"),
+        ({"grace_periods": 2}, r"search.scheduler.grace_periods: unknown key: did you mean 'grace_period'"),
+        ({"name": "no.such.module:Mine"}, r"search.scheduler: .*'no.such.module:Mine' cannot be loaded"),
+        ({"name": "groupdir.config.space:Space"}, r"search.scheduler: .* must be a class with a nested `Config`"),
     ],
 )
 def test_a_scheduler_that_would_not_do_what_is_asked_is_refused(scheduler: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        check_names(StudyConfig.from_dict({**CONTENT, "search": {"scheduler": scheduler}}))
+        StudyConfig.from_dict({**CONTENT, "search": {"scheduler": scheduler}})
 
 
 @pytest.mark.parametrize("mode", ["stop", "promote"])
@@ -331,7 +336,7 @@ def test_rungs_count_the_epochs_that_predict(results: Path, mode: str) -> None:
     search["sampler"] = {"name": "random"}
     config = StudyConfig.from_dict({**CONTENT, "method": method, "search": search})
     study = Study.create(results / "two", config)
-    loop = StudyLoop(study, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    loop = StudyLoop(study, make_scheduler(config.search), "val_mae_all")
     firsts = []
     for trial in range(6):
         assert loop.following() == trial
@@ -353,11 +358,11 @@ def test_rungs_count_the_epochs_that_predict(results: Path, mode: str) -> None:
     else:
         assert [trial.told_to_stop for trial in trials] == [False] * 5 + [True]
     events = list(study.events())
-    found = audit(events, config, lambda: SCHEDULERS["pareto_asha"].from_config(config.search))
+    found = audit(events, config, lambda: make_scheduler(config.search))
     assert not found.wrong
     study.close()
     again = Study.open(results / "two")
-    StudyLoop(again, SCHEDULERS["pareto_asha"].from_config(config.search), "val_mae_all")
+    StudyLoop(again, make_scheduler(config.search), "val_mae_all")
     assert list(again.events()) == events, "a new driver comes to the same decisions"
     again.close()
 

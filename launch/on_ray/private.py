@@ -1,0 +1,272 @@
+"""Every private or undocumented name of Ray that the project uses, each in one function.
+
+Ray may rename or drop these in any release. No other file touches one: tests/launch/on_ray/test_private.py scans them
+all, and asks the installed Ray for each name. Each docstring says why the public API is not enough. All were tested
+with the Ray of `TESTED`, which is the version in constraints.txt and the last that pyproject.toml admits.
+
+Nothing here imports Ray before it is called: `launch.cluster.spot` waits on a machine for days in a few megabytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
+    from ray.tune.experiment import Trial
+
+    Controller = TuneController
+    """What Ray hands to schedulers. Its module is internal, and needed for annotations alone."""
+
+TESTED = "2.60.0"
+LOST_NODES = 20  # of one trial; after that, the trial itself may be what ends its nodes
+HEADS_COPY = "~/ray_bootstrap_config.yaml"
+"""Where `ray up` puts the cluster's file on the head; the docs of Ray name no API that gives an autoscaler's limits."""
+KIND_OF_GPU = "accelerator_type:"
+"""Before the name of a kind of GPU in a node's resources; the public API takes such a kind, but lists none."""
+PROCESSES = "[r]aylet/raylet|[g]cs_server|[r]ay::|[r]ay/dashboard|[r]ay/autoscaler"
+"""Pattern of Ray's processes for pgrep, because `ray stop` does not say whether all have ended. The brackets keep it
+from matching its own command line."""
+STOP_SECONDS = "RAY_JOB_STOP_WAIT_TIME_S"
+"""Variable of a job's environment: seconds between the two signals of `ray job stop`, which has no option for it."""
+
+
+# --- a driver's own Ray ---
+
+
+def quiet_switches() -> None:
+    """Set the environment switches that the docs of Ray do not list; call it before Ray is imported.
+
+    They silence a warning about CUDA_VISIBLE_DEVICES in workers without a GPU, a warning about the next major version,
+    and the progress box of Tune's new output, which is printed in spite of `verbose=0`.
+    """
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+
+
+def session_in(folder: str) -> dict[str, Any]:
+    """Return the option of `ray.init` that puts Ray's session into a folder; the public default is /tmp/ray for all."""
+    return {"_temp_dir": folder}
+
+
+def quiet_jobs() -> None:
+    """Silence the logger of the job client, which reports the end of each connection and has no public switch."""
+    logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
+
+
+def is_unknown_job(error: RuntimeError) -> bool:
+    """Return whether the job server does not know a job: the client raises a bare RuntimeError with an English text."""
+    return "status code 404:" in str(error)
+
+
+# --- nodes ---
+
+
+def free_resources() -> dict[str, dict[str, float]]:
+    """Return the free resources of each node by its name; `ray.available_resources` gives only the sum of all nodes."""
+    from ray._private.state import available_resources_per_node
+
+    free: dict[str, dict[str, float]] = available_resources_per_node()  # type: ignore[no-untyped-call]
+    return free
+
+
+def session_folder(node: Mapping[str, Any]) -> str:
+    """Return Ray's session folder on a node of `ray.nodes()`, from its socket; no public API has it."""
+    return str(Path(node["RayletSocketName"]).parent.parent)
+
+
+def draining_nodes() -> Collection[str]:
+    """Return the running nodes that Ray was told to give up; `ray.nodes()` does not mark them."""
+    from ray._private.state import state
+
+    nodes: Collection[str] = state.get_draining_nodes()
+    return nodes
+
+
+def node_of(trial: Trial) -> str:
+    """Return Ray's name of the node that a trial runs on, or "" where it runs on none.
+
+    `ray.util.state` needs a dashboard, and Tune publishes the IP address of a trial, which several nodes may share.
+    """
+    from ray._private.state import actors
+
+    actor: Any = trial.temporary_state.ray_actor
+    if actor is None:
+        return ""
+    about: dict[str, Any] = actors(actor._ray_actor_id.hex())
+    return str(about.get("Address", {}).get("NodeID", ""))
+
+
+def raylet(command: Sequence[str]) -> tuple[str, str] | None:
+    """Return a node's name and its head's address from the command line of its raylet; None for another process.
+
+    A process that has not joined the cluster cannot ask for them, and joining costs far more memory than waiting.
+    """
+    if not command or Path(command[0]).name != "raylet":
+        return None
+    flags = dict(word.removeprefix("--").split("=", 1) for word in command if "=" in word)
+    return flags["node_id"], flags["gcs-address"]
+
+
+def drain_command(head: str, node: str, message: str, seconds: float) -> list[str]:
+    """Return the command by which Ray gives a node up. It is hidden in `ray --help`; nothing public drains a node."""
+    reason = "DRAIN_NODE_REASON_PREEMPTION"
+    command = [sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", head, "--node-id", node]
+    command += ["--reason", reason, "--reason-message", message]
+    return [*command, "--deadline-remaining-seconds", str(int(seconds))]
+
+
+# --- a trial of Tune ---
+
+
+def error_file(trial: Trial) -> str | None:
+    """Return the file of a trial's last error, or None; `get_pickled_error` reads a copy that comes later."""
+    path: str | None = trial.pickled_error_file
+    return path
+
+
+def is_lost_with_its_node(error: BaseException | None) -> bool:
+    """Return whether a trial failed because its machine did.
+
+    Of an actor whose node vanishes, Ray keeps only an English text that names the cause.
+    """
+    from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError
+
+    if isinstance(error, ActorUnavailableError | NodeDiedError):
+        return True
+    return isinstance(error, ActorDiedError) and "its node has died" in str(error)
+
+
+@cache
+def _patient_trial() -> type[Trial]:
+    from ray.tune.experiment import Trial
+
+    class PatientTrial(Trial):
+        """Ray trial whose retry budget is not charged when its node is lost."""
+
+        lost_nodes = 0
+
+        def handle_error(self, exc: Any = None) -> None:
+            """Count a failure, unless the node is to blame."""
+            before = self.run_metadata.num_failures
+            super().handle_error(exc)
+            if is_lost_with_its_node(exc) and self.lost_nodes < LOST_NODES:
+                self.lost_nodes += 1
+                self.run_metadata.num_failures = before
+
+    return PatientTrial
+
+
+def forgive_lost_nodes(trial: Trial) -> None:
+    """Let the loss of a node cost a trial no retry. Ray makes its trials itself and takes no class for them.
+
+    Its public `FailureConfig` counts every failure alike, but for nodes whose end was announced.
+    """
+    trial.__class__ = _patient_trial()
+
+
+def will_retry(trial: Trial) -> bool:
+    """Return whether Ray tries a failed trial again; schedulers are asked in both cases and are not told which."""
+    return bool(trial.should_recover())  # type: ignore[no-untyped-call]
+
+
+def requested(trial: Trial) -> dict[str, float]:
+    """Return the resources that a trial requests; the public ones are those of a `Trainable`, on its worker."""
+    factory: Any = trial.placement_group_factory
+    return dict(factory.required_resources)
+
+
+def request(trial: Trial, resources: Mapping[str, float]) -> None:
+    """Change the resources that a trial requests when it is tried again.
+
+    The public `ResourceChangingScheduler` changes them when a trial reports, not when it fails.
+    """
+    from ray.tune import PlacementGroupFactory
+
+    anything: Any = trial  # Ray declares it as None
+    anything.placement_group_factory = PlacementGroupFactory([dict(resources)])
+    anything.invalidate_json_state()
+
+
+# --- what Tune does with processes that it keeps ---
+
+
+def controller_of(controller: Controller) -> Any:
+    """Return what Ray wraps, now and then, to warn schedulers that use its private names."""
+    return getattr(controller, "_tune_controller", controller)
+
+
+def give_up_process(controller: Controller, trial: Trial) -> None:
+    """Let the process of a trial end with it. `reuse_actors` is for all trials or for none.
+
+    Ray keeps the processes that it knows as started; nothing else asks whether one is.
+    """
+    inner = controller_of(controller)
+    inner._started_actors.discard(inner._trial_to_actor.get(trial))
+
+
+def drop_kept_processes(controller: Controller) -> None:
+    """End the processes that wait for another trial, some of which may be on a node that is given up."""
+    controller_of(controller)._cleanup_cached_actors(force_all=True)
+
+
+# --- the file of a cluster ---
+
+
+def cluster_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a cluster's file, by which Ray checks only when it starts machines."""
+    import ray.autoscaler
+
+    schema = (Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text(encoding="utf-8")
+    return dict(json.loads(schema))
+
+
+def with_defaults(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a cluster's file with Ray's defaults, as `ray up` reads it; only `ray up` is public."""
+    from ray.autoscaler._private.util import prepare_config
+
+    with _silence():  # it warns of every file among the mounts, and `ray up` warns again
+        return dict(prepare_config(copy.deepcopy(dict(content))))
+
+
+def cluster_mistake(content: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return what Ray refuses of a complete file, as a field ("" if none is named) and a text; None if nothing.
+
+    Ray names the field inside an English text.
+    """
+    from ray.autoscaler._private.util import validate_config
+
+    try:
+        validate_config(dict(content))
+    except ValueError as error:
+        text = str(error)
+        return next((name for name in ("head_node_type", "max_workers") if f"`{name}`" in text), ""), text
+    return None
+
+
+def record_head(provider: Mapping[str, Any], cluster: str) -> None:
+    """Write the file in which Ray remembers that a cluster of one's own machines is started.
+
+    Only `ray up` does so publicly, and it would start the cluster a second time.
+    """
+    from ray.autoscaler._private.local.node_provider import LocalNodeProvider, record_local_head_state_if_needed
+
+    with _silence():  # it reports each write
+        record_local_head_state_if_needed(LocalNodeProvider(dict(provider), cluster))  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield

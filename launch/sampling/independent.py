@@ -1,0 +1,29 @@
+"""A sampler of independent random parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from groupdir.config.samplers import RandomConfig
+from groupdir.config.space import Space
+from launch.sampling.base import NOTHING, Sampler, Suggestion
+from launch.sampling.design import quantile
+
+
+class Random(Sampler):
+    """Sampler that draws every parameter on its own."""
+
+    Config = RandomConfig
+
+    def suggest(self, seed: Sequence[int]) -> Suggestion:
+        """Return independent draws, except for parameters whose values are given."""
+        return Suggestion(random_point(self.past.space, seed, self.past.fixed))
+
+
+def random_point(space: Space, seed: Sequence[int], fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+    """Return independent draws from a seeded generator, except for parameters whose values are given."""
+    rng = np.random.default_rng(list(seed))
+    return space.suggest(lambda name, domain: fixed[name] if name in fixed else quantile(domain, float(rng.random())))
