@@ -12,7 +12,6 @@ import pytest
 from groupdir.config.search import SearchConfig
 from groupdir.config.space import load_space
 from groupdir.training.trainer import run_trial
-from launch.schedulers import make_scheduler
 from tests.checkout import ROOT
 from tests.groupdir.methods.cases import JOINT, trial
 
@@ -51,6 +50,8 @@ def test_its_losses_learn(folder: Path, method: dict[str, object]) -> None:
 
 
 def test_its_scheduler_stops_below_the_median(folder: Path) -> None:
+    from launch.schedulers import make_scheduler
+
     search = SearchConfig.model_validate({"scheduler": {"name": "my_scheduler:BelowMedian", "epoch": 2}})
     scheduler = make_scheduler(search)
     assert list(scheduler.rung_epochs(10)) == [2]
