@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-fast test-long test-cluster test-faults lint bench clean
+.PHONY: help install quickstart test test-fast test-long test-cluster test-faults lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+DOCS_STAMP := $(VENV)/.installed-docs
 HALF := $(VENV)/.installing
 STUDY := results/digits
 # The interpreters to try, in this order; `make PYTHON=/path/to/python3.12 test` names another.
@@ -49,6 +50,9 @@ $(STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
 $(DEV_STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
 	$(call install,--stamp $(STAMP) --stamp $(DEV_STAMP) --extra dev)
 
+$(DOCS_STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
+	$(call install,--stamp $(STAMP) --stamp $(DOCS_STAMP) --extra docs)
+
 quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the report (5 minutes on 2 cores, after the install)
 	@if [ -e $(STUDY) ]; then \
 		echo "$(STUDY) exists: resuming it"; \
@@ -83,6 +87,9 @@ lint: $(DEV_STAMP)  ## Style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict groupdir launch analysis install.py
 
+docs: $(DOCS_STAMP)  ## The documentation site in site/; a broken link or reference fails (a minute)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 bench: $(DEV_STAMP)  ## The benchmarks, small
 	@for script in tests/bench/bench_*.py; do \
 		echo "== $$script"; \
@@ -90,4 +97,4 @@ bench: $(DEV_STAMP)  ## The benchmarks, small
 	done
 
 clean:  ## Remove .venv and the caches; results/ stays
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
