@@ -13,7 +13,8 @@ HALF := $(VENV)/.installing
 STUDY := results/digits
 # The interpreters to try, in this order; `make PYTHON=/path/to/python3.12 test` names another.
 PYTHON ?= python3.11 python3 python3.12 python3.13
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Without bytecode, which some containers switch off, each process that a test starts compiles our modules again.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 # One install at a time, even under `make -j quickstart test`.
 .NOTPARALLEL:
 
@@ -72,7 +73,7 @@ test: $(DEV_STAMP)  ## All tests but the long ones and those that need a GPU or 
 test-fast: $(DEV_STAMP)  ## The tests without Ray, wheel and golden runs (3 minutes on 2 cores)
 	$(PYTEST) --numprocesses=auto --maxprocesses=4
 
-test-long: $(DEV_STAMP)  ## Searches that are killed again and again, and other tests of minutes (5 minutes on 2 cores)
+test-long: $(DEV_STAMP)  ## The tests of several searches or several kills (6 minutes on 2 cores)
 	$(PYTEST) -m "long and not gpu" --numprocesses=2 --dist=worksteal --durations=15
 
 test-cluster: $(DEV_STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync; 5 minutes)

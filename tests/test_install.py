@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -239,3 +240,14 @@ def test_a_full_disk_is_said_before(
     assert missing in text
     assert bool(text) == bool(missing)
     assert without_cache == tight
+
+
+# .ci/run -------------------------------------------------------------------------------------------------------------
+
+
+def test_ci_runs_every_test_that_needs_no_gpu_and_no_slurm(root: Path) -> None:
+    steps = re.findall(r"^step ([a-z-]+)", (root / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {"install", "lint", "docs", "test", "test-long", "test-cluster"} == set(steps)
+    assert steps[0] == "install"
+    makefile = (root / "Makefile").read_text(encoding="utf-8")
+    assert not [step for step in steps if not re.search(rf"^{step}:", makefile, re.MULTILINE)]

@@ -84,7 +84,7 @@ def test_what_ray_says_is_understood(root: Path) -> None:
 import os, time, ray
 from ray.util import placement_group
 from launch.cluster.status import _waiting
-context = ray.init(num_cpus=1, include_dashboard=False)
+context = ray.init("local", num_cpus=1, include_dashboard=False)
 os.environ["RAY_ADDRESS"] = context.address_info["address"]
 groups = [placement_group([{"CPU": count}], lifetime="detached") for count in (1, 1, 64)]
 ray.get(groups[0].ready(), timeout=60)

@@ -115,7 +115,7 @@ def test_a_node_dies_and_another_comes_while_trials_may_not_fail(
     study.close()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_full_disk_ends_the_search_which_a_resume_goes_on_with(
     cluster: Cluster,

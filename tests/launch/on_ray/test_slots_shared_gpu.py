@@ -80,7 +80,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     shutil.rmtree(temp, ignore_errors=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_what_is_too_large_for_a_part_of_a_card_gets_a_whole_one(cluster: None, results: Path) -> None:
     study = Study.create(results / "packed", StudyConfig.from_dict(CONTENT))

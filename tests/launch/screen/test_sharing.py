@@ -74,7 +74,7 @@ def fits(folder: Path) -> dict[tuple[int, int], str]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_twenty_four_trials_train_four_and_find_what_they_would_have_alone(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "shared.yaml"
