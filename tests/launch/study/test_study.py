@@ -292,7 +292,7 @@ def test_ablations_take_the_best_trial_by_the_metric_s_own_direction(
     study.config = with_search(study.config, search)
     for value in (0.2, 0.7):
         trial = suggest(study)
-        payload = {"stage": "fit", "seconds": 1.0, "last": True, "metrics": {metric: value, "val_mae_all": value}}
+        payload = report(1) | {"last": True, "metrics": {metric: value, "val_mae_all": value}}
         study.append("epoch", trial=trial, seed=study.state.trials[trial].seed, epoch=1, payload=payload)
         study.append("finished", trial=trial, payload={})
     assert f"(trial {best})" in best_text(study.state, study.config.search)
