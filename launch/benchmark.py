@@ -1,4 +1,4 @@
-"""A benchmark of methods: one study after the other, each with the same budget, then the chosen trials on the test set."""
+"""Benchmark of methods: a study per row under one budget, then each chosen trial measured on the test set."""
 
 from __future__ import annotations
 
