@@ -39,8 +39,8 @@ def test_a_contradicting_direction_is_refused_where_it_stands(tmp_path: Path) ->
     assert mistakes(tmp_path, "\n    val_mae_few: max\n    val_mae_many: min\n    val_pearson_all: min") == [
         "7: search.objectives.val_mae_few: must be min, because the lowest mean absolute error is best, got max",
         (
-            "9: search.objectives.val_pearson_all: must be max, because the highest Pearson correlation of predictions and "
-            "labels is best, got min"
+            "9: search.objectives.val_pearson_all: must be max, because the highest Pearson correlation of predictions "
+            "and labels is best, got min"
         ),
     ]
 
