@@ -120,11 +120,11 @@ def test_a_budget_of_epochs_counts_all_stages() -> None:
 @every_method
 def test_what_would_run_is_said_with_all_epochs(method: str, tmp_path: Path) -> None:
     text = plan(StudyConfig.from_dict(content("pareto_asha", method)), tmp_path)
-    assert "study warmed: 12 trials of up to 12 epochs" in text
-    assert "rungs at epochs 1, 3 of the stages that predict; the others have up to 3" in text
+    assert "epochs of a trial: up to 12, 9 of them in stages that predict" in text
+    assert "rungs at epochs: 1, 3 of the stages that predict" in text
     # 12 trials to rung 1, 4 to rung 3, 4 / 3 to the end: 12 + 8 + 8, and 3 epochs of warm-up each
-    assert "budget: 64 epochs" in text
-    assert "144 at most" in text
+    assert "budget: about 64 epochs" in text
+    assert "at most 144" in text
     assert "first stages: 12 different ones of 12 trials" in text, "the rate is part of it"
 
 
