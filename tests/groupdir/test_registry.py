@@ -56,7 +56,7 @@ for path in sorted(Path({str(ROOT / "search_spaces")!r}).rglob("*.yaml")):
     document = Document.read(path)
     load = load_benchmark if is_benchmark(document) else load_space if "search" in document.data else TrialConfig.load
     load(path)
-    heavy = {{"torch", "ray", "numpy", "sklearn", "pandas"}} & set(sys.modules)
+    heavy = {{"torch", "ray", "scipy", "sklearn", "pandas"}} & set(sys.modules)
     assert not heavy, f"{{path}} loads {{', '.join(sorted(heavy))}}"
 print("fine")
 """
