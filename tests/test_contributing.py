@@ -66,7 +66,7 @@ def test_its_space_is_valid(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_its_commands_run(folder: Path) -> None:
     commands = COMMANDS.search(PAGE)
     assert commands is not None
