@@ -73,7 +73,7 @@ test: $(DEV_STAMP)  ## All tests but the long ones and those that need a GPU or 
 test-fast: $(DEV_STAMP)  ## The tests without Ray, wheel and golden runs (3 minutes on 2 cores)
 	$(PYTEST) --numprocesses=auto --maxprocesses=4
 
-test-long: $(DEV_STAMP)  ## The tests of several searches or several kills (6 minutes on 2 cores)
+test-long: $(DEV_STAMP)  ## The tests of several searches or kills, and pages followed to the letter (6 minutes on 2 cores)
 	$(PYTEST) -m "long and not gpu" --numprocesses=2 --dist=worksteal --durations=15
 
 test-cluster: $(DEV_STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync; 5 minutes)

@@ -61,7 +61,7 @@ def test_its_class_is_a_method(page: str, tmp_path: Path, monkeypatch: pytest.Mo
     sys.modules.pop("my_pkg", None)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(420)
 def test_its_commands_run(page: str, root: Path, tmp_path: Path) -> None:
     folder = written(page, tmp_path)

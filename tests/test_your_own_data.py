@@ -67,7 +67,7 @@ def test_the_pictures_can_be_searched(blocks: list[str], tmp_path: Path, monkeyp
     assert count_labels(tmp_path / "my_faces.yaml").targets.high == 100
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(420)
 def test_its_commands_run(blocks: list[str], folder: Path, root: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
