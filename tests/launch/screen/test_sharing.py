@@ -42,7 +42,7 @@ def test_the_saving_is_said_before(tmp_path: Path) -> None:
     config = StudyConfig.from_dict(STUDY)
     text = "first stages: 4 different ones of 24 trials: 12 epochs, 6.0 times less than the 72 without sharing"
     assert sharing_text(config) == text
-    joint = {**STUDY, "method": {**STUDY["method"], "recipe": "joint"}}
+    joint = {**STUDY, "method": {**STUDY["method"], "recipe": "joint", "pretrain": None}}
     assert sharing_text(StudyConfig.from_dict(joint)) == ""
     alone = {**STUDY, "search": {**STUDY["search"], "share_stages": False}}
     assert sharing_text(StudyConfig.from_dict(alone)) == "first stages: each trial trains its own (share_stages: false)"
