@@ -10,7 +10,7 @@ import pytest
 
 from groupdir.study.events import Cause, Event
 from launch.control.audit import Audit, audit
-from launch.schedulers import ParetoASHA
+from launch.schedulers import make_scheduler
 from tests.launch.simulation.test_clock import config, simulate
 
 SEARCH = config(max_epochs=60)
@@ -23,7 +23,7 @@ def events() -> list[Event]:
 
 
 def audited(events: list[Event]) -> Audit:
-    return audit(events, SEARCH, lambda: ParetoASHA.from_config(SEARCH.search))
+    return audit(events, SEARCH, lambda: make_scheduler(SEARCH.search))
 
 
 def changed(events: list[Event], change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> list[Event]:
