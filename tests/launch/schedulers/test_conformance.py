@@ -68,9 +68,7 @@ def test_each_has_a_test_file() -> None:
 
 def test_a_registered_plug_in_without_a_test_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TABLES["scheduler"], "coin", "launch.schedulers.ladder:Ladder")
-    assert without_a_test("scheduler") == [
-        "tests/launch/schedulers/test_ladder.py must hold a test of launch.schedulers.ladder"
-    ]
+    assert without_a_test("scheduler") == ["tests/launch/schedulers/test_ladder.py must test Ladder by name"]
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

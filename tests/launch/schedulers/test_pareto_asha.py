@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from groupdir.config.search import SearchConfig
 from launch.schedulers import ParetoASHA
+from launch.schedulers.pareto_asha import ParetoHalving
 from launch.schedulers.base import Decision, decision_on
 from tests.launch.oracle import must_go, must_stay
 
@@ -211,3 +213,21 @@ def test_mistakes_are_said(options: dict[str, Any], message: str) -> None:
 def test_no_objective_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="objectives must name"):
         ParetoASHA({})
+
+
+def test_a_study_and_a_tuner_decide_the_same() -> None:
+    """Every option of a study's section reaches its ladder."""
+    options: dict[str, Any] = {
+        "grace_period": 2,
+        "reduction_factor": 2.0,
+        "max_t": 9,
+        "mode": "promote",
+        "min_peers": 4,
+    }
+    options |= {"tie_break": "epsilon_net", "epsilon": {"val_mae_few": 0.5}}
+    objectives = {"val_mae_few": "min", "val_pearson_all": "max"}
+    search = SearchConfig.model_validate({"objectives": objectives, "scheduler": {"name": "pareto_asha", **options}})
+    ours, rays = ParetoHalving.from_config(search), ParetoASHA(objectives, **options).ladder
+    public = {name: value for name, value in vars(ours).items() if not isinstance(value, dict)}
+    assert public == {name: vars(rays)[name] for name in public}
+    assert (ours.objectives, ours.grace_period, ours.max_t, ours.mode) == (objectives, 2, 9, "promote")
