@@ -57,15 +57,16 @@ $(DOCS_STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
 quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the report (5 minutes on 2 cores, after the install)
 	@if [ -e $(STUDY) ]; then \
 		echo "$(STUDY) exists: resuming it"; \
-		$(BIN)/python -m launch resume $(STUDY); \
+		$(BIN)/groupdir resume $(STUDY); \
 	else \
-		$(BIN)/python -m launch search search_spaces/digits.yaml; \
+		$(BIN)/groupdir search search_spaces/digits.yaml; \
 	fi
-	@$(BIN)/python -m analysis select $(STUDY) --shot few
-	@$(BIN)/python -m analysis report $(STUDY)
+	@$(BIN)/groupdir select $(STUDY) --shot few
+	@$(BIN)/groupdir report $(STUDY)
 	@echo
 	@echo "Next, train the chosen configuration with five seeds and read the test set:"
-	@echo "  $(BIN)/groupdir train $(STUDY)/best_few.yaml --seeds 5 --beside vanilla"
+	@echo "  source $(BIN)/activate"
+	@echo "  groupdir train $(STUDY)/best_few.yaml --seeds 5 --beside vanilla"
 
 test: $(DEV_STAMP)  ## All tests but the long ones and those that need a GPU or make hosts (8 minutes on 2 cores)
 	$(PYTEST) -m "not long and not gpu and not hosts" --numprocesses=2 --dist=worksteal --durations=15

@@ -1,8 +1,10 @@
-"""`python -m analysis`: choose a configuration from a finished study, or write its page."""
+"""`python -m analysis`: choose a configuration from a study, compare methods, draw figures.
+
+Every verb is also a verb of the installed command `groupdir`.
+"""
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +12,13 @@ from typing import Annotated
 import typer
 
 from analysis.rules import RULES
-from groupdir.errors import GroupdirError
+from groupdir.command_line.program import JsonOption, Panel, new_group, new_program, print_json, run
 from groupdir.registry import did_you_mean
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Read what a search left in its folder.")
+app = new_program("Read what a search wrote into its folder.")
+figures_app = new_group("Draw figures for print.")
 
-Folder = Annotated[Path, typer.Argument(help="A study's folder, such as results/digits.")]
+FolderArgument = Annotated[Path, typer.Argument(help="Folder of a study, such as results/digits.")]
 
 
 def _rule(value: str) -> str:
@@ -29,9 +32,9 @@ def _rule(value: str) -> str:
     return value
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.RESULTS)
 def select(
-    folder: Folder,
+    folder: FolderArgument,
     shot: Annotated[
         str,
         typer.Option(
@@ -44,42 +47,27 @@ def select(
     include_stopped: Annotated[
         bool, typer.Option("--include-stopped", help="Let trials that the scheduler stopped onto the front.")
     ] = False,
+    json: JsonOption = False,
 ) -> None:
-    """Print the Pareto front and write the chosen configuration as best_<shot>.yaml."""
+    """Print the Pareto front and write the chosen configuration as best_SHOT.yaml."""
     from analysis.load import load_results
-    from analysis.select import print_selection, select_config
+    from analysis.select import print_selection, select_config, selection_to_json
 
     study = load_results(folder)
-    print_selection(study, select_config(study, shot, include_stopped=include_stopped))
+    selection = select_config(study, shot, include_stopped=include_stopped)
+    if json:
+        print_json(selection_to_json(study, selection))
+    else:
+        print_selection(study, selection)
 
 
-@app.command()
-def report(folder: Folder) -> None:
+@app.command(rich_help_panel=Panel.RESULTS)
+def report(folder: FolderArgument) -> None:
     """Write report.html, one page that needs no network, and front.png for print."""
     from analysis.load import load_results
     from analysis.page.report import write_report
 
     typer.echo(f"wrote {write_report(load_results(folder))}")
-
-
-@app.command()
-def simulation(
-    folder: Annotated[Path, typer.Argument(help="What `python -m launch simulate` wrote: results/simulation.")],
-) -> None:
-    """Draw simulated searches: hypervolume by epochs spent and by wall time."""
-    from analysis.figures.simulation import simulation_figure
-
-    typer.echo(f"wrote {simulation_figure(folder)}")
-
-
-@app.command()
-def labels(
-    file: Annotated[Path, typer.Argument(help="What `groupdir data describe --out` wrote: labels.csv.")],
-) -> None:
-    """Draw how many training samples each label has, by shot."""
-    from analysis.figures.labels import label_figure
-
-    typer.echo(f"wrote {label_figure(file)}")
 
 
 class Form(StrEnum):
@@ -90,24 +78,43 @@ class Form(StrEnum):
     latex = "latex"
 
 
-@app.command()
+@app.command("benchmark-table", rich_help_panel=Panel.RESULTS)
 def benchmark_table(
-    folder: Annotated[Path, typer.Argument(help="A benchmark's folder, such as results/table1_digits.")],
-    form: Annotated[Form, typer.Option("--format", help="How it is written.")] = Form.text,
+    folder: Annotated[Path, typer.Argument(help="Folder of a benchmark, such as results/table1_digits.")],
+    form: Annotated[Form, typer.Option("--format", help="Format of the table.")] = Form.text,
 ) -> None:
-    """Print a benchmark in the paper's shape: ours over seeds on the test set, the paper's numbers beside."""
+    """Print a benchmark as a table: our test errors over seeds, and the paper's next to them."""
     from analysis.benchmark import load_benchmark_results, tables
 
     typer.echo("\n\n".join(made.render(form.value) for made in tables(load_benchmark_results(folder))))
 
 
+app.add_typer(figures_app, name="figures", rich_help_panel=Panel.RESULTS)
+
+
+@figures_app.command("simulation")
+def draw_simulation(
+    folder: Annotated[Path, typer.Argument(help="Folder of `groupdir simulate`, such as results/simulation.")],
+) -> None:
+    """Draw simulated searches: hypervolume over epochs spent and over wall time."""
+    from analysis.figures.simulation import simulation_figure
+
+    typer.echo(f"wrote {simulation_figure(folder)}")
+
+
+@figures_app.command("labels")
+def draw_labels(
+    file: Annotated[Path, typer.Argument(help="CSV file of `groupdir data describe --out`.")],
+) -> None:
+    """Draw the number of training samples of each label, by shot."""
+    from analysis.figures.labels import label_figure
+
+    typer.echo(f"wrote {label_figure(file)}")
+
+
 def main() -> None:
-    """Runs the command line: what a person can mend is printed as one text on stderr, with exit code 2."""
-    try:
-        app()
-    except GroupdirError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+    """Run the command line."""
+    run(app, "python -m analysis")
 
 
 if __name__ == "__main__":

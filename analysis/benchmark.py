@@ -53,7 +53,7 @@ class Results:
 
 
 def load_benchmark_results(folder: str | Path) -> Results:
-    """Reads what `python -m launch benchmark` left; rows that have not been run have no metrics.
+    """Reads what `groupdir benchmark` left; rows that have not been run have no metrics.
 
     Raises:
         DataError: The folder is no benchmark's, or a result is broken.
@@ -64,14 +64,12 @@ def load_benchmark_results(folder: str | Path) -> Results:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         config, rows = content["benchmark"], content["rows"]
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read: {error.strerror}; is it a folder of `python -m launch benchmark`?"
-        ) from error
+        raise DataError(f"{path}: cannot be read: {error.strerror}; is it a folder of `groupdir benchmark`?") from error
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is broken: {error}") from error
     entries = [Entry(row["label"], row["cell"], _seeds(Path(folder) / CONFIRMED / row["folder"])) for row in rows]
     if not any(entry.metrics for entry in entries):
-        raise DataError(f"{folder}: no row has a test result yet: go on with `python -m launch benchmark`")
+        raise DataError(f"{folder}: no row has a test result yet: go on with `groupdir benchmark`")
     return Results(content["name"], config["shape"], config["published"], config["seeds"], tuple(entries))
 
 
@@ -164,7 +162,5 @@ def _seeds(folder: Path) -> list[dict[str, float]]:
             metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
             found.append({name.removeprefix("test_"): float(value) for name, value in metrics.items()})
         except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{path}: is broken: {error}: remove it, and go on with `python -m launch benchmark`"
-            ) from error
+            raise DataError(f"{path}: is broken: {error}: remove it, and go on with `groupdir benchmark`") from error
     return found

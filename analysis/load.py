@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from groupdir.command_line.next_command import next_command
 from groupdir.errors import DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.study_files import EPOCH_KEY, EPOCHS, PARAM, TRIAL_FIELDS, TRIALS
@@ -127,13 +128,13 @@ def _read(folder: Path, name: str, columns: set[str]) -> tuple[pd.DataFrame, dic
     if not path.is_file():
         raise DataError(
             f"{folder}: must hold {name}, which a search writes when it ends: it is still running, or was killed; "
-            f"finish it with `python -m launch resume {folder}`"
+            f"finish it with `{next_command('resume', folder)}`"
         )
     table, footer = read_parquet(path)
     broken = [key for key in ("study", "configs") if not isinstance(footer.get(key), dict)]
     missing = sorted(columns - set(table.column_names))
     if broken or missing:
-        raise DataError(f"{path}: lacks {', '.join([*missing, *broken])}; was it written by `python -m launch`?")
+        raise DataError(f"{path}: lacks {', '.join([*missing, *broken])}; was it written by `groupdir search`?")
     return table.to_pandas(), footer
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from analysis.constraints import keep_constraints
 from analysis.load import StudyResults, short_text
 from analysis.pareto import pareto_front
 from analysis.rules import KNEE, RULES
+from groupdir.command_line.next_command import next_command
 from groupdir.errors import DataError
 from groupdir.files.parquet import write_parquet
 from groupdir.files.study_files import FRONT, PARAM, TRIALS, best_file
@@ -89,8 +90,8 @@ def find_front(study: StudyResults, *, include_stopped: bool = False) -> pd.Data
         counts = ", ".join(f"{number} {status}" for status, number in study.counts().items()) or "none at all"
         reason = "has a value for every objective" if len(rows) else f"is {' or '.join(statuses)}"
         raise DataError(
-            f"{study.folder}: no trial {reason} (trials: {counts}), so there is no front; go on with "
-            f"`python -m launch resume {study.folder}`" + ("" if include_stopped else ", or take --include-stopped")
+            f"{study.folder}: no trial {reason} (trials: {counts}), so there is no front; continue with "
+            f"`{next_command('resume', study.folder)}`" + ("" if include_stopped else ", or take --include-stopped")
         )
     order = np.argsort(costs(front, list(study.objectives)[:1])[:, 0], kind="stable")
     return front.iloc[order]
@@ -200,7 +201,37 @@ def print_selection(study: StudyResults, selection: Selection, console: Console 
     note = f" ({stopped} stopped before the last epoch)" if stopped else ""
     print(f"{len(rows)} on the front{note}; rule {selection.rule} takes trial {selection.trial}, marked *")
     print(f"wrote {selection.file}")
-    print(f"next: groupdir train {shlex.quote(str(selection.file))} --seeds 5 --beside vanilla")
+    print(f"next: {_train_command(selection)}")
+
+
+def selection_to_json(study: StudyResults, selection: Selection) -> dict[str, Any]:
+    """Return the front and the chosen trial for a program to read; docs/json_output.md describes the keys."""
+    metrics = [name for name in dict.fromkeys([*study.objectives, *shot_metrics_of(study)]) if name in selection.front]
+    front = [
+        {
+            "trial": int(row["trial"]),
+            "status": row["status"],
+            "epoch": int(row["epoch"]),
+            "seed": int(row["seed"]),
+            "metrics": {metric: float(row[metric]) for metric in metrics},
+            "parameters": dict(study.params[int(row["trial"])]),
+        }
+        for row in selection.front.to_dict("records")
+    ]
+    return {
+        "study": study.name,
+        "folder": str(study.folder),
+        "objectives": dict(study.objectives),
+        "rule": selection.rule,
+        "trial": selection.trial,
+        "file": str(selection.file),
+        "next": _train_command(selection),
+        "front": front,
+    }
+
+
+def _train_command(selection: Selection) -> str:
+    return next_command("train", selection.file, "--seeds", 5, "--beside", "vanilla")
 
 
 def _param_texts(study: StudyResults, trial: int) -> list[str]:

@@ -1,34 +1,76 @@
-"""`groupdir`: train, evaluate and predict with one configuration; check, list, look at data. Imports torch late."""
+"""The command `groupdir`: every verb of the project. Torch is imported late, by the verbs that need it."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from groupdir.errors import GroupdirError
+from groupdir.command_line.checkout import find_checkout
+from groupdir.command_line.program import (
+    JsonOption,
+    Panel,
+    QuietOption,
+    SetOption,
+    Verbs,
+    new_group,
+    new_program,
+    print_json,
+    run,
+)
+from groupdir.errors import ConfigError
+from groupdir.registry import PROGRAMS, load_from_checkout
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-data_app = typer.Typer(no_args_is_help=True, help="Look at a data set.")
-app.add_typer(data_app, name="data")
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="address=value, such as train.epochs=10; may be repeated.")
-]
+HELP = """Train, search and choose models for imbalanced regression.
+
+Start with: groupdir search search_spaces/digits.yaml
+"""
+NO_CHECKOUT = (
+    "Only the verbs for one configuration are installed. To search and to read studies, clone the project and run "
+    "`pip install -e .` in its folder."
+)
 
 
-@app.command()
+class InstalledVerbs(Verbs):
+    """Verbs of an installation without its checkout."""
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """Return a command.
+
+        Raises:
+            ConfigError: This installation has no such verb.
+        """
+        command = super().get_command(ctx, cmd_name)
+        if command is None and not ctx.resilient_parsing:
+            raise ConfigError(f"groupdir {cmd_name}: this installation has no such verb. {NO_CHECKOUT}")
+        return command
+
+
+CHECKOUT = find_checkout()
+app = new_program(
+    HELP if CHECKOUT else f"{HELP}\n{NO_CHECKOUT}", cls=Verbs if CHECKOUT else InstalledVerbs, completion=True
+)
+data_app = new_group("Look at a data set.")
+
+
+@app.command(rich_help_panel=Panel.RUN)
 def train(
     file: Annotated[Path, typer.Argument(help="A trial's YAML, such as results/digits/best_few.yaml.")],
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, counted from the file's.")] = 1,
-    beside: Annotated[str | None, typer.Option(help="A method to train the same way beside it: vanilla.")] = None,
-    out: Annotated[Path | None, typer.Option(help="New folder for the results; default: <file without .yaml>.")] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once; default: one per core, or one on a GPU.")
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from the file's seed.")] = 1,
+    beside: Annotated[
+        str | None, typer.Option(help="Name of a second method to train the same way: vanilla.", show_default="none")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on in a folder that an earlier run left.")] = False,
-    overrides: Set = None,
+    out: Annotated[
+        Path | None, typer.Option(help="New folder for the results.", show_default="FILE without .yaml")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of trainings at once.", show_default="one per core, or one on a GPU"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue in the folder of an interrupted run.")] = False,
+    overrides: SetOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Train a configuration on several seeds, then evaluate it on the test set."""
     from groupdir.commands.rerun import report, rerun
@@ -36,64 +78,87 @@ def train(
 
     config = TrialConfig.load(file, overrides or ())
     folder = out or file.with_suffix("")
-    runs = rerun(config, seeds=seeds, beside=beside, folder=folder, jobs=jobs, resume=resume)
+    runs = rerun(config, seeds=seeds, beside=beside, folder=folder, jobs=jobs, resume=resume, quiet=quiet)
     report(runs, folder)
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.CHECKPOINT)
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `groupdir train` wrote.")],
     split: Annotated[str, typer.Option(help="val or test.")] = "test",
-    root: Annotated[str | None, typer.Option(help="Where the data is now, if elsewhere than at training.")] = None,
+    root: Annotated[
+        str | None, typer.Option(help="Folder of the data, if it has moved.", show_default="as in training")
+    ] = None,
 ) -> None:
-    """Errors of a checkpoint on a split of its own data set."""
+    """Print the errors of a checkpoint on a split of its data set."""
     from groupdir.commands.predict import evaluate_checkpoint
 
     for name, value in evaluate_checkpoint(checkpoint, split, root).items():
         typer.echo(f"{name:28s} {value:10.4f}")
 
 
-@app.command()
+@app.command(rich_help_panel=Panel.CHECKPOINT)
 def predict(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `groupdir train` wrote.")],
     inputs: Annotated[
         Path, typer.Argument(metavar="INPUT", help="What the data set reads: pictures, an array, a table.")
     ],
-    out: Annotated[Path | None, typer.Option(help="New CSV file; default: the terminal.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New CSV file.", show_default="the terminal")] = None,
 ) -> None:
-    """Predictions for new inputs, with the predicted group and the expert used."""
+    """Predict for new inputs, with the predicted group and the expert used."""
     from groupdir.commands.predict import predict_file, write_csv
 
     write_csv(predict_file(checkpoint, inputs), out)
 
 
-@app.command()
-def check(
-    file: Annotated[Path | None, typer.Argument(help="A trial's or a study's YAML.")] = None,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of trials and studies instead.")
-    ] = False,
-    overrides: Set = None,
-) -> None:
-    """Validate a YAML and say what it would run."""
-    from groupdir.commands.describe import describe
-    from groupdir.config.schema import schema_text
+@app.command("list", rich_help_panel=Panel.INSPECT)
+def list_(json: JsonOption = False) -> None:
+    """List methods, losses, data sets, encoders and presets, one line each."""
+    from groupdir.commands.catalogue import load_catalogue
 
-    if schema:
-        typer.echo(schema_text())
-    elif file is None:
-        raise typer.BadParameter("name a YAML file, or give --schema")
+    catalogue = load_catalogue()
+    if json:
+        print_json(catalogue.to_json())
     else:
-        typer.echo(describe(file, overrides or ()))
+        typer.echo(catalogue.text())
+
+
+@app.command(rich_help_panel=Panel.INSPECT)
+def check(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="YAML of a trial, a search space or a benchmark.", show_default="none, with --schema"),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of trials and search spaces instead.")
+    ] = False,
+    overrides: SetOption = None,
+) -> None:
+    """Validate a YAML and print what it would run."""
+    if schema:
+        from groupdir.config.schema import schema_text
+
+        typer.echo(schema_text())
+        return
+    if file is None:
+        raise typer.BadParameter("name a YAML file, or give --schema")
+    from groupdir.commands.describe import describe
+
+    typer.echo(describe(file, overrides or ()))
+
+
+app.add_typer(data_app, name="data", rich_help_panel=Panel.INSPECT)
 
 
 @data_app.command("describe")
 def describe_data(
-    file: Annotated[Path, typer.Argument(help="A trial's or a search space's YAML.")],
-    out: Annotated[Path | None, typer.Option(help="New CSV file with the samples of each label.")] = None,
-    overrides: Set = None,
+    file: Annotated[Path, typer.Argument(help="YAML of a trial or a search space.")],
+    out: Annotated[
+        Path | None, typer.Option(help="New CSV file with the number of samples of each label.", show_default="none")
+    ] = None,
+    overrides: SetOption = None,
 ) -> None:
-    """How the labels are spread: over splits, over many, median and few, and over groups. No picture is read."""
+    """Show how labels are spread over splits, shots and groups. No picture is read."""
     from rich.console import Console
 
     from groupdir.commands.label_counts import count_labels, write_counts
@@ -105,21 +170,16 @@ def describe_data(
         write_counts(counts, out)
 
 
-@app.command("list")
-def list_() -> None:
-    """The methods, data sets and encoders, one line each."""
-    from groupdir.commands.describe import catalogue
-
-    typer.echo(catalogue())
+if CHECKOUT is not None:
+    for target in PROGRAMS:
+        program = load_from_checkout(CHECKOUT, target)
+        assert isinstance(program, typer.Typer)
+        app.add_typer(program)
 
 
 def main() -> None:
-    """Runs a command; a mistake of the user's is its text alone and exit code 2."""
-    try:
-        app()
-    except GroupdirError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(2)
+    """Run the command line."""
+    run(app, "groupdir")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from groupdir.errors import ConfigError
@@ -115,6 +118,8 @@ TABLES: dict[Kind, dict[str, str]] = {
     "scheduler": SCHEDULERS,
     "sampler": SAMPLERS,
 }
+PROGRAMS = ("launch.__main__:app", "analysis.__main__:app")
+"""The programs of the checkout whose verbs `groupdir` offers as well."""
 
 
 NAME_KEYS: dict[Kind, str] = {"weights": "mode"}
@@ -228,3 +233,26 @@ def _target(kind: Kind, name: str) -> tuple[str, str]:
         raise ConfigError(f"unknown {_words(kind)} '{name}': {hint}; or name your own as 'module:Class'")
     module, _, attribute = target.partition(":")
     return module, attribute
+
+
+def load_from_checkout(checkout: Path, target: str) -> object:
+    """Return an object of a package that stands in the checkout and is not installed.
+
+    The package becomes importable in this process, and nothing else of the checkout does.
+
+    Args:
+        checkout: Folder that holds the package's folder.
+        target: "module:attribute", such as an entry of `PROGRAMS`.
+    """
+    module, _, attribute = target.partition(":")
+    package = module.partition(".")[0]
+    if package not in sys.modules:
+        folder = checkout / package
+        spec = importlib.util.spec_from_file_location(
+            package, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[package] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[package])
+    return getattr(importlib.import_module(module), attribute)

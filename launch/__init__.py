@@ -1,1 +1,1 @@
-"""What the driver of a search runs: `python -m launch search FILE`, `python -m launch resume FOLDER`."""
+"""What the driver of a search runs: `groupdir search FILE`, `groupdir resume FOLDER`."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from groupdir.command_line.next_command import next_command
+from groupdir.command_line.program import INTERRUPTED
 from groupdir.commands.rerun import rerun
 from groupdir.config.benchmark import Benchmark, BenchmarkConfig, Row, load_benchmark
 from groupdir.config.trial import TrialConfig
@@ -24,8 +26,6 @@ from groupdir.metrics import parse_metric, sign
 from groupdir.registry import did_you_mean
 from launch.study.checkpoints import kept_checkpoint
 
-INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
-
 
 def run_benchmark(
     file: str | Path,
@@ -34,6 +34,7 @@ def run_benchmark(
     only: Sequence[str] = (),
     jobs: int | None = None,
     skip_doctor: bool = False,
+    quiet: bool = False,
 ) -> int:
     """Searches every row of a benchmark, and trains its chosen trial on several seeds; or trains every trial of a grid.
 
@@ -46,6 +47,7 @@ def run_benchmark(
         only: Labels of the rows to run; all if empty.
         jobs: Trainings at once on the chosen trials; None: one per core, or one on a GPU.
         skip_doctor: Whether a cluster is trusted, not examined before each search.
+        quiet: Print no progress.
 
     Returns:
         The exit code: 0, 1 where a row failed (the others are run), 130 when it was interrupted.
@@ -59,9 +61,10 @@ def run_benchmark(
     _record(benchmark, folder)
     failed = []
     for number, row in enumerate(rows, 1):
-        print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
+        if not quiet:
+            print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
         try:
-            code = _run_row(row, benchmark.config, folder, jobs, skip_doctor)
+            code = _run_row(row, benchmark.config, folder, jobs, skip_doctor, quiet)
         except (DataError, MethodError) as error:  # no trial that finished, or a method that does not fit
             print(f"{row.label}: {error}", file=sys.stderr)
             code = 1
@@ -69,17 +72,17 @@ def run_benchmark(
             return code
         if code != 0:
             failed.append(row.label)
-    print(f"\nnext: python -m analysis benchmark-benchmark {folder}")
+    print(f"\nnext: {next_command('benchmark-table', folder)}")
     if failed:
         print(f"{len(failed)} of {len(rows)} rows failed, see above: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, skip_doctor: bool) -> int:
+def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, skip_doctor: bool, quiet: bool) -> int:
     """The exit code of a row's search; the chosen trial is measured only if that is 0."""
     chosen = None if row.config is None else Chosen(row.config)
     if row.study is not None:
-        code = _search(row, folder, skip_doctor)
+        code = _search(row, folder, skip_doctor, quiet)
         if code != 0:
             return code
         chosen = choose(folder / row.folder, config.select)
@@ -93,6 +96,7 @@ def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, 
         jobs=jobs,
         resume=True,
         trained=chosen.checkpoint,
+        quiet=quiet,
     )
     return 0
 
@@ -166,15 +170,15 @@ def _record(benchmark: Benchmark, folder: Path) -> None:
         write_whole(folder / name, text)
 
 
-def _search(row: Row, folder: Path, skip_doctor: bool) -> int:
+def _search(row: Row, folder: Path, skip_doctor: bool, quiet: bool) -> int:
     from launch.search import resume, search
 
     study = folder / row.folder
     if (study / CHOSEN).is_file():
         return 0
     if study.exists():
-        return resume(study, skip_doctor)
-    return search(folder / space_file(row.folder), (), study, skip_doctor)
+        return resume(study, skip_doctor, quiet=quiet)
+    return search(folder / space_file(row.folder), (), study, skip_doctor, quiet)
 
 
 def _read(path: Path) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from groupdir.command_line.next_command import next_command
+from groupdir.command_line.program import INTERRUPTED
 from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
@@ -22,7 +24,6 @@ from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
 from launch.schedulers import make_scheduler
-from launch.screen.plan import plan
 from launch.screen.progress import Progress, best_text, clock, status_text, total_trials
 from launch.study.checkpoints import sweep
 from launch.study.export import write_tensorboard
@@ -32,11 +33,14 @@ from launch.study.study import Study, refuse_existing
 from launch.study.warm_start import known
 
 CHECK = ".check"  # a file that is written to a storage and removed
-INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
 def search(
-    file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None, skip_doctor: bool = False
+    file: str | Path,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    skip_doctor: bool = False,
+    quiet: bool = False,
 ) -> int:
     """Runs a search from the beginning.
 
@@ -45,6 +49,7 @@ def search(
         overrides: `address=value` texts, as of `--set`.
         out: The study's folder, which must not exist; by default `results/<name of the study>`.
         skip_doctor: Whether a cluster is trusted, not examined.
+        quiet: Print no progress.
 
     Returns:
         The exit code: 0, 1 when no trial finished, 130 when it was interrupted.
@@ -63,7 +68,7 @@ def search(
         refuse_sick(config, folder)
     study = Study.create(folder, config)
     warm_up(study)
-    return run_study(study, dataset, "start")
+    return run_study(study, dataset, "start", quiet)
 
 
 def refuse_taken(config: StudyConfig) -> None:
@@ -98,14 +103,7 @@ def reached(config: StudyConfig) -> Place | None:
     return place / config.name
 
 
-def describe(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
-    """Prints what `search` would run, and runs nothing."""
-    config = load_space(file, overrides)
-    print(plan(config, results_folder(config.name, out)))
-    return 0
-
-
-def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None = None) -> int:
+def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None = None, quiet: bool = False) -> int:
     """Goes on with a search that was interrupted, killed, or has ended already.
 
     Args:
@@ -113,6 +111,7 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
             folder is made anew.
         skip_doctor: Whether a cluster is trusted, not examined.
         out: Where it is made anew; by default `results/<name of the study>`.
+        quiet: Print no progress.
 
     Returns:
         As `search`.
@@ -132,7 +131,7 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
     reached(study.config)
     if not skip_doctor:
         refuse_sick(study.config, study.folder)
-    return run_study(study, dataset, "resume")
+    return run_study(study, dataset, "resume", quiet)
 
 
 def warm_up(study: Study) -> None:
@@ -179,12 +178,12 @@ def check_measured(config: StudyConfig, dataset: Dataset) -> None:
         raise ConfigError(mistakes)
 
 
-def run_study(study: Study, dataset: Dataset, action: str) -> int:
+def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False) -> int:
     """Runs what is left of a study, and writes its files however that ends."""
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
     study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
-    progress = Progress(study.config)
+    progress = Progress(study.config, quiet=quiet)
     study.watchers.append(progress.watch)
     try:
         with progress, interrupt.catch():
@@ -267,9 +266,8 @@ def summary(study: Study, interrupt: Interrupt) -> str:
             if interrupt.asked
             else f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
         )
-        return "\n".join([*lines, f"{why}; go on with:", f"  python -m launch resume {folder}"])
+        return "\n".join([*lines, f"{why}; continue with:", f"  {next_command('resume', folder)}"])
     if not state.count("finished"):
         return "\n".join([*lines, "no trial finished: read the messages above"])
-    return "\n".join(
-        [*lines, "next, see the front and choose from it:", f"  python -m analysis select {folder} --shot few"]
-    )
+    select = next_command("select", folder, "--shot", "few")
+    return "\n".join([*lines, "next, see the front and choose from it:", f"  {select}"])

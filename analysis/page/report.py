@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import platform
-import shlex
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,7 @@ from analysis.load import StudyResults
 from analysis.page.plots import curves_plot, front_plot, parallel_plot
 from analysis.select import choices, find_front, front_table, metric_of
 from groupdir import __version__
+from groupdir.command_line.next_command import next_command
 from groupdir.files.study_files import FRONT_FIGURE, REPORT, STUDY_CONFIG, best_file
 from groupdir.files.write_whole import write_whole
 from groupdir.metrics import ALL
@@ -162,15 +162,12 @@ def _spreads(table: dict[str, dict[str, Spread]], label: str, metrics: Sequence[
 
 
 def _commands(study: StudyResults, chosen: dict[str, int]) -> str:
-    folder = shlex.quote(str(study.folder))
-    space = shlex.quote(str(study.folder / STUDY_CONFIG))
     rule = "few" if "few" in chosen else next(iter(chosen))
-    best = shlex.quote(str(study.folder / best_file(rule)))
     lines = [
-        f"python -m launch search {space}",
-        f"python -m analysis select {folder} --shot {rule}",
-        f"groupdir train {best} --seeds 5 --beside vanilla",
-        f"python -m analysis report {folder}",
+        next_command("search", study.folder / STUDY_CONFIG),
+        next_command("select", study.folder, "--shot", rule),
+        next_command("train", study.folder / best_file(rule), "--seeds", 5, "--beside", "vanilla"),
+        next_command("report", study.folder),
     ]
     return f"<pre>{html.escape(chr(10).join(lines))}</pre>"
 

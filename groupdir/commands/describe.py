@@ -1,34 +1,16 @@
-"""Descriptions for people: of a YAML's trial, study or benchmark, and of everything that can be plugged in."""
+"""Description of what a YAML would run."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
+from groupdir.command_line.next_command import next_command
 from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
 from groupdir.config.domains import domain_text
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
-from groupdir.metrics import METRICS
-from groupdir.registry import TABLES, resolve
-
-PRESETS = Path("search_spaces/baselines")
-TITLES = {
-    "method": "methods",
-    "regression_loss": "regression losses of vanilla and vae (method.loss)",
-    "group_loss": "group losses of group_dir (method.group_loss)",
-    "regularizer": "regularizers of any method (method.regularizer)",
-    "weights": "sample-weight modes of any method (method.weights.mode)",
-    "resampling": "resamplers of any method (method.resampling)",
-    "optimizer": "optimizers (optim)",
-    "schedule": "learning-rate schedules (optim.schedule)",
-    "data": "data sets",
-    "encoder": "encoders",
-    "scheduler": "schedulers, which stop trials (search.scheduler)",
-    "sampler": "samplers, which suggest trials (search.sampler)",
-}
 
 
 def describe(file: Path, overrides: Sequence[str] = ()) -> str:
@@ -43,7 +25,7 @@ def describe(file: Path, overrides: Sequence[str] = ()) -> str:
     if "search" in document.data:
         return "\n".join(study_lines(load_space(file, overrides)))
     config = TrialConfig.load(file, overrides)
-    head = f"{file}: a trial, digest {config.digest}; run it with `groupdir train {file}`"
+    head = f"{file}: a trial, digest {config.digest}; run it with `{next_command('train', file)}`"
     return f"{head}\n\n{config.to_yaml().rstrip()}"
 
 
@@ -53,7 +35,7 @@ def study_lines(study: StudyConfig) -> list[str]:
     `groupdir check` prints these lines. `search --dry-run` prints them and adds what it would cost.
     """
     search = study.search
-    lines = [f"{study.file}: a study named {study.name}; run it with `python -m launch search {study.file}`", ""]
+    lines = [f"{study.file}: a study named {study.name}; run it with `{next_command('search', study.file)}`", ""]
     lines.append(f"parameters ({len(study.space.parameters)}):")
     lines += [f"  {name:32s} {domain_text(domain)}" for name, domain in study.space.parameters.items()]
     lines.append("")
@@ -71,7 +53,7 @@ def study_lines(study: StudyConfig) -> list[str]:
 
 def _benchmark(benchmark: Benchmark, file: Path) -> str:
     config, rows = benchmark.config, benchmark.rows
-    lines = [f"{file}: a benchmark named {benchmark.name}; run it with `python -m launch benchmark {file}`", ""]
+    lines = [f"{file}: a benchmark named {benchmark.name}; run it with `{next_command('benchmark', file)}`", ""]
     lines.append(f"{len(rows)} rows, each with {config.seeds} seeds on the test set:")
     for row in rows:
         if row.study is not None:
@@ -82,29 +64,3 @@ def _benchmark(benchmark: Benchmark, file: Path) -> str:
         elif row.config is not None:
             lines.append(f"  {row.label:36s} digest {row.config.digest}")
     return "\n".join(lines)
-
-
-def catalogue(presets: Path = PRESETS) -> str:
-    """Return every registered method, part, data set and encoder with its first line, the metrics, and the presets.
-
-    Args:
-        presets: Folder of search spaces, each with a comment in its first line; nothing is said where there is none.
-    """
-    lines = []
-    for kind, table in TABLES.items():
-        lines.append(f"{TITLES[kind]}:")
-        lines += [f"  {name:12s} {(inspect.getdoc(resolve(kind, name)) or '').splitlines()[0]}" for name in table]
-    lines.append("metrics of a search:")
-    lines += [
-        f"  {metric.name:14s} {metric.text}, {metric.unit}; the {metric.best} is best" for metric in METRICS.values()
-    ]
-    files = sorted(presets.glob("*.yaml"))
-    if files:
-        lines.append(f"presets in {presets}, each a search with ranges for its own hyper-parameters:")
-        lines += [f"  {path.stem:16s} {_first_comment(path)}" for path in files]
-    return "\n".join(lines)
-
-
-def _first_comment(path: Path) -> str:
-    with path.open(encoding="utf-8") as file:
-        return file.readline().strip().lstrip("# ")

@@ -130,7 +130,7 @@ def write_counts(counts: LabelCounts, path: Path) -> None:
         FileWriteError: The disk is full, or the folder is missing or read-only.
     """
     if path.suffix.lower() != ".csv":
-        raise ConfigError(f"--out {path}: must end in .csv: `python -m analysis labels` draws a figure of such a file")
+        raise ConfigError(f"--out {path}: must end in .csv: `groupdir figures labels` draws a figure of such a file")
     if path.exists():
         raise ConfigError(f"{path}: exists already, and nothing is overwritten: give --out another file")
     bins, samples = counts.bins()

@@ -48,6 +48,7 @@ def rerun(
     jobs: int | None = None,
     resume: bool = False,
     trained: Path | None = None,
+    quiet: bool = False,
 ) -> list[Run]:
     """Trains seeds `config.seed`, `config.seed + 1`, ... of a configuration, several at once.
 
@@ -59,6 +60,7 @@ def rerun(
         jobs: Trainings at once.
         resume: Keep what is finished in `folder`, and go on with what is not.
         trained: A checkpoint of `config` itself, which its own seed goes on from: a search has trained it already.
+        quiet: Print no line for each training.
 
     Raises:
         ConfigError: The folder exists, or `beside` does not fit.
@@ -83,7 +85,8 @@ def rerun(
         own.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(own) as partial:
             shutil.copyfile(trained, partial)
-    return sorted(_run_all(tasks, jobs or _jobs(config)), key=lambda run: (list(plans).index(run.label), run.seed))
+    runs = _run_all(tasks, jobs or _jobs(config), Console(quiet=quiet))
+    return sorted(runs, key=lambda run: (list(plans).index(run.label), run.seed))
 
 
 def report(runs: list[Run], folder: Path) -> None:
@@ -147,8 +150,7 @@ def _jobs(config: TrialConfig) -> int:
     )
 
 
-def _run_all(tasks: list[tuple[str, TrialConfig, Path]], jobs: int) -> list[Run]:
-    console = Console()
+def _run_all(tasks: list[tuple[str, TrialConfig, Path]], jobs: int, console: Console) -> list[Run]:
     found = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:

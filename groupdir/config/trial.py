@@ -173,9 +173,7 @@ class TrialConfig(Strict):
         """
         document = override(Document.read(path), overrides)
         if "search" in document.data:
-            line = document.mistake(
-                ("search",), "this is a search space, not a trial: run `python -m launch search` on it"
-            )
+            line = document.mistake(("search",), "this is a search space, not a trial: run `groupdir search` on it")
             raise ConfigError([line])
         return cls.from_document(document)
 

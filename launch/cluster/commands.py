@@ -1,4 +1,4 @@
-"""What `python -m launch up | search | resume | status | attach | down --cluster FILE` do."""
+"""What `groupdir up | search | resume | status | attach | down --cluster FILE` do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groupdir.command_line.next_command import next_command
+from groupdir.command_line.program import INTERRUPTED
 from groupdir.config.benchmark import is_benchmark, load_benchmark
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, DataError
@@ -26,7 +28,6 @@ from launch.study.study import refuse_existing
 if TYPE_CHECKING:
     from groupdir.config.space import StudyConfig
 
-INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 THERE = f"~/groupdir/{RESULTS}"  # on the head, in the checkout that `up` copies
 # Ends Ray on a machine, and fails where some of it still runs.
 STOP = (
@@ -53,7 +54,7 @@ def up(cluster: str | Path, restart: bool = True) -> int:
     file = ClusterFile.load(cluster)
     code = run(["ray", "up", str(file.path), "--yes", *([] if restart else ["--no-restart"])])
     if code == 0:
-        print(f"\nnext: python -m launch search SPACE.yaml --cluster {file.path}")
+        print(f"\nnext: {next_command('search', 'SPACE.yaml', '--cluster', file.path)}")
     return code
 
 
@@ -63,7 +64,14 @@ def status(cluster: str | Path) -> int:
     return run(["ray", "exec", str(file.path), "ray status && cd ~/groupdir && python -m launch status"])
 
 
-def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | None, skip_doctor: bool = False) -> int:
+def search(
+    cluster: str | Path,
+    file: Path,
+    changes: Sequence[str],
+    out: Path | None,
+    skip_doctor: bool = False,
+    quiet: bool = False,
+) -> int:
     """Runs a search on a cluster and brings its results back; a benchmark that is there already is gone on with.
 
     Raises:
@@ -77,14 +85,15 @@ def search(cluster: str | Path, file: Path, changes: Sequence[str], out: Path | 
     if not (benchmark and (here / BENCHMARK).is_file()):
         refuse_existing(here)
     words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
-    words += ["--skip-doctor"] * skip_doctor
-    again = (
-        shlex.join([*words, "--cluster", str(cluster), *(["--out", str(out)] if out else [])]) if benchmark else None
-    )
+    words += ["--skip-doctor"] * skip_doctor + ["--quiet"] * quiet
+    typed = [*words[3:], "--cluster", cluster, *(["--out", out] if out else [])]
+    again = next_command(*typed) if benchmark else None
     return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here, again)
 
 
-def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_doctor: bool = False) -> int:
+def resume(
+    cluster: str | Path, folder: str, out: Path | None = None, skip_doctor: bool = False, quiet: bool = False
+) -> int:
     """Goes on with a study that lies on the head, under the name of a folder here; or in its storage, after a head.
 
     Args:
@@ -93,6 +102,7 @@ def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_docto
             folder anew.
         out: Folder for the results of a study that comes from its storage; by default `results/<its name>`.
         skip_doctor: Whether the cluster is trusted, not examined.
+        quiet: Print no progress of the search.
 
     Raises:
         GroupdirError: The cluster does not answer or take it.
@@ -104,11 +114,9 @@ def resume(cluster: str | Path, folder: str, out: Path | None = None, skip_docto
     else:
         here = Path(folder)
         if (here / BENCHMARK).is_file():
-            raise ConfigError(
-                f"{here}: is a benchmark: go on with `python -m launch search` of its file, as you began it"
-            )
+            raise ConfigError(f"{here}: is a benchmark: continue with `groupdir search` of its file, as you began it")
         words += [f"{THERE}/{here.name}"]
-    return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor], here)
+    return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor, *["--quiet"] * quiet], here)
 
 
 def attach(cluster: str | Path, name: str, out: Path | None) -> int:
@@ -188,7 +196,12 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
 
 def _resume(file: ClusterFile, here: Path) -> str:
     """What goes on with a study."""
-    return f"python -m launch resume {here} --cluster {file.path}"
+    return next_command("resume", here, "--cluster", file.path)
+
+
+def _attach(file: ClusterFile, name: str) -> str:
+    """Return the command that comes back to a search."""
+    return next_command("attach", name, "--cluster", file.path)
 
 
 def _submit(file: ClusterFile, words: Sequence[str], here: Path, again: str | None = None) -> int:
@@ -204,13 +217,13 @@ def _submit(file: ClusterFile, words: Sequence[str], here: Path, again: str | No
     with Tunnel(file) as address:
         running = [job for job in jobs_of(client(address), name) if not job.status.is_terminal()]
         if running:
-            again = f"python -m launch attach {name} --cluster {file.path}"
-            raise DataError(f"{name}: a search of this name runs already ({running[-1].submission_id}): {again}")
+            attach = _attach(file, name)
+            raise DataError(f"{name}: a search of this name runs already ({running[-1].submission_id}): {attach}")
         job = submit(address, name, words, again or _resume(file, here))
         print(
             f"{job} runs on the cluster, whatever becomes of this machine; come back to it with\n"
-            f"  python -m launch attach {name} --cluster {file.path}\n"
-            f"and end it early with\n  ray exec {file.path} 'ray job stop {job}'",
+            f"  {_attach(file, name)}\n"
+            f"and end it early with\n  {shlex.join(['ray', 'exec', str(file.path), f'ray job stop {job}'])}",
             flush=True,
         )
         return _follow(file, job, here, address, again)
@@ -225,9 +238,9 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
     try:
         ended = show_job(file, job, address)
     except UnknownJob as error:
-        raise DataError(f"{error} Go on with: {again or _resume(file, here)}") from error
+        raise DataError(f"{error} Continue with: {again or _resume(file, here)}") from error
     except KeyboardInterrupt:
-        print(f"\nthe search goes on; come back with: python -m launch attach {here.name} --cluster {file.path}")
+        print(f"\nthe search continues; come back with: {_attach(file, here.name)}")
         return INTERRUPTED
     code = 0 if ended.status == "SUCCEEDED" else ended.driver_exit_code or 1
     here.mkdir(parents=True, exist_ok=True)
@@ -238,12 +251,13 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
             here.rmdir()  # empty, it would be in the way of the next search
         print(
             f"nothing was brought: a search that was refused has no results, those of another are still on the head, "
-            f"in {THERE}/{here.name}: python -m launch attach {here.name} --cluster {file.path}",
+            f"in {THERE}/{here.name}: {_attach(file, here.name)}",
             file=sys.stderr,
         )
         return code or brought
-    look = f"benchmark-table {here}" if (here / BENCHMARK).is_file() else f"select {here} --shot few"
-    print(f"\nthe results are in {here}: python -m analysis {look}")
+    benchmark = (here / BENCHMARK).is_file()
+    look = next_command("benchmark-table", here) if benchmark else next_command("select", here, "--shot", "few")
+    print(f"\nthe results are in {here}: {look}")
     return code
 
 

@@ -9,26 +9,30 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from groupdir.command_line.program import MISTAKE, print_json
 from groupdir.errors import DataError
 from groupdir.files.study_files import EVENT_LOG
 from launch.doctor.diagnosis import Finding, Need, NodeReport, pending
 from launch.on_ray import private
 from launch.on_ray.capacity import kinds, own_machines
 from launch.on_ray.slots import Request
-from launch.screen.watch import glance
+from launch.screen.watch import glance, standing
 
 WAIT = ("PENDING", "RESCHEDULING")  # of a placement group, which is what Tune asks for each trial
 
 
-def status(results: Path) -> int:
-    """Prints why trials wait on the Ray that RAY_ADDRESS names, or that runs here, and where studies stand.
+def status(results: Path, json: bool = False) -> int:
+    """Print why trials wait on the Ray that RAY_ADDRESS names, or that runs here, and where studies stand.
 
     Args:
-        results: The folder of the studies; those of tables are one level below.
+        results: Folder of the studies; those of benchmarks are one level below.
+        json: Print JSON.
 
     Returns:
         The exit code: 0, 2 where a study could not be read (the others are shown).
     """
+    if json:
+        return _print_json(results)
     for line in _waiting():
         print(line)
     found, code = studies(results), 0
@@ -41,6 +45,17 @@ def status(results: Path) -> int:
             print(error)
             code = 2
     return code
+
+
+def _print_json(results: Path) -> int:
+    standings, broken = [], []
+    for folder in studies(results):
+        try:
+            standings.append(standing(folder))
+        except DataError as error:
+            broken.append({"folder": str(folder), "error": str(error)})
+    print_json({"cluster": _waiting(), "studies": standings, "broken": broken})
+    return MISTAKE if broken else 0
 
 
 def studies(results: Path) -> list[Path]:

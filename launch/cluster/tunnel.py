@@ -11,6 +11,7 @@ import tempfile
 import time
 from types import TracebackType
 
+from groupdir.command_line.next_command import next_command
 from groupdir.errors import DataError
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.shell import found, show
@@ -56,7 +57,7 @@ class Tunnel:
                     last = said.read().decode(errors="replace").strip().splitlines()[-3:]
                     raise DataError(
                         f"{self._cluster.path}: the head's job server must answer, but does not: is the cluster up? "
-                        f"See `python -m launch status --cluster {self._cluster.path}`\n" + "\n".join(last)
+                        f"See `{next_command('status', '--cluster', self._cluster.path)}`\n" + "\n".join(last)
                     )
                 time.sleep(0.2)
         return address

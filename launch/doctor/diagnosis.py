@@ -212,7 +212,7 @@ def _clock(report: NodeReport) -> Iterator[Finding]:
 def _missing(need: Need) -> Iterator[Finding]:
     if need.missing:
         text = f"{', '.join(need.missing)} of its machines did not come, so that they are not examined"
-        yield Finding("cluster", text, "nothing, or see `python -m launch status`: they may join later", fatal=False)
+        yield Finding("cluster", text, "nothing, or see `groupdir status`: they may join later", fatal=False)
 
 
 def _storage(reports: Sequence[NodeReport], need: Need) -> Iterator[Finding]:

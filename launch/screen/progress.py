@@ -130,11 +130,12 @@ class Progress:
     Args:
         config: The study's.
         console: Where to; whether it is a terminal decides between table and lines.
+        quiet: Print nothing.
     """
 
-    def __init__(self, config: StudyConfig, console: Console | None = None) -> None:
+    def __init__(self, config: StudyConfig, console: Console | None = None, quiet: bool = False) -> None:
         self._config = config
-        self._console = console or Console()
+        self._console = Console(quiet=True, force_terminal=False) if quiet else console or Console()
         self._state = StudyState()
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._shown = 0.0

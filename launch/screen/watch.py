@@ -7,7 +7,9 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from groupdir.command_line.next_command import next_command
 from groupdir.files.study_files import STUDY_LOCK
 from groupdir.study.read import event_log, read_study
 from groupdir.study.state import StudyState, fold
@@ -40,7 +42,7 @@ def watch(folder: Path) -> int:
                 break
             time.sleep(EVERY)
     if gone and state.session_start is not None:
-        print(f"its driver is gone; go on with: python -m launch resume {folder}")
+        print(f"its driver is gone; continue with: {next_command('resume', folder)}")
         return 1
     return 0
 
@@ -54,6 +56,28 @@ def glance(folders: Sequence[Path]) -> int:
         print(f"{config.name}: {status_text(state, total_trials(config), now)}")
         print(f"  best so far: {best_text(state, config.search)}")
     return 0
+
+
+def standing(folder: Path) -> dict[str, Any]:
+    """Return where a study stands, for a program to read; docs/json_output.md describes the keys.
+
+    Raises:
+        DataError: The folder holds no study.
+    """
+    study = read_study(folder)
+    config, state = study.config, study.state
+    active = state.session_start is not None and driven(folder)
+    search = config.search
+    best = {name: state.best(name, mode, search.keeps) for name, mode in search.objectives.items()}
+    return {
+        "study": config.name,
+        "folder": str(folder),
+        "active": active,
+        "trials": total_trials(config),
+        **{status: state.count(status) for status in ("finished", "stopped", "failed", "running", "paused")},
+        "elapsed_seconds": state.elapsed(time.time() if active else state.last_time),
+        "best": {name: trial and {"trial": trial.number, "value": trial.value(name)} for name, trial in best.items()},
+    }
 
 
 def driven(folder: Path) -> bool:

@@ -113,7 +113,9 @@ def write_curves(curves: Curves, path: str | Path) -> None:
 def _from_file(path: Path) -> tuple[StudyConfig, list[tuple[Mapping[str, Any], Curve]]]:
     table, footer = read_parquet(path)
     if "params" not in footer:
-        raise DataError(f"{path}: must be a file of recorded curves, got another table: write one with `launch record`")
+        raise DataError(
+            f"{path}: must be a file of recorded curves, got another table: write one with `groupdir export-curves`"
+        )
     rows: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for row in table.to_pylist():
         rows.setdefault((row["trial"], row["seed"]), []).append(row)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from groupdir.command_line.next_command import next_command
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.schema import refuse_old_benchmark
@@ -187,5 +188,5 @@ def refuse_existing(folder: Path) -> None:
         ConfigError: Something is.
     """
     if folder.exists():
-        again = f"python -m launch resume {folder}" if (folder / EVENT_LOG).exists() else "remove it"
+        again = next_command("resume", folder) if (folder / EVENT_LOG).exists() else "remove it"
         raise ConfigError(f"{folder}: exists already, and nothing is written over: {again}, or take another --out")

@@ -79,7 +79,7 @@ def test_a_missing_row_is_a_dash_and_none_at_all_is_told(tmp_path: Path) -> None
     other.mkdir()
     with pytest.raises(DataError, match="no row has a test result yet"):
         load_benchmark_results(made(other, rows[1:]))
-    with pytest.raises(DataError, match="is it a folder of `python -m launch benchmark`"):
+    with pytest.raises(DataError, match="is it a folder of `groupdir benchmark`"):
         load_benchmark_results(tmp_path / "nothing")
 
 

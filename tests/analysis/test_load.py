@@ -43,7 +43,7 @@ def test_params_are_decoded_and_the_cases_of_a_condition_are_one(make_study: Mak
 def test_a_missing_folder_and_a_search_that_has_not_ended(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder"):
         load_results(tmp_path / "digits")
-    with pytest.raises(DataError, match=r"must hold trials\.parquet.*still running.*python -m launch resume"):
+    with pytest.raises(DataError, match=r"must hold trials\.parquet.*still running.*groupdir resume"):
         load_results(tmp_path)
 
 

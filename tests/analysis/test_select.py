@@ -127,7 +127,7 @@ def test_nothing_finished_is_said_with_counts(make_study: MakeStudy) -> None:
     study = load_results(make_study())
     trials = study.trials.assign(status=["running"] * 2 + ["stopped"] * (len(study.trials) - 2))
     unfinished = dataclasses.replace(study, trials=trials)
-    with pytest.raises(DataError, match=r"no trial is finished \(trials: 38 stopped, 2 running\).*launch resume"):
+    with pytest.raises(DataError, match=r"no trial is finished \(trials: 38 stopped, 2 running\).*groupdir resume"):
         find_front(unfinished)
     nothing = study_of(lambda: make_study("nan"), {"val_mae_few": [np.nan]}, {"val_mae_few": "min"})
     with pytest.raises(DataError, match="no trial has a value for every objective"):

@@ -19,4 +19,4 @@ for seed in 0 1; do
         fi
     done
 done
-"$python" -m launch record "$folder"/* --out tests/data/digits_curves.parquet
+"$python" -m launch export-curves "$folder"/* --out tests/data/digits_curves.parquet

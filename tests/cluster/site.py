@@ -71,7 +71,7 @@ def handbook(begins: str, study: str) -> list[str]:
     """A command of docs/cluster.md, section "Machines of your own", with another study than the digits in it.
 
     Args:
-        begins: How the line begins, such as `python -m launch up`.
+        begins: How the line begins, such as `groupdir up`.
         study: Name of the study, and of its file in search_spaces/.
     """
     text = (CHECKOUT / "docs/cluster.md").read_text(encoding="utf-8")

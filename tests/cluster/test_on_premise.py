@@ -60,7 +60,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     with Hosts([LAPTOP, HEAD, *WORKERS], tmp_path_factory.mktemp("site")) as made:
         furnish(made)
         begun = time.monotonic()
-        said = type_in(made, "python -m launch up").stdout
+        said = type_in(made, "groupdir up").stdout
         print(f"up: {time.monotonic() - begun:.1f} s")
         assert f"$ ray up {CLUSTER} --yes" in said
         wait_for("all nodes are there", lambda: nodes(made) == 3, 90)
@@ -69,7 +69,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 
 def nodes(hosts: Hosts) -> int:
     """How many nodes the head says are alive."""
-    text = type_in(hosts, "python -m launch status").stdout
+    text = type_in(hosts, "groupdir status").stdout
     active = text.partition("Active:")[2].partition("Pending:")[0]
     return sum(int(line.split()[0]) for line in active.splitlines() if line.strip()[:1].isdigit())
 
@@ -85,7 +85,7 @@ def begin_search(
     for word, value in values.items():
         text = text.replace(word, str(value))
     hosts.home(LAPTOP, "groupdir", file).write_text(text)
-    words = handbook("python -m launch search", name)
+    words = handbook("groupdir search", name)
     words = ["script", "-qec", shlex.join(words), "/dev/null"] if terminal else words
     return hosts.begin(LAPTOP, words, log, cwd=home() / "groupdir")
 
@@ -134,7 +134,7 @@ def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_pa
     hosts.kill(LAPTOP)  # the search is none of its business any more
     search.wait(timeout=10)
     hosts.start(LAPTOP)
-    attached = hosts.begin(LAPTOP, handbook("python -m launch attach", "small"), log, cwd=home() / "groupdir")
+    attached = hosts.begin(LAPTOP, handbook("groupdir attach", "small"), log, cwd=home() / "groupdir")
     hosts.start("w1")  # the machine alone: Ray comes back to it when the head has missed it
     again = "the lost trial is begun anew"
     wait_for(again, lambda: any(n > before.get(t, 1) for t, n in starts(folder).items()), 150, [log])
@@ -147,9 +147,9 @@ def test_a_worker_host_dies_in_a_search_and_nothing_is_lost(hosts: Hosts, tmp_pa
     assert restored(hosts), "a trial was begun anew from its start, not from its checkpoint"
     here = hosts.home(LAPTOP, "groupdir/results/small")
     check_whole(here, TRIALS, 40)
-    type_in(hosts, "python -m launch audit", "small")
-    type_in(hosts, "python -m analysis select", "small")
-    type_in(hosts, "python -m analysis report", "small")
+    type_in(hosts, "groupdir audit", "small")
+    type_in(hosts, "groupdir select", "small")
+    type_in(hosts, "groupdir report", "small")
     assert (here / "best_few.yaml").is_file()
     assert (here / "report.html").is_file()
 
@@ -178,19 +178,19 @@ def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, t
     seen = {trial.number: trial.epoch for trial in state_of(folder).trials.values() if trial.status == "finished"}
     before = starts(folder)
     hosts.start(HEAD)
-    type_in(hosts, "python -m launch up")
+    type_in(hosts, "groupdir up")
     wait_for("the laptop, which looks on, says what to do", lambda: search.poll() is not None, 60, [log])
     assert search.returncode == 2
-    assert "python -m launch resume results/later" in log.read_text()
-    type_in(hosts, "python -m launch resume", "later")
+    assert "groupdir resume results/later" in log.read_text()
+    type_in(hosts, "groupdir resume", "later")
     here = hosts.home(LAPTOP, "groupdir/results/later")
     check_whole(here, 4, 16)
     assert {number: starts(here)[number] for number in seen} == {number: before[number] for number in seen}
-    type_in(hosts, "python -m launch audit", "later")
+    type_in(hosts, "groupdir audit", "later")
 
 
 def test_down_leaves_no_process(hosts: Hosts) -> None:
     assert any("raylet" in line for line in hosts.processes("w1"))
-    type_in(hosts, "python -m launch down")
+    type_in(hosts, "groupdir down")
     left = {name: hosts.processes(name) for name in (HEAD, *WORKERS)}
     assert left == {HEAD: [], **{name: [] for name in WORKERS}}

@@ -150,7 +150,7 @@ def test_from_the_yaml_to_the_printed_table(tmp_path: Path, root: Path) -> None:
         command = [sys.executable, "-m", "launch", verb, str(file), "--out", str(out)]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert f"python -m analysis benchmark-table {out}" in done.stdout
+    assert f"groupdir benchmark-table {out}" in done.stdout
     for row in ("VANILLA", "LDS+FDS"):
         config = TrialConfig.load(out / row / "chosen.yaml")
         assert config.method.name == "vanilla"

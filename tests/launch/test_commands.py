@@ -49,11 +49,11 @@ def test_an_audit_of_what_follows_and_of_what_does_not(study: Study, suggest: Su
     assert "suggestion is {}" in bad.stdout
 
 
-def test_record_and_simulate(study: Study, suggest: Suggest, train: Train, tmp_path: Path) -> None:
+def test_export_curves_and_simulate(study: Study, suggest: Suggest, train: Train, tmp_path: Path) -> None:
     for error in (3.0, 2.0, 4.0):
         train(study, suggest(study), [error + 1, error], "finished")
     file = tmp_path / "curves.parquet"
-    run = CliRunner().invoke(app, ["record", str(study.folder), "--out", str(file)])
+    run = CliRunner().invoke(app, ["export-curves", str(study.folder), "--out", str(file)])
     assert run.exit_code == 0, run.output
     assert "3 configurations, 3 trainings" in run.stdout
     out = tmp_path / "simulation"

@@ -116,7 +116,7 @@ def check_resumed(words: list[str], root: Path, folder: Path, seen: list[tuple[o
     """Resume a search to its end: it keeps the epochs that were seen, and a replay makes the same choices."""
     again = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert f"python -m analysis select {folder} --shot few" in again.stdout
+    assert f"groupdir select {folder} --shot few" in again.stdout
     assert rows_in(folder / "study.sqlite")[: len(seen)] == seen
     check_end(folder, SPACE)
     audited = subprocess.run(command("audit", str(folder)), cwd=root, capture_output=True, text=True, check=False)
@@ -158,7 +158,7 @@ def test_killed_interrupted_and_resumed_nothing_is_lost_and_nothing_twice(result
         driver.send_signal(asks)
         said, _ = driver.communicate(timeout=120)
         assert driver.returncode == 130, said
-        assert f"interrupted; go on with:\n  python -m launch resume {folder}" in said
+        assert f"interrupted; continue with:\n  groupdir resume {folder}" in said
         assert (folder / "epochs.parquet").is_file(), "Parquet is written on interrupt too"
         seen = rows_in(store)
 

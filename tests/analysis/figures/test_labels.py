@@ -15,7 +15,7 @@ ROWS = "low,high,shot,train,val,test\n0.0,0.1,few,2,1,1\n0.1,0.2,many,900,30,30\
 
 def test_a_figure_beside_the_file(tmp_path: Path, root: Path) -> None:
     (tmp_path / "labels.csv").write_text(ROWS, encoding="utf-8")
-    command = [sys.executable, "-m", "analysis", "labels", str(tmp_path / "labels.csv")]
+    command = [sys.executable, "-m", "analysis", "figures", "labels", str(tmp_path / "labels.csv")]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"wrote {tmp_path}/labels.png\n"

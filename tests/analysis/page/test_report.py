@@ -37,7 +37,7 @@ def test_one_page_that_needs_nothing_else(make_study: MakeStudy) -> None:
         "40: 26 finished, 13 stopped, 1 failed",
         "val_mae_few (min)",
         "without L_grc",
-        "python -m launch search",
+        "groupdir search",
     ):
         assert fact in own
     image = matplotlib.image.imread(folder / "front.png")

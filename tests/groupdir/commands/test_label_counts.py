@@ -128,7 +128,7 @@ def test_the_file_of_counts(folder: Path) -> None:
     assert Counter(row["shot"] for row in rows) == {"many": 1, "median": 1, "few": 2}
     with pytest.raises(ConfigError, match=r"labels\.csv: exists already"):
         write_counts(counts, folder / "labels.csv")
-    with pytest.raises(ConfigError, match=r"must end in \.csv: `python -m analysis labels` draws"):
+    with pytest.raises(ConfigError, match=r"must end in \.csv: `groupdir figures labels` draws"):
         write_counts(counts, folder / "labels.png")
     with pytest.raises(FileWriteError, match=r"cannot be written: the folder .*no does not exist: create it"):
         write_counts(counts, folder / "no" / "labels.csv")

@@ -101,7 +101,7 @@ CLUSTER = "launch/cluster/on_premise.yaml"
 
 def test_a_search_that_runs_is_not_begun_twice(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
     knows(job("digits-1", "RUNNING"))
-    with pytest.raises(DataError, match=r"runs already \(digits-1\): python -m launch attach digits"):
+    with pytest.raises(DataError, match=r"runs already \(digits-1\): groupdir attach digits"):
         commands.resume(CLUSTER, str(tmp_path / "digits"))
 
 
@@ -129,8 +129,8 @@ def test_a_study_is_gone_on_with_on_the_head(
     sent: list[tuple[list[str], Path]] = []
     monkeypatch.setattr(commands, "remember_head", lambda file: None)
     monkeypatch.setattr(commands, "_submit", lambda file, words, here, again=None: sent.append((words, here)) or 0)
-    assert commands.resume(CLUSTER, place, None if out is None else Path(out), skip_doctor=True) == 0
-    assert sent == [(["python", "-m", "launch", "resume", *words, "--skip-doctor"], Path(here))]
+    assert commands.resume(CLUSTER, place, None if out is None else Path(out), skip_doctor=True, quiet=True) == 0
+    assert sent == [(["python", "-m", "launch", "resume", *words, "--skip-doctor", "--quiet"], Path(here))]
 
 
 @pytest.mark.parametrize("where", [[], ["--cluster", CLUSTER]])
@@ -155,11 +155,11 @@ def test_a_table_is_gone_on_with_by_its_search(
     here.mkdir()
     (here / "benchmark.yaml").touch()
     words = ["python", "-m", "launch", "search", TABLE1, "--set=search.storage_path=/mnt/shared"]
-    again = [*words, "--cluster", CLUSTER, "--out", str(here)]
-    with pytest.raises(DataError, match=re.escape("Go on with: " + shlex.join(again))):
+    again = shlex.join(["groupdir", *words[3:], "--cluster", CLUSTER, "--out", str(here)])
+    with pytest.raises(DataError, match=re.escape("Continue with: " + again)):
         search(CLUSTER, Path(TABLE1), ["search.storage_path=/mnt/shared"], here)
-    assert sent == [([*words, "--out", "~/groupdir/results/table1_digits"], shlex.join(again))]
-    with pytest.raises(ConfigError, match="is a benchmark: go on with `python -m launch search`"):
+    assert sent == [([*words, "--out", "~/groupdir/results/table1_digits"], again)]
+    with pytest.raises(ConfigError, match="is a benchmark: continue with `groupdir search`"):
         commands.resume(CLUSTER, str(here))
     (here / "benchmark.yaml").unlink()
     with pytest.raises(ConfigError, match="exists already"):
@@ -173,16 +173,16 @@ def test_attach_knows_what_goes_on_with_a_table(
         raise UnknownJob("was the head started anew?")
 
     begun = job("digits-1", "RUNNING")
-    begun.metadata["again"] = "python -m launch search x.yaml"
+    begun.metadata["again"] = "groupdir search x.yaml"
     knows(begun)
     monkeypatch.setattr(commands, "show_job", gone)
-    with pytest.raises(DataError, match=r"Go on with: python -m launch search x\.yaml$"):
+    with pytest.raises(DataError, match=r"Continue with: groupdir search x\.yaml$"):
         commands.attach(CLUSTER, "digits", tmp_path / "digits")
 
 
 def test_a_search_that_nobody_knows(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
     knows(job("digits-1", "SUCCEEDED"))
-    with pytest.raises(DataError, match="but it knows digits; where the head was started anew: python"):
+    with pytest.raises(DataError, match="but it knows digits; where the head was started anew: groupdir"):
         commands.attach(CLUSTER, "faces", tmp_path / "faces")
 
 
@@ -201,10 +201,10 @@ def test_what_to_look_at_next(
 ) -> None:
     knows(job("digits-1", "SUCCEEDED", 0))
     commands.attach(CLUSTER, "digits", tmp_path)
-    assert f"python -m analysis select {tmp_path} --shot few" in capsys.readouterr().out
+    assert f"groupdir select {tmp_path} --shot few" in capsys.readouterr().out
     (tmp_path / "benchmark.yaml").touch()
     commands.attach(CLUSTER, "digits", tmp_path)
-    assert f"python -m analysis benchmark-table {tmp_path}" in capsys.readouterr().out
+    assert f"groupdir benchmark-table {tmp_path}" in capsys.readouterr().out
 
 
 def test_a_search_that_was_refused_leaves_nothing_in_the_way_of_the_next(

@@ -141,7 +141,7 @@ def test_a_search_that_is_ended_early_has_time_to_write_its_files(monkeypatch: p
     sent: list[list[str]] = []
     taken = SimpleNamespace(returncode=0)
     monkeypatch.setattr(jobs.subprocess, "run", lambda words, **how: sent.append(words) or taken)
-    jobs.submit("http://127.0.0.1:1", "digits", ["true"], "python -m launch resume x")
+    jobs.submit("http://127.0.0.1:1", "digits", ["true"], "groupdir resume x")
     environment = json.loads(sent[0][sent[0].index("--runtime-env-json") + 1])
     ((name, seconds),) = environment["env_vars"].items()
     assert int(seconds) >= 60

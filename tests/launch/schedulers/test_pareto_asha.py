@@ -9,8 +9,8 @@ import pytest
 
 from groupdir.config.search import SearchConfig
 from launch.schedulers import ParetoASHA
-from launch.schedulers.pareto_asha import ParetoHalving
 from launch.schedulers.base import Decision, decision_on
+from launch.schedulers.pareto_asha import ParetoHalving
 from tests.launch.oracle import must_go, must_stay
 
 OBJECTIVES = {"a": "min", "b": "max", "c": "min", "d": "max"}

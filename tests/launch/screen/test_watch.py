@@ -42,7 +42,7 @@ def test_a_driver_that_is_gone_is_told(study: Study, capsys: pytest.CaptureFixtu
     (study.folder / "study.lock").write_text(str(os.getpid()))  # as one that was killed leaves it; that process lives
     assert not driven(study.folder)
     assert watch(study.folder) == 1
-    assert "python -m launch resume" in capsys.readouterr().out
+    assert "groupdir resume" in capsys.readouterr().out
 
 
 def test_a_driver_on_another_machine_is_no_process_here(study: Study) -> None:

@@ -48,7 +48,7 @@ def reopened(study: Study) -> Study:
 def test_the_folder_comes_as_a_whole_and_once(study: Study, results: Path) -> None:
     assert load_space(study.folder / "study.yaml").to_dict() == study.config.to_dict()
     assert [path.name for path in results.iterdir()] == ["small"], "nothing is left beside it"
-    with pytest.raises(ConfigError, match=r"exists already.*launch resume"):
+    with pytest.raises(ConfigError, match=r"exists already.*groupdir resume"):
         Study.create(study.folder, study.config)
     (results / "other").mkdir()
     with pytest.raises(ConfigError, match="exists already"):
@@ -388,7 +388,7 @@ def test_a_study_comes_back_where_it_is_said(study: Study, tmp_path: Path, monke
     far.mkdir(parents=True)
     study.copy_store(far / "study.sqlite")
     driven: list[Path] = []
-    monkeypatch.setattr("launch.search.run_study", lambda study, dataset, action: driven.append(study.folder) or 0)
+    monkeypatch.setattr("launch.search.run_study", lambda study, *_: driven.append(study.folder) or 0)
     run = CliRunner().invoke(app, ["resume", far.as_uri(), "--out", str(folder)])
     assert run.exit_code == 0, run.output
     assert driven == [folder]

@@ -1,0 +1,6 @@
+"""`python -m groupdir`: the same program as the installed command `groupdir`."""
+
+from groupdir.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""The folder of the project that this package is installed from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def find_checkout() -> Path | None:
+    """Return the checkout's folder, or None where the package was installed from a wheel.
+
+    An editable install leaves `groupdir/` in the checkout, where `launch/` and `analysis/` stand next to it.
+    """
+    folder = PACKAGE.parent
+    programs = [folder / name / "__main__.py" for name in ("launch", "analysis")]
+    return folder if all(program.is_file() for program in programs) else None

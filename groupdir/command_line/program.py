@@ -1,0 +1,136 @@
+"""How a program of this project is made and ended: help, version, exit codes.
+
+Exit codes: 0 for success, 1 for a run that failed, 2 for a mistake in the command, a file or the data, 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from groupdir import __version__
+from groupdir.errors import GroupdirError
+
+MISTAKE: Final = 2
+INTERRUPTED: Final = 130  # what a shell reports for a program that Ctrl-C ended
+OUTPUT_CLOSED: Final = 1  # what typer reports for an output that was closed while it wrote
+HELP_OPTIONS: Final = ("-h", "--help")
+
+
+class Panel(StrEnum):
+    """Groups of verbs in the help, in the order in which the help shows them."""
+
+    RUN = "Train and search"
+    RESULTS = "Read a study"
+    CHECKPOINT = "Use a trained model"
+    INSPECT = "Look before you run"
+    CLUSTER = "Clusters"
+    SIMULATE = "Check and simulate searches"
+
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="address=value, such as train.epochs=10; may be repeated.", show_default="none"),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress, only errors and the result.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read; see docs/json_output.md.")]
+
+
+class Verbs(TyperGroup):
+    """Group of commands that sorts its help by panel and turns results and errors into exit codes."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Return the names of the commands, those of the first panel first."""
+        order = list(Panel)
+        last = len(order)
+
+        def place(name: str) -> int:
+            panel = getattr(self.commands[name], "rich_help_panel", None)
+            return order.index(panel) if panel in order else last
+
+        return sorted(super().list_commands(ctx), key=place)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run a command. The number that it returns is the exit code; a person's mistake is printed as its text."""
+        try:
+            code = super().invoke(ctx)
+        except GroupdirError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(MISTAKE) from None
+        if isinstance(code, int) and not isinstance(code, bool):
+            raise typer.Exit(code)
+        return code
+
+
+def new_program(help_text: str, *, cls: type[Verbs] = Verbs, completion: bool = False) -> typer.Typer:
+    """Return an empty program with the settings that all programs of this project share."""
+    return typer.Typer(
+        cls=cls,
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=completion,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": list(HELP_OPTIONS)},
+    )
+
+
+def new_group(help_text: str) -> typer.Typer:
+    """Return an empty group of verbs inside a program, such as `groupdir data`."""
+    return typer.Typer(help=help_text, no_args_is_help=True)
+
+
+def run(program: typer.Typer, name: str) -> None:
+    """Run a program on the words of the command line, then exit.
+
+    Args:
+        program: The program.
+        name: What a person types to start it.
+    """
+    # Only the program that runs gets a callback: typer does not take over callbacks when it merges programs.
+    program.callback()(_version_option)
+    try:
+        try:
+            program(prog_name=name)
+        finally:
+            sys.stdout.flush()  # a closed pipe shows here, where it can be answered, and not at the interpreter's end
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
+        sys.exit(OUTPUT_CLOSED)
+
+
+def print_json(content: object) -> None:
+    """Print a value as JSON; numbers that are not finite become null."""
+    typer.echo(json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(content: object) -> object:
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return {name: _finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return content
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"groupdir {__version__}")
+        raise typer.Exit
+
+
+def _version_option(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
