@@ -183,7 +183,7 @@ def presets() -> list[Path]:
 
 @pytest.mark.parametrize("path", presets(), ids=lambda path: path.stem)
 def test_every_preset_builds_at_the_ends_of_its_ranges(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Methods are built for the toy data at both ends of every parameter, so no constructor refuses a search's trial."""
+    """Methods are built for the toy data at both ends of every parameter, so no constructor refuses a trial."""
     monkeypatch.setenv("GROUPDIR_DATA", "/nowhere")
     space = load_space(path).space
     first = next(space.corners())
