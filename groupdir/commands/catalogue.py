@@ -74,8 +74,10 @@ class Catalogue:
 def load_catalogue() -> Catalogue:
     """Return the plug-ins of the registry and the presets of the checkout, without importing a plug-in."""
     kinds: dict[str, tuple[Entry, ...]] = {
-        kind: tuple(Entry(name, summary_of(target)) for name, target in table.items()) for kind, table in TABLES.items()
+        kind: tuple(Entry(name, summary_of(target)) for name, target in table.items() if _is_installed(target))
+        for kind, table in TABLES.items()
     }
+    kinds = {kind: entries for kind, entries in kinds.items() if entries}
     kinds["metric"] = tuple(
         Entry(metric.name, f"{metric.text}, {metric.unit}; the {metric.best} is best") for metric in METRICS.values()
     )
@@ -103,6 +105,11 @@ def summary_of(target: str) -> str:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
     return (ast.get_docstring(classes[0] if classes else tree) or "").partition("\n")[0]
+
+
+def _is_installed(target: str) -> bool:
+    """Return whether a plug-in's package is here: schedulers and samplers stand in the checkout, not in the wheel."""
+    return importlib.util.find_spec(target.partition(".")[0]) is not None
 
 
 def _first_comment(path: Path) -> str:

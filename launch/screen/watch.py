@@ -68,7 +68,7 @@ def standing(folder: Path) -> dict[str, Any]:
     config, state = study.config, study.state
     active = state.session_start is not None and driven(folder)
     search = config.search
-    best = {name: state.best(name, mode, search.keeps) for name, mode in search.objectives.items()}
+    best = {name: state.best(name, search.keeps) for name in search.objectives}
     return {
         "study": config.name,
         "folder": str(folder),

@@ -14,7 +14,7 @@ import pytest
 
 from groupdir.errors import DataError
 from groupdir.study.store import Store
-from launch.screen.watch import driven, glance, watch
+from launch.screen.watch import driven, glance, standing, watch
 from launch.study.study import Study
 
 
@@ -99,3 +99,14 @@ def test_a_glance(study: Study, suggest: Callable[[Study], int], capsys: pytest.
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist: name the folder of a study"):
         watch(tmp_path)
+
+
+def test_where_a_study_stands_for_a_program(
+    study: Study, suggest: Callable[[Study], int], train: Callable[..., None]
+) -> None:
+    assert set(standing(study.folder)["best"].values()) == {None}
+    study.append("driver", payload={"action": "start", "pid": os.getpid()})
+    train(study, suggest(study), [9.0, 8.0, 7.0, 6.0], "finished")
+    content = standing(study.folder)
+    assert (content["study"], content["finished"], content["running"], content["active"]) == ("small", 1, 0, True)
+    assert {best["trial"] for best in content["best"].values()} == {0}
