@@ -131,7 +131,7 @@ def _lines(path: Path, dimension: int) -> Iterator[tuple[int, str, str]]:
                         f"{path}:{number}: must be a token and {dimension} numbers, got {spaces + 1} fields: "
                         "set data.dimension"
                     )
-                # Millions of lines are skipped and few tokens contain a space: find the end of the token without a list.
+                # Millions of lines are skipped and few tokens contain a space: find the end of a token without a list.
                 end = line.index(" ") if spaces == dimension else len(line.rsplit(" ", dimension)[0])
                 yield number, line[:end], line[end + 1 :]
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:

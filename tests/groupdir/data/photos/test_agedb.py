@@ -142,8 +142,8 @@ def test_every_picture_that_is_wrong_is_named(tree: Path) -> None:
 def test_a_folder_without_the_list(tmp_path: Path) -> None:
     (line,) = refused(agedb, tmp_path)
     assert (
-        line
-        == f"data.root: must be a folder that holds agedb.csv, got {tmp_path}: neither agedb.csv nor agedb-dir/agedb.csv exists there"
+        line == f"data.root: must be a folder that holds agedb.csv, got {tmp_path}: "
+        "neither agedb.csv nor agedb-dir/agedb.csv exists there"
     )
     (tmp_path / "agedb.csv").write_text("age,path\n1,AgeDB/0_A_1_m.jpg\n", encoding="utf-8")
     (line,) = refused(agedb, tmp_path)
