@@ -1,4 +1,4 @@
-"""Metrics: how each is computed, which direction is better, and what its columns are called. No torch here.
+"""Metrics: their computation, their directions, and the names of their columns. This file does not import torch.
 
 To add a metric, write one function in this file and put `@_metric(...)` above it. Everything else follows from
 `METRICS`: the names that a search may use, their directions, error messages, the JSON Schema, tables and reports.
@@ -45,7 +45,7 @@ Array = npt.NDArray[Any]
 Direction = Literal["min", "max"]
 
 ORACLE = "oracle_"
-"""Prefix of errors that were computed with the true group: a diagnostic by which nothing may be chosen."""
+"""Prefix of errors that were computed with the true group. They are a diagnostic, and no choice may depend on them."""
 
 _SPLITS = ("train", "val", "test")
 _SEARCHED = "val"
@@ -53,22 +53,22 @@ _SEARCHED = "val"
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric.
+    """Metric of predictions and labels.
 
     Attributes:
-        name: Its name in columns and YAML files, such as "mae".
+        name: Name in columns and YAML files, such as "mae".
         direction: "min" if a lower value is better, "max" if a higher one is.
-        text: What it measures.
-        unit: What its values count.
+        text: Description.
+        unit: Unit or range of the values.
         compute: Function of predictions and labels, both `(N,)` float64; or of predicted and true groups, both `(N,)`
             int64.
-        compares: "values": it has a column for all samples and for each shot. "groups": it has one column, and needs a
-            method that predicts groups.
-        samples: Smallest number of samples for which it is defined.
-        title: Its name in plots.
-        heading: Its name in tables of test results; empty: as `title`.
-        factor: Those tables print the value times this.
-        digits: Decimals in those tables.
+        compares: "values": there is a column for all samples and for each shot. "groups": there is one column, and the
+            method must predict groups.
+        samples: Smallest number of samples for which the metric is defined.
+        title: Name in plots.
+        heading: Name in tables of test results. Empty: the same as `title`.
+        factor: Factor by which these tables multiply the value.
+        digits: Number of decimals in these tables.
     """
 
     name: str
@@ -85,37 +85,37 @@ class Metric:
 
     @property
     def best(self) -> str:
-        """The word for its best value: "lowest" or "highest"."""
+        """Adjective of the best value: "lowest" or "highest"."""
         return "lowest" if self.direction == "min" else "highest"
 
     @property
     def sign(self) -> float:
-        """1.0 if a lower value is better and -1.0 if a higher one is: sign times value is a cost."""
+        """Factor that makes the value a cost: 1.0 if a lower value is better, -1.0 if a higher one is."""
         return 1.0 if self.direction == "min" else -1.0
 
     @property
     def shots(self) -> tuple[str | None, ...]:
-        """The shots that it has a column for, all samples first; only None if it has a single column."""
+        """Shots with a column, all samples first. A metric with a single column has only None."""
         return ALL_AND_SHOTS if self.compares == "values" else (None,)
 
     @property
     def columns(self) -> list[str]:
-        """Names of its columns, without a split."""
+        """Names of the columns, without a split."""
         return [metric_name("", self.name, shot) for shot in self.shots]
 
     def of(self, first: Array, second: Array) -> float:
-        """Return its value, NaN for too few samples."""
+        """Return the value of the metric, or NaN for too few samples."""
         return self.compute(first, second) if len(second) >= self.samples else math.nan
 
 
 METRICS: dict[str, Metric] = {}
-"""Every metric by its name."""
+"""All metrics by name."""
 
 
 def _metric(
     name: str, direction: Direction, text: str, unit: str, **options: Any
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
-    """Add a metric that the decorated function computes; the options are attributes of `Metric`."""
+    """Register a metric that the decorated function computes. The options are attributes of `Metric`."""
 
     def add(compute: Callable[..., float]) -> Callable[..., float]:
         METRICS[name] = Metric(name, direction, text, unit, compute, **{"title": name.upper(), **options})
@@ -126,7 +126,7 @@ def _metric(
 
 @_metric("mae", "min", "mean absolute error", "label units")
 def mean_absolute_error(prediction: Array, y: Array) -> float:
-    """Return mean |e| of the errors e = prediction - y."""
+    """Return the mean of |e|, with errors e = prediction - y."""
     return float(np.abs(prediction - y).mean())
 
 
@@ -137,22 +137,22 @@ def geometric_mean_error(prediction: Array, y: Array, smallest: float = 1e-10) -
     Args:
         prediction: Predictions `(N,)`.
         y: Labels `(N,)`.
-        smallest: |e| counts as at least this. With 0, one exact prediction makes the result 0.
+        smallest: Lower bound of |e|. With 0, one exact prediction makes the result 0.
     """
-    with np.errstate(divide="ignore"):  # log 0 is meant if `smallest` is 0
+    with np.errstate(divide="ignore"):  # log 0 is intended if `smallest` is 0
         return float(np.exp(np.log(np.maximum(np.abs(prediction - y), smallest)).mean()))
 
 
 @_metric("mse", "min", "mean squared error", "squared label units", digits=3)
 def mean_squared_error(prediction: Array, y: Array) -> float:
-    """Return mean e^2."""
+    """Return the mean of e^2, with errors e = prediction - y."""
     with np.errstate(over="ignore"):  # an infinite prediction has an infinite error
         return float(np.square(prediction - y).mean())
 
 
 @_metric("bmae", "min", "balanced mean absolute error", "label units", title="bMAE")
 def balanced_mean_absolute_error(prediction: Array, y: Array) -> float:
-    """Return the mean over distinct labels of each label's mean |e|, so that every label counts alike."""
+    """Return the mean over distinct labels of the mean |e| per label, so every label has the same weight."""
     _, label = np.unique(y, return_inverse=True)
     return float((np.bincount(label, np.abs(prediction - y)) / np.bincount(label)).mean())
 
@@ -162,7 +162,7 @@ def balanced_mean_absolute_error(prediction: Array, y: Array) -> float:
     samples=2, title="Pearson", heading="Pearson x 100", factor=100, digits=1,
 )  # fmt: skip
 def pearson_correlation(prediction: Array, y: Array) -> float:
-    """Return the correlation, from -1 to 1; NaN if predictions are not finite, or if predictions or labels are equal.
+    """Return the correlation, from -1 to 1, or NaN if predictions are not finite or one of the arrays is constant.
 
     The papers print 100 times the correlation.
     """
@@ -187,11 +187,11 @@ def shot_metrics(pred: Values, y: Values, shots: ShotSplit) -> dict[str, float]:
     Args:
         pred: Predictions `(N,)`, in label units. One that is NaN makes the metrics of its shots NaN.
         y: True labels `(N,)`.
-        shots: Which labels belong to which shot.
+        shots: Shots of the labels.
 
     Returns:
         `mae_all`, `mae_many`, `mae_median`, `mae_few`, and so on for every metric of `METRICS` that compares values.
-        NaN for a shot without samples; `pearson` also for fewer than two samples or a constant.
+        A shot without samples has NaN, and so has `pearson` for fewer than two samples or a constant.
 
     Raises:
         ValueError: On shapes that differ or are not (N,), and labels that are NaN or infinite.
@@ -230,7 +230,7 @@ def group_metrics(predicted: Array, true: Array) -> dict[str, float]:
 
 
 class MetricName(NamedTuple):
-    """A metric's name, taken apart.
+    """Parts of the name of a metric.
 
     Attributes:
         split: "train", "val" or "test"; empty if the name has no split.
@@ -255,7 +255,7 @@ def metric_name(split: str, metric: str, shot: str | None = ALL) -> str:
 
 
 def find_metric(name: str) -> MetricName | None:
-    """Return the parts of a metric's name, or None if no metric is called so."""
+    """Return the parts of the name of a metric, or None if no metric has this name."""
     split, _, rest = name.partition("_")
     if split not in _SPLITS:
         split, rest = "", name
@@ -270,10 +270,10 @@ def find_metric(name: str) -> MetricName | None:
 
 
 def parse_metric(name: str) -> MetricName:
-    """Return the parts of a metric's name.
+    """Return the parts of the name of a metric.
 
     Raises:
-        ValueError: No metric is called so.
+        ValueError: If no metric has this name.
 
     >>> parsed = parse_metric("val_mae_few")
     >>> parsed.split, parsed.metric.name, parsed.shot
@@ -288,7 +288,7 @@ def parse_metric(name: str) -> MetricName:
 
 
 def search_metrics() -> list[str]:
-    """Return every name that a search may use.
+    """Return the names of all metrics that a search may use.
 
     >>> search_metrics()[:2], search_metrics()[-1]
     (['val_mae_all', 'val_mae_many'], 'val_group_accuracy')
@@ -297,23 +297,23 @@ def search_metrics() -> list[str]:
 
 
 def _known() -> str:
-    """Return the names of `search_metrics` in short."""
+    """Return the names of `search_metrics` in a short form."""
     by_shot = ",".join(metric.name for metric in METRICS.values() if metric.compares == "values")
     others = [f", {_SEARCHED}_{metric.name}" for metric in METRICS.values() if metric.compares == "groups"]
     return f"{_SEARCHED}_{{{by_shot}}}_{{{','.join(ALL_AND_SHOTS)}}}{''.join(others)}"
 
 
 def searchable(name: str) -> str:
-    """Return a metric's name if a search may use it.
+    """Return the name of a metric if a search may use it.
 
     Raises:
-        ValueError: The metric reads the test set, uses the true group, or is unknown.
+        ValueError: If the metric reads the test set, uses the true group, or is unknown.
     """
     if "test_" in name:
         instead = f"{_SEARCHED}_{name.removeprefix('test_')}"
         raise ValueError(f"'{name}' reads the test set, which a search must not: use {instead}")
     if ORACLE in name:
-        raise ValueError(f"'{name}' knows the true group, which is a diagnostic: use {name.replace(ORACLE, '')}")
+        raise ValueError(f"'{name}' is a diagnostic that uses the true group: use {name.replace(ORACLE, '')}")
     if parse_metric(name).split != _SEARCHED:
         instead = f"{_SEARCHED}_{name.removeprefix('train_')}"
         raise ValueError(f"'{name}' is not a metric of the validation set: use {instead}")
@@ -330,7 +330,7 @@ def direction(name: str) -> Direction:
 
 
 def sign(name: str) -> float:
-    """Return 1.0 if a lower value of a metric is better, -1.0 if a higher one is: sign times value is a cost."""
+    """Return the factor that makes a metric a cost: 1.0 if a lower value is better, -1.0 if a higher one is."""
     return parse_metric(name).metric.sign
 
 

@@ -1,6 +1,6 @@
-"""Everything that can be plugged in: name -> "module:Class", resolved only when a trial uses it.
+"""Registry of all plug-ins: name -> "module:Class", which is imported only when a trial uses it.
 
-Your own class needs no entry: `name: my_package.my_module:MyClass` in the YAML names it directly.
+Your own class needs no entry. In the YAML, `name: my_package.my_module:MyClass` refers to it directly.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ OPTIMIZERS = {  # `optim`, and `method.pretrain.optim`
     "adamw": "groupdir.training.optimizers:AdamW",
     "sgd": "groupdir.training.optimizers:SGD",
 }
-SCHEDULES = {  # `optim.schedule`, the learning rate's
+SCHEDULES = {  # `optim.schedule`, of the learning rate
     "constant": "groupdir.training.schedules:Constant",
     "cosine": "groupdir.training.schedules:Cosine",
     "step": "groupdir.training.schedules:Step",
@@ -123,7 +123,7 @@ PROGRAMS = ("launch.__main__:app", "analysis.__main__:app")
 
 
 NAME_KEYS: dict[Kind, str] = {"weights": "mode"}
-"""The option of a section that holds the plug-in's name, where it is not `name`."""
+"""Option that holds the name of the plug-in, for kinds whose sections do not call it `name`."""
 
 DEFAULT_NAMES: dict[Kind, str] = {
     "optimizer": "adam",
@@ -131,7 +131,7 @@ DEFAULT_NAMES: dict[Kind, str] = {
     "scheduler": "pareto_asha",
     "sampler": "tpe",
 }
-"""The plug-in that a section without a name means; sections of other kinds must have one."""
+"""Default plug-in of a section without a name. Sections of other kinds must name their plug-in."""
 
 CONFIGS: dict[Kind, str] = {
     "method": "groupdir.config.methods",
@@ -147,11 +147,11 @@ CONFIGS: dict[Kind, str] = {
     "scheduler": "groupdir.config.schedulers",
     "sampler": "groupdir.config.samplers",
 }
-"""The module with the options of each kind: those of a registered class `X` are its class `XConfig`."""
+"""Module with the options of each kind. The options of a registered class `X` are the class `XConfig`."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint for a name that nobody knows: the nearest known one, and all of them.
+    """Return a hint for an unknown name: the most similar known name, and all known names.
 
     >>> did_you_mean("vanila", ["vanilla", "group_dir"])
     "did you mean 'vanilla'? Known: group_dir, vanilla"
@@ -162,36 +162,38 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def resolve(kind: Kind, name: str) -> type:
-    """The class behind a name.
+    """Return the class of a plug-in.
 
     Args:
-        kind: Which table.
-        name: A registered name, or "module:Class" for a class of your own.
+        kind: Kind of the plug-in.
+        name: Registered name, or "module:Class" for your own class.
 
     Raises:
-        ConfigError: The name is unknown, its module cannot be imported, or it has no `Config`.
+        ConfigError: If the name is unknown, its module cannot be imported, or the class has no `Config`.
     """
     module, attribute = _target(kind, name)
     try:
-        found = load(f"{module}:{attribute}")
+        plugin = load(f"{module}:{attribute}")
     except (ImportError, AttributeError) as error:
         raise ConfigError(
             f"{_words(kind)} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'"
         ) from error
-    if not isinstance(found, type) or not hasattr(found, "Config"):
-        raise ConfigError(f"{_words(kind)} '{name}' must be a class with a nested `Config`, got {found!r}")
-    return found
+    if not isinstance(plugin, type) or not hasattr(plugin, "Config"):
+        raise ConfigError(f"{_words(kind)} '{name}' must be a class with a nested `Config`, got {plugin!r}")
+    return plugin
 
 
 def resolve_config(kind: Kind, name: str) -> type[Any]:
-    """Return the class of the options behind a name. Of a registered name only the options are imported, not the class.
+    """Return the class of the options of a plug-in.
+
+    For a registered name, only the module of the options is imported, not the module of the plug-in.
 
     Args:
-        kind: Which table.
-        name: A registered name, or "module:Class" for a class of your own, whose `Config` is taken.
+        kind: Kind of the plug-in.
+        name: Registered name, or "module:Class" for your own class with a nested `Config`.
 
     Raises:
-        ConfigError: As of `resolve`.
+        ConfigError: As in `resolve`, or if a registered plug-in has no class of options.
     """
     if name not in TABLES[kind]:
         config: type[Any] = resolve(kind, name).Config  # type: ignore[attr-defined]
@@ -201,17 +203,17 @@ def resolve_config(kind: Kind, name: str) -> type[Any]:
         options_class: type[Any] = getattr(importlib.import_module(module), options)
     except AttributeError as error:
         raise ConfigError(
-            f"{_words(kind)} '{name}' must have its options in class {options} of {module}: add it"
+            f"{_words(kind)} '{name}' must have its options in class {options} of {module}: add this class"
         ) from error
     return options_class
 
 
 def load(target: str) -> Any:
-    """Return what "module:name" stands for. Only this module turns a name into an import.
+    """Return the object "module:name". Only this module imports by name.
 
     Raises:
         ImportError: If the module cannot be imported.
-        AttributeError: If it has no such name.
+        AttributeError: If the module has no such name.
 
     >>> load("groupdir.registry:Kind") is Kind
     True
@@ -221,16 +223,16 @@ def load(target: str) -> Any:
 
 
 def _words(kind: Kind) -> str:
-    """Return the name of a kind as messages say it."""
+    """Return the name of a kind for messages."""
     return {"weights": "sample-weight mode", "resampling": "resampler"}.get(kind, kind.replace("_", " "))
 
 
 def _target(kind: Kind, name: str) -> tuple[str, str]:
-    """Return the module and the class that a name stands for."""
+    """Return the module and the class of a name."""
     target = TABLES[kind].get(name, name)
     if ":" not in target:
         hint = did_you_mean(name, TABLES[kind])
-        raise ConfigError(f"unknown {_words(kind)} '{name}': {hint}; or name your own as 'module:Class'")
+        raise ConfigError(f"unknown {_words(kind)} '{name}': {hint}; or name your own class as 'module:Class'")
     module, _, attribute = target.partition(":")
     return module, attribute
 

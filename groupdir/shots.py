@@ -1,4 +1,4 @@
-"""Shots: labels by their number of training samples. This is the only place that lists them; no torch here."""
+"""Shots: classes of labels by their number of training samples. Only this file lists them. It does not import torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # numpy is imported where it is needed: `--help` reads the names of the shots
+if TYPE_CHECKING:  # functions import numpy, because `--help` reads the names of the shots
     import numpy as np
     import numpy.typing as npt
 
@@ -17,36 +17,37 @@ SHOTS = ("many", "median", "few")
 """The shots in the order of their codes: 0 is many, 1 is median, 2 is few."""
 
 ALL = "all"
-"""What stands for all samples where a shot could stand."""
+"""Name for all samples, in places where a shot can be named."""
 
 ALL_AND_SHOTS = (ALL, *SHOTS)
-"""All samples, then each shot: the order of columns."""
+"""All samples, then each shot, in the order of columns."""
 
 UNSEEN = "few"
-"""The shot of labels that no training sample has."""
+"""Shot of labels that do not occur in training."""
 
 STSB_SHOTS: Mapping[str, tuple[int, ...]] = {
     "many": (0, *range(10, 49, 2), 49),
     "median": (2, 4, 6, 8, 27, 35, 37),
     "few": (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 29, 31, 33, 39, 41, 43, 45, 47),
 }
-"""Published shots of STS-B-DIR over bins of 0.1 (Yang et al. 2021); they do not follow the rule of 100 and 20."""
+"""Published shots of STS-B-DIR over bins of 0.1 (Yang et al. 2021), which do not follow the rule of 100 and 20."""
 
 
 @dataclass(frozen=True)
 class ShotSplit:
     """Lists of the label bins that are many-, median- and few-shot.
 
-    Bin k holds the labels from `low + k * bin_width` up to the next edge. Bins in no list are few-shot: no training
-    sample has such a label.
+    Bin k holds the labels from `low + k * bin_width` up to the next edge. Unlisted bins are few-shot,
+    because no training sample has such a label.
 
     Attributes:
         many: Bins with many training samples, ascending.
-        median: Bins with a median number of them.
-        few: Bins with few that are known; of information only.
+        median: Bins with a median number of training samples, ascending.
+        few: Bins with few training samples, ascending. This list is only informative.
         bin_width: Width of a bin, in label units.
         low: Lower edge of bin 0.
-        high: Labels outside [low, high) are counted in the first and last bin. None: bins go on at both ends.
+        high: Upper end of the last bin; labels outside [low, high) are counted in the first and the last bin. None:
+            the bins continue at both ends.
 
     Example:
         >>> shots = ShotSplit.from_train([20] * 101 + [21] * 50 + [22])
@@ -87,21 +88,21 @@ class ShotSplit:
 
         Args:
             train_y: Training labels `(N,)`, in label units.
-            bin_width: > 0, in label units.
-            many: Bins with more samples than this are many-shot.
-            few: Bins with fewer samples than this, none included, are few-shot; the rest is median.
+            bin_width: Width of a bin, > 0, in label units.
+            many: Threshold: bins with more samples are many-shot.
+            few: Threshold: bins with fewer samples, including empty bins, are few-shot. The other bins are median-shot.
             low: Lower edge of bin 0.
-            high: None, or the end of the last bin; then labels outside are counted in the first and last.
+            high: Upper end of the last bin, as in the class, or None.
 
         Raises:
-            ValueError: On labels that are NaN or infinite, few > many + 1, or a range or width that is not one.
+            ValueError: On labels that are NaN or infinite, few > many + 1, or an invalid range or width.
 
-        Source: Yang et al. 2021, `shot_metrics` (more than 100, fewer than 20, at bins of one year).
+        Source: Yang et al. 2021, `shot_metrics` (more than 100, fewer than 20, with bins of one year).
         """
         import numpy as np
 
         if few > many + 1:
-            raise ValueError(f"few <= many + 1 must hold, or a bin would be both, got many={many}, few={few}")
+            raise ValueError(f"few <= many + 1 must hold, or a bin could be both, got many={many}, few={few}")
         grid = cls((), (), (), float(bin_width), float(low), None if high is None else float(high))
         bins, counts = np.unique(grid.bins_of(train_y), return_counts=True)
         is_many, is_few = counts > many, counts < few
@@ -132,13 +133,13 @@ class ShotSplit:
             shots: The three lists as one mapping, such as `STSB_SHOTS`; or None.
             many: Many-shot bins.
             median: Median-shot bins.
-            few: Few-shot bins; so are all that are not listed.
-            bin_width: > 0, in label units.
+            few: Few-shot bins. Unlisted bins are few-shot too.
+            bin_width: Width of a bin, > 0, in label units.
             low: Lower edge of bin 0.
-            high: The end of the last bin, or None.
+            high: Upper end of the last bin, as in the class, or None.
 
         Raises:
-            ValueError: On a bin in several lists, an unknown name in the mapping, lists given twice.
+            ValueError: On a bin in several lists, an unknown name in the mapping, or both a mapping and lists.
 
         Example:
             >>> ShotSplit.fixed(STSB_SHOTS).of([0.05, 2.7, 5.0]).tolist()
@@ -197,7 +198,7 @@ class ShotSplit:
         """Return the split that `to_dict` wrote.
 
         Raises:
-            ValueError: On missing or unknown keys, and on what the split itself refuses.
+            ValueError: On missing or unknown keys, or invalid values.
         """
         keys = {*SHOTS, "bin_width", "low", "high"}
         if set(data) != keys:

@@ -1,4 +1,4 @@
-"""A trial as Ray Tune sees it: the only file of this package that imports Ray."""
+"""Trainable of a trial for Ray Tune. Only this file of the package imports Ray."""
 
 from __future__ import annotations
 
@@ -31,52 +31,57 @@ from groupdir.training.trainer import EpochResult, Trainer
 
 
 class TrialTrainable(tune.Trainable):
-    """Trains one epoch a step.
+    """Ray trainable of a trial, which trains one epoch per step.
 
-    Its `config` holds `trial` (its number), `config` (`TrialConfig.to_dict()`), `code`: digest of the driver's,
-    `resume`: a checkpoint folder of an earlier driver to go on from, or None, `stages`: where first stages are shared
-    (`place`, `marks`), or None, and `resources`: what it takes of a node, by Ray's names.
+    The mapping `config` of the constructor has these keys:
+
+    - `trial`: number of the trial.
+    - `config`: `TrialConfig.to_dict()` of the trial.
+    - `code`: digest of the source of groupdir on the driver. Optional.
+    - `resume`: checkpoint folder from an earlier driver to resume from, or None.
+    - `stages`: mapping of `place` and `marks` of shared first stages, or None.
+    - `resources`: resources that the trial requests from a node, by their names in Ray.
     """
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """What Ray has to find for it."""
+        """Return the resources that Ray must reserve for the trial."""
         return tune.PlacementGroupFactory([config["resources"]])
 
     def setup(self, config: dict[str, Any], dataset: Dataset | None = None) -> None:
-        """Builds the trial.
+        """Build the trial.
 
         Args:
-            config: See the class.
-            dataset: The data set that all trials share through the object store, if they share one.
+            config: Mapping as described in the class.
+            dataset: Data set that trials share through the object store, or None.
         """
         self._dataset = dataset
         self._begin(config)
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._trial = int(config["trial"])
-        # `step` raises it: of an error while a trial is set up Ray tells the text alone, or does not try it again.
+        # `step` raises this error: for an error in `setup`, Ray reports only the text or does not retry the trial.
         self._refusal: GroupdirError | None = None
         if config.get("code", code_digest()) != code_digest():
             self._refusal = OtherCodeError(
-                f"node {socket.gethostname()}: groupdir must be the driver's, got code {code_digest()}: bring the "
-                "checkout there up to date, start Ray again on that node, and resume the search"
+                f"node {socket.gethostname()}: groupdir must have the code of the driver, got code {code_digest()}: "
+                "update the checkout on that node, restart Ray there, and resume the search"
             )
             return
         try:
             if self._dataset is not None:
-                self._dataset.prepare()  # the driver could, so that it is this node's fault if that fails
+                self._dataset.prepare()  # the driver did this already, so a failure is specific to this node
         except DataError as error:
             self._refusal = NodeError(
-                f"node {socket.gethostname()}: the data must be there as they are for the driver, got: {error}: put "
-                "them there, and resume the search, which lost nothing"
+                f"node {socket.gethostname()}: the data of the driver must also be on this node, got: {error}: copy "
+                "the data there and resume the search, which continues without loss"
             )
             return
         stages = self._stages(config["stages"]) if config.get("stages") else None
         try:
             self._trainer = self._build(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), stages)
         except DeviceMemoryError as error:
-            self._refusal = DeviceMemoryError(str(error))  # a new one: the traceback holds the tensors
+            self._refusal = DeviceMemoryError(str(error))  # a new error: the old traceback keeps the tensors
             return
         if config.get("resume"):
             with local_copy(config["resume"]) as folder:
@@ -87,7 +92,7 @@ class TrialTrainable(tune.Trainable):
         return trainer_on_share(trial, self._dataset, stages, self.gpu_share)
 
     def _stages(self, shared: dict[str, Any]) -> StageFolder:
-        """Where first stages are: nodes that share no folder have one each, in Ray's own of this experiment."""
+        """Return the folder of first stages. Without a shared folder, each node has one in Ray's experiment folder."""
         place = Place.at(shared["place"])
         if place.path is not None:
             return StageFolder(place.path, tuple(shared["marks"]))
@@ -95,28 +100,32 @@ class TrialTrainable(tune.Trainable):
 
     @property
     def gpu_share(self) -> float:
-        """Of a GPU that this trial was given; 0 where it was given none, and more than 1 where several."""
-        asked = self.trial_resources
-        return float(asked.required_resources.get("GPU", 0.0)) if asked is not None else 0.0
+        """Share of a GPU that this trial has: 0 without a GPU, and more than 1 with several GPUs."""
+        request = self.trial_resources
+        return float(request.required_resources.get("GPU", 0.0)) if request is not None else 0.0
 
     def step(self) -> dict[str, Any]:
-        """One epoch, as flat numbers."""
+        """Train one epoch and return its row of flat numbers.
+
+        Raises:
+            GroupdirError: If `setup` failed because of this node or because of the memory of its GPU.
+        """
         if self._refusal is not None:
             raise self._refusal
         trainer = self._trainer
         with told(trainer.device, min(1.0, self.gpu_share) or 1.0):
             result = next(self._epochs, None)
-        if result is None:  # its checkpoint was of the last epoch, whose row is there already
+        if result is None:  # the checkpoint was of the last epoch, whose row exists already
             result = EpochResult.of(trainer, trainer.evaluate("val"), 0.0)
-        about = {name: value for name, value in vars(result).items() if name in EPOCH_REPORT}
+        report = {name: value for name, value in vars(result).items() if name in EPOCH_REPORT}
         row = {"trial": self._trial, "seed": trainer.config.seed, "epoch": result.epoch, "done": result.last}
-        return row | about | {name: float(value) for name, value in result.metrics.items()}
+        return row | report | {name: float(value) for name, value in result.metrics.items()}
 
     def save(self, checkpoint_dir: str | None = None) -> Any:
-        """Writes a checkpoint, and brings it to where all nodes read it.
+        """Write a checkpoint and copy it to the storage that all nodes read.
 
         Raises:
-            DiskFullError: A disk is full, here or there.
+            DiskFullError: If the disk of this node or of the storage is full.
         """
         try:
             return super().save(checkpoint_dir)
@@ -125,24 +134,24 @@ class TrialTrainable(tune.Trainable):
             if not full:
                 raise
             raise DiskFullError(
-                f"node {socket.gethostname()}: there must be room for a checkpoint, got: {error}: free some there, and "
-                "resume the search, which lost nothing"
+                f"node {socket.gethostname()}: there is no space for a checkpoint: {error}: free disk space and resume "
+                "the search, which continues without loss"
             ) from error
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Writes the trial into a folder."""
+        """Write the state of the trial into a folder."""
         self._trainer.save(Path(checkpoint_dir) / CHECKPOINT)
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Goes on from a folder that `save_checkpoint` wrote."""
+        """Resume from a folder that `save_checkpoint` wrote."""
         if self._refusal is not None:
             return
         self._trainer.load(Path(checkpoint) / CHECKPOINT)
         self._epochs = self._trainer.epochs()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Becomes another trial in the same process, which saves the imports and the loading of the data."""
-        for name in ("_trainer", "_epochs"):  # or two trials would be in a GPU's memory; one that was refused has none
+        """Start another trial in the same process, which avoids new imports and loading the data again."""
+        for name in ("_trainer", "_epochs"):  # keep only one trial in GPU memory; a refused trial has none
             self.__dict__.pop(name, None)
         self._begin(new_config)
         return True

@@ -1,4 +1,4 @@
-"""What a data set is: splits of arrays, what its targets mean, and which labels are rare."""
+"""Base class of the data sets: splits of arrays, the meaning of the targets, and the shots."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ Inputs = tuple[torch.Tensor, ...]
 
 @dataclass(frozen=True)
 class Targets:
-    """What the numbers mean.
+    """Meaning of the labels of a data set.
 
     Attributes:
-        low: Lower end of the label range that groups cut, in label units.
-        high: Its upper end. Labels outside are clamped for groups, never for errors.
-        bin_width: Width of a label bin, in label units: the unit of shots and weights.
-        unit: The unit's name, such as "years".
-        center: What the network calls 0, in label units.
-        scale: What the network calls 1, in label units: its outputs are (y - center) / scale.
-        error: The metric that selects an epoch, over all validation samples, such as "mae".
-        weights_high: Where the label bins of sample weights end, if not at `high`: labels from its last bin on are
-            counted together.
+        low: Lower end of the label range that is divided into groups, in label units.
+        high: Upper end of this range. Labels outside are clamped to assign groups, but never to compute errors.
+        bin_width: Width of a label bin, in label units. Shots and sample weights count samples per bin.
+        unit: Name of the label unit, such as "years".
+        center: Label, in label units, for which the network outputs 0.
+        scale: Label difference, in label units, for which the network's output changes by 1. Its outputs are
+            (y - center) / scale.
+        error: Metric that selects an epoch, over all validation samples, such as "mae".
+        weights_high: Upper end of the label bins of sample weights, in label units. The last bin also counts all
+            labels above it. None: the bins end at `high`.
     """
 
     low: float
@@ -45,25 +46,27 @@ class Targets:
 
     @property
     def selected_by(self) -> str:
-        """The validation metric whose best value selects a trial's epoch."""
+        """Validation metric whose best value selects the epoch of a trial."""
         return searchable(metric_name("val", self.error))
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What an encoder is given.
+    """Inputs of an encoder.
 
     Attributes:
         kind: "image": one array (N, C, H, W) float32; "vector": one array (N, D) float32; "embedding_pair": one array
             (N, 2, D) float32; "token_pair": two arrays, tokens (N, 2, L) int64 with 0 for padding, and lengths (N, 2)
             int64, at least 1.
-        shape: Shape of one sample of the first array, as the encoder is given it.
-        vectors: Of "token_pair": (V, D) float32, the vector of each token; row 0, the padding, is zero.
-        vocabulary: Of "token_pair": the V tokens, in the order of `vectors`; the first two are "<pad>" and "<unk>".
-        columns: Of a "vector" made of a table: how, as plain mappings, lists and scalars; a checkpoint carries it.
-        mean: Of an "image" that splits hold as bytes (N, H, W, C): what is taken from each channel once 0..255 became
-            0..1. None where splits hold what the encoder is given.
-        std: And what it is then divided by.
+        shape: Shape of one sample of the first array, as the encoder receives it.
+        vectors: Token vectors (V, D) float32, for "token_pair" only. Row 0, the padding, is zero.
+        vocabulary: The V tokens in the order of `vectors`, for "token_pair" only. The first two are "<pad>" and
+            "<unk>".
+        columns: Encoding of table rows as vectors, for a "vector" that is made from a table. It consists of plain
+            mappings, lists and scalars, because checkpoints store it.
+        mean: Mean of each channel in 0..1, for an "image" whose splits hold bytes (N, H, W, C). It is subtracted after
+            0..255 is scaled to 0..1. None: splits hold the inputs of the encoder.
+        std: Standard deviation of each channel, by which the difference is divided. None as for `mean`.
     """
 
     kind: Literal["image", "vector", "embedding_pair", "token_pair"]
@@ -77,10 +80,10 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Split:
-    """One split, as arrays that processes of a node can share.
+    """Samples of a split, as arrays that the processes of a node can share.
 
     Attributes:
-        inputs: Arrays of N rows each, as `InputSpec` says; they may be mapped files.
+        inputs: Arrays of N rows each, as described by `InputSpec`. They may be memory-mapped files.
         y: (N,) float32, in label units.
     """
 
@@ -92,23 +95,26 @@ class Split:
 
 
 class Dataset(ABC):
-    """A data set. Subclasses set `Config`, `targets` and `build`; the rest follows.
+    """Data set with a training, a validation and a test split.
 
-    An instance can be pickled and holds numpy arrays only, so that an object store can share it between the
-    processes of a node.
+    A subclass sets `Config` and defines `targets`, `inputs`, `shots`, `build` and `read_inputs`. The other methods have
+    defaults.
+
+    An instance can be pickled and holds only numpy arrays, so an object store can share it between the processes of a
+    node.
 
     Args:
-        config: Its section of the trial.
+        config: Section `data` of the trial.
 
     Raises:
-        DataError: Files are missing or broken.
+        DataError: If files are missing or broken.
     """
 
     Config: ClassVar[type[DatasetConfig]]
-    augments: ClassVar[bool] = False  # whether `augment` changes anything, so that two views differ
-    augment_one_view: bool = False  # whether training on one view augments too
-    on_each_node: ClassVar[bool] = False  # whether workers read its files themselves, instead of being sent the splits
-    draws: ClassVar[int] = 0  # uniform numbers that `view` takes for a sample; 0: there is `augment` alone
+    augments: ClassVar[bool] = False  # whether `augment` changes its inputs, so that two views differ
+    augment_one_view: bool = False  # whether training on a single view also augments
+    on_each_node: ClassVar[bool] = False  # whether each worker reads the files instead of receiving the splits
+    draws: ClassVar[int] = 0  # uniform numbers that `view` needs per sample; 0: only `augment` is defined
 
     def __init__(self, config: DatasetConfig) -> None:
         self.config = config
@@ -117,83 +123,94 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def targets(self) -> Targets:
-        """What the labels mean."""
+        """Meaning of the labels."""
 
     @property
     @abstractmethod
     def inputs(self) -> InputSpec:
-        """What an encoder is given; may build the training split."""
+        """Inputs of the encoder. Reading this property may build the training split."""
 
     @property
     @abstractmethod
     def shots(self) -> ShotSplit:
-        """Which labels have many, a median number of, or few training samples."""
+        """Shot of each label bin: many, median or few training samples."""
 
     @abstractmethod
     def build(self, split: SplitName) -> Split:
-        """Reads or makes one split. Called at most once for each; the test split only when someone asks for it."""
+        """Read or generate a split.
+
+        `split` calls this at most once per split, and for the test split only if it is requested.
+        """
 
     @classmethod
     @abstractmethod
     def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
-        """Reads new inputs for a prediction, without the data set's own files.
+        """Read new inputs for a prediction. The files of the data set are not needed.
 
         Args:
-            path: What the user named.
+            path: File or folder that the user named.
             spec: The `inputs` that the encoder was trained on.
 
         Returns:
-            Arrays as in `Split.inputs`, and one name (or number) a row.
+            Arrays as in `Split.inputs`, and a name or number for each row.
 
         Raises:
-            DataError: The file is missing, unreadable, or of another shape.
+            DataError: If the file is missing, unreadable, or has another shape.
         """
 
     def split(self, name: SplitName) -> Split:
-        """One split, built at the first call."""
+        """Return a split, which is built at the first call."""
         if name not in self._splits:
             self._splits[name] = self.build(name)
         return self._splits[name]
 
     def labels(self, name: SplitName) -> np.ndarray:
-        """The labels (N,) float32 of a split; a data set that knows them without its inputs gives them so."""
+        """Return the labels (N,) float32 of a split.
+
+        The default builds the split. A data set that can read labels without inputs overrides this.
+        """
         return self.split(name).y
 
     def files(self) -> Sequence[Path]:
-        """The files that training and validation are read from, by which nodes are compared; the default is none."""
+        """Return the files of the training and validation data. Nodes of a cluster are compared by them.
+
+        The default is no files.
+        """
         return ()
 
     def prepare(self, names: Iterable[SplitName] = ("train", "val")) -> Dataset:
-        """Builds splits now and gives the data set itself; a search never names "test"."""
+        """Build splits now and return the data set. A search never builds "test"."""
         for name in names:
             self.split(name)
         return self
 
     def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
-        """One random view of a training batch, on its own device; the default changes nothing.
+        """Return a random view of a training batch, on the device of the batch. The default changes nothing.
 
         Args:
             inputs: Tensors of B rows each.
-            generator: The only source of randomness, a CPU generator.
+            generator: CPU generator, the only source of randomness.
         """
         return inputs
 
     def view(self, inputs: Inputs, draws: torch.Tensor, views: int) -> Inputs:
-        """As `augment`, by numbers that belong to the samples: the same whatever the order and size of batches.
+        """Return a random view of a training batch, computed from random numbers that belong to the samples.
+
+        Unlike with `augment`, the view of a sample does not depend on the order and size of batches.
 
         Args:
             inputs: Tensors of B rows each.
-            draws: `(B, self.draws)` float32 in [0, 1), on the same device.
-            views: How many views the stage makes of each sample, of which this is one.
+            draws: Random numbers `(B, self.draws)` float32 in [0, 1), on the same device.
+            views: Number of views of each sample that the stage requests. This call returns one of them.
         """
-        raise TypeError(f"{type(self).__name__} has draws, but defines no view")
+        raise TypeError(f"{type(self).__name__} sets `draws` > 0 but does not define `view`")
 
     @classmethod
     def present(cls, inputs: Inputs, spec: InputSpec) -> Inputs:
-        """What an encoder is given of rows of a split where nothing is augmented; the default is the rows themselves.
+        """Convert rows of a split to inputs of the encoder without augmentation. The default changes nothing.
 
         Args:
-            inputs: Tensors of B rows each, as splits and `read_inputs` have them.
+            inputs: Tensors of B rows each, in the format of splits and of `read_inputs`.
             spec: The `inputs` that the encoder is trained on.
         """
         return inputs

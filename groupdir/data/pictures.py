@@ -1,4 +1,4 @@
-"""Small grey pictures: one random view of a batch, and pictures of your own for a prediction."""
+"""Small grey pictures: random views of a batch, and reading of pictures for a prediction."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm")
 _SHIFT = 2  # pixels
 _GAIN = 0.1
 _NOISE = 0.05
-_LOWEST, _HIGHEST = -1.0, 2.0  # pictures are 0..1, and noise may leave that; 0..255 may not
+_LOWEST, _HIGHEST = -1.0, 2.0  # pictures are 0..1 and noise may exceed that; pictures of 0..255 are out of range
 _UNREADABLE = (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
 
 
 def shift_noise(pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """One random view `(B, C, H, W)` of pictures of that shape, on their device.
+    """Return a random view of pictures `(B, C, H, W)`, with the same shape and on the same device.
 
-    Each is moved by up to 2 pixels in both directions (its edge is mirrored), its contrast is changed by up to a tenth,
-    and it gets noise of standard deviation 0.05. All is drawn on the CPU, the same for every device.
+    Each picture is moved by up to 2 pixels in both directions (with mirrored edges), its contrast is changed by up to
+    10 %, and noise of standard deviation 0.05 is added. All random numbers are drawn on the CPU, so they are the same
+    for every device.
     """
     size, _, height, width = pictures.shape
     device = pictures.device
@@ -45,18 +46,20 @@ def shift_noise(pictures: torch.Tensor, generator: torch.Generator) -> torch.Ten
 
 
 def read_pictures(path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[int | str]]:
-    """Pictures `(N, 1, H, W)` float32 from an array file, a picture file, or a folder of picture files.
+    """Read pictures from an array file, a picture file, or a folder of picture files.
 
     Args:
-        path: A `.npy` or `.npz` of shape (N, H, W) or (N, 1, H, W), as floats 0..1 or whole numbers 0..255; a picture,
-            which is made grey and resized; or a folder, whose pictures are taken in the order of their names.
+        path: A `.npy` or `.npz` file of shape (N, H, W) or (N, 1, H, W), with floats 0..1 or whole numbers 0..255; or a
+            picture file, which is converted to grey and resized; or a folder of picture files, which are read in the
+            order of their names.
         spec: The inputs that the encoder was trained on, of shape (1, H, W).
 
     Returns:
-        The pictures, and their numbers or file names.
+        The pictures `(N, 1, H, W)` float32, and their numbers or file names.
 
     Raises:
-        DataError: There is no such file or no picture in the folder, it cannot be read, or has another shape or range.
+        DataError: If the file does not exist or cannot be read, the folder holds no picture, or an array has another
+            shape or range.
     """
     _, height, width = spec.shape
     if path.suffix.lower() in (".npy", ".npz"):
@@ -81,8 +84,8 @@ def _load_array(path: Path) -> np.ndarray:
         return loaded
     with loaded:
         if len(loaded.files) != 1:
-            found = ", ".join(loaded.files) or "none"
-            raise DataError(f"{path}: must hold one array, got {found}: save the pictures alone")
+            names = ", ".join(loaded.files) or "none"
+            raise DataError(f"{path}: must hold one array, got {names}: save only the pictures")
         try:
             array: np.ndarray = loaded[loaded.files[0]]
         except _UNREADABLE as error:
@@ -91,7 +94,11 @@ def _load_array(path: Path) -> np.ndarray:
 
 
 def _checked(array: np.ndarray, path: Path, height: int, width: int) -> npt.NDArray[np.float32]:
-    """The array as float32 `(N, 1, H, W)`, or what is wrong with it."""
+    """Return an array as float32 `(N, 1, H, W)`.
+
+    Raises:
+        DataError: If its shape, type or range is wrong.
+    """
     if array.shape[1:] not in ((height, width), (1, height, width)):
         want = f"(N, {height}, {width}) or (N, 1, {height}, {width})"
         raise DataError(f"{path}: must have the shape {want}, got {array.shape}: resize the pictures")
@@ -102,8 +109,8 @@ def _checked(array: np.ndarray, path: Path, height: int, width: int) -> npt.NDAr
         raise DataError(f"{path}: pictures must be finite, got NaN or infinite values")
     lowest, highest = (0, 255) if whole else (_LOWEST, _HIGHEST)
     if array.size and (array.min() < lowest or array.max() > highest):
-        came = f"{array.min()}..{array.max()}"
-        raise DataError(f"{path}: must hold floats 0..1 or whole numbers 0..255, got {array.dtype} {came}: rescale it")
+        span = f"{array.min()}..{array.max()}"
+        raise DataError(f"{path}: must hold floats 0..1 or whole numbers 0..255, got {array.dtype} {span}: rescale it")
     grey = array.astype(np.float32) / np.float32(255 if whole else 1)
     return grey.reshape(len(grey), 1, height, width)
 
@@ -114,7 +121,7 @@ def _load_picture(path: Path, height: int, width: int) -> npt.NDArray[np.float32
     try:
         with Image.open(path) as picture:
             if picture.mode.startswith(("I", "F")):
-                raise DataError(f"{path}: must have 8 bits a channel, got mode {picture.mode}: save it as such")
+                raise DataError(f"{path}: must have 8 bits per channel, got mode {picture.mode}: save it with 8 bits")
             grey = picture.convert("L").resize((width, height), Image.Resampling.BILINEAR)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file: name a picture, a folder of pictures, a .npy or a .npz") from error

@@ -1,4 +1,4 @@
-"""Arrays to tensors, and rows of them to a device, without a copy or a wait that is not needed."""
+"""Conversion of arrays to tensors and transfer to a device, without needless copies or waits."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from torch import Tensor
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
-    """A tensor over the array's memory; shared arrays are read-only, of which torch warns, but nothing writes."""
+    """Return a tensor that shares the memory of an array.
+
+    Shared arrays are read-only, which torch warns about. The warning is suppressed, because no caller writes to them.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor on a device.
+    """Return a tensor on a device.
 
-    To a GPU it goes through page-locked memory, so that the host need not wait for the copy: torch keeps that memory
-    until the copy is done, and then takes it for the next.
+    A copy to a GPU goes through page-locked memory, so the host need not wait for it. Torch keeps this memory until the
+    copy is done and then reuses it.
     """
     if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)
@@ -30,5 +33,8 @@ def on_device(tensor: Tensor, device: torch.device) -> Tensor:
 
 @functools.cache
 def constant(values: tuple[float | tuple[int, ...], ...], device: torch.device) -> Tensor:
-    """A small tensor on a device, sent there once: a GPU that is sent it in every step is waited for in every step."""
+    """Return a small tensor of constants on a device.
+
+    The result is cached, because the host would otherwise wait for the GPU in every step that sends the constants.
+    """
     return torch.tensor(values, device=device)

@@ -1,1 +1,1 @@
-"""One node of a cluster: its share of a GPU, and a report of what it has and can reach."""
+"""Functions that run on a node of a cluster: training on a share of a GPU, and a report on the node."""

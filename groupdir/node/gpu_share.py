@@ -1,4 +1,4 @@
-"""A trial on a part of a GPU: held to it, and tried out before it trains."""
+"""Trainer on a share of a GPU, with a memory cap and a dry run before training."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from groupdir.training.trainer import Trainer, device_of
 
 
 def trainer_on_share(config: TrialConfig, dataset: Dataset | None, stages: StageFolder | None, share: float) -> Trainer:
-    """A trial in training; one that has not the whole card has taken a step of each stage on trial.
+    """Return a trainer on a share of a GPU. Below a full GPU, dry-run one step per stage to check that it fits.
 
     Args:
-        config: The trial.
-        dataset: Its data set, where someone has loaded it already.
-        stages: Where first stages are shared; None: not at all.
-        share: Of a GPU, such as 0.25; 1 or more: all of it; 0: it was given none, and where `train.device` is auto it
-            trains without, even on a machine that has one.
+        config: Trial to train.
+        dataset: Data set of the trial, if it is loaded already.
+        stages: Folder that shares first stages between trials. None: they are not shared.
+        share: Share of a GPU, such as 0.25. With 1 or more, the trial has a full GPU. With 0, it has no GPU, and if
+            `train.device` is auto it trains on the CPU even on a machine with a GPU.
 
     Raises:
-        DeviceMemoryError: It does not fit.
+        DeviceMemoryError: If the trial does not fit into its share of the memory.
     """
     device = device_of(config) if share or config.train.device != "auto" else torch.device("cpu")
     if device.type != "cuda":
         return Trainer(config, dataset, stages, device)
-    torch.cuda.empty_cache()  # of a trial before in this process
+    torch.cuda.empty_cache()  # of an earlier trial in this process
     torch.cuda.reset_peak_memory_stats(device)
     share = min(share, 1.0) or 1.0
     limit(device, share)

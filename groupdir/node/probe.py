@@ -1,6 +1,7 @@
-"""What a node is and can reach, as plain values: asked for on every node, compared by `launch doctor`.
+"""Report on a node as plain values: software, GPUs, data, storage and disks.
 
-Nothing here judges, and nothing here imports Ray, so that each function runs in a worker, in a shell, or in a test.
+`launch doctor` collects a report from every node and compares them. This file only measures, and it does not import
+Ray, so each function also runs in a shell or in a test.
 """
 
 from __future__ import annotations
@@ -30,28 +31,28 @@ from groupdir.files.storage import Place
 from groupdir.training.trainer import make_dataset
 
 WHOLE_FILES, WHOLE_BYTES = 16, 2**28
-"""So many files, each of so many bytes at most, are compared by their content; more or larger ones by their size."""
+"""Largest number of files, and largest size of a file in bytes, for a comparison by content instead of by size."""
 
 PATIENCE = 5.0
 SHOWN = 3
 NETWORK = ("nfs", "lustre", "ceph", "gluster", "beegfs", "gpfs", "cifs", "smb", "afs", "wekafs", "fuse.")
-"""How the names of file systems begin that many machines can mount."""
-_WRITES = 2**20  # bytes: a disk without so much room is full
+"""Prefixes of the types of file systems that several machines can mount."""
+_WRITES = 2**20  # bytes of a test file, which fails on a full disk
 _COUNT = "import torch; print(torch.cuda.device_count())"
 
 
 def probe(trial: Mapping[str, Any], meeting: str, node: str, folder: str) -> dict[str, Any]:
-    """All about the node that this runs on.
+    """Return the report on this node.
 
     Args:
-        trial: `TrialConfig.to_dict()` of a trial, for its data.
-        meeting: A folder, path or URI, where each node leaves a file that the others look for.
-        node: Its name there: hosts may share theirs.
-        folder: Where Ray writes on this node.
+        trial: `TrialConfig.to_dict()` of a trial whose data is read.
+        meeting: Folder, as a path or URI, in which each node writes a file that the other nodes look for.
+        node: Name of this file. It is not the host name, because several hosts may have the same name.
+        folder: Folder in which Ray writes on this node.
 
     Returns:
-        Plain values: `name` (of the host), `versions`, `code` (digest of groupdir's source), `folder` (where that is),
-        `gpus`, `data`, `storage`, `disks`, `open_files` (limit).
+        Plain values: `name` (of the host), `versions`, `code` (digest of the source of groupdir), `folder` (of this
+        source), `gpus`, `data`, `storage`, `disks`, `open_files` (limit).
     """
     return {
         "name": socket.gethostname(),
@@ -68,7 +69,7 @@ def probe(trial: Mapping[str, Any], meeting: str, node: str, folder: str) -> dic
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """12 hexadecimal digits that name the source of groupdir: the same on two nodes if their files are."""
+    """Return a digest of the source of groupdir, 12 hexadecimal digits. Equal files give equal digests."""
     root = Path(groupdir.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
@@ -77,7 +78,7 @@ def code_digest() -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Of what must be the same on all nodes, and of CUDA: what torch is built for, and what the driver serves."""
+    """Return the versions of the software that all nodes must share, and the CUDA versions of torch and the driver."""
     import torch
 
     names = ("ray", "torch", "numpy")
@@ -91,40 +92,41 @@ def versions() -> dict[str, str | None]:
 
 
 def driver_cuda() -> str | None:
-    """The latest CUDA that the node's NVIDIA driver serves, such as "12.8"; None without a driver."""
+    """Return the latest CUDA version that the NVIDIA driver supports, such as "12.8"; None without a driver."""
     try:
         library = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return None
-    found = ctypes.c_int()
-    if library.cuDriverGetVersion(ctypes.byref(found)) != 0:
+    version = ctypes.c_int()
+    if library.cuDriverGetVersion(ctypes.byref(version)) != 0:
         return None
-    return f"{found.value // 1000}.{found.value % 1000 // 10}"
+    return f"{version.value // 1000}.{version.value % 1000 // 10}"
 
 
 def gpus() -> dict[str, Any]:
-    """The node's GPUs: `found` by the driver (name, bytes, bytes that are free), and how many torch can `use`.
+    """Return the GPUs that the driver lists (`found`: name, bytes, free bytes), and how many torch can `use`.
 
-    A GPU that shares the machine's memory tells no bytes: they are None.
+    `message` is the error output. For a GPU that shares the memory of the machine, the driver reports no bytes, so they
+    are None.
     """
     program = shutil.which("nvidia-smi")
     if program is None:
         return {"found": [], "use": 0, "message": ""}
     query = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
-    asked = subprocess.run([program, *query], capture_output=True, text=True, check=False)
-    if asked.returncode != 0:
-        return {"found": [], "use": 0, "message": (asked.stdout + asked.stderr).strip()}
-    rows = csv.reader(asked.stdout.splitlines(), skipinitialspace=True)
-    found = [{"name": name, "bytes": _mebibytes(total), "free": _mebibytes(free)} for name, total, free in rows]
-    # In a process of its own: Ray hides the GPUs from a worker that asked for none.
+    listing = subprocess.run([program, *query], capture_output=True, text=True, check=False)
+    if listing.returncode != 0:
+        return {"found": [], "use": 0, "message": (listing.stdout + listing.stderr).strip()}
+    rows = csv.reader(listing.stdout.splitlines(), skipinitialspace=True)
+    cards = [{"name": name, "bytes": _mebibytes(total), "free": _mebibytes(free)} for name, total, free in rows]
+    # In a separate process, because Ray hides the GPUs from a worker that requested none.
     visible = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     used = subprocess.run([sys.executable, "-c", _COUNT], capture_output=True, text=True, check=False, env=visible)
     count = used.stdout.strip()
-    return {"found": found, "use": int(count) if count.isdigit() else 0, "message": used.stderr.strip()}
+    return {"found": cards, "use": int(count) if count.isdigit() else 0, "message": used.stderr.strip()}
 
 
 def _mebibytes(text: str) -> int | None:
-    """Bytes, of what nvidia-smi says in MiB.
+    """Return the bytes for a number of MiB from nvidia-smi, or None if it is not a number.
 
     >>> _mebibytes("2"), _mebibytes("[N/A]")
     (2097152, None)
@@ -133,7 +135,7 @@ def _mebibytes(text: str) -> int | None:
 
 
 def data(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """The trial's data as this node reads it: `digest` of its labels and files, `samples`; or `message`: why not."""
+    """Return `digest` (of labels and files) and `samples` of the data of a trial, or `message` if it cannot be read."""
     try:
         config = TrialConfig.from_dict(dict(trial), "the trial")
         dataset = make_dataset(config)
@@ -142,12 +144,12 @@ def data(trial: Mapping[str, Any]) -> dict[str, Any]:
         missing = [file for file in files if not file.is_file()]
         if missing:
             names = ", ".join(str(file) for file in missing[:SHOWN])
-            return {"message": f"{len(missing)} of {len(files)} files are not there, such as {names}"}
+            return {"message": f"{len(missing)} of {len(files)} files are missing, such as {names}"}
         digest = hashlib.sha256()
         for name, y in labels.items():
             digest.update(name.encode() + y.astype("<f4").tobytes())
-        for about in _contents(files):
-            digest.update(about)
+        for content in _contents(files):
+            digest.update(content)
     except (GroupdirError, OSError) as error:
         return {"message": str(error).splitlines()[0]}
     return {"digest": digest.hexdigest()[:12], "samples": {name: len(y) for name, y in labels.items()}}
@@ -162,7 +164,7 @@ def _contents(files: list[Path]) -> Iterator[bytes]:
 
 
 def leave(meeting: str, node: str) -> str:
-    """Leaves a file for the other nodes; an empty text, or why that cannot be done."""
+    """Write a file for the other nodes. Return an empty text, or the reason if this fails."""
     try:
         (Place.at(meeting) / node).write(bytes(_WRITES))
     except (GroupdirError, OSError) as error:
@@ -171,12 +173,12 @@ def leave(meeting: str, node: str) -> str:
 
 
 def meet(meeting: str, nodes: Collection[str], patience: float = PATIENCE) -> dict[str, Any]:
-    """Whose files this node sees: `names`, or `message`: why it sees none.
+    """Return `names` of the files that this node sees in the meeting folder, and `message` if reading fails.
 
     Args:
-        meeting: As of `probe`.
-        nodes: Who left one.
-        patience: Seconds to wait for them: a network file system may show what others wrote a little later.
+        meeting: Folder, as in `probe`.
+        nodes: Names of the nodes that wrote a file.
+        patience: Seconds to wait for their files, because a network file system may show new files with a delay.
     """
     end = time.monotonic() + patience
     while True:
@@ -190,7 +192,7 @@ def meet(meeting: str, nodes: Collection[str], patience: float = PATIENCE) -> di
 
 
 def part(meeting: str) -> str:
-    """Removes what nodes left; an empty text, or why that cannot be done."""
+    """Remove the files of the nodes. Return an empty text, or the reason if this fails."""
     try:
         Place.at(meeting).remove()
     except (GroupdirError, OSError) as error:
@@ -199,32 +201,32 @@ def part(meeting: str) -> str:
 
 
 def clock() -> float:
-    """What the node's clock says, in unix seconds."""
+    """Return the time of the clock of this node, in unix seconds."""
     return time.time()
 
 
 def on_network(path: Path, mounts: str = "/proc/mounts") -> bool:
-    """Whether a folder, which need not be there yet, lies on a file system that many machines can mount."""
+    """Return whether a folder lies on a file system that several machines can mount. The folder need not exist yet."""
     try:
         lines = Path(mounts).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return False
     kinds = {fields[1].replace("\\040", " "): fields[2] for line in lines if len(fields := line.split()) > 2}
-    there = path.expanduser().resolve()
-    kind = next((kinds[str(parent)] for parent in (there, *there.parents) if str(parent) in kinds), "")
+    full = path.expanduser().resolve()
+    kind = next((kinds[str(parent)] for parent in (full, *full.parents) if str(parent) in kinds), "")
     return kind.startswith(NETWORK)
 
 
 def disks(folder: str, meeting: str) -> list[dict[str, Any]]:
-    """The disks that a search writes to, each once: `use`, `path`, `free` and `total` bytes."""
+    """Return each disk that a search writes to, with `use`, `path`, and `free` and `total` bytes."""
     folders = {"Ray's files": Path(folder), "temporary files": Path(tempfile.gettempdir())}
-    there = Place.at(meeting).path
-    if there is not None:
-        folders["storage"] = there
-    found: dict[int, dict[str, Any]] = {}
+    storage = Place.at(meeting).path
+    if storage is not None:
+        folders["storage"] = storage
+    by_device: dict[int, dict[str, Any]] = {}
     for use, path in folders.items():
-        known = next(parent for parent in (path, *path.parents) if parent.is_dir())
-        usage = shutil.disk_usage(known)
-        about = {"use": use, "path": str(known), "free": usage.free, "total": usage.total}
-        found.setdefault(known.stat().st_dev, about)
-    return list(found.values())
+        existing = next(parent for parent in (path, *path.parents) if parent.is_dir())
+        usage = shutil.disk_usage(existing)
+        disk = {"use": use, "path": str(existing), "free": usage.free, "total": usage.total}
+        by_device.setdefault(existing.stat().st_dev, disk)
+    return list(by_device.values())

@@ -1,1 +1,1 @@
-"""Sample-weight modes: how much more samples of rare labels count, by name in `groupdir.registry`."""
+"""Sample-weight modes, which make samples of rare labels count more, by name in `groupdir.registry`."""

@@ -1,4 +1,4 @@
-"""Base of the sample-weight modes: labels in bins, and weights of mean 1 for them."""
+"""Base of the sample-weight modes: counts of labels in bins, and weights with mean 1."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MOST_BINS = 10_000_000
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """Training labels and how often those near them occur.
+    """Training labels with the number of samples in each label bin.
 
     Attributes:
-        y: (N,) labels, in label units.
-        bins: (N,) int64, the bin of each label.
-        counts: Training samples of each bin, float64; empty bins included.
+        y: Labels (N,), in label units.
+        bins: Bin of each label (N,), int64.
+        counts: Number of training samples in each bin, float64, empty bins included.
     """
 
     y: npt.NDArray[Any]
@@ -34,10 +34,10 @@ class LabelCounts:
 
     @classmethod
     def of(cls, y: npt.NDArray[Any], bin_width: float, low: float, high: float | None) -> LabelCounts:
-        """Count labels in bins; see `groupdir.labels.sample_weights`.
+        """Return the labels with the counts of their bins. See `groupdir.labels.sample_weights`.
 
         Raises:
-            ValueError: There is no label, a label is not finite, or the bins are too many.
+            ValueError: If there is no label, a label is not finite, or there are more than 10 million bins.
         """
         labels = as_array(y)
         if labels.ndim != 1 or not labels.size:
@@ -46,7 +46,7 @@ class LabelCounts:
         bins = np.maximum(bin_index(labels, low, bin_width, number), 0)
         if bins.max() >= MOST_BINS:
             raise ValueError(
-                f"bin_width={bin_width} must not cut the labels into more than 10 million bins; set `high`"
+                f"bin_width={bin_width} divides the labels into more than 10 million bins: raise it, or set `high`"
             )
         return cls(labels, bins, np.bincount(bins, minlength=number or 0).astype(np.float64))
 
@@ -55,7 +55,7 @@ class SampleWeights:
     """Sample-weight mode. Subclasses set `Config` and define `weigh`.
 
     Args:
-        config: Section of the trial.
+        config: Section `method.weights` of the trial.
     """
 
     Config: ClassVar[type[WeightsConfig]]
@@ -65,14 +65,14 @@ class SampleWeights:
 
     def weigh(self, labels: LabelCounts) -> npt.NDArray[np.floating]:
         """Return a weight > 0 for each sample, `(N,)`. The scale does not matter: `weights` sets the mean to 1."""
-        raise TypeError(f"{type(self).__name__} defines no weigh")
+        raise TypeError(f"{type(self).__name__} does not define `weigh`")
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Self:
-        """Return the mode with plain options, which are checked as those of a trial.
+        """Return the mode for plain options, which are validated like the options of a trial.
 
         Raises:
-            ValueError: An option is unknown or out of range.
+            ValueError: If an option is unknown or out of range.
         """
         try:
             return cls(cls.Config.model_validate(options))
@@ -83,16 +83,16 @@ class SampleWeights:
     def weights(
         self, y: npt.NDArray[Any], *, bin_width: float, low: float, high: float | None
     ) -> npt.NDArray[np.float32]:
-        """Return the weights `(N,)` of training samples, of mean 1.
+        """Return the weights `(N,)` of training samples, with mean 1.
 
         Args:
             y: Training labels `(N,)`, in label units.
-            bin_width: > 0, in label units.
+            bin_width: Width of a label bin, > 0, in label units.
             low: Lower edge of the first bin, which also counts the labels below it.
-            high: Upper edge of the last bin, which also counts the labels above it; None: as many bins as are needed.
+            high: Upper edge of the last bin, which also counts the labels above it. None: as many bins as are needed.
 
         Raises:
-            ValueError: The labels cannot be counted, or `weigh` gives no positive weight for each of them.
+            ValueError: If the labels cannot be counted, or `weigh` does not return a positive weight for each label.
         """
         weights = np.asarray(self.weigh(LabelCounts.of(y, bin_width, low, high)), dtype=np.float64)
         if weights.shape != y.shape or not (np.isfinite(weights) & (weights > 0)).all():

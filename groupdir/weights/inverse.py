@@ -1,4 +1,4 @@
-"""Weights from the number of samples in the label's bin: its inverse, or the inverse of its square root."""
+"""Weights from the number of samples in the bin of a label: its inverse, or the inverse of its square root."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from groupdir.weights.base import LabelCounts, SampleWeights
 
 
 class Inverse(SampleWeights):
-    """One over the count of the label's bin (INV), smoothed over bins with `lds`.
+    """Sample-weight mode INV: one over the count of the label's bin. Counts are smoothed over bins if `lds` is set.
 
-    Source: Yang et al. 2021. Published for ages: counts clipped to 5..1000.
+    Source: Yang et al. 2021. For ages, the published counts are clipped to 5..1000.
     """
 
     Config = InverseConfig
@@ -23,13 +23,15 @@ class Inverse(SampleWeights):
         self.clip, self.lds = config.clip, config.lds
 
     def weigh(self, labels: LabelCounts) -> npt.NDArray[np.floating]:
-        """See `SampleWeights.weigh`."""
+        """Return a weight for each sample; see `SampleWeights.weigh`."""
         counts = labels.counts if self.clip is None else np.clip(labels.counts, *self.clip)
         return _inverted(counts, labels.bins, self.lds)
 
 
 class SqrtInverse(SampleWeights):
-    """One over the square root of the count of the label's bin (SQINV), smoothed over bins with `lds`.
+    """Sample-weight mode SQINV: one over the square root of the count of the label's bin.
+
+    The square roots are smoothed over bins if `lds` is set.
 
     Source: Yang et al. 2021.
     """
@@ -41,7 +43,7 @@ class SqrtInverse(SampleWeights):
         self.lds = config.lds
 
     def weigh(self, labels: LabelCounts) -> npt.NDArray[np.floating]:
-        """See `SampleWeights.weigh`."""
+        """Return a weight for each sample; see `SampleWeights.weigh`."""
         return _inverted(np.sqrt(labels.counts), labels.bins, self.lds)
 
 

@@ -88,7 +88,7 @@ def test_missing_data_on_one_node(hosts: Hosts) -> None:
     (data / "3.png").rename(data / "3.gone")
     try:
         (line,) = errors(doctor(hosts))
-        assert line.startswith(of_worker(hosts) + "the data cannot be read: 1 of 41 files are not there")
+        assert line.startswith(of_worker(hosts) + "the data cannot be read: 1 of 41 files are missing")
         data.rename(data.with_name("gone"))
         (line,) = errors(doctor(hosts))
         assert line.startswith(of_worker(hosts) + "the data cannot be read: ")

@@ -243,7 +243,7 @@ def test_other_names_are_no_metrics(name: str) -> None:
     [
         ("val_mae_fwe", "unknown metric 'val_mae_fwe': did you mean 'val_mae_few'"),
         ("test_mae_few", "reads the test set, which a search must not: use val_mae_few"),
-        ("val_oracle_mae_few", "knows the true group, which is a diagnostic: use val_mae_few"),
+        ("val_oracle_mae_few", "is a diagnostic that uses the true group: use val_mae_few"),
         ("mae_few", "'mae_few' is not a metric of the validation set: use val_mae_few"),
         ("train_mae_few", "'train_mae_few' is not a metric of the validation set: use val_mae_few"),
     ],

@@ -19,7 +19,7 @@ def test_what_is_refused_says_so_also_where_it_would_go_on(tmp_path: Path) -> No
     config = {"trial": 4, "config": TrialConfig.from_dict(TRIAL).to_dict()}
     refused = TrialTrainable({**config, "code": "another"})
     refused.load_checkpoint(tmp_path)
-    with pytest.raises(OtherCodeError, match="groupdir must be the driver's"):
+    with pytest.raises(OtherCodeError, match="groupdir must have the code of the driver"):
         refused.step()
     assert refused.reset_config(config)
     assert refused.step()["epoch"] == 1
@@ -36,7 +36,7 @@ def test_data_that_only_this_node_lacks_are_no_fault_of_the_trial(monkeypatch: p
 
     monkeypatch.setattr(sent, "split", gone)
     refused.setup({"trial": 5, "config": trial.to_dict()}, sent)
-    says = r"node \S+: the data must be there as they are for the driver, got: pictures/train: cannot be read: put them"
+    says = r"node \S+: the data of the driver must also be on this node, got: pictures/train: cannot be read: copy"
     with pytest.raises(NodeError, match=says):
         refused.step()
 

@@ -1,1 +1,1 @@
-"""Built-in data sets whose pictures are drawn: nothing to download."""
+"""Built-in data sets of generated pictures, which need no download."""

@@ -1,4 +1,4 @@
-"""What the built-in picture data sets share: long-tailed labels 0..100, small grey pictures that are drawn for them."""
+"""Base of the built-in picture data sets: long-tailed labels 0..100, and small grey pictures drawn for them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SIZE = 32
 
 
 class DrawnPictures(Dataset):
-    """Draws labels by a long-tailed density, then a picture for each.
+    """Data set that samples labels from a long-tailed density and draws a picture for each.
 
     Attributes:
-        unit: What labels count.
+        unit: Name of the label unit.
     """
 
     config: LongTailConfig
@@ -38,34 +38,34 @@ class DrawnPictures(Dataset):
 
     @abstractmethod
     def draw(self, split: SplitName, y: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """Pictures `(N, 1, 32, 32)` for labels `(N,)`."""
+        """Return pictures `(N, 1, 32, 32)` for labels `(N,)`."""
 
     @property
     def targets(self) -> Targets:
-        """Labels 0..100; 100 belongs to the last group."""
+        """Labels 0..100. The label 100 belongs to the last group."""
         return Targets(low=0, high=100, bin_width=1, unit=self.unit, center=50, scale=10)
 
     @property
     def inputs(self) -> InputSpec:
-        """Grey pictures, about 0..1: noise may leave that range."""
+        """Grey pictures, about 0..1, because noise may exceed this range."""
         return InputSpec("image", (1, SIZE, SIZE))
 
     @property
     def shots(self) -> ShotSplit:
-        """By the number of training pictures of each label."""
+        """Shots by the number of training pictures of each label."""
         return long_tail_shots(self.config, self.split("train").y)
 
     def build(self, split: SplitName) -> Split:
-        """Draws one split's labels and pictures."""
+        """Draw the labels and pictures of a split."""
         rng = np.random.default_rng([self.config.seed, STREAMS[split]])
         y = long_tail_labels(self.config, split, rng)
         return Split((self.draw(split, y, rng),), y)
 
     def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
-        """Moves each picture by up to 2 pixels, changes its contrast and adds noise; none of it tells the label."""
+        """Move each picture by up to 2 pixels, change its contrast and add noise, independently of the label."""
         return (pictures.shift_noise(inputs[0], generator),)
 
     @classmethod
     def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
-        """Pictures of 32x32 from a .npy or .npz, a picture file, or a folder of them."""
+        """Read pictures of 32x32 from a .npy or .npz file, a picture file, or a folder of picture files."""
         return pictures.read_pictures(path, spec)

@@ -1,4 +1,4 @@
-"""Turned handwritten digits: by how much was the digit turned? The built-in default; nothing to download."""
+"""Rotated handwritten digits: predict the angle of the rotation. The built-in default, without a download."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from groupdir.config.datasets import DigitsConfig
 from groupdir.data.base import SplitName
 from groupdir.data.drawn.base import SIZE, DrawnPictures
 
-_ENDS = {"train": (0.0, 0.60), "val": (0.60, 0.75), "test": (0.75, 1.0)}  # of the shuffled images
+_ENDS = {"train": (0.0, 0.60), "val": (0.60, 0.75), "test": (0.75, 1.0)}  # shares of the shuffled images
 _DEGREES = 150.0
 _INVERSE_SCALE = (0.95, 1.45)
 _SHIFT = 0.2
@@ -19,15 +19,15 @@ _AT_ONCE = 512  # pictures in memory while they are drawn
 
 
 class Digits(DrawnPictures):
-    """Real handwritten digits, each turned by an angle: labels 0..100 for -75..75 degrees, long-tailed; built in.
+    """Data set of real handwritten digits, each rotated by an angle: labels 0..100 for -75..75 degrees, long-tailed.
 
-    The 1,797 images of 8x8 that scikit-learn carries are split 60/15/25, so that no handwriting is in two splits. A
-    picture of 32x32 is one image of its split, turned counterclockwise by 150 (label / 100 - 1/2) degrees, scaled,
-    shifted and darkened at random, with noise. Training labels have a mode at 38 and a small one at 70; validation and
-    test labels are balanced.
+    It is built from the 1,797 images of 8x8 pixels in scikit-learn. They are split 60/15/25, so no image occurs in two
+    splits. A picture of 32x32 pixels is an image of its split, rotated counterclockwise by 150 (label / 100 - 1/2)
+    degrees, randomly scaled, shifted and darkened, with noise. Training labels have a mode at 38 and a small mode at
+    70. Validation and test labels are balanced.
 
-    Training pictures are moved and get noise anew in every epoch, unless `augment` is none: without it they are learned
-    by heart, and every method's error grows by half or more.
+    Training pictures are randomly moved and get new noise in every epoch, unless `augment` is none. Without
+    augmentation, methods memorise the pictures and their errors grow by half or more.
     """
 
     Config = DigitsConfig
@@ -35,12 +35,12 @@ class Digits(DrawnPictures):
     unit = "steps"  # of 1.5 degrees
 
     def draw(self, split: SplitName, y: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """Turns handwritten images of the split."""
+        """Rotate handwritten images of the split."""
         return draw(source_images(split, self.config.seed), y, rng)
 
 
 def source_images(split: SplitName, seed: int) -> npt.NDArray[np.float64]:
-    """The handwritten images `(M, 8, 8)`, 0..1, that a split's pictures are drawn from; disjoint between splits."""
+    """Return the handwritten images `(M, 8, 8)`, 0..1, of a split. They are disjoint between splits."""
     from sklearn.datasets import load_digits
 
     images: npt.NDArray[np.float64] = load_digits().images / 16
@@ -52,19 +52,19 @@ def source_images(split: SplitName, seed: int) -> npt.NDArray[np.float64]:
 def draw(
     images: npt.NDArray[np.float64], y: npt.NDArray[np.float32], rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Pictures `(N, 1, SIZE, SIZE)` of labels `(N,)`, each of a random one of the images `(M, 8, 8)`."""
+    """Return pictures `(N, 1, SIZE, SIZE)` for labels `(N,)`, each from a random image of the images `(M, 8, 8)`."""
     size = len(y)
     source = rng.integers(len(images), size=size)
     inverse_scale = rng.uniform(*_INVERSE_SCALE, size)
     shift = rng.uniform(-_SHIFT, _SHIFT, (size, 2))
     gain = rng.uniform(*_GAIN, size)
     degrees = _DEGREES * (y.astype(np.float64) / 100 - 0.5)
-    found = _NOISE * rng.standard_normal((size, 1, SIZE, SIZE), dtype=np.float32)
+    pictures = _NOISE * rng.standard_normal((size, 1, SIZE, SIZE), dtype=np.float32)
     for start in range(0, size, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         turned = turn(images[source[part]], degrees[part], inverse_scale[part], shift[part])
-        found[part, 0] += gain[part, None, None] * turned
-    return found
+        pictures[part, 0] += gain[part, None, None] * turned
+    return pictures
 
 
 def turn(
@@ -73,17 +73,17 @@ def turn(
     inverse_scale: npt.NDArray[np.float64],
     shift: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Images drawn larger, turned, scaled and shifted, by bilinear interpolation; 0 outside of them.
+    """Enlarge, rotate, scale and shift images with bilinear interpolation. Pixels outside the images are 0.
 
     Args:
-        images: `(N, h, h)`.
-        degrees: `(N,)`, counterclockwise.
-        inverse_scale: `(N,)`; 1 fills the picture, larger is smaller.
-        shift: `(N, 2)`, right and down in the image before it is turned, where its half width is 1; the content moves
-            the other way.
+        images: Images `(N, h, h)`.
+        degrees: Angles `(N,)` in degrees, counterclockwise.
+        inverse_scale: Inverse scales `(N,)`. At 1 an image fills the picture, and at larger values it is smaller.
+        shift: Shifts `(N, 2)` of the sampled position, right and down in the unrotated image, in units of its half
+            width. The content moves in the opposite direction.
 
     Returns:
-        `(N, SIZE, SIZE)`.
+        Pictures `(N, SIZE, SIZE)`.
 
     Example:
         >>> bar = np.pad(np.ones((1, 8, 2)), ((0, 0), (0, 0), (3, 3)))
@@ -96,15 +96,15 @@ def turn(
     angle = np.deg2rad(degrees)
     cos, sin = ((inverse_scale * f(angle))[:, None, None] for f in (np.cos, np.sin))
     right, down = across[None, None, :], across[None, :, None]
-    # Pixel coordinates in the image with a border of one dark pixel, so that its edge fades out.
+    # Pixel coordinates in the image with a border of one dark pixel, so its edge fades out.
     x = (cos * right - sin * down + shift[:, 0, None, None] + 1) * size / 2 + 0.5
     y = (sin * right + cos * down + shift[:, 1, None, None] + 1) * size / 2 + 0.5
     x, y = np.clip(x, 0, size + 1), np.clip(y, 0, size + 1)
-    left, top = np.minimum(x.astype(np.int64), size), np.minimum(y.astype(np.int64), size)
-    x, y = x - left, y - top
+    column, row = np.minimum(x.astype(np.int64), size), np.minimum(y.astype(np.int64), size)
+    x, y = x - column, y - row
     bordered = np.pad(images, ((0, 0), (1, 1), (1, 1)))
     which = np.arange(len(images))[:, None, None]
-    upper = bordered[which, top, left] * (1 - x) + bordered[which, top, left + 1] * x
-    lower = bordered[which, top + 1, left] * (1 - x) + bordered[which, top + 1, left + 1] * x
-    found: npt.NDArray[np.float64] = upper * (1 - y) + lower * y
-    return found
+    upper = bordered[which, row, column] * (1 - x) + bordered[which, row, column + 1] * x
+    lower = bordered[which, row + 1, column] * (1 - x) + bordered[which, row + 1, column + 1] * x
+    turned: npt.NDArray[np.float64] = upper * (1 - y) + lower * y
+    return turned

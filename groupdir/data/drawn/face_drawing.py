@@ -1,4 +1,4 @@
-"""Drawing faces: soft shapes on a grid, from how far each sign of age has gone and who the person is."""
+"""Drawing of faces as soft shapes on a grid, from signs of age and features of the person."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _AT_ONCE = 512  # pictures in memory while they are drawn
 
 @dataclass(frozen=True)
 class Signs:
-    """How far each sign of age has gone in N faces: arrays `(N,)`, 0 before it begins to 1 where it ends.
+    """Progress of each sign of age in N faces: arrays `(N,)` from 0 (not begun) to 1 (complete).
 
     Attributes:
-        growth: Of childhood: from a round head with large, low eyes and little hair to a grown one.
-        jaw: Of youth: the chin gets long, the jaw wide, brows strong.
-        wrinkles: On the forehead, beside the eyes, from nose to mouth.
-        grey: Of the hair and brows.
-        sag: Lids and mouth hang, cheeks fall, bags under the eyes, the hairline goes back.
+        growth: Growth in childhood, from a round head with large, low eyes and little hair to the head of an adult.
+        jaw: Growth in youth: a longer chin, a wider jaw and stronger brows.
+        wrinkles: Wrinkles on the forehead, next to the eyes, and from nose to mouth.
+        grey: Greying of hair and brows.
+        sag: Sagging: lids, mouth and cheeks drop, bags form under the eyes, and the hairline recedes.
     """
 
     growth: Array
@@ -35,23 +35,23 @@ class Signs:
 
 @dataclass(frozen=True)
 class Persons:
-    """Who N people are and how the pictures were taken: arrays `(N,)`, none of which tells the age.
+    """Features of N people and of their pictures: arrays `(N,)` that do not depend on the age.
 
     Attributes:
-        width: Of the face, about 1.
+        width: Relative width of the face, about 1.
         skin: Brightness of the skin, 0..1.
-        hair: Brightness of the hair before it gets grey, 0..1.
-        length: Of the hair beside the face, 0..1.
-        eyes: Distance of the eyes, about 1.
-        mouth: Width of the mouth, about 1.
-        smile: -1..1.
+        hair: Brightness of the hair before it turns grey, 0..1.
+        length: Length of the hair at the sides of the face, 0..1.
+        eyes: Relative distance of the eyes, about 1.
+        mouth: Relative width of the mouth, about 1.
+        smile: Smile, -1..1.
         shirt: Brightness of the clothes, 0..1.
         wall: Brightness of the background, 0..1.
-        light: Where it comes from, -1 left to 1 right.
-        tilt: Of the head, in radians.
-        scale: Of the head, about 1.
-        right: Shift of the head; half of the picture's width is 1.
-        down: The same, downwards.
+        light: Direction of the light, from -1 (left) to 1 (right).
+        tilt: Tilt of the head, in radians.
+        scale: Relative size of the head, about 1.
+        right: Shift of the head to the right, in half widths of the picture.
+        down: Shift of the head downwards, in half widths of the picture.
     """
 
     width: Array
@@ -71,7 +71,7 @@ class Persons:
 
     @classmethod
     def draw(cls, count: int, rng: np.random.Generator) -> Self:
-        """`count` people at random."""
+        """Return `count` random people."""
         spread = {
             "width": (0.93, 1.07),
             "skin": (0.55, 0.86),
@@ -95,25 +95,28 @@ _Rows = TypeVar("_Rows", Signs, Persons)
 
 
 def draw_faces(signs: Signs, persons: Persons, size: int) -> Array:
-    """Grey pictures `(N, size, size)`, float32, 0..1, without noise.
+    """Return grey pictures `(N, size, size)`, float32, 0..1, without noise.
 
-    Everything is drawn from formulas, so that a picture can have any size; those of the data set have 32.
+    All shapes are formulas, so a picture can have any size. The data set uses 32 pixels.
     """
     count = len(signs.grey)
-    found = np.empty((count, size, size), dtype=np.float32)
+    pictures = np.empty((count, size, size), dtype=np.float32)
     for start in range(0, count, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        found[part] = _portraits(_columns(signs, part), _columns(persons, part), size)
-    return found
+        pictures[part] = _portraits(_columns(signs, part), _columns(persons, part), size)
+    return pictures
 
 
 def _columns(record: _Rows, part: slice) -> _Rows:
-    """Some rows, each value as `(n, 1, 1)` to go with pictures `(n, size, size)`."""
+    """Return some rows, with values of shape `(n, 1, 1)` that broadcast with pictures `(n, size, size)`."""
     return type(record)(**{field.name: getattr(record, field.name)[part, None, None] for field in fields(record)})
 
 
 class _Canvas:
-    """Pictures being painted, in face coordinates: x right, y down, 0 between an adult's eyes, 1 half a picture."""
+    """Pictures that are being painted, in face coordinates.
+
+    x points right and y points down. The origin is between the eyes of an adult, and the unit is half a picture.
+    """
 
     def __init__(self, person: Persons, shrink: Array, size: int) -> None:
         across = ((2 * np.arange(size) + 1) / size - 1).astype(np.float32)
@@ -126,40 +129,43 @@ class _Canvas:
         self.picture: Array = person.wall * (1 - 0.12 * np.abs(down)) + np.zeros_like(self.x)
 
     def ellipse(self, x: Shade, y: Shade, wide: Shade, high: Shade, *, both: bool = False) -> Array:
-        """How much of each pixel, 0..1, is inside an ellipse of these half widths; `both`: of two, at x and -x."""
+        """Return the share of each pixel, 0..1, that is inside an ellipse with the given centre and half widths.
+
+        With `both`, there are two ellipses, at x and -x.
+        """
         across = self.side if both else self.x
         far = np.sqrt(((across - x) / wide) ** 2 + ((self.y - y) / high) ** 2)
         inside: Array = np.clip((1 - far) * np.minimum(wide, high) / self.pixel + 0.5, 0, 1).astype(np.float32)
         return inside
 
     def above(self, y: Shade, fade: float = 0.0) -> Array:
-        """How much of each pixel lies above a height; the edge fades over `fade`, at least a pixel."""
+        """Return the share of each pixel that lies above a height. The edge fades over `fade`, at least a pixel."""
         share: Array = np.clip((y - self.y) / max(fade, self.pixel) + 0.5, 0, 1).astype(np.float32)
         return share
 
     def within(self, x: Shade, fade: float = 0.0) -> Array:
-        """How much of each pixel is at most x from the middle line, on either side."""
+        """Return the share of each pixel that lies within distance x of the vertical middle line."""
         share: Array = np.clip((x - self.side) / max(fade, self.pixel) + 0.5, 0, 1).astype(np.float32)
         return share
 
     def stroke(self, far: Array, thick: Shade) -> Array:
-        """A soft line where `far` is 0, never thinner than two thirds of a pixel, and then fainter."""
+        """Return a soft line where `far` is 0. A line below two thirds of a pixel is drawn wider but fainter."""
         width = np.maximum(thick, 0.66 * self.pixel)
         drawn: Array = (np.exp(-((far / width) ** 2)) * thick / width).astype(np.float32)
         return drawn
 
     def paint(self, mask: Array, shade: Shade) -> None:
-        """Lays a shade over the pixels of a mask."""
+        """Paint a shade over the pixels of a mask."""
         self.picture += mask * (shade - self.picture)
 
     def darken(self, mask: Array) -> None:
-        """Takes a share of the light away."""
+        """Darken the pixels by the share in a mask."""
         self.picture *= 1 - mask
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Where the parts of n faces are; heights and half widths `(n, 1, 1)` in face coordinates."""
+    """Positions of the parts of n faces: heights and half widths `(n, 1, 1)` in face coordinates, and hair shades."""
 
     eye: Array
     nose: Array
@@ -198,7 +204,7 @@ def _portraits(sign: Signs, person: Persons, size: int) -> Array:
 
 
 def _paint_behind(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
-    """Hair behind the face, neck and clothes."""
+    """Paint the hair behind the face, the neck and the clothes."""
     full = np.minimum(1, 1.8 * sign.growth)
     back = canvas.ellipse(0, -0.14, plan.half + 0.09 * full, 0.50 + 0.10 * full)
     falls = canvas.within(plan.half + 0.06, 0.1) * canvas.above(-0.1 + 0.9 * person.length * full, 0.15)
@@ -209,7 +215,7 @@ def _paint_behind(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) ->
 
 
 def _paint_head(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
-    """Ears, skull, jaw, cheeks that fall and get hollow, with the light on them."""
+    """Paint ears, skull, jaw and sagging, hollow cheeks, with light."""
     ears = canvas.ellipse(plan.half + 0.02, plan.eye + 0.10, 0.06, 0.12 + 0.04 * sign.sag, both=True)
     canvas.paint(ears, person.skin * 0.85)
     skull = canvas.ellipse(0, -0.14, plan.half, 0.50)
@@ -224,7 +230,7 @@ def _paint_head(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> N
 
 
 def _paint_eyes(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
-    """Eyes under lids that come down, and brows."""
+    """Paint eyes with dropping lids, and brows."""
     wide, high = 0.115 - 0.015 * sign.growth, 0.085 - 0.030 * sign.growth
     white = canvas.ellipse(plan.apart, plan.eye, wide, high, both=True)
     canvas.paint(white, 0.93)
@@ -241,7 +247,7 @@ def _paint_eyes(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> N
 
 
 def _paint_nose_and_mouth(canvas: _Canvas, plan: _Plan, sign: Signs, person: Persons) -> None:
-    """A nose that grows, and a mouth whose lips get thin and whose corners fall."""
+    """Paint a growing nose, and a mouth with thinning lips and dropping corners."""
     ridge = canvas.stroke(canvas.x - 0.035, 0.03) * canvas.above(plan.nose) * (1 - canvas.above(plan.eye, 0.1))
     canvas.darken(0.14 * ridge)
     canvas.darken(0.38 * canvas.ellipse(0, plan.nose, 0.075 + 0.02 * sign.growth, 0.030, both=False))
@@ -253,7 +259,7 @@ def _paint_nose_and_mouth(canvas: _Canvas, plan: _Plan, sign: Signs, person: Per
 
 
 def _paint_lines(canvas: _Canvas, plan: _Plan, sign: Signs) -> None:
-    """Wrinkles, and what hangs: bags under the eyes, lines from the mouth down."""
+    """Paint wrinkles, bags under the eyes, and lines from the mouth down."""
     forehead = np.clip((0.30 - canvas.side) / 0.10 + 0.5, 0, 1)
     for rank in range(3):
         height = plan.eye - 0.26 - 0.085 * rank + 0.25 * canvas.side**2
@@ -273,7 +279,7 @@ def _paint_lines(canvas: _Canvas, plan: _Plan, sign: Signs) -> None:
 
 
 def _paint_hair(canvas: _Canvas, plan: _Plan, sign: Signs) -> None:
-    """Hair over the forehead: little at first, thinner and further back at last."""
+    """Paint the hair over the forehead: little in early childhood, thin and receding in old age."""
     scalp = canvas.ellipse(0, -0.16, plan.half + 0.03, 0.53)
     line = -0.36 - 0.30 * sign.sag + 0.75 * canvas.side**2
     thick = np.minimum(1, 1.8 * sign.growth) * (1 - 0.7 * sign.sag)

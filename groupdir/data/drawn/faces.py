@@ -1,4 +1,4 @@
-"""Synthetic faces that age: how old is this face? Built in; nothing to download."""
+"""Synthetic faces that age: predict the age. Built in, without a download."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ SIGNS = {
     "grey": (30.0, 80.0),
     "sag": (46.0, 110.0),
 }
-"""Where each sign of age begins and ends, in years; outside of its range it tells nothing."""
+"""Age in years at which each sign of age begins and ends. Outside this range the sign does not change."""
 
-_SHARED = 0.3  # share of the latent variance that all signs of a person have in common
+_SHARED = 0.3  # share of the latent variance that is common to all signs of a person
 _NOISE = 0.04
 
 
 class Faces(DrawnPictures):
-    """Synthetic faces that age from 0 to 100 years, long-tailed; built in.
+    """Data set of synthetic faces aged 0 to 100 years, long-tailed and built in.
 
-    Five signs tell the age, each in a range of its own: the head grows, the jaw does, wrinkles come, hair gets grey,
-    everything sags. In each person every sign runs ahead of the age or behind it, so that no picture tells the age
-    exactly, and what is likely depends on how many people are of that age: the errors where people are many and where
-    they are few trade off. Faces differ in all else too: width, skin, hair, smile, light, pose, clothes.
+    Five signs depend on the age, each in its own range: the head grows, the jaw grows, wrinkles appear, hair turns
+    grey, and skin sags. In each person, each sign is ahead of the age or behind it by a random amount, so a picture
+    does not determine the age. The likely age then depends on how common each age is, so errors at common ages trade
+    off against errors at rare ages. Faces also differ in width, skin, hair, smile, light, pose and clothes.
     """
 
     Config = FacesConfig
@@ -37,7 +37,7 @@ class Faces(DrawnPictures):
     unit = "years"
 
     def draw(self, split: SplitName, y: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """Draws people of these ages."""
+        """Draw random people of the given ages."""
         signs = signs_of_age(y, self.config.latent, rng)
         faces = draw_faces(signs, Persons.draw(len(y), rng), SIZE)
         faces += _NOISE * rng.standard_normal(faces.shape, dtype=np.float32)
@@ -45,10 +45,10 @@ class Faces(DrawnPictures):
 
 
 def signs_of_age(y: npt.NDArray[np.float32], latent: float, rng: np.random.Generator) -> Signs:
-    """How far each sign has gone in people of ages `(N,)`, in years.
+    """Return the progress of each sign of age for people of ages `(N,)`, in years.
 
-    A sign sees the age plus an error of standard deviation `latent`, smaller in children: a part of it is the person's,
-    the rest the sign's own.
+    Each sign follows the age plus an error of standard deviation `latent`, which is smaller for children. One part of
+    the error is common to all signs of a person, and the other part is independent for each sign.
 
     Example:
         >>> signs = signs_of_age(np.array([0.0, 40.0, 100.0], dtype=np.float32), 0.0, np.random.default_rng(0))
@@ -57,9 +57,9 @@ def signs_of_age(y: npt.NDArray[np.float32], latent: float, rng: np.random.Gener
     """
     spread = latent * (0.3 + 0.7 * np.clip(y / 40, 0, 1))
     person = np.sqrt(_SHARED) * rng.standard_normal(len(y))
-    found = {}
+    progress = {}
     for name, (start, end) in SIGNS.items():
         seen = y + spread * (person + np.sqrt(1 - _SHARED) * rng.standard_normal(len(y)))
         share = np.clip((seen - start) / (end - start), 0, 1)
-        found[name] = share.astype(np.float32)
-    return Signs(**found)
+        progress[name] = share.astype(np.float32)
+    return Signs(**progress)

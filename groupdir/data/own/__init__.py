@@ -1,1 +1,1 @@
-"""Data of your own: pictures or a table, with labels and splits from your files."""
+"""Data sets from your own files: pictures or a table, with labels and splits."""

@@ -1,4 +1,4 @@
-"""Pictures of your own, listed in a manifest: one number for each is to be predicted."""
+"""Data set of your own pictures: a manifest lists each picture and the number to predict."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from groupdir.metrics import ShotSplit
 
 
 class Images(Photos):
-    """Pictures of your own: a CSV or Parquet file names each picture's file, its number, and, if you like, its split.
+    """Data set of your own pictures.
 
-    See docs/your_own_data.md.
+    A CSV or Parquet file lists the file and the label of each picture, and optionally its split. See
+    docs/your_own_data.md.
     """
 
     Config = ImagesConfig
@@ -31,18 +32,18 @@ class Images(Photos):
 
     @property
     def targets(self) -> Targets:
-        """As the YAML says, and by the training labels."""
+        """Meaning of the labels, from the YAML and the training labels."""
         return self.own.targets
 
     @property
     def shots(self) -> ShotSplit:
-        """By the number of training pictures in each label bin."""
+        """Shots by the number of training pictures in each label bin."""
         return self.own.shots
 
     def labels(self, name: SplitName) -> np.ndarray:
-        """The labels of a split; no picture is read."""
+        """Return the labels of a split without reading pictures."""
         return self.manifest.y[self.own.where(name)]
 
     def rows(self, split: SplitName) -> Rows:
-        """The pictures of a split, in the manifest's order."""
+        """Return the pictures of a split, in the order of the manifest."""
         return self.manifest.rows(self.own.where(split), Path(self.config.root))

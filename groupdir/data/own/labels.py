@@ -1,4 +1,4 @@
-"""Labels of data of your own: what a YAML says of them, and what follows from the training labels otherwise."""
+"""Labels of your own data: options from the YAML, with defaults that are computed from the training labels."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from groupdir.data.own.split import SplitRule, own_split
 from groupdir.errors import DataError
 from groupdir.metrics import ShotSplit
 
-_MOST_BINS = 125  # ages of 0..120 still have bins of one year
-_MANY, _FEW = 0.8, 0.16  # the published 100 and 20, over the 122 training samples of a mean age of AgeDB-DIR
+_MOST_BINS = 125  # so that ages of 0..120 have bins of one year
+_MANY, _FEW = 0.8, 0.16  # the published 100 and 20, relative to the mean of 122 training samples per age in AgeDB-DIR
 
 
 def targets_of(config: OwnLabelsConfig, train_y: np.ndarray, width: float) -> Targets:
-    """Return what the labels mean.
+    """Return the meaning of the labels.
 
     Args:
-        config: What the YAML says of them.
-        train_y: (N,) float32 training labels.
-        width: Of a label bin.
+        config: Options from the YAML.
+        train_y: Training labels (N,) float32, in label units.
+        width: Width of a label bin, in label units.
 
     Raises:
-        DataError: The training labels are all the same, or lie outside of the range.
+        DataError: If the training labels are all equal, or lie outside the range.
     """
     least, most = float(train_y.min()), float(train_y.max())
     if least == most:
@@ -50,7 +50,7 @@ def targets_of(config: OwnLabelsConfig, train_y: np.ndarray, width: float) -> Ta
 
 
 def shots_of(config: OwnLabelsConfig, train_y: np.ndarray, targets: Targets) -> ShotSplit:
-    """Return which labels have many, a median number of, or few training samples."""
+    """Return the shot of each label bin: many, median or few training samples."""
     bins = len(np.unique(bin_index(train_y, targets.low, targets.bin_width)))
     few, many = config.few, config.many
     if many is None:
@@ -62,13 +62,13 @@ def shots_of(config: OwnLabelsConfig, train_y: np.ndarray, targets: Targets) -> 
 
 @dataclass(frozen=True)
 class OwnLabels:
-    """Which rows of a manifest are of which split, and what follows from the labels of training.
+    """Splits of the rows of a manifest, and the properties of the labels that follow from the training rows.
 
     Attributes:
-        path: The manifest.
-        splits: (N,) of its rows.
-        targets: What the labels mean.
-        shots: Which labels have many, a median number of, or few training samples.
+        path: File of the manifest.
+        splits: N splits, one per row.
+        targets: Meaning of the labels.
+        shots: Shot of each label bin.
     """
 
     path: Path
@@ -78,15 +78,18 @@ class OwnLabels:
 
     @classmethod
     def of(cls, manifest: Manifest, keys: Sequence[str], config: OwnLabelsConfig) -> OwnLabels:
-        """Takes the manifest's splits, or those beside it, which are made if need be.
+        """Return the labels of a manifest.
+
+        Splits come from the manifest. If it has none, they come from a split file next to it, which is written if it
+        does not exist.
 
         Args:
-            manifest: What was read.
-            keys: What tells its N rows apart.
-            config: What the YAML says.
+            manifest: Manifest of N rows.
+            keys: N keys that identify the rows.
+            config: Options from the YAML.
 
         Raises:
-            DataError: The labels, or the split beside the manifest, cannot be used.
+            DataError: If the labels or the split file cannot be used.
         """
         if manifest.splits is None:
             width = config.bin_width or bin_width_of(manifest.y)
@@ -99,18 +102,18 @@ class OwnLabels:
         return cls(manifest.path, splits, targets, shots_of(config, train_y, targets))
 
     def where(self, name: SplitName) -> npt.NDArray[np.int64]:
-        """The indices (n,) of a split's rows.
+        """Return the indices (n,) of the rows of a split.
 
         Raises:
-            DataError: There is none.
+            DataError: If the split has no rows.
         """
         return rows_of(name, self.splits, self.path)
 
 
 def bin_width_of(y: np.ndarray) -> float:
-    """A round bin width, 1, 2 or 5 times a power of ten, that cuts labels into at most 125 bins.
+    """Return a round bin width that divides the labels into at most 125 bins.
 
-    Of whole labels it is at least 1.
+    The width is 1, 2 or 5 times a power of ten, and at least 1 if all labels are whole numbers.
 
     >>> bin_width_of(np.array([1, 35, 101])), bin_width_of(np.array([0.0, 3.2, 5.0])), bin_width_of(np.array([0, 9]))
     (1.0, 0.05, 1.0)

@@ -1,4 +1,4 @@
-"""A table of your own: one number of each row is to be predicted from its other columns."""
+"""Data set of your own table: predict one column from the others."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from groupdir.registry import did_you_mean
 
 
 class Tabular(Dataset):
-    """A table of your own, CSV or Parquet: columns of numbers and of texts, one of them the target.
+    """Data set of your own table, CSV or Parquet, with columns of numbers and of texts. One column is the target.
 
-    Numbers are standardised by training; a missing one is the mean, with an entry that says so where training has such
-    rows. Texts are one-hot, with an entry for those that training has not. See docs/your_own_data.md.
+    Numbers are standardised with the statistics of the training rows. A missing number is replaced by the mean, and an
+    extra entry marks it if the column has missing numbers in training. Texts are one-hot encoded, with an extra entry
+    for texts that do not occur in training. See docs/your_own_data.md.
     """
 
     Config = TabularConfig
@@ -45,54 +46,54 @@ class Tabular(Dataset):
 
     @property
     def targets(self) -> Targets:
-        """As the YAML says, and by the training labels."""
+        """Meaning of the labels, from the YAML and the training labels."""
         return self.own.targets
 
     @property
     def inputs(self) -> InputSpec:
-        """Vectors, with the statistics of the columns in training."""
+        """Vectors, with the encoding of the columns that was fitted on the training rows."""
         return InputSpec("vector", (self.columns.width,), columns=self.columns.to_dict())
 
     @property
     def shots(self) -> ShotSplit:
-        """By the number of training rows in each label bin."""
+        """Shots by the number of training rows in each label bin."""
         return self.own.shots
 
     def labels(self, name: SplitName) -> np.ndarray:
-        """The labels of a split."""
+        """Return the labels of a split."""
         return self.y[self.own.where(name)]
 
     def files(self) -> Sequence[Path]:
-        """The table."""
+        """Return the file of the table."""
         return [self.config.manifest_path]
 
     def build(self, split: SplitName) -> Split:
-        """The rows of a split, in the table's order."""
+        """Return the rows of a split, in the order of the table."""
         where = self.own.where(split)
         return Split((self.vectors[where],), self.y[where])
 
     @classmethod
     def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
-        """The rows of a CSV or Parquet file that has the columns of training; it needs no target."""
+        """Read the rows of a CSV or Parquet file with the columns of training. The target may be missing."""
         assert spec.columns is not None
         cells = read_cells(path)
         return (Columns.from_dict(spec.columns).vectors(cells),), range(len(cells))
 
 
 def _chosen(cells: Cells, config: TabularConfig) -> list[str]:
-    """The columns to predict from.
+    """Return the names of the columns to predict from.
 
     Raises:
-        DataError: The YAML names some that are not there, predicts from the target or the split, or leaves none.
+        DataError: If the YAML names missing columns, includes the target or the split, or selects no column.
     """
     cells.need((*(config.columns or ()), *config.without, *config.categorical))
     kept = {config.target} if config.split is None else {config.target, config.split}
     names = [name for name in cells.columns if name not in kept] if config.columns is None else list(config.columns)
     if wrong := sorted(kept.intersection(names)):
-        raise DataError(f"data.columns: must not hold the target or the split, got {', '.join(wrong)}")
+        raise DataError(f"data.columns: must not include the target or the split, got {', '.join(wrong)}")
     names = [name for name in dict.fromkeys(names) if name not in config.without]
     if not names:
-        raise DataError(f"{cells.path}: must have a column to predict from beside {config.target}, got none")
+        raise DataError(f"{cells.path}: must have a column other than {config.target} to predict from, got none")
     if unused := [name for name in config.categorical if name not in names]:
         hint = did_you_mean(unused[0], names)
         raise DataError(f"data.categorical: must be columns to predict from, got {', '.join(unused)}: {hint}")
@@ -100,7 +101,7 @@ def _chosen(cells: Cells, config: TabularConfig) -> list[str]:
 
 
 def _keys(cells: Cells, split: str | None) -> list[str]:
-    """What tells rows apart: a hash of all their cells but the split."""
+    """Return a key for each row: a hash of all its cells except the split."""
     names = sorted(name for name in cells.columns if name != split)
     rows = zip(*(cells.columns[name] for name in names), strict=True)
     return [hashlib.blake2b("\0".join(map(str, row)).encode(), digest_size=12).hexdigest() for row in rows]
@@ -108,9 +109,9 @@ def _keys(cells: Cells, split: str | None) -> list[str]:
 
 def _repeated(cells: Cells, keys: Sequence[str]) -> list[RowMistake]:
     first: dict[str, int] = {}
-    found = []
+    mistakes = []
     for number, key in zip(cells.numbers, keys, strict=True):
         if (known := first.setdefault(key, number)) != number:
-            text = f"is the same as {cells.row(known)}: take one of them out, or set data.duplicates to keep"
-            found.append((number, text))
-    return found
+            text = f"is the same as {cells.row(known)}: remove one of the two rows, or set data.duplicates to keep"
+            mistakes.append((number, text))
+    return mistakes

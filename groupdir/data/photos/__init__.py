@@ -1,1 +1,1 @@
-"""Photographs in files, decoded once per node, and the published age data sets."""
+"""Data sets of photographs, which are decoded once per node, including the published age data sets."""

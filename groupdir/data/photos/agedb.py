@@ -1,4 +1,4 @@
-"""AgeDB-DIR: how old is the person in this photograph?"""
+"""AgeDB-DIR: predict the age of the person in a photograph."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _NAME = re.compile(r"(?P<id>\d+)_.*_(?P<age>\d+)_[mf]\.jpe?g", re.IGNORECASE | r
 
 
 class AgeDB(AgePhotos):
-    """AgeDB-DIR (Yang et al. 2021): ages 1..101 of people in photographs, of pictures that you have.
+    """AgeDB-DIR data set (Yang et al. 2021): photographs of people aged 1..101. You must have the pictures.
 
-    12,208 training, 2,140 validation and 2,140 test pictures: `agedb.csv`, and AgeDB/<id>_<name>_<age>_<m|f>.jpg as the
-    owners of AgeDB give them. A picture is found by its id, since the list holds 131 names that an archive may have
-    unpacked in other letters; its age must be the list's.
+    It has 12,208 training, 2,140 validation and 2,140 test pictures. They are listed in `agedb.csv`, and their files
+    are AgeDB/<id>_<name>_<age>_<m|f>.jpg as in the archive from the owners of AgeDB. Files are matched by id, because
+    131 of the listed names may be spelled with other letters after unpacking. The age in the file name must equal the
+    age in the list.
     """
 
     Config = AgeDBConfig
@@ -31,42 +32,42 @@ class AgeDB(AgePhotos):
     folder_name = "agedb-dir"
 
     def rows(self, split: SplitName) -> Rows:
-        """The pictures of a split, each the file with its id.
+        """Return the pictures of a split. The file of each picture is the one with its id.
 
         Raises:
-            DataError: Pictures are missing, or of another age, or two have one id: all of them, with their rows.
+            DataError: If pictures are missing, have another age, or share an id. The error lists all of them.
         """
         listed = super().rows(split)
-        there = pictures_by_id(self.folder / PICTURES)
+        files_of = pictures_by_id(self.folder / PICTURES)
         files, mistakes = [], list[RowMistake]()
         for number, file, age in zip(listed.numbers, listed.files, listed.y.tolist(), strict=True):
-            found = there.get(_id(file), [])
-            if len(found) == 1 and _age(found[0]) == age:
-                files.append(found[0])
+            candidates = files_of.get(_id(file), [])
+            if len(candidates) == 1 and _age(candidates[0]) == age:
+                files.append(candidates[0])
             else:
-                mistakes.append((number, _wrong(file, age, found)))
+                mistakes.append((number, _wrong(file, age, candidates)))
         self.manifest.cells.refuse(mistakes)
         return replace(listed, files=tuple(files))
 
 
 def pictures_by_id(folder: Path) -> dict[int | None, list[Path]]:
-    """The pictures in a folder by the number that their names begin with; other files are left out.
+    """Return the pictures in a folder by the id at the start of their names. Other files are skipped.
 
     Raises:
-        DataError: There is no such folder.
+        DataError: If the folder cannot be read.
     """
     try:
         names = sorted(folder.iterdir())
     except OSError as error:
         raise DataError(
-            f"{folder}: must hold the pictures, <id>_<name>_<age>_<m|f>.jpg: {error.strerror}: unpack AgeDB "
-            "here, which its owners give on request"
+            f"{folder}: must hold the pictures, <id>_<name>_<age>_<m|f>.jpg: {error.strerror}: request AgeDB from its "
+            "owners and unpack it here"
         ) from error
-    found: dict[int | None, list[Path]] = {}
+    files_of: dict[int | None, list[Path]] = {}
     for file in names:
         if _NAME.fullmatch(file.name):
-            found.setdefault(_id(file), []).append(file)
-    return found
+            files_of.setdefault(_id(file), []).append(file)
+    return files_of
 
 
 def _id(file: Path) -> int | None:
@@ -79,11 +80,11 @@ def _age(file: Path) -> float | None:
     return float(match["age"]) if match else None
 
 
-def _wrong(file: Path, age: float, found: list[Path]) -> str:
-    """What is wrong with a picture of the list, of which these have the id."""
+def _wrong(file: Path, age: float, candidates: list[Path]) -> str:
+    """Return the mistake of a listed picture, given the files with its id."""
     want = f"one picture with the id of {file.name} must be in {PICTURES}/"
-    if not found:
+    if not candidates:
         return f"{want}, got none: unpack it there"
-    if len(found) > 1:
-        return f"{want}, got {', '.join(picture.name for picture in found)}: take the wrong ones out"
-    return f"{want} and be of age {age:g}, got {found[0].name}: the list and the pictures do not belong together"
+    if len(candidates) > 1:
+        return f"{want}, got {', '.join(picture.name for picture in candidates)}: remove the wrong ones"
+    return f"{want} and have age {age:g}, got {candidates[0].name}: the list and the pictures do not belong together"

@@ -1,4 +1,4 @@
-"""What the published age data sets share: the list of pictures, the bins of a year, the shots."""
+"""Base of the published age data sets: the list of pictures, label bins of one year, and the shots."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ COLUMNS = Names("age", "path", "split", split_needed=True, options=False)
 
 
 class AgePhotos(Photos):
-    """Photographs of people whose age is known, with the published split.
+    """Data set of photographs of people of known age, with the published split.
 
-    Ages from 100 on belong to the last group, and weights count those from 120 on together. The network sees
-    (age - 50) / 10, as with the built-in faces, so that settings which fit these fit here.
+    Ages of 100 and more belong to the last group. For sample weights, ages of 120 and more share one bin. The network
+    predicts (age - 50) / 10, as for the built-in faces, so settings that suit the faces also suit these data sets.
 
     Attributes:
-        manifest_name: The CSV file in the root, with the columns age, path and split.
-        folder_name: What the root may also be the folder around.
+        manifest_name: Name of the CSV file in the root, with the columns age, path and split.
+        folder_name: Name of a subfolder of `data.root` that may hold this file instead.
 
     Source: Yang et al. 2021.
 
-    Differences from the source: the published network sees the age itself.
+    Differences from the source: the published network predicts the age itself.
     """
 
     manifest_name: ClassVar[str]
@@ -38,18 +38,18 @@ class AgePhotos(Photos):
     def __init__(self, config: PhotosConfig) -> None:
         super().__init__(config)
         folders = [Path(config.root), Path(config.root) / self.folder_name]
-        found = [folder for folder in folders if (folder / self.manifest_name).is_file()]
-        if not found:
+        roots = [folder for folder in folders if (folder / self.manifest_name).is_file()]
+        if not roots:
             raise DataError(
-                f"data.root: must be a folder that holds {self.manifest_name}, got {config.root} "
-                f"(nor is it in {self.folder_name}/)"
+                f"data.root: must be a folder that holds {self.manifest_name}, got {config.root}: neither "
+                f"{self.manifest_name} nor {self.folder_name}/{self.manifest_name} exists there"
             )
-        self.folder = found[0]
+        self.folder = roots[0]
         self.manifest = read_manifest(self.folder / self.manifest_name, COLUMNS)
 
     @property
     def targets(self) -> Targets:
-        """Years, in bins of one."""
+        """Ages in years, in bins of one year."""
         return Targets(low=0, high=100, bin_width=1, unit="years", center=50, scale=10, weights_high=121)
 
     @property
@@ -58,9 +58,9 @@ class AgePhotos(Photos):
         return ShotSplit.from_train(self.labels("train"), bin_width=1, many=100, few=20)
 
     def labels(self, name: SplitName) -> np.ndarray:
-        """The ages of a split; no picture is read."""
+        """Return the ages of a split without reading pictures."""
         return self.manifest.y[self.manifest.of_split(name)]
 
     def rows(self, split: SplitName) -> Rows:
-        """The pictures of a split, in the manifest's order."""
+        """Return the pictures of a split, in the order of the manifest."""
         return self.manifest.rows(self.manifest.of_split(split), self.folder)

@@ -1,14 +1,14 @@
-"""Pictures decoded once per node, into a file of bytes that every process maps and none loads.
+"""Cache of decoded pictures: a file of bytes per split, written once per node and memory-mapped by every process.
 
-A cache is two files in one folder. `<key>.pictures` holds the pictures and nothing else, `(N, size, size, 3)` bytes:
-channels last, because that is how PIL gives them, because the rows of a crop are then contiguous and are gathered as
-such, and because it is the memory format in which convolutions are fastest. `<key>.json` says what it must be: its
-shape, which rows of the manifest are not in it and why, and a checksum of every block of 64 pictures. It is written
-last, so that a builder that is killed leaves nothing that anyone trusts.
+A cache consists of two files in one folder. `<key>.pictures` holds only the pictures, `(N, size, size, 3)` bytes.
+Channels are last for three reasons: PIL returns them so, the lines of a crop are contiguous, and convolutions are
+fastest with this memory format. `<key>.json` describes the first file: its shape, the skipped rows of the manifest with
+reasons, and a checksum of every block of 64 pictures. It is written last, so a process that is killed while it builds a
+cache leaves no file that looks complete.
 
-The key is a digest of the rows (their paths beside the manifest, sizes and times of change), the picture size and
-`FORMAT`: a picture that changes makes another cache. Old ones are never removed: delete the folder to have its disk
-back.
+The key is a digest of the rows (their paths relative to the manifest, sizes and modification times), the picture size
+and `FORMAT`. So a changed picture leads to another cache. Old caches are never removed: delete the folder to free the
+disk.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from groupdir.files.write_whole import discard_partials, whole_file, write_whole
 
 FORMAT = 1
 SPARE = 2**26
-"""Bytes of the disk that a cache leaves free: 64 MiB."""
+"""Bytes of the disk that stay free: 64 MiB."""
 
-_BLOCK = 64  # pictures to a checksum
-_WHOLE, _SAMPLE = 2**28, 16  # bytes up to which every block is checked at opening; blocks that are checked above
+_BLOCK = 64  # pictures per checksum
+_WHOLE, _SAMPLE = 2**28, 16  # every block of a file up to so many bytes is checked at opening; else so many blocks
 
 
 @dataclass(frozen=True)
 class Cached:
-    """A finished cache; as small as it looks when it is pickled.
+    """Finished cache. A pickled instance does not contain the pictures.
 
     Attributes:
-        path: The file of pictures.
-        shape: `(N, size, size, 3)`.
-        broken: Rows that are not in it, as their index among all rows and the reason.
+        path: File of the pictures.
+        shape: Shape `(N, size, size, 3)` of the pictures.
+        broken: Skipped rows, each as the index among all rows and the reason.
     """
 
     path: Path
@@ -58,78 +58,80 @@ class Cached:
 
     @property
     def nbytes(self) -> int:
-        """Size of the file."""
+        """Size of the file in bytes."""
         return int(np.prod(self.shape))
 
     def is_there(self) -> bool:
-        """Whether this machine has the file, of the right size."""
+        """Return whether this machine has the file in the right size."""
         return self.path.is_file() and self.path.stat().st_size == self.nbytes
 
     def pictures(self) -> np.memmap:
-        """The pictures, mapped read-only: what is read of them is in the page cache, once for all processes."""
+        """Return the pictures, mapped read-only. All processes share the parts that were read, in the page cache."""
         return np.memmap(self.path, np.uint8, "r", shape=self.shape)
 
 
 def open_or_build(rows: Rows, size: int, folder: Path) -> Cached:
-    """The cache of some rows, built by the first process that asks; others wait for it, and then open it.
+    """Return the cache of some rows. The first process builds it, and other processes wait for it and then open it.
 
-    Opening checks the size of the file and the checksums of the whole of it up to 256 MiB, and of 16 blocks spread over
-    it above; after building, all of it is read back and checked. A file that does not hold is said to be broken and
-    built anew.
+    Opening checks the size of the file and its checksums: all of them up to 256 MiB, and those of 16 evenly spread
+    blocks of larger files. After a build, the whole file is read back and checked. A broken file causes a warning and
+    is built again.
 
     Args:
-        rows: The pictures.
-        size: Height and width that they are resized to, in pixels.
-        folder: Where caches are; made where it is not there.
+        rows: Pictures to decode.
+        size: Height and width of the resized pictures, in pixels.
+        folder: Folder of the caches, which is created if it does not exist.
 
     Raises:
-        DataError: The folder cannot be written to, or its disk is full.
+        DataError: If the folder cannot be written to, or its disk is full.
     """
-    found = _existing(folder, key := cache_key(rows, size))
-    if found is not None:
-        return found
+    cached = _existing(folder, key := cache_key(rows, size))
+    if cached is not None:
+        return cached
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             return _existing(folder, key) or _build(rows, size, folder, key)
     except OSError as error:
-        raise DataError(f"{folder}: pictures cannot be cached there: {error}: set data.cache to a folder") from error
+        raise DataError(
+            f"{folder}: pictures cannot be cached in this folder: {error}: set data.cache to a folder"
+        ) from error
 
 
 def cache_key(rows: Rows, size: int) -> str:
-    """32 hexadecimal digits that name the content of a cache; a folder that moves as a whole keeps its keys."""
+    """Return the key of a cache, 32 hexadecimal digits. It stays the same if the data folder moves as a whole."""
     digest = hashlib.sha256(f"{FORMAT} {size}".encode())
-    beside = str(rows.manifest.parent) + os.sep
+    parent = str(rows.manifest.parent) + os.sep
     for file in rows.files:
         try:
             status = file.stat()
-            about = f"{status.st_size} {status.st_mtime_ns}"
+            version = f"{status.st_size} {status.st_mtime_ns}"
         except OSError:
-            about = "none"
-        digest.update(b"\0" + os.fsencode(str(file).removeprefix(beside)) + b"\0" + about.encode())
+            version = "none"
+        digest.update(b"\0" + os.fsencode(str(file).removeprefix(parent)) + b"\0" + version.encode())
     return digest.hexdigest()[:32]
 
 
 def _existing(folder: Path, key: str) -> Cached | None:
-    """The cache of a key if it is there and holds; says so if it is there and does not."""
+    """Return the cache of a key, or None if it does not exist. Warn and return None if it is broken."""
     sidecar = folder / f"{key}.json"
     try:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
-        found = _cached(folder, key, content)
-        wrong = _wrong(found, content["checksums"], everything=found.nbytes <= _WHOLE)
+        cached = _cached(folder, key, content)
+        wrong = _wrong(cached, content["checksums"], everything=cached.nbytes <= _WHOLE)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         wrong = f"{sidecar.name} cannot be read: {error}"
     else:
         if wrong is None:
-            return found
-    warnings.warn(f"{_file(folder, key)}: is broken ({wrong}); it is built anew", stacklevel=2)
+            return cached
+    warnings.warn(f"{_file(folder, key)}: is broken ({wrong}); it is built again", stacklevel=2)
     return None
 
 
 def _wrong(cached: Cached, checksums: list[int], everything: bool) -> str | None:
-    """What is wrong with a file, or None; every block is read, or some."""
+    """Return the mistake of a file, or None. Read every block, or only a sample of them."""
     size = cached.path.stat().st_size
     if size != cached.nbytes:
         return f"must have {cached.nbytes:,} bytes, got {size:,}"
@@ -159,7 +161,10 @@ def _build(rows: Rows, size: int, folder: Path, key: str) -> Cached:
             content = _write(rows, size, file, folder)
         cached = _cached(folder, key, content)
         if (wrong := _wrong(cached, content["checksums"], everything=True)) is not None:
-            raise DataError(f"{target}: was written and read back otherwise ({wrong}): is the disk broken?")
+            raise DataError(
+                f"{target}: was written, but reads back differently ({wrong}): check the disk, or set data.cache to a "
+                "folder on another disk"
+            )
         write_whole(sidecar, json.dumps(content))
     except FileWriteError as error:
         target.unlink(missing_ok=True)
@@ -171,7 +176,7 @@ def _build(rows: Rows, size: int, folder: Path, key: str) -> Cached:
 
 
 def _write(rows: Rows, size: int, file: BinaryIO, folder: Path) -> dict[str, Any]:
-    """Writes the pictures that can be decoded, one after the other, and gives what stands in the JSON."""
+    """Write the pictures that can be decoded, in order, and return the content of the JSON file."""
     broken: list[tuple[int, str]] = []
     checksums: list[int] = []
     written = 0
@@ -194,7 +199,7 @@ def _write(rows: Rows, size: int, file: BinaryIO, folder: Path) -> dict[str, Any
 
 
 def _reserve(file: BinaryIO, need: int, folder: Path) -> None:
-    """Takes the disk before the work is done: a file that is mapped while the disk fills up would end the process."""
+    """Reserve the disk space before decoding. If a disk fills up under a mapped file, the process is killed."""
     if shutil.disk_usage(folder).free < need + SPARE:
         raise _disk_full(folder, need)
     if need:
@@ -205,13 +210,13 @@ def _disk_full(folder: Path, need: int) -> DataError:
     free = shutil.disk_usage(folder).free
     return DataError(
         f"{folder}: the decoded pictures take {need / 1e9:.2f} GB, and {SPARE / 1e9:.2f} GB must stay free, got "
-        f"{free / 1e9:.2f} GB free: make room, set data.cache to a folder on another disk, or lower data.size"
+        f"{free / 1e9:.2f} GB free: delete files, set data.cache to a folder on another disk, or lower data.size"
     )
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock, which the system gives back when its holder ends, however that is."""
+    """Hold the lock of a folder. The system releases it if the process ends for any reason."""
     with (folder / "lock").open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -223,7 +228,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _progress(what: str, total: int) -> Iterator[Any]:
-    """A bar on the terminal's error stream; nothing where that is no terminal."""
+    """Show a progress bar on stderr if that is a terminal, and yield a function that advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""A picture file as bytes of one size: the published loader and resize, and what is wrong with a file that has none."""
+"""Decoding of picture files to bytes of one size, with the published loader and resize."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-_WAITING = 16  # pictures for each thread that are decoded ahead of whoever takes them: all that is in memory
+_WAITING = 16  # pictures per thread that are decoded ahead of the consumer, which bounds the memory
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -25,22 +25,23 @@ _UNREADABLE = (
 )
 
 Decoded = npt.NDArray[np.uint8] | str
-"""A picture `(size, size, 3)`, or why there is none."""
+"""Picture `(size, size, 3)`, or the reason why the file could not be decoded."""
 
 
 def decode(path: Path, size: int) -> Decoded:
-    """One picture in colour, resized to a square whatever its shape.
+    """Decode a picture in colour and resize it to a square, whatever its shape.
 
-    The steps of the published recipe (Yang et al. 2021), which are those of torchvision's `ImageFolder` and `Resize`:
-    opened and made RGB by PIL, then resized by PIL's bilinear filter, which averages where it shrinks. As there, a
-    picture's EXIF orientation is not looked at, and transparency is dropped.
+    The steps are those of the published recipe (Yang et al. 2021), which uses torchvision's `ImageFolder` and `Resize`:
+    PIL opens the picture and converts it to RGB, then resizes it with its bilinear filter, which averages pixels when
+    it shrinks. As in the source, the EXIF orientation is ignored and transparency is dropped.
 
-    Differences from the source: a picture of more than 8 bits a channel is refused; there its values would be clipped.
+    Differences from the source: a picture with more than 8 bits per channel is refused. The source would clip its
+    values.
     """
     try:
         with Image.open(path) as picture:
             if picture.mode.startswith(("I", "F")):
-                return f"must have 8 bits a channel, got mode {picture.mode}"
+                return f"must have 8 bits per channel, got mode {picture.mode}"
             square = picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     except FileNotFoundError:
         return "no such file"
@@ -51,19 +52,19 @@ def decode(path: Path, size: int) -> Decoded:
 
 
 def decode_all(files: Sequence[Path], size: int) -> Iterator[Decoded]:
-    """Pictures in the order of the files, decoded on all cores that this process may use.
+    """Yield the pictures in the order of the files, decoded on all cores that this process may use.
 
-    By threads: PIL gives up the interpreter's lock while it decodes, converts and resizes, and threads need no second
-    import of the program that calls this.
+    Threads are enough, because PIL releases the lock of the interpreter while it decodes, converts and resizes. Unlike
+    processes, they do not import the calling program again.
     """
     threads = len(os.sched_getaffinity(0))
-    left = iter(files)
+    remaining = iter(files)
     with ThreadPoolExecutor(threads, "decode") as pool:
-        ahead = deque(pool.submit(decode, path, size) for path in islice(left, threads * _WAITING))
+        ahead = deque(pool.submit(decode, path, size) for path in islice(remaining, threads * _WAITING))
         try:
             while ahead:
                 yield ahead.popleft().result()
-                ahead.extend(pool.submit(decode, path, size) for path in islice(left, 1))
+                ahead.extend(pool.submit(decode, path, size) for path in islice(remaining, 1))
         finally:
             for future in ahead:
                 future.cancel()

@@ -1,4 +1,4 @@
-"""IMDB-WIKI-DIR: how old is the person in this photograph, by a list that holds errors?"""
+"""IMDB-WIKI-DIR: predict the age of the person in a photograph, from labels with errors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from groupdir.data.photos.ages import AgePhotos
 
 
 class IMDBWiki(AgePhotos):
-    """IMDB-WIKI-DIR (Yang et al. 2021): ages 0..200 of people in films and in Wikipedia, of pictures that you have.
+    """IMDB-WIKI-DIR data set (Yang et al. 2021): photographs of people aged 0..200 from films and from Wikipedia.
 
-    191,509 training, 11,022 validation and 11,022 test pictures: `imdb_wiki.csv`, and the pictures where it says, in
-    imdb_crop/ and wiki_crop/. Ages above 100 are mostly errors of the labels. For groups they count as 100, and weights
-    count those of 120 and more together; errors are measured on the ages as they are.
+    You must have the pictures. It has 191,509 training, 11,022 validation and 11,022 test pictures. They are listed in
+    `imdb_wiki.csv`, and their files are in imdb_crop/ and wiki_crop/. Ages above 100 are mostly label errors. They are
+    clamped to 100 for groups, and those of 120 and more share one bin for sample weights. Errors are computed on the
+    ages as listed.
     """
 
     Config = IMDBWikiConfig

@@ -1,4 +1,4 @@
-"""STS-B-DIR: how similar are two sentences, 0 to 5; from sentence embeddings, or from words."""
+"""STS-B-DIR: predict the similarity of two sentences, 0 to 5, from sentence embeddings or word vectors."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ SHOWN = 5
 
 
 class STSB(Dataset):
-    """STS-B-DIR (Yang et al. 2021): similarity of two sentences, 0 to 5, from sentence embeddings or word vectors.
+    """STS-B-DIR data set (Yang et al. 2021): similarity of two sentences, 0 to 5, from embeddings or word vectors.
 
-    5,249 training, 1,000 validation and 1,000 test pairs; shots are the published lists of 50 bins of 0.1.
+    It has 5,249 training, 1,000 validation and 1,000 test pairs. The shots are the published lists over 50 bins of 0.1.
 
     Source: the split, bins and lists of Yang et al. 2021.
 
-    Differences from the source: their vocabulary is the 30,000 most frequent words of all three splits. This one reads
-    no validation or test sentence: it is the words of the training sentences, and then, in its order, those of the
-    vectors file. A test word that the file lacks, or holds too far down, is unknown here; it has a vector of its own
-    there. For words without a vector see `groupdir.data.text.tokens.read_vectors`.
+    Differences from the source: their vocabulary is the 30,000 most frequent words of all three splits. This vocabulary
+    does not depend on validation or test sentences. It holds the words of the training sentences, followed by words of
+    the vectors file in the order of the file. A test word that is missing in the file, or beyond the size of the
+    vocabulary, is unknown here but has a vector in the source. For words without a vector see
+    `groupdir.data.text.tokens.read_vectors`.
     """
 
     Config = STSBConfig
@@ -41,16 +42,17 @@ class STSB(Dataset):
         super().__init__(config)
         self._spec: InputSpec | None = None
         folders = [Path(config.root), Path(config.root) / FOLDER]
-        found = [folder for folder in folders if (folder / FILES["train"]).is_file()]
-        if not found:
+        roots = [folder for folder in folders if (folder / FILES["train"]).is_file()]
+        if not roots:
             raise DataError(
-                f"data.root: must be a folder that holds {FILES['train']}, got {config.root} (nor is it in {FOLDER}/)"
+                f"data.root: must be a folder that holds {FILES['train']}, got {config.root}: neither "
+                f"{FILES['train']} nor {FOLDER}/{FILES['train']} exists there"
             )
-        self.folder = found[0]
+        self.folder = roots[0]
 
     @property
     def targets(self) -> Targets:
-        """Similarity 0 to 5, bins of 0.1; the network sees y / 5; epochs are selected by MSE."""
+        """Similarity 0 to 5 in bins of 0.1. The network predicts y / 5, and MSE selects the epoch."""
         return Targets(low=0, high=5, bin_width=0.1, unit="similarity", center=0, scale=5, error="mse")
 
     @property
@@ -62,8 +64,8 @@ class STSB(Dataset):
             else:
                 pairs, _ = read_pairs(self.folder / FILES["train"])
                 size, lower = self.config.vocabulary_size, self.config.lower
-                words = (tokenize(sentence, lower) for pair in pairs for sentence in pair)
-                vocabulary = build_vocabulary(words, size)
+                sentences = (tokenize(sentence, lower) for pair in pairs for sentence in pair)
+                vocabulary = build_vocabulary(sentences, size)
                 path = self.folder / self.config.vectors
                 vocabulary, vectors = read_vectors(path, vocabulary, self.config.dimension, size, lower)
                 self._spec = InputSpec("token_pair", (2, self.config.max_tokens), vectors, vocabulary)
@@ -71,11 +73,11 @@ class STSB(Dataset):
 
     @property
     def shots(self) -> ShotSplit:
-        """The published lists."""
+        """Published lists of shots."""
         return ShotSplit.fixed(STSB_SHOTS)
 
     def files(self) -> Sequence[Path]:
-        """The pairs, and what their inputs are made from."""
+        """Return the files of the pairs, and of their embeddings or of the word vectors."""
         names = [FILES["train"], FILES["val"]]
         if self.config.inputs == "embeddings":
             names += [self.config.embeddings.replace("{split}", split) for split in ("train", "val")]
@@ -84,7 +86,7 @@ class STSB(Dataset):
         return [self.folder / name for name in names]
 
     def build(self, split: SplitName) -> Split:
-        """Reads one split's TSV, and its embeddings if they are the inputs."""
+        """Read the TSV file of a split, and its embeddings if they are the inputs."""
         path = self.folder / FILES[split]
         pairs, y = read_pairs(path)
         if self.config.inputs == "embeddings":
@@ -98,7 +100,7 @@ class STSB(Dataset):
         arrays, scores = read_embeddings(path)
         if len(arrays) != len(y):
             raise DataError(
-                f"{path}: must have a row for each of the {len(y)} pairs of {FILES[split]}, got {len(arrays)}"
+                f"{path}: must have a row for each of the {len(y)} pairs in {FILES[split]}, got {len(arrays)}"
             )
         if scores is not None and (off := np.flatnonzero(~(np.abs(scores - y) <= 1e-3))).size:
             row = int(off[0])
@@ -107,12 +109,12 @@ class STSB(Dataset):
             )
         if split != "train" and arrays.shape[1:] != self.inputs.shape:
             want = self.inputs.shape[-1]
-            raise DataError(f"{path}: embeddings must be of {want} numbers as in training, got {arrays.shape[2]}")
+            raise DataError(f"{path}: embeddings must hold {want} numbers as in training, got {arrays.shape[2]}")
         return arrays
 
     @classmethod
     def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
-        """A Parquet file of embedding1 and embedding2, or a TSV with sentence1 and sentence2."""
+        """Read a Parquet file with embedding1 and embedding2, or a TSV file with sentence1 and sentence2."""
         if spec.kind == "embedding_pair":
             arrays, _ = read_embeddings(path)
             if arrays.shape[1:] != tuple(spec.shape):
@@ -120,20 +122,20 @@ class STSB(Dataset):
             return (arrays,), range(len(arrays))
         pairs, _ = read_pairs(path, scored=False)
         assert spec.vocabulary is not None
-        lower = not any(token != token.lower() for token in spec.vocabulary)  # as the training sentences were
+        lower = not any(token != token.lower() for token in spec.vocabulary)  # as in the training sentences
         return encode(pairs, spec.vocabulary, spec.shape[-1], lower), range(len(pairs))
 
 
 def read_pairs(path: Path, scored: bool = True) -> tuple[list[tuple[str, str]], np.ndarray]:
-    """Sentence pairs and their scores (N,) float32 from a tab-separated file with a header and no quoting.
+    """Read sentence pairs and their scores (N,) float32 from a tab-separated file with a header and without quoting.
 
     Args:
-        path: The file.
-        scored: Whether there must be scores; without, they are NaN.
+        path: File to read.
+        scored: Whether the file must have scores. If not, all scores are NaN.
 
     Raises:
-        DataError: The file is missing, lacks a column, or has broken rows: all of them are counted, the first ones
-            shown.
+        DataError: If the file is missing, lacks a column, or has broken rows. The error shows the first of them and
+            counts the others.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -160,7 +162,7 @@ def read_pairs(path: Path, scored: bool = True) -> tuple[list[tuple[str, str]], 
         more = f"\n... and {len(broken) - SHOWN} more broken rows" if len(broken) > SHOWN else ""
         raise DataError("\n".join(broken[:SHOWN]) + more)
     if not pairs:
-        raise DataError(f"{path}: holds no row")
+        raise DataError(f"{path}: must have rows, got none")
     return pairs, np.array(scores, dtype=np.float32)
 
 

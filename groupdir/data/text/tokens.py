@@ -1,4 +1,4 @@
-"""Sentences as tokens: a tokenizer, a vocabulary, and word vectors in GloVe's text layout."""
+"""Tokens of sentences: a tokenizer, a vocabulary, and word vectors in the text format of GloVe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def tokenize(sentence: str, lower: bool = True) -> list[str]:
-    """Words, and every punctuation mark on its own.
+    """Return the words of a sentence, and each punctuation mark as a separate token.
 
     Differences from the source: Yang et al. 2021 use nltk's word_tokenize and keep the case.
 
@@ -29,11 +29,11 @@ def tokenize(sentence: str, lower: bool = True) -> list[str]:
 
 
 def build_vocabulary(sentences: Iterable[Sequence[str]], size: int) -> tuple[str, ...]:
-    """The padding, the unknown token, and the most frequent tokens; equals are ordered by name.
+    """Return the padding, the unknown token, and the most frequent tokens. Ties are ordered by name.
 
     Args:
-        sentences: Tokens.
-        size: How many at most, without the first two.
+        sentences: Tokens of each sentence.
+        size: Largest number of tokens, without the padding and the unknown token.
     """
     counts = Counter(token for sentence in sentences for token in sentence)
     ordered = sorted(counts, key=lambda token: (-counts[token], token))
@@ -43,46 +43,54 @@ def build_vocabulary(sentences: Iterable[Sequence[str]], size: int) -> tuple[str
 def encode(
     pairs: Sequence[tuple[str, str]], vocabulary: Sequence[str], length: int, lower: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Token numbers (N, 2, length) int64, 0 for padding, and lengths (N, 2) int64; an empty sentence is one <unk>."""
+    """Return token numbers (N, 2, length) int64, 0 for padding, and lengths (N, 2) int64.
+
+    An empty sentence becomes a single unknown token.
+    """
     index = {token: number for number, token in enumerate(vocabulary)}
     tokens = np.zeros((len(pairs), 2, length), dtype=np.int64)
     lengths = np.ones((len(pairs), 2), dtype=np.int64)
     for row, pair in enumerate(pairs):
         for side, sentence in enumerate(pair):
-            found = [index.get(token, 1) for token in tokenize(sentence, lower)[:length]] or [1]
-            tokens[row, side, : len(found)] = found
-            lengths[row, side] = len(found)
+            numbers = [index.get(token, 1) for token in tokenize(sentence, lower)[:length]] or [1]
+            tokens[row, side, : len(numbers)] = numbers
+            lengths[row, side] = len(numbers)
     return tokens, lengths
 
 
 def read_vectors(
     path: Path, vocabulary: Sequence[str], dimension: int, size: int = 0, lower: bool = True
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """A vocabulary filled with tokens of a vectors file, and its vectors (V, dimension) float32; gzipped or not.
+    """Fill a vocabulary with tokens of a vectors file, and return it with its vectors (V, dimension) float32.
 
-    The tokens that fill it come last, in the file's order; those that `tokenize` never gives are left out. So a word
-    that training lacks is read with its own vector, as the words that training holds are. The padding is zero. A token
-    without a vector gets that of the unknown token: the file's own, or the mean of the vectors kept. With that the
-    network has met the unknown token as soon as one training word has no vector.
+    The added tokens come last, in the order of the file. Tokens that `tokenize` never returns are skipped. So words
+    that do not occur in training also get their vectors from the file.
 
-    The last `dimension` fields of a line are the vector, since some tokens of the published file hold spaces. The file
-    is read line by line, and numbers only where they are kept: memory is that of the vocabulary, not of the file.
+    The vector of the padding is zero. A token without a vector gets the vector of the unknown token, which is the
+    vector of "<unk>" in the file, or else the mean of the kept vectors. So the network is trained on the vector of the
+    unknown token as soon as one training word lacks a vector.
+
+    The last `dimension` fields of a line are the vector, because some tokens of the published file contain spaces. The
+    file is read line by line and only the kept numbers are parsed, so memory grows with the vocabulary, not with the
+    file.
 
     Args:
-        path: Lines of a token and its numbers, between single spaces.
-        vocabulary: As of `build_vocabulary`.
-        dimension: Numbers in a vector.
-        size: How many tokens at most, without the first two; a vocabulary at least as large is kept as it is.
-        lower: As for `tokenize`.
+        path: File of lines with a token and its numbers, separated by single spaces. It may be gzipped.
+        vocabulary: Vocabulary from `build_vocabulary`.
+        dimension: Number of entries of a vector.
+        size: Largest number of tokens, without the padding and the unknown token. If `vocabulary` is at least as large,
+            no token is added.
+        lower: Whether tokens are in lower case, as in `tokenize`.
 
     Raises:
-        DataError: The file is missing or broken, a line has too few fields, a vector kept holds what is no finite
-            number, or no token given has a vector.
+        DataError: If the file is missing or broken, a line has too few fields, a kept vector has an entry that is not a
+            finite number, or no token of `vocabulary` has a vector.
 
-    Differences from the source: Yang et al. 2021 draw vectors that are missing from N(0, 1), several times as long as
-    the others. With the rarest 10 or 30 % of the tokens taken out of a file, the mean made the cosine of summed vectors
-    follow STS-B-DIR's validation labels better than such draws (Pearson 0.73 against 0.56), and than draws as wide as
-    the vectors (0.72); with half of them gone, it was as good as these.
+    Differences from the source: Yang et al. 2021 draw missing vectors from N(0, 1), which makes them several times as
+    long as the others. This was compared with the mean on the validation labels of STS-B-DIR, by their correlation with
+    the cosine of summed vectors, after the rarest 10 or 30 % of the tokens were removed from a file. The mean reached a
+    Pearson correlation of 0.73, draws from N(0, 1) reached 0.56, and draws with the spread of the vectors reached 0.72.
+    With half of the tokens removed, the mean was as good as the latter.
     """
     index = {token: number for number, token in enumerate(vocabulary)}
     rows: dict[int, np.ndarray] = {}
@@ -98,7 +106,7 @@ def read_vectors(
             except ValueError as error:
                 raise DataError(f"{path}:{number}: must be a token and {dimension} numbers: {error}") from error
     if not any(1 < row < len(vocabulary) for row in rows):
-        # a dimension too small also ends here: the numbers left over count as part of the token
+        # a dimension that is too small also ends here: the extra numbers count as part of the token
         raise DataError(
             f"{path}: must hold vectors of {dimension} numbers for tokens of the data, got none of {number} lines: "
             "check data.dimension and data.lower"
@@ -111,7 +119,7 @@ def read_vectors(
 
 
 def _lines(path: Path, dimension: int) -> Iterator[tuple[int, str, str]]:
-    """Line number, token, and the numbers as text."""
+    """Yield line number, token, and the numbers as text."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8") as file:
@@ -123,17 +131,17 @@ def _lines(path: Path, dimension: int) -> Iterator[tuple[int, str, str]]:
                         f"{path}:{number}: must be a token and {dimension} numbers, got {spaces + 1} fields: "
                         "set data.dimension"
                     )
-                # Millions of lines are not kept, and nearly no token holds a space: find its end without a list.
+                # Millions of lines are skipped and few tokens contain a space: find the end of a token without a list.
                 end = line.index(" ") if spaces == dimension else len(line.rsplit(" ", dimension)[0])
                 yield number, line[:end], line[end + 1 :]
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(
-            f"{path}: word vectors cannot be read: {error}; set data.vectors to a file in GloVe's text layout"
+            f"{path}: word vectors cannot be read: {error}; set data.vectors to a file in the text format of GloVe"
         ) from error
 
 
 def _vector(numbers: str) -> np.ndarray:
     vector = np.array([float(number) for number in numbers.split(" ")], dtype=np.float32)
     if not np.isfinite(vector).all():
-        raise ValueError("got NaN or infinite ones")
+        raise ValueError("got NaN or infinite values")
     return vector

@@ -146,7 +146,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a cut picture": ("x.png", lambda: png(BYTES[0])[:300], "cannot be read as a picture"),
     "an empty picture": ("x.png", lambda: b"", "cannot be read as a picture"),
     "a text as a picture": ("x.jpg", lambda: b"no picture", "cannot be read as a picture"),
-    "16 bits": ("x.png", lambda: png(BYTES[0].astype(np.uint16) * 257), "must have 8 bits a channel, got mode I;16"),
+    "16 bits": ("x.png", lambda: png(BYTES[0].astype(np.uint16) * 257), "must have 8 bits per channel, got mode I;16"),
 }
 
 

@@ -128,7 +128,7 @@ def test_a_full_disk_ends_the_search_which_a_resume_goes_on_with(
     monkeypatch.setenv(MARK, str(mark))
     cluster.add_node(num_cpus=2, object_store_memory=80 * MIB)
     study = Study.create(results / "nodes", StudyConfig.from_dict(CONTENT))
-    with pytest.raises(DiskFullError, match=r"node \S+: there must be room for a checkpoint, got: .*No space left"):
+    with pytest.raises(DiskFullError, match=r"node \S+: there is no space for a checkpoint: .*No space left"):
         run(study, Screen(lambda: None, lambda text: None), Full)
     assert "failed" not in {trial.status for trial in study.state.trials.values()}
     mark.unlink()

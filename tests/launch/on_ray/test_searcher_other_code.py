@@ -28,7 +28,9 @@ def test_it_ends_the_search_and_loses_nothing(results: Path, monkeypatch: pytest
     space.write_text(SPACE.replace("FAILURES", str(failures)), encoding="utf-8")
     with monkeypatch.context() as patch:
         patch.setattr(ray_searcher, "code_digest", lambda: "another")
-        with pytest.raises(OtherCodeError, match=r"groupdir must be the driver's, got code \w+: bring the checkout"):
+        with pytest.raises(
+            OtherCodeError, match=r"groupdir must have the code of the driver, got code \w+: update the checkout"
+        ):
             search(space, (), folder)
     store = Store.open(folder / "study.sqlite", readonly=True)
     state = replay(store.events())

@@ -87,7 +87,7 @@ def test_a_changed_manifest_needs_a_new_split(tree: Path) -> None:
     images(tree, **COLUMNS)
     with (tree / "faces.csv").open("a", encoding="utf-8") as file:
         file.write("\n20,new.jpg")
-    with pytest.raises(DataError, match=r"faces\.split\.csv: must be the split of the manifest.*such as new\.jpg"):
+    with pytest.raises(DataError, match=r"faces\.split\.csv: must have the rows of the manifest.*such as new\.jpg"):
         images(tree, **COLUMNS)
 
 

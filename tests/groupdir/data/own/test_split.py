@@ -69,12 +69,12 @@ def changed(tmp_path: Path, keys: list[str], y: np.ndarray, rule: SplitRule = RU
 
 def test_a_manifest_that_changed_is_refused(tmp_path: Path) -> None:
     own_split(tmp_path / "faces.csv", KEYS, Y, RULE)
-    assert "1 not in it (such as new)" in changed(tmp_path, [*KEYS, "new"], np.append(Y, np.float32(1)))
+    assert "1 not in this file (such as new)" in changed(tmp_path, [*KEYS, "new"], np.append(Y, np.float32(1)))
     assert "199 no longer in the manifest (such as é 0.jpg)" in changed(tmp_path, KEYS[1:2], Y[1:2])
     assert "200 with another target (such as é 0.jpg)" in changed(tmp_path, KEYS, Y + np.float32(0.1))
     says = changed(tmp_path, KEYS, Y, SplitRule(1, 30, 7))
     assert "seed 7', got '# groupdir: " in says
-    assert "delete this file to have it split anew" in says
+    assert "delete this file to split again" in says
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_manifest_that_changed_is_refused(tmp_path: Path) -> None:
 )
 def test_a_broken_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "faces.split.csv").write_bytes(content)
-    assert "is no split that groupdir wrote, or is broken" in changed(tmp_path, KEYS, Y)
+    assert "is not a split file of groupdir, or is broken" in changed(tmp_path, KEYS, Y)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,5 +109,5 @@ def test_bins_too_small_for_a_split(tmp_path: Path) -> None:
     y = np.arange(6, dtype=np.float32)
     with pytest.raises(DataError, match=r"faces\.csv: a split needs 3 rows in some label bin.*larger one") as error:
         own_split(tmp_path / "faces.csv", KEYS[:6], y, SplitRule(0.5))
-    assert "no bin of 0.5 has them" in str(error.value)
+    assert "no bin of width 0.5 has them" in str(error.value)
     assert set(own_split(tmp_path / "faces.csv", KEYS[:6], y, SplitRule(3.0))) == {"train", "val", "test"}

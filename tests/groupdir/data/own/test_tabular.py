@@ -93,10 +93,10 @@ def test_columns_can_be_chosen(folder: Path) -> None:
     assert "did you mean 'colour'?" in refused(folder, columns=["colours"])[0]
     assert "did you mean 'size'?" in refused(folder, without=["sizes"])[0]
     assert refused(folder, columns=["size", "target", "split"]) == [
-        "data.columns: must not hold the target or the split, got split, target"
+        "data.columns: must not include the target or the split, got split, target"
     ]
     assert refused(folder, without=["size", "colour"]) == [
-        "t.csv: must have a column to predict from beside target, got none"
+        "t.csv: must have a column other than target to predict from, got none"
     ]
     (line,) = refused(folder, columns=["size"], categorical=["colour"])
     assert line == "data.categorical: must be columns to predict from, got colour: Known: size"
@@ -115,7 +115,8 @@ def test_a_split_is_made_beside_a_table_without_one(folder: Path) -> None:
     columns["size"][5] = 99.0
     write(folder / "t.csv", columns)
     assert (
-        "t.split.csv: must be the split of the manifest beside it, got 1 not in it" in refused(folder, bin_width=2)[0]
+        "t.split.csv: must have the rows of the manifest next to it, got 1 not in this file"
+        in refused(folder, bin_width=2)[0]
     )
 
 
@@ -125,8 +126,8 @@ def test_rows_that_are_the_same(folder: Path) -> None:
         columns[name] = [*cells, cells[3], cells[7]]
     write(folder / "t.csv", columns)
     assert refused(folder) == [
-        "t.csv:242: is the same as line 5: take one of them out, or set data.duplicates to keep",
-        "t.csv:243: is the same as line 9: take one of them out, or set data.duplicates to keep",
+        "t.csv:242: is the same as line 5: remove one of the two rows, or set data.duplicates to keep",
+        "t.csv:243: is the same as line 9: remove one of the two rows, or set data.duplicates to keep",
     ]
     data = table(folder, duplicates="keep", bin_width=2)
     assert sum(len(data.labels(split)) for split in SPLITS) == 242

@@ -135,13 +135,16 @@ def test_every_picture_that_is_wrong_is_named(tree: Path) -> None:
     missing, other_age, two = (line.removeprefix(f"{tree}/") for line in refused(agedb(tree).rows, "train"))
     one = "one picture with the id of"
     assert missing == f"agedb.csv:2: {one} 0_Name_20_m.jpg must be in AgeDB/, got none: unpack it there"
-    assert other_age.startswith(f"agedb.csv:3: {one} 1_Name_35_f.jpg must be in AgeDB/ and be of age 35, got 1_Name_36")
+    assert other_age.startswith(f"agedb.csv:3: {one} 1_Name_35_f.jpg must be in AgeDB/ and have age 35, got 1_Name_36")
     assert two.startswith(f"agedb.csv:4: {one} 2_Name_101_m.jpg must be in AgeDB/, got 2_Name_101_m.jpg, 2_Other_101")
 
 
 def test_a_folder_without_the_list(tmp_path: Path) -> None:
     (line,) = refused(agedb, tmp_path)
-    assert line == f"data.root: must be a folder that holds agedb.csv, got {tmp_path} (nor is it in agedb-dir/)"
+    assert (
+        line == f"data.root: must be a folder that holds agedb.csv, got {tmp_path}: "
+        "neither agedb.csv nor agedb-dir/agedb.csv exists there"
+    )
     (tmp_path / "agedb.csv").write_text("age,path\n1,AgeDB/0_A_1_m.jpg\n", encoding="utf-8")
     (line,) = refused(agedb, tmp_path)
     assert line.endswith("agedb.csv:1: has no column 'split': Known: age, path")

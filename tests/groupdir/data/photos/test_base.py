@@ -103,7 +103,7 @@ def test_all_broken_pictures_are_refused_at_once(own: Path) -> None:
     assert lines[0] == f"{own / 'rows.csv'}: 25 of 60 pictures cannot be used:"
     assert lines[1].startswith(f"  row 7: {given.files[5]}: cannot be read as a picture: cannot identify")
     assert len(lines) == 1 + 20 + 2
-    assert lines[-2:] == ["... and 5 more", "mend them, or set data.broken to skip"]
+    assert lines[-2:] == ["... and 5 more", "replace or remove these pictures, or set data.broken to skip"]
 
 
 def test_broken_pictures_are_skipped_with_their_labels(own: Path) -> None:
@@ -127,7 +127,7 @@ def test_nothing_but_broken_pictures_and_no_row(own: Path) -> None:
     with pytest.raises(DataError, match="10 of 10 pictures cannot be used"):
         photos(own, broken="skip").split("val")
     (own / "rows.csv").write_text("file,y,split\n")
-    with pytest.raises(DataError, match=r"rows\.csv: holds no row of split train"):
+    with pytest.raises(DataError, match=r"rows\.csv: must have rows of split train, got none"):
         photos(own).split("train")
 
 

@@ -154,7 +154,7 @@ def test_broken_pictures_are_left_out_and_named(lamps: Path, tmp_path: Path) -> 
     why = [text for _, text in cached.broken]
     assert all(text.startswith("cannot be read as a picture: ") for text in (*why[:3], why[4]))
     assert why[3] == "no such file"
-    assert why[5] == "must have 8 bits a channel, got mode I;16"
+    assert why[5] == "must have 8 bits per channel, got mode I;16"
     kept = np.delete(np.arange(COUNT), [index for index, _ in cached.broken])
     pictures = cached.pictures()
     assert len(pictures) == len(kept)
@@ -218,7 +218,7 @@ def test_a_damaged_cache_is_found_and_built_anew(damage: str, lamps: Path, tmp_p
     if damage == "gone":
         again = open_or_build(rows_of(lamps), SIZE, tmp_path)
     else:
-        with pytest.warns(UserWarning, match=r"\.pictures: is broken \(.*\); it is built anew"):
+        with pytest.warns(UserWarning, match=r"\.pictures: is broken \(.*\); it is built again"):
             again = open_or_build(rows_of(lamps), SIZE, tmp_path)
     assert np.array_equal(again.pictures(), before)
     assert open_or_build(rows_of(lamps), SIZE, tmp_path) == again == cached
@@ -238,7 +238,7 @@ def test_of_a_large_cache_some_blocks_are_checked(lamps: Path, tmp_path: Path, m
 
 def test_what_is_read_back_otherwise_is_refused(lamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache.os, "fsync", lambda number: os.pwrite(number, b"\x01\x02\x03", 0))
-    with pytest.raises(DataError, match=r"was written and read back otherwise .* is the disk broken"):
+    with pytest.raises(DataError, match=r"was written, but reads back differently .* check the disk"):
         open_or_build(rows_of(lamps), SIZE, tmp_path)
     assert files(tmp_path) == [""]
 
@@ -249,7 +249,7 @@ def test_a_full_disk_is_seen_before_anything_is_decoded(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**6, 10**6))
     monkeypatch.setattr(cache, "decode_all", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(DataError, match=r"take 0\.92 GB, and 0\.07 GB must stay free, got 0\.00 GB free: make room"):
+    with pytest.raises(DataError, match=r"take 0\.92 GB, and 0\.07 GB must stay free, got 0\.00 GB free: delete files"):
         open_or_build(rows_of(lamps), 1010, tmp_path)
     assert files(tmp_path) == [""]
 
@@ -284,7 +284,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
 
 def test_a_folder_that_cannot_be_made_is_named(lamps: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"pictures cannot be cached there: .* set data\.cache to a folder"):
+    with pytest.raises(DataError, match=r"pictures cannot be cached in this folder: .* set data\.cache to a folder"):
         open_or_build(rows_of(lamps), SIZE, tmp_path / "file" / "cache")
 
 

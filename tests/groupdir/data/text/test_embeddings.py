@@ -44,17 +44,17 @@ def test_scores_are_read_as_float32(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[Callable[[], Columns], str]] = {
     "a column is missing": (lambda: {"embedding1": lists(list(U))}, "got no embedding2"),
-    "no rows": (lambda: {"embedding1": lists([]), "embedding2": lists([])}, "holds no row"),
+    "no rows": (lambda: {"embedding1": lists([]), "embedding2": lists([])}, "must have rows, got none"),
     "numbers": (lambda: {"embedding1": pa.array([1.0]), "embedding2": pa.array([1.0])}, "lists of numbers, got double"),
     "texts": (lambda: {"embedding1": lists([["a"]], pa.string()), "embedding2": lists([["a"]], pa.string())}, "string"),
     "nothing": (lambda: {"embedding1": pa.nulls(2), "embedding2": pa.nulls(2)}, "lists of numbers, got null"),
     "no numbers in a row": (
         lambda: {"embedding1": lists(list(U)), "embedding2": lists([*V[:3], None, V[4]])},
-        "row 3: embedding2 must hold as many numbers as all others, at least one, got 0 beside 4",
+        "row 3: embedding2 must hold as many numbers as in row 0, at least one, got 0 (row 0: 4)",
     ),
     "a short row": (
         lambda: {"embedding1": lists([U[0], U[1][:3], *U[2:]]), "embedding2": lists(list(V))},
-        "row 1: embedding1 must hold as many numbers as all others, at least one, got 3 beside 4",
+        "row 1: embedding1 must hold as many numbers as in row 0, at least one, got 3 (row 0: 4)",
     ),
     "sides of two lengths": (
         lambda: {"embedding1": lists(list(U)), "embedding2": lists(list(V[:, :3]))},

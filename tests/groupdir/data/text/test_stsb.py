@@ -286,7 +286,7 @@ def test_all_broken_rows_are_counted_and_the_first_shown(tmp_path: Path) -> None
     [
         (b"", ":1: must have the columns sentence1, sentence2, score, got no sentence1, sentence2, score"),
         (b"sentence1\tscore\na\t1\n", ":1: must have the columns sentence1, sentence2, score, got no sentence2"),
-        (b"sentence1\tsentence2\tscore\n", ": holds no row"),
+        (b"sentence1\tsentence2\tscore\n", ": must have rows, got none"),
         (b"sentence1\tsentence2\tscore\n\xff\tb\t1\n", ": cannot be read: 'utf-8' codec"),
         (b"sentence1\tsentence2\tscore\n" + b"a" * 200_000 + b"\tb\t1\n", ": cannot be read: field larger"),
     ],
@@ -330,7 +330,7 @@ def test_embeddings_must_be_of_the_pairs(stsb_folder: Path) -> None:
     write_embeddings(path, pairs, score=[*scores[:3].tolist(), None])
     assert "row 3: score must be 5.0 as in dev_new.tsv, got nan (1 differ)" in refused(stsb(stsb_folder).prepare)
     write_embeddings(path, np.ones((4, 2, 5)))
-    assert refused(stsb(stsb_folder).prepare) == f"{path}: embeddings must be of 6 numbers as in training, got 5"
+    assert refused(stsb(stsb_folder).prepare) == f"{path}: embeddings must hold 6 numbers as in training, got 5"
     write_embeddings(path, pairs)
     assert len(stsb(stsb_folder).prepare().split("val")) == 4  # scores beside the embeddings are optional
 

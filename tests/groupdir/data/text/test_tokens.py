@@ -1,4 +1,4 @@
-"""Tokens, vocabulary and word vectors in GloVe's text layout."""
+"""Tokens, vocabulary and word vectors in the text format of GloVe."""
 
 import gzip
 import os
