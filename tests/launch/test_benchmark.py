@@ -138,7 +138,7 @@ def test_a_row_that_fails_does_not_hold_up_the_others(tmp_path: Path, capsys: py
     assert len(list((tmp_path / "out").glob("confirmed/broken=False/group_dir/seed_*/result.json"))) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(420)
 def test_from_the_yaml_to_the_printed_table(tmp_path: Path, root: Path) -> None:
     for name in ("vanilla", "lds_fds"):
