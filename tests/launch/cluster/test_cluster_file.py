@@ -44,7 +44,7 @@ def test_the_files_of_the_checkout_are_right(name: str) -> None:
         (FILES[1], "  head_ip: 192.168.0.10\n", "", "provider.head_ip: must be the address"),
         (FILES[1], "worker_ips: [192.168.0.11, 192.168.0.12]", "worker_ips: 7", "provider.worker_ips: must be a list"),
         (FILES[1], "  ssh_user: me", "  ssh_usr: me", "auth.ssh_usr: unknown field: did you mean 'ssh_user'"),
-        (FILES[1], "\nupscaling_speed: 100.0", "\nhead_node: {}", "head_node: is not for machines of one's own"),
+        (FILES[1], "\nupscaling_speed: 100.0", "\nhead_node: {}", "head_node: is not allowed for machines of your own"),
         (
             FILES[1],
             ": search_spaces",

@@ -196,7 +196,7 @@ def test_a_node_that_cannot_answer_is_an_error_and_the_others_are_judged() -> No
 
 def test_a_trial_that_no_node_can_take() -> None:
     (finding,) = judged(need=Need([Request(4, 2)], data_on_nodes=True, storage="/mnt"))
-    assert "asks for 4 CPUs and 2 GPUs, which no node has (w1 (10.0.0.1): 8 CPUs and 1 GPU" in finding.text
+    assert "requests 4 CPUs and 2 GPUs, which no node has (w1 (10.0.0.1): 8 CPUs and 1 GPU" in finding.text
     assert "PENDING for ever" in finding.text
 
 
@@ -276,4 +276,4 @@ def test_machines_that_did_not_come_are_named() -> None:
         need=Need([Request(4, 1)], data_on_nodes=True, storage="/mnt", missing=["10.0.0.3", "10.0.0.4"])
     )
     assert not finding.fatal
-    assert "10.0.0.3, 10.0.0.4 of its machines did not come" in finding.text
+    assert "10.0.0.3, 10.0.0.4 did not join" in finding.text
