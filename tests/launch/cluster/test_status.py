@@ -51,7 +51,7 @@ def test_nothing_is_said_where_none_waits_or_one_is_about_to_begin() -> None:
 
 def test_machines_that_are_off_are_named() -> None:
     _, line = explain([group("PENDING", CPU=64)], ALL_BUSY, [{}], 3)
-    assert "1 of 3 machines are there, and the others could take trials: turn them on" in line
+    assert "1 of 3 machines have joined, and the others could run trials: turn them on" in line
 
 
 def test_studies_of_tables_are_among_them(
