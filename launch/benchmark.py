@@ -36,36 +36,36 @@ def run_benchmark(
     skip_doctor: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Searches every row of a benchmark, and trains its chosen trial on several seeds; or trains every trial of a grid.
+    """Search every row of a benchmark and train its chosen trial on several seeds, or train every trial of a grid.
 
-    What is finished is kept: the same call goes on where an earlier one ended.
+    Finished rows are kept: the same call continues an interrupted benchmark.
 
     Args:
-        file: A benchmark, such as search_spaces/baselines/table1_digits.yaml.
-        overrides: `address=value` texts, as of `--set`.
-        out: The benchmark's folder; by default `results/<its name>`.
+        file: Benchmark, such as search_spaces/baselines/table1_digits.yaml.
+        overrides: `address=value` texts, as for `--set`.
+        out: Folder of the benchmark; by default `results/<its name>`.
         only: Labels of the rows to run; all if empty.
-        jobs: Trainings at once on the chosen trials; None: one per core, or one on a GPU.
-        skip_doctor: Whether a cluster is trusted, not examined before each search.
-        quiet: Print no progress.
+        jobs: Number of simultaneous trainings of the chosen trials; None: one per core, or one on a GPU.
+        skip_doctor: Whether to skip the examination of a cluster before each search.
+        quiet: Whether to print no progress.
 
     Returns:
-        The exit code: 0, 1 where a row failed (the others are run), 130 when it was interrupted.
+        The exit code: 0, 1 if a row failed (the other rows still run), 130 if the benchmark was interrupted.
 
     Raises:
-        GroupdirError: A mistake in a file, unusable data, or the folder holds another benchmark.
+        GroupdirError: If a file has mistakes, the data cannot be used, or the folder holds another benchmark.
     """
     benchmark = load_benchmark(file, overrides)
     rows = _wanted(benchmark, only)
     folder = results_folder(benchmark.name, out)
-    _record(benchmark, folder)
+    _write_files(benchmark, folder)
     failed = []
     for number, row in enumerate(rows, 1):
         if not quiet:
             print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
         try:
             code = _run_row(row, benchmark.config, folder, jobs, skip_doctor, quiet)
-        except (DataError, MethodError) as error:  # no trial that finished, or a method that does not fit
+        except (DataError, MethodError) as error:  # no trial finished, or the method does not fit
             print(f"{row.label}: {error}", file=sys.stderr)
             code = 1
         if code == INTERRUPTED:
@@ -79,7 +79,7 @@ def run_benchmark(
 
 
 def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, skip_doctor: bool, quiet: bool) -> int:
-    """The exit code of a row's search; the chosen trial is measured only if that is 0."""
+    """Search a row and measure its chosen trial. Return the exit code of the search; without 0 nothing is measured."""
     chosen = None if row.config is None else Chosen(row.config)
     if row.study is not None:
         code = _search(row, folder, skip_doctor, quiet)
@@ -87,12 +87,12 @@ def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, 
             return code
         chosen = choose(folder / row.folder, config.select)
     assert chosen is not None
-    there = folder / CONFIRMED / row.folder
+    confirmed = folder / CONFIRMED / row.folder
     rerun(
         chosen.config,
         seeds=config.seeds,
         beside=None,
-        folder=there,
+        folder=confirmed,
         jobs=jobs,
         resume=True,
         trained=chosen.checkpoint,
@@ -103,7 +103,7 @@ def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is measured on the test set, and the checkpoint that a search has left of it, if it has."""
+    """Configuration to measure on the test set, with its checkpoint from the search if there is one."""
 
     config: TrialConfig
     checkpoint: Path | None = None
@@ -113,11 +113,11 @@ def choose(study: Path, metric: str) -> Chosen:
     """Return the configuration of the finished trial with the best value of a metric, and write it before any test.
 
     Args:
-        study: A study's folder.
-        metric: Such as `val_mae_all`; of the epoch that stands for a trial.
+        study: Folder of the study.
+        metric: Metric such as `val_mae_all`, at the selected epoch of each trial.
 
     Raises:
-        DataError: No trial finished, or the study has no such metric.
+        DataError: If no trial finished, or the study has no such metric.
     """
     path = study / TRIALS
     content, footer = read_parquet(path)
@@ -127,7 +127,7 @@ def choose(study: Path, metric: str) -> Chosen:
         if row["role"] == "search" and row["status"] == "finished" and _finite(row.get(metric))
     ]
     if not rows:
-        raise DataError(f"{path}: no finished trial has a {metric}: see the messages of the search, and run it again")
+        raise DataError(f"{path}: no finished trial has a {metric}: see the messages of the search, then run it again")
     best = min(rows, key=lambda row: (sign(metric) * row[metric], row["trial"]))
     config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
     word = parse_metric(metric).metric.best
@@ -149,8 +149,8 @@ def _wanted(benchmark: Benchmark, only: Sequence[str]) -> list[Row]:
     return [row for row in benchmark.rows if not only or row.label in only]
 
 
-def _record(benchmark: Benchmark, folder: Path) -> None:
-    """Writes what the benchmark is, once; rows that are searched get their spaces written down beside it."""
+def _write_files(benchmark: Benchmark, folder: Path) -> None:
+    """Write the benchmark's file and the search space of each row that is searched, unless they exist already."""
     rows = [{"label": row.label, "folder": row.folder, "cell": dict(row.cell)} for row in benchmark.rows]
     content = {
         "name": benchmark.name,
@@ -163,8 +163,8 @@ def _record(benchmark: Benchmark, folder: Path) -> None:
     files |= {space_file(row.folder): row.study.to_yaml() for row in benchmark.rows if row.study is not None}
     different = [name for name, text in files.items() if (folder / name).is_file() and _read(folder / name) != text]
     if different or (folder.exists() and not (folder / BENCHMARK).is_file()):
-        what = f"holds another {different[0]}" if different else "is there and is no benchmark"
-        raise ConfigError(f"{folder}: {what}, and nothing is written over: take another --out, or remove it")
+        what = f"holds another {different[0]}" if different else "exists and is no benchmark"
+        raise ConfigError(f"{folder}: {what}, and nothing is overwritten: choose another --out, or remove the folder")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_whole(folder / name, text)

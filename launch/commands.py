@@ -1,4 +1,4 @@
-"""The verbs that start no search: audit, export-curves, simulate."""
+"""Commands that start no search: audit, export-curves, simulate."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def simulate(studies: Sequence[Path], kinds: Kinds, out: Path, quiet: bool = Fal
     _print_results(results)
     out.mkdir(parents=True, exist_ok=True)
     write_parquet(out / SIMULATION, rows(results), {"source": source.name, "studies": [*map(str, studies)]})
-    # analysis draws the figure, in a process of its own: launch does not import it
+    # analysis draws the figure in another process, because launch does not import analysis
     figure = [sys.executable, "-m", "groupdir", "figures", "simulation", str(out)]
     return subprocess.run(figure, check=False).returncode
 
@@ -71,7 +71,7 @@ def _print_source(curves: Curves, source: Source, quality: FrontQuality) -> None
     print(f"{len(curves.params)} recorded configurations; trials report: {source.name}; epochs are those that predict")
     if isinstance(source, Interpolated):
         shares = ", ".join(f"{name} {share:.2f}" for name, share in source.explained.items())
-        print(f"variance of configurations that it explains, each left out once: {shares}")
+        print(f"explained variance of configurations, by leave-one-out: {shares}")
     print(f"{quality.front_size} on the best known front; hypervolume is a share of its own")
 
 

@@ -1,4 +1,4 @@
-"""A search from its configuration to its files, and a resume of one."""
+"""Search from its configuration to its files, and resuming one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from launch.study.snapshots import Snapshots, try_snapshot
 from launch.study.study import Study, refuse_existing
 from launch.study.warm_start import known
 
-CHECK = ".check"  # a file that is written to a storage and removed
+CHECK = ".check"  # file that is written to a storage and removed, to check that the storage works
 
 
 def search(
@@ -42,27 +42,27 @@ def search(
     skip_doctor: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Runs a search from the beginning.
+    """Run a new search.
 
     Args:
-        file: A search space.
-        overrides: `address=value` texts, as of `--set`.
-        out: The study's folder, which must not exist; by default `results/<name of the study>`.
-        skip_doctor: Whether a cluster is trusted, not examined.
-        quiet: Print no progress.
+        file: Search space.
+        overrides: `address=value` texts, as for `--set`.
+        out: Folder of the study, which must not exist; by default `results/<name of the study>`.
+        skip_doctor: Whether to skip the examination of a cluster.
+        quiet: Whether to print no progress.
 
     Returns:
-        The exit code: 0, 1 when no trial finished, 130 when it was interrupted.
+        The exit code: 0, 1 if no trial finished, 130 if the search was interrupted.
 
     Raises:
-        GroupdirError: A mistake in the file, unusable data, or the folder exists.
+        GroupdirError: If the file has mistakes, the data cannot be used, or the folder exists.
     """
     config = load_space(file, overrides)
     folder = results_folder(config.name, out)
     refuse_existing(folder)
     refuse_taken(config)
     for earlier in config.search.warm_start:
-        known(earlier, config)  # where one is none, no study begins
+        known(earlier, config)  # raises before the study begins if an earlier study cannot be used
     dataset = prepared(config)
     if not skip_doctor:
         refuse_sick(config, folder)
@@ -72,22 +72,22 @@ def search(
 
 
 def refuse_taken(config: StudyConfig) -> None:
-    """Refuses a storage that another study writes to: each would delete the other's checkpoints.
+    """Refuse a storage that another study uses: each study would delete the other's checkpoints.
 
     Raises:
-        ConfigError: It is there, or cannot be reached.
+        ConfigError: If the study's place in the storage exists, or the storage cannot be reached.
     """
     place = reached(config)
     if place is not None and (place.names() if place.path is None else place.path.exists()):
-        text = f"{place} exists already, of another study: remove it, or take another path or name"
+        text = f"{place} belongs to another study already: remove it, or choose another path or name"
         raise ConfigError([config.mistake("search.storage_path", text)])
 
 
 def reached(config: StudyConfig) -> Place | None:
-    """Where in its storage a study is; None where it has none.
+    """Return the place of a study in its storage, or None without a storage.
 
     Raises:
-        ConfigError: It is an object store that cannot be written to.
+        ConfigError: If the storage is an object store that cannot be written to.
     """
     if config.search.storage_path is None:
         return None
@@ -98,35 +98,35 @@ def reached(config: StudyConfig) -> Place | None:
             (place / CHECK).remove()
     except (OSError, ConfigError) as error:
         why = str(error).splitlines()[0]
-        text = f"must be a storage that can be written to, got {config.search.storage_path}: {why}"
+        text = f"must be a writable storage, got {config.search.storage_path}: {why}"
         raise ConfigError([config.mistake("search.storage_path", text)]) from error
     return place / config.name
 
 
 def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None = None, quiet: bool = False) -> int:
-    """Goes on with a search that was interrupted, killed, or has ended already.
+    """Resume a search that was interrupted or killed; a search that has ended is only summarised.
 
     Args:
-        folder: The study's; or, where that is gone, its place in its storage (s3://bucket/path/<name>), from which the
-            folder is made anew.
-        skip_doctor: Whether a cluster is trusted, not examined.
-        out: Where it is made anew; by default `results/<name of the study>`.
-        quiet: Print no progress.
+        folder: Folder of the study. If that was lost, the study's place in its storage (s3://bucket/path/<name>), from
+            which the folder is rebuilt.
+        skip_doctor: Whether to skip the examination of a cluster.
+        out: Folder to rebuild; by default `results/<name of the study>`.
+        quiet: Whether to print no progress.
 
     Returns:
-        As `search`.
+        The exit code, as `search`.
 
     Raises:
-        GroupdirError: It is no study, or another driver is at work on it.
+        GroupdirError: If the folder is no study, or another driver runs the study.
     """
     if is_uri(folder):
         place = Place.at(folder)
         folder = results_folder(place.name, out)
         bring_back(place, folder)
-        print(f"made {folder} from the copy in its storage")
+        print(f"rebuilt {folder} from the copy in its storage")
     study = Study.open(Path(folder).expanduser())
     if not study.state.trials and not study.state.warm:
-        warm_up(study)  # the first driver may have died before it came to this
+        warm_up(study)  # the first driver may have died before its warm start
     dataset = prepared(study.config)
     reached(study.config)
     if not skip_doctor:
@@ -135,18 +135,18 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
 
 
 def warm_up(study: Study) -> None:
-    """Takes over what earlier studies know, and says what."""
-    found = [known(folder, study.config) for folder in study.config.search.warm_start]
-    if found:
-        study.append("warm", payload={"trials": [trial for earlier in found for trial in earlier.trials]})
-    for earlier in found:
+    """Add the trials of earlier studies to the event log, and print a line about each study."""
+    known_studies = [known(folder, study.config) for folder in study.config.search.warm_start]
+    if known_studies:
+        study.append("warm", payload={"trials": [trial for earlier in known_studies for trial in earlier.trials]})
+    for earlier in known_studies:
         print(earlier.text)
 
 
 def prepared(config: StudyConfig) -> Dataset:
-    """The data set of the space's first corner, read before anything is written: where it is broken, no study begins.
+    """Read and return the data set of the space's first corner, before any file of the study is written.
 
-    Where the data section is fixed, all trials share it.
+    All trials share this data set if the section `data` has no open parameter.
     """
     dataset = make_dataset(config.space.build(next(iter(config.space.corners()))))
     dataset.prepare(("train", "val"))
@@ -179,7 +179,7 @@ def check_measured(config: StudyConfig, dataset: Dataset) -> None:
 
 
 def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False) -> int:
-    """Runs what is left of a study, and writes its files however that ends."""
+    """Run the remaining part of a study, and write its files whatever happens."""
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
     study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
@@ -195,8 +195,8 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False) 
         interrupt.asked = True
     finally:
         study.append("driver", payload={"action": "end", "pid": os.getpid()})
-        if left := sweep(study):
-            progress.say(left)
+        if notice := sweep(study):
+            progress.say(notice)
         try_snapshot(study, progress.say)
         write_tensorboard(study)
         study.close()
@@ -207,7 +207,7 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False) 
 
 
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
-    """The search, then the ablations."""
+    """Run the search, then the ablations."""
     search, metric = study.config.search, dataset.targets.selected_by
     shared = (
         None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
@@ -235,7 +235,7 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
 
 
 def unfinished_ablations(study: Study) -> bool:
-    """Whether ablations are asked for and have not all been run."""
+    """Return whether the study still has ablations to run."""
     trials = study.state.of("ablation")
     asked = total_trials(study.config) - study.config.search.trials
     possible = any(trial.status == "finished" for trial in study.state.of("search"))
@@ -243,20 +243,20 @@ def unfinished_ablations(study: Study) -> bool:
 
 
 def size(dataset: Dataset) -> int:
-    """Bytes of the training and validation splits; files that are mapped are not sent to anyone."""
+    """Return the bytes of the training and validation splits, without mapped files, which are never sent."""
     splits = [dataset.split("train"), dataset.split("val")]
     arrays = [array for split in splits for array in (*split.inputs, split.y)]
     return sum(array.nbytes for array in arrays if not isinstance(array, np.memmap))
 
 
 def shown(folder: Path) -> str:
-    """A folder as a person would type it from here."""
+    """Return a folder as a person would type it, relative to the current folder if possible."""
     here = Path.cwd()
     return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def summary(study: Study, interrupt: Interrupt) -> str:
-    """What came out, and what to type next."""
+    """Return the summary of a search and the next command."""
     state, folder = study.state, shown(study.folder)
     lines = ["", status_text(state, total_trials(study.config), state.last_time)]
     lines.append(f"best: {best_text(state, study.config.search)}")

@@ -1,4 +1,4 @@
-"""The file of a cluster, as Ray's launcher takes it; mistakes in it are named before a machine is touched."""
+"""Cluster file for Ray's launcher, checked for mistakes before any machine is touched."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 LOCAL = {
-    "provider.head_ip": "the address of the machine that leads",
+    "provider.head_ip": "the address of the head machine",
     "provider.worker_ips": "the addresses of the other machines",
-    "auth.ssh_user": "who logs in to the machines",
+    "auth.ssh_user": "the user who logs in to the machines",
 }
 KINDS = {
     "object": "a mapping",
@@ -32,11 +32,11 @@ KINDS = {
 
 @dataclass(frozen=True)
 class ClusterFile:
-    """A cluster.
+    """Cluster file.
 
     Attributes:
-        path: Its file.
-        content: What stands in it.
+        path: Path of the file.
+        content: Content of the file.
     """
 
     path: Path
@@ -44,10 +44,10 @@ class ClusterFile:
 
     @classmethod
     def load(cls, path: str | Path) -> ClusterFile:
-        """Reads a file and holds it against Ray's schema and defaults. Nothing is asked of a network.
+        """Read a file and check it against Ray's schema and defaults, without any network.
 
         Raises:
-            ConfigError: With every mistake.
+            ConfigError: If the file has mistakes. The message lists all of them.
         """
         document = Document.read(path)
         mistakes = list(_mistakes(document))
@@ -57,20 +57,20 @@ class ClusterFile:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is made of machines that are there already."""
+        """Whether the cluster consists of existing machines."""
         return bool(self.content["provider"]["type"] == "local")
 
     @property
     def workers(self) -> list[str]:
-        """Addresses of the workers of a local cluster; none of a cloud's, which come and go."""
+        """Addresses of the workers of a local cluster. A cloud's workers have no fixed addresses."""
         return list(self.content["provider"]["worker_ips"]) if self.is_local else []
 
     def login(self, address: str, head: bool = False) -> list[str]:
-        """The words of `ssh` to a machine of a local cluster, by way of the head where that has an address for us.
+        """Return the `ssh` command to a machine of a local cluster, through the head if that has an external address.
 
         Args:
-            address: The machine's.
-            head: Whether it is the head itself.
+            address: Address of the machine.
+            head: Whether the machine is the head.
         """
         provider, auth = self.content["provider"], self.content["auth"]
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
@@ -89,24 +89,24 @@ class ClusterFile:
 
 
 def _mistakes(document: Document) -> Iterator[Mistake]:
-    """What Ray would refuse, and where it stands: first fields and types, then what fits together."""
+    """Yield everything that Ray would refuse: first wrong fields and types, then contradictions."""
     provider = document.data.get("provider")
     if not isinstance(provider, dict) or "type" not in provider:
-        yield document.mistake(("provider", "type"), "must say whose the machines are: local, aws, gcp or azure")
+        yield document.mistake(("provider", "type"), "must name the provider of the machines: local, aws, gcp or azure")
         return
-    found = [*_schema(document, document.data, parts=True), *_mounts(document)]
+    mistakes = [*_schema(document, document.data, parts=True), *_mounts(document)]
     if provider["type"] == "local":
-        found += _local(document)
-    yield from found or _whole(document)
+        mistakes += _local(document)
+    yield from mistakes or _whole(document)
 
 
 def _schema(document: Document, content: Mapping[str, Any], parts: bool) -> Iterator[Mistake]:
-    """What Ray's schema finds.
+    """Yield violations of Ray's schema.
 
     Args:
-        document: Where it stands.
-        content: What is checked.
-        parts: Whether defaults are still to come, so that nothing of the top level is missing yet.
+        document: File, for the places of mistakes.
+        content: Content to check.
+        parts: Whether defaults are not filled in yet, so that missing top-level fields are no mistakes.
     """
     import jsonschema  # type: ignore[import-untyped]
 
@@ -117,7 +117,7 @@ def _schema(document: Document, content: Mapping[str, Any], parts: bool) -> Iter
 
 
 def _explained(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """An address and a text for each thing that a finding of the schema is about."""
+    """Yield an address and a text for each field that a violation is about."""
     at = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
@@ -125,7 +125,7 @@ def _explained(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], 
             yield (*at, name), f"unknown field: {did_you_mean(name, known)}"
     elif error.validator == "required":
         for name in sorted(set(error.validator_value) - set(error.instance)):
-            yield (*at, name), "must be there, and is missing"
+            yield (*at, name), "is missing"
     elif error.validator == "type":
         yield at, f"must be {KINDS.get(error.validator_value, error.validator_value)}, got {error.instance!r}"
     else:
@@ -133,27 +133,29 @@ def _explained(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], 
 
 
 def _local(document: Document) -> Iterator[Mistake]:
-    """What a cluster of one's own machines needs, and must not have."""
+    """Yield missing and superfluous fields of a cluster of your own machines."""
     for name, meaning in LOCAL.items():
         section, field = name.split(".")
         if not (document.data.get(section) or {}).get(field):
-            yield document.mistake((section, field), f"must be {meaning}, and is missing")
+            yield document.mistake((section, field), f"is missing: must be {meaning}")
     for name in ("available_node_types", "head_node", "worker_nodes"):
         if name in document.data:
-            yield document.mistake((name,), "is not for machines of one's own, which are all of one type: leave it out")
+            yield document.mistake(
+                (name,), "is not allowed for machines of your own, which all count as one type: leave it out"
+            )
 
 
 def _mounts(document: Document) -> Iterator[Mistake]:
-    """Files that are to be copied and are not there: their paths count from where the command runs."""
+    """Yield files to copy that do not exist. Their paths are relative to the current folder."""
     mounts = document.data.get("file_mounts")
     for remote, local in (mounts if isinstance(mounts, dict) else {}).items():
         if not Path(str(local)).expanduser().exists():
-            text = f"must be a file or folder here, but {Path.cwd()} has no {local}: run this in the checkout"
+            text = f"must be an existing file or folder, but {Path.cwd()} has no {local}: run this in the checkout"
             yield document.mistake(("file_mounts", remote), text)
 
 
 def _whole(document: Document) -> Iterator[Mistake]:
-    """What shows once Ray has put its defaults in."""
+    """Yield mistakes that appear once Ray has filled in its defaults."""
     full = private.with_defaults(document.data)
     mistakes = list(_schema(document, full, parts=False))
     yield from mistakes

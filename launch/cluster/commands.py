@@ -1,4 +1,4 @@
-"""What `groupdir up | search | resume | status | attach | down --cluster FILE` do."""
+"""Commands on a cluster: `groupdir up | search | resume | status | attach | down --cluster FILE`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from launch.study.study import refuse_existing
 if TYPE_CHECKING:
     from groupdir.config.space import StudyConfig
 
-THERE = f"~/groupdir/{RESULTS}"  # on the head, in the checkout that `up` copies
-# Ends Ray on a machine, and fails where some of it still runs.
+RESULTS_ON_HEAD = f"~/groupdir/{RESULTS}"  # in the checkout that `up` copies to the head
+# Shell line that stops Ray on a machine, and fails if processes of Ray survive.
 STOP = (
     "ray stop --force > /dev/null; for wait in 1 2 3 4 5 6 7 8 9 10; do "
     f"pgrep -u $(id -u) -f '{PROCESSES}' > /dev/null || exit 0; sleep 1; done; "
@@ -38,18 +38,18 @@ STOP = (
 
 
 def running(cluster: str | Path) -> ClusterFile:
-    """A cluster that `up` has made, from here or from elsewhere."""
+    """Load the file of a cluster that `up` has started, from this machine or from another."""
     file = ClusterFile.load(cluster)
     remember_head(file)
     return file
 
 
 def up(cluster: str | Path, restart: bool = True) -> int:
-    """Makes a cluster, or brings it up to date.
+    """Start a cluster, or update it.
 
     Args:
-        cluster: Its file.
-        restart: Whether Ray is started anew where it runs, which ends all searches.
+        cluster: File of the cluster.
+        restart: Whether to restart Ray where it runs already, which ends all searches.
     """
     file = ClusterFile.load(cluster)
     code = run(["ray", "up", str(file.path), "--yes", *([] if restart else ["--no-restart"])])
@@ -59,7 +59,7 @@ def up(cluster: str | Path, restart: bool = True) -> int:
 
 
 def status(cluster: str | Path) -> int:
-    """Shows the nodes, why trials wait, and the studies on the head."""
+    """Show the nodes, the reasons why trials wait, and the studies on the head."""
     file = running(cluster)
     return run(["ray", "exec", str(file.path), "ray status && cd ~/groupdir && python -m launch status"])
 
@@ -72,10 +72,10 @@ def search(
     skip_doctor: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Runs a search on a cluster and brings its results back; a benchmark that is there already is gone on with.
+    """Run a search on a cluster and fetch its results. A benchmark with results here is continued.
 
     Raises:
-        GroupdirError: A mistake in a file; results are there already; the cluster does not answer or take it.
+        GroupdirError: If a file has mistakes, results exist here already, or the cluster does not answer or refuses.
     """
     ClusterFile.load(cluster)
     inside = within_checkout(file)
@@ -88,39 +88,39 @@ def search(
     words += ["--skip-doctor"] * skip_doctor + ["--quiet"] * quiet
     typed = [*words[3:], "--cluster", cluster, *(["--out", out] if out else [])]
     again = next_command(*typed) if benchmark else None
-    return _submit(running(cluster), [*words, "--out", f"{THERE}/{here.name}"], here, again)
+    return _submit(running(cluster), [*words, "--out", f"{RESULTS_ON_HEAD}/{here.name}"], here, again)
 
 
 def resume(
     cluster: str | Path, folder: str, out: Path | None = None, skip_doctor: bool = False, quiet: bool = False
 ) -> int:
-    """Goes on with a study that lies on the head, under the name of a folder here; or in its storage, after a head.
+    """Resume a study on the head of a cluster, or one in a storage whose head was lost.
 
     Args:
-        cluster: The cluster's file.
-        folder: Where the results are, or will be; or the study's place in its storage, from which the head makes its
-            folder anew.
-        out: Folder for the results of a study that comes from its storage; by default `results/<its name>`.
-        skip_doctor: Whether the cluster is trusted, not examined.
+        cluster: File of the cluster.
+        folder: Folder for the results here, whose name is that of the study on the head; or the study's place in its
+            storage, from which the head rebuilds the folder.
+        out: Folder for the results of a study from a storage; by default `results/<its name>`.
+        skip_doctor: Whether to skip the examination of the cluster.
         quiet: Print no progress of the search.
 
     Raises:
-        GroupdirError: The cluster does not answer or take it.
+        GroupdirError: If the cluster does not answer or refuses.
     """
     words = ["python", "-m", "launch", "resume"]
     if is_uri(folder):
         here = results_folder(Place.at(folder).name, out)
-        words += [shlex.quote(folder), "--out", f"{THERE}/{here.name}"]
+        words += [shlex.quote(folder), "--out", f"{RESULTS_ON_HEAD}/{here.name}"]
     else:
         here = Path(folder)
         if (here / BENCHMARK).is_file():
-            raise ConfigError(f"{here}: is a benchmark: continue with `groupdir search` of its file, as you began it")
-        words += [f"{THERE}/{here.name}"]
+            raise ConfigError(f"{here}: is a benchmark: continue it by the same `groupdir search` command as before")
+        words += [f"{RESULTS_ON_HEAD}/{here.name}"]
     return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor, *["--quiet"] * quiet], here)
 
 
 def attach(cluster: str | Path, name: str, out: Path | None) -> int:
-    """Follows a search that runs, or has ended, and brings its results back."""
+    """Follow a search that runs or has ended, and fetch its results."""
     file = running(cluster)
     here = results_folder(name, out)
     with Tunnel(file) as address:
@@ -129,53 +129,57 @@ def attach(cluster: str | Path, name: str, out: Path | None) -> int:
         if not jobs:
             known = sorted({job.metadata["study"] for job in jobs_of(server) if job.metadata})
             raise DataError(
-                f"{name}: must be a search of this cluster, but it knows {', '.join(known) or 'none'}; where the head "
-                f"was started anew: {_resume(file, here)}, or of a benchmark its `search` once more"
+                f"{name}: must be a search of this cluster, which knows {', '.join(known) or 'none'}. If the head was "
+                f"restarted: {_resume(file, here)}; for a benchmark, run its `search` again"
             )
         again = (jobs[-1].metadata or {}).get("again")
         return _follow(file, str(jobs[-1].submission_id), here, address, again)
 
 
 def down(cluster: str | Path) -> int:
-    """Ends a cluster; of one's own machines, every Ray process on them."""
+    """Shut a cluster down. On machines of your own, stop every Ray process."""
     file = running(cluster)
     code = run(["ray", "down", str(file.path), "--yes"])
     if not file.is_local:
         return code
     logins = [file.login(file.content["provider"]["head_ip"], head=True), *map(file.login, file.workers)]
-    left = [
+    alive = [
         login[-1]
         for login in logins
         if run([*login[:-1], "-tt", login[-1], f'bash --login -i -c "{_escaped(STOP)}"']) != 0
     ]
-    if left:
-        print(f"not ended, or not reached: {', '.join(left)}: see above, and run this again", file=sys.stderr)
-    return 1 if left else 0
+    if alive:
+        print(f"not stopped or not reached: {', '.join(alive)}: see above, and run this again", file=sys.stderr)
+    return 1 if alive else 0
 
 
 def within_checkout(file: Path) -> Path:
-    """A file's path from here: the folder in which this runs is what the cluster gets.
+    """Return the path of a file relative to the checkout, which is copied to the cluster.
 
     Raises:
-        ConfigError: It lies elsewhere.
+        ConfigError: If the current folder is no checkout, or the file is outside of it.
     """
     here = Path.cwd()
     if not (here / "launch").is_dir():
-        raise ConfigError(f"{here}: must be the checkout, which is sent to the cluster, but has no launch/: go there")
+        raise ConfigError(
+            f"{here}: must be the checkout, which is copied to the cluster, but has no launch/: change to the checkout"
+        )
     path = file.absolute()
     if not path.is_relative_to(here):
-        raise ConfigError(f"{file}: must be in {here}, which is sent to the cluster: copy it into search_spaces/")
+        raise ConfigError(
+            f"{file}: must be in {here}, which is copied to the cluster: copy the file into search_spaces/"
+        )
     return path.relative_to(here)
 
 
 def check_shared(file: Path, changes: Sequence[str]) -> str:
-    """Refuses a search whose checkpoints no other node could read.
+    """Refuse a search whose checkpoints no other node could read.
 
     Returns:
-        The study's name, or the benchmark's.
+        Name of the study or benchmark.
 
     Raises:
-        ConfigError: A mistake in the file, or no shared place for checkpoints.
+        ConfigError: If the file has mistakes, or names no shared place for checkpoints.
     """
     from groupdir.config.space import load_space
 
@@ -188,30 +192,30 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
         name = studies[0].name
     for study in studies:
         if study.search.storage_path is None:
-            text = "must be a folder that all nodes share, such as /mnt/shared/groupdir, or s3://bucket/folder: a trial"
-            text += " whose node is lost goes on from there elsewhere; got null: --set search.storage_path=..."
+            text = "must be a folder that all nodes share, such as /mnt/shared/groupdir, or s3://bucket/folder, from"
+            text += " which a trial resumes if its node is lost; got null: --set search.storage_path=..."
             raise ConfigError([study.mistake("search.storage_path", text)])
     return name
 
 
 def _resume(file: ClusterFile, here: Path) -> str:
-    """What goes on with a study."""
+    """Return the command that resumes a study."""
     return next_command("resume", here, "--cluster", file.path)
 
 
 def _attach(file: ClusterFile, name: str) -> str:
-    """Return the command that comes back to a search."""
+    """Return the command that follows a search again."""
     return next_command("attach", name, "--cluster", file.path)
 
 
 def _submit(file: ClusterFile, words: Sequence[str], here: Path, again: str | None = None) -> int:
-    """Sends a command there and follows it, where the study has no job that runs.
+    """Submit a command as a job and follow it, unless the study has a running job.
 
     Args:
-        file: The cluster.
-        words: The command.
-        here: Where the results go.
-        again: What goes on with it where `resume` does not.
+        file: File of the cluster.
+        words: Words of the command.
+        here: Folder for the results.
+        again: Command that continues the work, if `resume` does not.
     """
     name = here.name
     with Tunnel(file) as address:
@@ -221,40 +225,40 @@ def _submit(file: ClusterFile, words: Sequence[str], here: Path, again: str | No
             raise DataError(f"{name}: a search of this name runs already ({running[-1].submission_id}): {attach}")
         job = submit(address, name, words, again or _resume(file, here))
         print(
-            f"{job} runs on the cluster, whatever becomes of this machine; come back to it with\n"
+            f"{job} runs on the cluster and does not need this machine any more. Follow it again with\n"
             f"  {_attach(file, name)}\n"
-            f"and end it early with\n  {shlex.join(['ray', 'exec', str(file.path), f'ray job stop {job}'])}",
+            f"Stop it early with\n  {shlex.join(['ray', 'exec', str(file.path), f'ray job stop {job}'])}",
             flush=True,
         )
         return _follow(file, job, here, address, again)
 
 
 def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | None) -> int:
-    """Follows a job to its end, then brings the results.
+    """Follow a job to its end, then fetch the results.
 
     Returns:
-        The exit code of the search.
+        Exit code of the search.
     """
     try:
         ended = show_job(file, job, address)
     except UnknownJob as error:
         raise DataError(f"{error} Continue with: {again or _resume(file, here)}") from error
     except KeyboardInterrupt:
-        print(f"\nthe search continues; come back with: {_attach(file, here.name)}")
+        print(f"\nthe search continues; follow it again with: {_attach(file, here.name)}")
         return INTERRUPTED
     code = 0 if ended.status == "SUCCEEDED" else ended.driver_exit_code or 1
     here.mkdir(parents=True, exist_ok=True)
     remove_logs(here)
-    brought = run(["ray", "rsync-down", str(file.path), f"{THERE}/{here.name}/", f"{here}/"])
-    if brought != 0:
+    fetched = run(["ray", "rsync-down", str(file.path), f"{RESULTS_ON_HEAD}/{here.name}/", f"{here}/"])
+    if fetched != 0:
         with suppress(OSError):
-            here.rmdir()  # empty, it would be in the way of the next search
+            here.rmdir()  # an empty folder would block the next search
         print(
-            f"nothing was brought: a search that was refused has no results, those of another are still on the head, "
-            f"in {THERE}/{here.name}: {_attach(file, here.name)}",
+            f"no results were fetched. A refused search has none; those of any other search are still on the head in "
+            f"{RESULTS_ON_HEAD}/{here.name}: {_attach(file, here.name)}",
             file=sys.stderr,
         )
-        return code or brought
+        return code or fetched
     benchmark = (here / BENCHMARK).is_file()
     look = next_command("benchmark-table", here) if benchmark else next_command("select", here, "--shot", "few")
     print(f"\nthe results are in {here}: {look}")
@@ -262,14 +266,15 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
 
 
 def remove_logs(folder: Path) -> None:
-    """Removes what SQLite keeps beside the record of a driver that was killed: the record that comes may have none.
+    """Remove old files of SQLite next to the event log, before a new event log is fetched.
 
-    The old log would be read, and written, into the new record. Studies of a benchmark are one level below.
+    A driver that was killed leaves them. SQLite would apply them to the new event log. The studies of a benchmark are
+    in subfolders.
     """
-    for left in (*folder.glob(f"{EVENT_LOG}-*"), *folder.glob(f"*/{EVENT_LOG}-*")):
-        left.unlink()
+    for path in (*folder.glob(f"{EVENT_LOG}-*"), *folder.glob(f"*/{EVENT_LOG}-*")):
+        path.unlink()
 
 
 def _escaped(line: str) -> str:
-    """A line as it stands between double quotes in another shell."""
+    """Escape a line for double quotes in another shell."""
     return line.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")

@@ -1,4 +1,4 @@
-"""Searches as jobs of the cluster: sent there with the checkout, found again, and followed."""
+"""Searches as jobs of a cluster: submit them with the checkout, find them again, follow them."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.errors import DataError
 from launch.cluster.cluster_file import ClusterFile
-from launch.cluster.shell import found, show
+from launch.cluster.shell import show, with_own_ray
 from launch.cluster.tunnel import Tunnel
 from launch.on_ray import private
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
-# What of the checkout a search does not need; what .gitignore names stays here too.
+# Folders of the checkout that a search does not need. Files in .gitignore are not sent either.
 LEFT_OUT = ("/.git", "/.venv", "/results", "/data", "/docs", "/tests")
-# Seconds between the two signals of `ray job stop`, in which a search that is ended early writes its files: Ray's own 3
-# are too few. The process that begins a job there reads this name from the job's environment.
+# Seconds between the two signals of `ray job stop`, in which a stopped search writes its files. Ray's default of 3 is
+# too short. The process that starts a job reads this variable from the job's environment.
 ENDING = {private.STOP_SECONDS: "300"}
-PATIENCE = 600.0  # seconds without an answer of the cluster, after which to stop asking
+PATIENCE = 600.0  # seconds without an answer of the cluster after which a follower gives up
 
 
 def submit(address: str, study: str, words: Sequence[str], again: str) -> str:
-    """Sends the folder in which this runs to the cluster, where a command is begun in a copy of it.
+    """Copy the current folder to the cluster and start a command in the copy.
 
     Args:
-        address: Of the job server.
-        study: Name by which the job is found again.
-        words: The command.
-        again: What goes on with the study here, after a head that died: for messages.
+        address: Address of the job server.
+        study: Name by which the job can be found again.
+        words: Words of the command.
+        again: Command that continues the study after the head was lost, for messages.
 
     Returns:
-        The job's name.
+        Name of the job.
 
     Raises:
-        DataError: It was not taken.
+        DataError: If the cluster refuses the job.
     """
     job = f"{study}-{time.strftime('%Y%m%d-%H%M%S')}"
     environment = json.dumps({"excludes": list(LEFT_OUT), "env_vars": ENDING})
@@ -47,14 +47,14 @@ def submit(address: str, study: str, words: Sequence[str], again: str) -> str:
     command += ["--metadata-json", json.dumps({"study": study, "again": again}), "--runtime-env-json", environment]
     command += ["--no-wait", "--", *words]
     show(command)
-    ran = subprocess.run(found(command), capture_output=True, text=True, check=False)
+    ran = subprocess.run(with_own_ray(command), capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         raise DataError(f"the cluster did not take the search: {ran.stdout}{ran.stderr}".strip())
     return job
 
 
 def client(address: str) -> JobSubmissionClient:
-    """Talks to a job server."""
+    """Connect to a job server."""
     from ray.job_submission import JobSubmissionClient
 
     private.quiet_jobs()
@@ -62,23 +62,23 @@ def client(address: str) -> JobSubmissionClient:
 
 
 def jobs_of(server: JobSubmissionClient, study: str | None = None) -> list[JobDetails]:
-    """The searches that this cluster knows, of one study or all, the latest last."""
+    """Return the searches that the cluster knows, of one study or of all, with the latest last."""
     jobs = [job for job in server.list_jobs() if "study" in (job.metadata or {})]
     return sorted((job for job in jobs if study in (None, study_of(job))), key=lambda job: job.start_time or 0)
 
 
 def study_of(job: JobDetails) -> str:
-    """The study that a job works on."""
+    """Return the study of a job."""
     return str((job.metadata or {})["study"])
 
 
 class Follower:
-    """Prints what a job says until it ends, over connections that may break: a laptop that sleeps, a network that goes.
+    """Follower of a job's output until its end. It survives broken connections, such as those of a sleeping laptop.
 
     Args:
-        cluster: Where it runs.
-        job: Its name.
-        say: Takes what is new, and whether there was more when the connection was made.
+        cluster: File of the cluster.
+        job: Name of the job.
+        say: Function of new output, and whether that output is older than the connection.
     """
 
     def __init__(self, cluster: ClusterFile, job: str, say: Callable[[str, bool], None]) -> None:
@@ -89,19 +89,19 @@ class Follower:
         self._written = 0  # characters of the log when the connection was made
 
     def follow(self, address: str | None = None) -> JobDetails:
-        """Follows it.
+        """Follow the job to its end.
 
         Args:
-            address: Of a job server that answers already.
+            address: Address of a job server that answers already, if any.
 
         Returns:
-            The job, which has ended.
+            The ended job.
 
         Raises:
-            UnknownJob: The cluster does not know it (any more).
-            DataError: It does not answer for a long time.
+            UnknownJob: If the cluster does not know the job (any more).
+            DataError: If the cluster does not answer for a long time.
         """
-        lost: float | None = None  # since when nobody answers
+        lost: float | None = None  # time of the first failed connection
         while True:
             try:
                 if address is not None:
@@ -115,7 +115,7 @@ class Follower:
                 lost = time.monotonic() if lost is None else lost
                 if time.monotonic() - lost > PATIENCE:
                     raise DataError(f"{self._cluster.path}: has not answered for {PATIENCE:.0f} s: {error}") from error
-                print("the connection is lost, the search goes on: trying again", flush=True)
+                print("the connection is lost, but the search continues: connecting again", flush=True)
                 address = None
                 time.sleep(2)
 
@@ -127,7 +127,7 @@ class Follower:
         except RuntimeError as error:
             raise _Lost(str(error)) from error
         while not self._info(server).status.is_terminal():
-            self._read(server)  # until it ends, or nothing at all where it has not begun
+            self._read(server)  # reads until the job ends, or nothing if it has not begun
             time.sleep(0.5)
         self._read(server)
         return self._info(server)
@@ -137,11 +137,11 @@ class Follower:
             return server.get_job_info(self._job)
         except RuntimeError as error:
             if private.is_unknown_job(error):
-                raise UnknownJob(f"{self._job}: the cluster does not know it: was the head started anew?") from error
+                raise UnknownJob(f"{self._job}: the cluster does not know this job: was the head restarted?") from error
             raise _Lost(str(error)) from error
 
     def _read(self, server: JobSubmissionClient) -> None:
-        """Says what is new until the job or the connection ends."""
+        """Pass on new output until the job or the connection ends."""
         import aiohttp
 
         async def tail() -> None:
@@ -160,8 +160,8 @@ class Follower:
 
 
 class UnknownJob(DataError):
-    """A head that was started anew has forgotten the jobs before; the studies are where they were."""
+    """Job that the cluster does not know: a restarted head forgets its jobs, but keeps the studies."""
 
 
 class _Lost(Exception):
-    """The connection broke."""
+    """Broken connection to the cluster."""

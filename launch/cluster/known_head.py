@@ -1,4 +1,4 @@
-"""What Ray's launcher remembers of machines of one's own, brought back where it is lost."""
+"""Restore Ray's note of the head of a cluster of your own machines, if this machine has lost it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from launch.on_ray import private
 
 
 def remember_head(cluster: ClusterFile) -> None:
-    """Lets Ray's commands find the head of a local cluster from a machine that has not made it, or has forgotten.
+    """Let Ray's commands find the head of a local cluster from a machine that has not started it, or lost the note.
 
-    Ray writes down in the temporary folder which machines it has started. After a restart of this machine, or on
-    another one, it would say that there is no head, and a second `ray up` would end the search that runs there.
+    Ray notes in the temporary folder which machines it has started. Without the note, after a restart of this machine
+    or on another one, Ray would report no head, and a second `ray up` would end the running search.
     """
     if cluster.is_local:
         private.record_head(cluster.content["provider"], cluster.content["cluster_name"])

@@ -1,4 +1,4 @@
-"""A job of the cluster on this screen: its log, and while a study runs, in a terminal, the study's live table."""
+"""Display of a cluster job: its log, or, in a terminal while a study runs, the study's live table."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
 BEGINS = re.compile(r"^(?:start|resume) of .+ in (.+): \d+ trials$", re.MULTILINE)  # see launch/search.py, `run_study`
-LAST = 20  # lines of a log that are worth reading after its study was seen as a table
+LAST = 20  # last lines of a log that are printed after the live table of its study
 
 
 def show_job(cluster: ClusterFile, job: str, address: str) -> JobDetails:
-    """Follows a job to its end.
+    """Follow a job to its end.
 
     Args:
-        cluster: Where it runs.
-        job: Its name.
-        address: Of the job server.
+        cluster: File of the cluster.
+        job: Name of the job.
+        address: Address of the job server.
 
     Returns:
-        The job, which has ended.
+        The ended job.
     """
     screen = Screen(sys.stdout.isatty())
     follower = Follower(cluster, job, screen.take)
@@ -38,21 +38,21 @@ def show_job(cluster: ClusterFile, job: str, address: str) -> JobDetails:
         try:
             ended = follower.follow(through)
         except StudyBegins as study:
-            # With the size of this window: an SSH that gets nothing from the keyboard does not tell it.
+            # The window's size is passed on because an SSH without a keyboard does not transmit it.
             window = "COLUMNS={} LINES={}".format(*shutil.get_terminal_size())
             look = f"cd ~/groupdir && {window} python -m launch watch {shlex.quote(study.folder)}"
             screen.after_table(run(["ray", "exec", str(cluster.path), look], keyboard=False))
-            through = None  # it may have broken meanwhile
+            through = None  # the old connection may have broken meanwhile
         else:
             screen.flush()
             return ended
 
 
 class StudyBegins(Exception):
-    """The log says that a study begins.
+    """Signal that a study begins in the log.
 
     Args:
-        folder: Where, on the head.
+        folder: Folder of the study on the head.
     """
 
     def __init__(self, folder: str) -> None:
@@ -61,10 +61,10 @@ class StudyBegins(Exception):
 
 
 class Screen:
-    """Prints a log; where there is a terminal, without the lines that a study's table has shown already, but the last.
+    """Printer of a log. After a live table it prints only the last of the lines that the table has replaced.
 
     Args:
-        live: Whether there is a terminal.
+        live: Whether the output is a terminal, which can show the table.
     """
 
     def __init__(self, live: bool) -> None:
@@ -73,14 +73,14 @@ class Screen:
         self._lines: deque[str] = deque(maxlen=LAST)
 
     def take(self, text: str, more: bool = False) -> None:
-        """Takes what is new.
+        """Take new output.
 
         Args:
             text: Whole lines, or a part of one.
-            more: Whether there is more already: after a table, what was written while it was shown.
+            more: Whether older output follows, which was written while the table was shown.
 
         Raises:
-            StudyBegins: It says so, and there is a terminal for its table.
+            StudyBegins: If the text announces a study and the output is a terminal.
         """
         if self._seen_table:
             self._lines.extend(text.splitlines(keepends=True))
@@ -95,16 +95,16 @@ class Screen:
             raise StudyBegins(begins[-1])
 
     def after_table(self, code: int) -> None:
-        """Says what became of a table.
+        """Report a live table that ended early.
 
         Args:
-            code: Its exit code.
+            code: Exit code of the table.
         """
         if code != 0:
-            print(f"\nthe table ended early (exit code {code}); from here on, the log of the search:", flush=True)
+            print(f"\nthe live table ended early (exit code {code}); the log of the search follows:", flush=True)
 
     def flush(self) -> None:
-        """Prints what was held back, and from now on everything."""
+        """Print the lines held back, and all later output."""
         print("".join(self._lines), end="", flush=True)
         self._lines.clear()
         self._seen_table = False

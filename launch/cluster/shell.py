@@ -1,4 +1,4 @@
-"""Commands that a person could have typed: printed, then run."""
+"""Shell commands that are printed before they run, so that a person can repeat them."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 
 
 def show(words: Sequence[str]) -> None:
-    """Prints a command as one would type it."""
+    """Print a command as a person would type it."""
     print(f"$ {shlex.join(words)}", flush=True)
 
 
 def run(words: Sequence[str], keyboard: bool = True) -> int:
-    """Prints a command and runs it; its output is the person's.
+    """Print a command and run it with its output on the screen.
 
     Args:
-        words: The command.
-        keyboard: Whether it gets what is typed. An SSH that does passes Ctrl-C on to the other machine; without, Ctrl-C
-            ends this program.
+        words: Words of the command.
+        keyboard: Whether the command reads the keyboard. If an SSH does, it passes Ctrl-C on to the other machine;
+            otherwise Ctrl-C ends this program.
 
     Returns:
-        Its exit code.
+        Exit code of the command.
     """
     show(words)
-    return subprocess.run(found(words), check=False, stdin=None if keyboard else subprocess.DEVNULL).returncode
+    return subprocess.run(with_own_ray(words), check=False, stdin=None if keyboard else subprocess.DEVNULL).returncode
 
 
-def found(words: Sequence[str]) -> list[str]:
-    """The same with the `ray` of this Python's environment, which need not be on the PATH."""
-    beside = Path(sys.executable).parent / words[0]
-    return [str(beside) if beside.is_file() else words[0], *words[1:]]
+def with_own_ray(words: Sequence[str]) -> list[str]:
+    """Return a command with the `ray` of this Python's environment, which need not be on the PATH."""
+    program = Path(sys.executable).parent / words[0]
+    return [str(program) if program.is_file() else words[0], *words[1:]]

@@ -1,4 +1,4 @@
-"""A Slurm script for one search: `launch/cluster/slurm.sbatch` with its values filled in."""
+"""Slurm script for one search: `launch/cluster/slurm.sbatch` with its values filled in."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _TIME = re.compile(r"^(\d+(:\d\d(:\d\d)?)?|\d+-\d+(:\d\d(:\d\d)?)?)$")
 
 @dataclass(frozen=True)
 class Job:
-    """What the job asks Slurm for.
+    """Resources that the job requests from Slurm.
 
     Attributes:
-        nodes: How many.
-        gpus_per_node: Of each; 0: none is asked for.
-        cpus_per_node: Of each.
-        time: As Slurm reads it, such as 12:00:00 or 2-00:00:00.
-        partition: Its queue; None: the cluster's default.
+        nodes: Number of nodes.
+        gpus_per_node: GPUs of each node; 0 requests none.
+        cpus_per_node: CPUs of each node.
+        time: Time limit in Slurm's form, such as 12:00:00 or 2-00:00:00.
+        partition: Queue of the job; None: the cluster's default.
     """
 
     nodes: int
@@ -36,15 +36,15 @@ class Job:
 
 
 def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> str:
-    """The text of a script that `sbatch` takes, for this checkout and this Python.
+    """Return a script for `sbatch`, for this checkout and this Python.
 
     Args:
-        file: A search space; it is read and checked here.
-        job: What to ask for.
-        out: The study's folder; by default `results/<name of the study>`.
+        file: Search space, which is checked here.
+        job: Resources to request.
+        out: Folder of the study; by default `results/<name of the study>`.
 
     Raises:
-        ConfigError: The space is wrong, the time is no time, or no node of the job could take one of its trials.
+        ConfigError: If the space or the time is wrong, or no node of the job could run a trial.
     """
     config = load_space(file)
     _check(config, job)
@@ -64,7 +64,7 @@ def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> s
 
 
 def _directives(text: str, job: Job, name: str) -> str:
-    """The template with the job's own lines for Slurm."""
+    """Return the template with the `#SBATCH` lines of a job."""
     values = {
         "job-name": f"groupdir-{name}",
         "nodes": job.nodes,
@@ -81,21 +81,21 @@ def _directives(text: str, job: Job, name: str) -> str:
 
 
 def _check(config: StudyConfig, job: Job) -> None:
-    """Refuses what Slurm would refuse, or what would wait for ever."""
+    """Refuse a job that Slurm would refuse, or whose trials would wait for ever."""
     mistakes = []
     if not _TIME.match(job.time):
-        text = f"--time: must be a time of Slurm such as 90, 12:00:00 or 2-00:00:00, got {job.time}"
+        text = f"--time: must be a time limit of Slurm such as 90, 12:00:00 or 2-00:00:00, got {job.time}"
         mistakes.append(Mistake("", text))
     if job.partition is not None and not re.fullmatch(r"[\w.,-]+", job.partition):
         mistakes.append(Mistake("", f"--partition: must be a name, got {job.partition!r}"))
     asked = config.search.resources
     gpus = asked.gpu.values() if isinstance(asked.gpu, dict) else [0.0 if asked.gpu == "auto" else asked.gpu]
-    for address, want, there, option in (
+    for address, requested, available, option in (
         ("search.resources.cpu", asked.cpu, job.cpus_per_node, "--cpus-per-node"),
         ("search.resources.gpu", min(gpus), job.gpus_per_node, "--gpus-per-node"),
     ):
-        if want > there:
-            text = f"must not be above what a node of the job has, {there}, got {want:g}: raise {option}, or lower it"
+        if requested > available:
+            text = f"a trial requests {requested:g}, but a node of the job has {available}: raise {option}, or lower it"
             mistakes.append(config.mistake(address, text))
     if mistakes:
         raise ConfigError(mistakes)

@@ -1,8 +1,8 @@
-"""Waits on a worker for the notice by which EC2 takes a spot machine back, and has Ray give that node up.
+"""Watcher for EC2's notice that it reclaims a spot machine; it tells Ray to drain that node.
 
-Two minutes are left then. `launch.on_ray.scheduler` lets the node's trials write checkpoints, and go on elsewhere.
-cluster.yaml starts this beside Ray on each worker, `python -m launch.cluster.spot`, and it ends with that Ray. Nothing
-here imports Ray: it is there for days, and needs a few megabytes.
+The notice comes two minutes ahead. `launch.on_ray.scheduler` then lets the trials of the node write checkpoints and
+resume elsewhere. cluster.yaml starts `python -m launch.cluster.spot` next to Ray on each worker, and it ends with that
+Ray. This module does not import Ray, because it runs for days and should need only a few megabytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from launch.on_ray import private
 
 EVERY = 5.0  # seconds between two looks, as AWS advises
-PATIENCE = 60.0  # for Ray to start
+PATIENCE = 60.0  # seconds to wait for the start of Ray
 ENDPOINT = "http://169.254.169.254"
 NOTICE = "latest/meta-data/spot/instance-action"
 RISK = "latest/meta-data/events/recommendations/rebalance"
@@ -31,10 +31,10 @@ TOKEN_SECONDS = 21600
 
 
 class Metadata:
-    """What EC2 tells a machine of itself (IMDSv2).
+    """Metadata that EC2 offers to a machine (IMDSv2).
 
     Args:
-        endpoint: By default that of AWS_EC2_METADATA_SERVICE_ENDPOINT, or EC2's own.
+        endpoint: Address of the service; by default AWS_EC2_METADATA_SERVICE_ENDPOINT, or EC2's own.
     """
 
     def __init__(self, endpoint: str | None = None) -> None:
@@ -44,17 +44,17 @@ class Metadata:
         self._token: str | None = None
 
     def get(self, path: str) -> str | None:
-        """A page; None where there is none.
+        """Return a page, or None if it does not exist.
 
         Raises:
-            OSError: It cannot be asked.
+            OSError: If the service does not answer.
         """
         try:
             return self._page(path)
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
-            self._token = None  # 401: it has expired
+            self._token = None  # 401: the token has expired
             raise
 
     def _page(self, path: str) -> str:
@@ -71,7 +71,7 @@ class Metadata:
 
 @dataclass(frozen=True)
 class RayNode:
-    """Ray on this machine, as its raylet was started: the process, Ray's name of the node, and the head's address."""
+    """Raylet on this machine: its process, Ray's id of the node, and the address of the head."""
 
     pid: int
     name: str
@@ -79,41 +79,41 @@ class RayNode:
 
     @classmethod
     def here(cls, processes: str = "/proc") -> RayNode | None:
-        """That of this user; None where no Ray runs."""
+        """Return the raylet of this user, or None if no Ray runs."""
         return next((node for folder in Path(processes).glob("[0-9]*") if (node := cls.of(folder))), None)
 
     @classmethod
     def of(cls, process: Path) -> RayNode | None:
-        """That of a process, named by its folder in /proc; None where it is no raylet of this user."""
+        """Return the raylet of a process folder in /proc, or None if the process is no raylet of this user."""
         try:
             command = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
             node = private.raylet(command) if process.stat().st_uid == os.getuid() else None
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             return None
         return None if node is None else cls(int(process.name), *node)
 
     def lives(self, processes: str = "/proc") -> bool:
-        """Whether that process is still there."""
+        """Return whether the process still runs."""
         return RayNode.of(Path(processes) / str(self.pid)) == self
 
     def give_up(self, seconds: float) -> bool:
-        """Tells the head that this node goes, so that it gets nothing new; whether the head has heard it."""
-        command = private.drain_command(self.head, self.name, "EC2 takes this spot machine back", seconds)
+        """Tell the head to send no new work to this node. Return whether the head has accepted."""
+        command = private.drain_command(self.head, self.name, "EC2 reclaims this spot machine", seconds)
         print("$", *command, flush=True)
         return subprocess.run(command, check=False).returncode == 0
 
 
 def watch(metadata: Metadata, lives: Callable[[], bool], give_up: Callable[[float], bool], every: float = EVERY) -> int:
-    """Waits for the notice, and gives the node up once.
+    """Wait for the notice, then give the node up once.
 
     Args:
-        metadata: Where the notice comes.
-        lives: Whether the node still runs: this ends with it.
-        give_up: Gives it up, with the seconds that are left; asked again where it fails.
+        metadata: Source of the notice.
+        lives: Function that returns whether the node still runs. The watcher ends with the node.
+        give_up: Function that gives the node up, with the remaining seconds. It is retried if it returns False.
         every: Seconds between two looks.
 
     Returns:
-        0, the exit code.
+        Exit code 0.
     """
     said: set[str] = set()
     given_up = False
@@ -126,35 +126,35 @@ def watch(metadata: Metadata, lives: Callable[[], bool], give_up: Callable[[floa
     while lives():
         try:
             if not given_up and (notice := metadata.get(NOTICE)):
-                say(f"EC2 takes this machine back: {notice}")
+                say(f"EC2 reclaims this machine: {notice}")
                 given_up = give_up(seconds_left(notice))
             elif metadata.get(RISK):
-                say("EC2 says that this machine is at risk of being taken back; nothing is done before it is")
+                say("EC2 warns that it may reclaim this machine; nothing is done until it does")
         except (OSError, http.client.HTTPException) as error:
-            say(f"EC2's metadata cannot be read, and are asked again: {error}")
+            say(f"EC2's metadata cannot be read, trying again: {error}")
         time.sleep(every)
     return 0
 
 
 def seconds_left(notice: str, now: float | None = None) -> float:
-    """Until the machine goes, by the notice; two minutes where that is not told.
+    """Return the seconds until the machine is reclaimed, by the notice; two minutes if it names no time.
 
     >>> seconds_left('{"action": "terminate", "time": "1970-01-01T00:10:00Z"}', now=500.0)
     100.0
     """
     try:
-        told = time.strptime(json.loads(notice)["time"], "%Y-%m-%dT%H:%M:%SZ")
+        end = time.strptime(json.loads(notice)["time"], "%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, KeyError, TypeError):
         return 120.0
-    return max(0.0, calendar.timegm(told) - (time.time() if now is None else now))
+    return max(0.0, calendar.timegm(end) - (time.time() if now is None else now))
 
 
 def main() -> int:
-    """Watches over the Ray that runs here; 1 where there is none."""
+    """Watch the Ray of this machine. Return 1 if there is none."""
     end = time.monotonic() + PATIENCE
     while (node := RayNode.here()) is None:
         if time.monotonic() > end:
-            print(f"Ray must run on this machine, but no raylet came within {PATIENCE:g} s: run `ray start` first")
+            print(f"Ray must run on this machine, but no raylet started within {PATIENCE:g} s: run `ray start` first")
             return 1
         time.sleep(1)
     print(f"watching for the notice of EC2, for Ray's node {node.name}", flush=True)

@@ -1,4 +1,4 @@
-"""Where a cluster stands, asked on its head: why trials wait, and how far its studies are."""
+"""Status of a cluster, asked on its head: why trials wait, and the progress of its studies."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from launch.on_ray.capacity import kinds, own_machines
 from launch.on_ray.slots import Request
 from launch.screen.watch import glance, standing
 
-WAIT = ("PENDING", "RESCHEDULING")  # of a placement group, which is what Tune asks for each trial
+WAIT = ("PENDING", "RESCHEDULING")  # states of a placement group, which Tune requests for each trial
 
 
 def status(results: Path, json: bool = False) -> int:
-    """Print why trials wait on the Ray that RAY_ADDRESS names, or that runs here, and where studies stand.
+    """Print why trials wait on the Ray at RAY_ADDRESS, or on this machine, and the progress of studies.
 
     Args:
-        results: Folder of the studies; those of benchmarks are one level below.
-        json: Print JSON.
+        results: Folder of the studies; those of benchmarks are in its subfolders.
+        json: Whether to print JSON.
 
     Returns:
-        The exit code: 0, 2 where a study could not be read (the others are shown).
+        The exit code: 0, or 2 if a study could not be read (the others are shown).
     """
     if json:
         return _print_json(results)
     for line in _waiting():
         print(line)
-    found, code = studies(results), 0
-    if not found:
+    folders, code = studies(results), 0
+    if not folders:
         print(f"no study in {results} yet")
-    for folder in found:
+    for folder in folders:
         try:
             glance([folder])
         except DataError as error:
@@ -59,7 +59,7 @@ def _print_json(results: Path) -> int:
 
 
 def studies(results: Path) -> list[Path]:
-    """The folders of studies, those of tables included; not those that are being made."""
+    """Return the folders of studies, including those of benchmarks, except folders that are being created."""
     paths = [*results.glob(f"*/{EVENT_LOG}"), *results.glob(f"*/*/{EVENT_LOG}")]
     return sorted(path.parent for path in paths if not path.parent.name.startswith("."))
 
@@ -67,28 +67,28 @@ def studies(results: Path) -> list[Path]:
 def explain(
     groups: Iterable[Mapping[str, Any]], nodes: list[NodeReport], may_come: list[dict[str, float]], expected: int
 ) -> list[str]:
-    """Why trials wait, in words; nothing where none does.
+    """Return the reasons why trials wait, in words; an empty list if none waits.
 
     Args:
         groups: Ray's placement groups.
-        nodes: Those that are there.
-        may_come: What one node has of each kind that the autoscaler may add.
-        expected: How many machines of one's own there are, the head included; 0 for those of a cloud.
+        nodes: Nodes that have joined.
+        may_come: Resources of one node of each kind that the autoscaler may add.
+        expected: Number of machines in the cluster file, including the head; 0 for a cloud.
     """
     asked = [bundle for group in groups if group["state"] in WAIT for bundle in group["bundles"].values()]
     waiting = Counter(map(Request.of, asked))
-    found = []
+    reasons = []
     for request, count in sorted(waiting.items(), key=str):
         need = Need([request], data_on_nodes=False, storage="", may_come=may_come)
-        found += [f"{count} trial{'' if count == 1 else 's'} waiting: {finding}" for finding in pending(nodes, need)]
-    if found and len(nodes) < expected:
-        text = f"{len(nodes)} of {expected} machines are there, and the others could take trials"
-        found.append(str(Finding("cluster", text, "turn them on; Ray is started on them within minutes", fatal=False)))
-    return found
+        reasons += [f"{count} trial{'' if count == 1 else 's'} waiting: {finding}" for finding in pending(nodes, need)]
+    if reasons and len(nodes) < expected:
+        text = f"{len(nodes)} of {expected} machines have joined, and the others could run trials"
+        reasons.append(str(Finding("cluster", text, "turn them on; Ray starts on them within minutes", fatal=False)))
+    return reasons
 
 
 def _waiting() -> list[str]:
-    """Why trials wait on the Ray that runs."""
+    """Return the reasons why trials wait on the running Ray."""
     import ray
     from ray.util import placement_group_table
 
@@ -99,10 +99,10 @@ def _waiting() -> list[str]:
         return ["no Ray runs here"]
     try:
         free = private.free_resources()
-        there = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
         nodes = [
             NodeReport(node["NodeID"], node["NodeManagerAddress"], node["Resources"], free.get(node["NodeID"], {}))
-            for node in there
+            for node in alive
         ]
         workers = own_machines()
         return explain(placement_group_table().values(), nodes, kinds(), 1 + len(workers) if workers else 0)

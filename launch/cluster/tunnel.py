@@ -1,4 +1,4 @@
-"""The way to the cluster's job server, which listens on the head alone."""
+"""Tunnel to the job server of a cluster, which listens only on the head."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from types import TracebackType
 from groupdir.command_line.next_command import next_command
 from groupdir.errors import DataError
 from launch.cluster.cluster_file import ClusterFile
-from launch.cluster.shell import found, show
+from launch.cluster.shell import show, with_own_ray
 
 JOB_SERVER = 8265
 
 
 class Tunnel:
-    """A port of this machine that leads to the job server, for as long as the context lasts.
+    """Context in which a port of this machine leads to the job server of a cluster.
 
     Args:
-        cluster: Whose.
-        seconds: How long to wait for it.
+        cluster: File of the cluster.
+        seconds: Longest time to wait for the job server.
     """
 
     def __init__(self, cluster: ClusterFile, seconds: float = 60) -> None:
@@ -33,30 +33,30 @@ class Tunnel:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> str:
-        """Opens it.
+        """Open the tunnel.
 
         Returns:
-            The server's address from here.
+            Address of the job server on this machine.
 
         Raises:
-            DataError: Nobody answers.
+            DataError: If the job server does not answer.
         """
         port = free_port()
         words = ["ray", "dashboard", str(self._cluster.path), "--port", str(port), "--remote-port", str(JOB_SERVER)]
         show(words)
-        with tempfile.TemporaryFile() as said:
+        with tempfile.TemporaryFile() as output:
             self._process = subprocess.Popen(
-                found(words), stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+                with_own_ray(words), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
             address = f"http://127.0.0.1:{port}"
             deadline = time.monotonic() + self._seconds
             while not answers(address):
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     self._close()
-                    said.seek(0)
-                    last = said.read().decode(errors="replace").strip().splitlines()[-3:]
+                    output.seek(0)
+                    last = output.read().decode(errors="replace").strip().splitlines()[-3:]
                     raise DataError(
-                        f"{self._cluster.path}: the head's job server must answer, but does not: is the cluster up? "
+                        f"{self._cluster.path}: the job server on the head does not answer: is the cluster up? "
                         f"See `{next_command('status', '--cluster', self._cluster.path)}`\n" + "\n".join(last)
                     )
                 time.sleep(0.2)
@@ -66,7 +66,7 @@ class Tunnel:
         self._close()
 
     def _close(self) -> None:
-        """Ends Ray's command, and the SSH below it."""
+        """End Ray's command and its SSH process."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
@@ -74,7 +74,7 @@ class Tunnel:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -82,7 +82,7 @@ def free_port() -> int:
 
 
 def answers(address: str) -> bool:
-    """Whether a job server is there."""
+    """Return whether a job server answers at an address."""
     import requests
 
     try:

@@ -1,4 +1,4 @@
-"""Asks every node of the cluster what it is and what it can reach, and says what must be mended before a search."""
+"""Examination of every node before a search: what it has, what it can reach, and what must be fixed."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from launch.on_ray.capacity import coming, kinds, own_machines
 from launch.on_ray.slots import alive_nodes, requests
 
 ANSWER = 300.0
-"""Seconds in which a node must answer: it imports torch, and looks at every file of the data."""
+"""Seconds in which a node must answer: it imports torch and looks at every file of the data."""
 ARRIVAL = 90.0
-"""Seconds in which one's own machines join a head that has just started."""
+"""Seconds to wait for the machines of a cluster file to join a head that has just started."""
 
 
 def doctor(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
-    """Examines the cluster that RAY_ADDRESS names, or this machine, for a search space.
+    """Examine the cluster at RAY_ADDRESS, or this machine, for a search space.
 
     Args:
         file: A search space.
-        overrides: `address=value` texts, as of `--set`.
-        out: The study's folder, as of `search`.
+        overrides: `address=value` texts, as for `--set`.
+        out: Folder of the study, as for `search`.
 
     Returns:
-        The exit code: 0, 1 where something must be mended.
+        The exit code: 0, or 1 if something must be fixed.
     """
     config = load_space(file, overrides)
     folder = results_folder(config.name, out)
@@ -52,12 +52,13 @@ def doctor(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
 
 
 def refuse_sick(config: StudyConfig, folder: Path) -> None:
-    """Refuses to search on a cluster on which it would fail; one machine that stays alone is not asked.
+    """Refuse to search on a cluster where the search would fail. A single machine is not examined.
 
-    A cluster begins as a head alone: one's own machines are waited for, those of a cloud come when trials do.
+    A cluster begins with its head alone. Machines of a cluster file are awaited; those of a cloud join once there are
+    trials.
 
     Raises:
-        DataError: With every finding that is fatal.
+        DataError: If there are fatal findings.
     """
     if not os.environ.get("RAY_ADDRESS"):
         return
@@ -69,31 +70,31 @@ def refuse_sick(config: StudyConfig, folder: Path) -> None:
     health.show()
     if health.fatal:
         raise DataError(
-            f"{config.file or config.name}: the cluster must be able to run it, got the errors above: mend them, or "
-            "give --skip-doctor"
+            f"{config.file or config.name}: the cluster cannot run this search because of the errors above: fix them, "
+            "or give --skip-doctor"
         )
 
 
 @dataclass(frozen=True)
 class Health:
-    """What an examination found."""
+    """Result of an examination."""
 
     reports: Sequence[NodeReport]
     findings: Sequence[Finding]
 
     @property
     def fatal(self) -> bool:
-        """Whether a search must not start."""
+        """Whether a finding forbids a search."""
         return any(finding.fatal for finding in self.findings)
 
     def show(self) -> None:
-        """Prints a row for each node, and what is wrong."""
+        """Print a row for each node, then all findings."""
         titles = ("node", "groupdir", "python", "torch (cuda, driver)", "gpus", "data", "free disk", "clock")
         table = Table(*titles)
         for report in self.reports:
             table.add_row(*_row(report))
-        shown = Console()
-        (shown if shown.is_terminal else Console(width=200)).print(table)
+        console = Console()
+        (console if console.is_terminal else Console(width=200)).print(table)
         for finding in self.findings:
             print(finding)
         if not self.findings:
@@ -102,7 +103,7 @@ class Health:
 
 
 def examine(config: StudyConfig, folder: Path) -> Health:
-    """Asks all nodes of the cluster that this process is connected to."""
+    """Examine all nodes of the cluster that this process is connected to."""
     trial = config.space.build(next(iter(config.space.corners())))
     storage = Place.at(config.search.storage_path or folder.absolute().parent)
     meeting = str(storage / f".doctor-{uuid.uuid4().hex[:8]}")
@@ -120,7 +121,7 @@ def examine(config: StudyConfig, folder: Path) -> Health:
 
 
 def _to_come(storage: Place) -> tuple[Sequence[dict[str, float]], Sequence[str], bool]:
-    """Of `Need`: what may come, who has not, and whether a cloud's nodes would come to a folder that is not theirs."""
+    """Return `may_come`, `missing` and `private` of `Need`."""
     if not os.environ.get("RAY_ADDRESS"):
         return (), (), False
     own = own_machines()
@@ -129,7 +130,7 @@ def _to_come(storage: Place) -> tuple[Sequence[dict[str, float]], Sequence[str],
 
 
 def await_machines(listed: Sequence[str], patience: float = ARRIVAL) -> None:
-    """Waits for one's own machines, and says so; once in a process for those that do not come."""
+    """Wait for the machines of a cluster file and say so. Machines that did not join are awaited once per process."""
     expected = [name for name in missing(listed) if name not in _gone]
     if not expected:
         return
@@ -140,13 +141,13 @@ def await_machines(listed: Sequence[str], patience: float = ARRIVAL) -> None:
     _gone.update(missing(listed))
 
 
-_gone: set[str] = set()  # a table has many searches, which need not all wait
+_gone: set[str] = set()  # machines that did not join; a benchmark has many searches, which need not all wait
 
 
 def missing(listed: Sequence[str]) -> list[str]:
-    """Which of one's own machines Ray does not have."""
-    there = {str(node["NodeManagerAddress"]) for node in _alive()}
-    return [name for name in listed if name not in there and _address(name) not in there]
+    """Return the machines of a cluster file that have not joined Ray."""
+    joined = {str(node["NodeManagerAddress"]) for node in _alive()}
+    return [name for name in listed if name not in joined and _address(name) not in joined]
 
 
 def _address(name: str) -> str:
@@ -159,20 +160,20 @@ def _address(name: str) -> str:
 def _alive() -> list[dict[str, Any]]:
     import ray
 
-    found = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    return sorted(found, key=lambda node: str(node["NodeManagerAddress"]))
+    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return sorted(nodes, key=lambda node: str(node["NodeManagerAddress"]))
 
 
 def _ask(trial: dict[str, Any], meeting: str) -> list[NodeReport]:
-    """The reports of all nodes: each is asked for all of itself, then whom it met, then the time."""
+    """Return the reports of all nodes: each runs the probe, then looks for the others' files, then tells its time."""
     nodes = _alive()
     names = [str(node["NodeID"]) for node in nodes]
     folders = {str(node["NodeID"]): private.session_folder(node) for node in nodes}
     said = _on_each(names, probe.probe, lambda name: (trial, meeting, name, folders[name]))
-    there = [name for name in names if not isinstance(said[name], str)]
-    wrote = [name for name in there if not said[name]["storage"]]
-    met = _on_each(there, probe.meet, lambda name: (meeting, wrote))
-    _on_each(there, probe.part, lambda name: (meeting,))
+    answered = [name for name in names if not isinstance(said[name], str)]
+    wrote = [name for name in answered if not said[name]["storage"]]
+    met = _on_each(answered, probe.meet, lambda name: (meeting, wrote))
+    _on_each(answered, probe.part, lambda name: (meeting,))
     free = private.free_resources()
     reports = []
     for node, name in zip(nodes, names, strict=True):
@@ -189,44 +190,48 @@ def _ask(trial: dict[str, Any], meeting: str) -> list[NodeReport]:
 def _on_each(
     nodes: Sequence[str], function: Callable[..., Any], arguments: Callable[[str], tuple[Any, ...]]
 ) -> dict[str, Any]:
-    """What a function gives on each node, run there once with no CPU of its own; a text where it could not run."""
+    """Run a function once on each node, without reserving a CPU.
+
+    Returns:
+        Node -> the result, or a text that says why the function could not run.
+    """
     import ray
     from ray.exceptions import RayError, RayTaskError
 
     refs = {_task(node, function).remote(*arguments(node)): node for node in nodes}
     done, late = ray.wait(list(refs), num_returns=len(refs), timeout=ANSWER) if refs else ([], [])
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for ref in late:
         ray.cancel(ref, force=True)
-        found[refs[ref]] = f"it did not answer within {ANSWER:g} s"
+        results[refs[ref]] = f"the node did not answer within {ANSWER:g} s"
     for ref in done:
         try:
-            found[refs[ref]] = ray.get(ref)
-        except (RayTaskError, ImportError, AttributeError) as error:  # its groupdir may lack the function
-            found[refs[ref]] = f"it cannot run the driver's groupdir: {_last_line(error)}"
+            results[refs[ref]] = ray.get(ref)
+        except (RayTaskError, ImportError, AttributeError) as error:  # the groupdir there may lack the function
+            results[refs[ref]] = f"the node cannot run the driver's groupdir: {_last_line(error)}"
         except RayError as error:
-            found[refs[ref]] = f"it takes no task: {_last_line(error)}"
-    return found
+            results[refs[ref]] = f"the node accepts no task: {_last_line(error)}"
+    return results
 
 
 def _task(node: str, function: Callable[..., Any]) -> Any:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+    on_node = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(function).options(num_cpus=0, max_retries=0, scheduling_strategy=on_node)
 
 
 def _skew(node: str) -> float:
-    """Seconds that a node's clock is surely ahead: what is left of the difference after the time that asking took."""
-    found = []
+    """Return the seconds by which a node's clock is certainly ahead: the difference less the time of the question."""
+    skews = []
     for _ in range(2):  # the first may wait for a process to start
         before = time.time()
         answer = _on_each([node], probe.clock, lambda _: ())[node]
         after = time.time()
         if not isinstance(answer, str):
-            found.append(max(0.0, answer - after) + min(0.0, answer - before))
-    return min(found, key=abs, default=0.0)
+            skews.append(max(0.0, answer - after) + min(0.0, answer - before))
+    return min(skews, key=abs, default=0.0)
 
 
 def _last_line(error: Exception) -> str:

@@ -159,7 +159,7 @@ def test_a_full_disk_on_one_node(hosts: Hosts) -> None:
 def test_no_gpu_where_one_is_asked_for(hosts: Hosts) -> None:
     (line,) = errors(doctor(hosts, "search.resources.gpu=1"))
     assert line.startswith(
-        "error: cluster: a trial asks for 1 CPU and 1 GPU, which no node has (head (198.18.0.10): 1 CPU"
+        "error: cluster: a trial requests 1 CPU and 1 GPU, which no node has (head (198.18.0.10): 1 CPU"
     )
     assert "PENDING for ever" in line
 

@@ -90,7 +90,7 @@ def test_trials_leave_a_spot_machine_before_it_goes(hosts: Hosts, tmp_path: Path
     assert watchers(hosts), "it must watch until Ray ends"
     left = lambda: [line for line in hosts.processes("w1") if "/raylet" in line] + watchers(hosts)  # noqa: E731
     wait_for("Ray ends there, and the watcher with it", lambda: not left(), 60, said)
-    assert "EC2 takes this machine back" in told.read_text()
+    assert "EC2 reclaims this machine" in told.read_text()
     hosts.kill("w1")
     wait_for("the search ends", lambda: search.poll() is not None, 240, said)
     assert search.returncode == 0, log.read_text()

@@ -98,10 +98,10 @@ def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
         run_benchmark(file, out=out, only=["groups=2,group_loss=sot"])
     assert not out.exists()
     out.mkdir()
-    with pytest.raises(ConfigError, match="is there and is no benchmark"):
+    with pytest.raises(ConfigError, match="exists and is no benchmark"):
         run_benchmark(file, out=out)
     (out / "benchmark.yaml").write_text("name: another\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"holds another benchmark\.yaml, and nothing is written over"):
+    with pytest.raises(ConfigError, match=r"holds another benchmark\.yaml, and nothing is overwritten"):
         run_benchmark(file, out=out)
 
 

@@ -115,7 +115,7 @@ def test_killed_and_resumed_nothing_is_lost_and_trials_go_on_from_s3(
     fetched = kept_checkpoint(folder, best, place)
     assert fetched is not None
     assert fetched.stat().st_size > 1000
-    with pytest.raises(ConfigError, match=r"search.storage_path: s3://.* exists already, of another study"):
+    with pytest.raises(ConfigError, match=r"search.storage_path: s3://.* belongs to another study already"):
         refuse_taken(load_space(space))
 
 
@@ -129,7 +129,7 @@ def test_a_storage_that_cannot_be_written_is_refused_before_the_study(server: S3
         check=False,
     )
     assert run.returncode == 2
-    assert "search.storage_path: must be a storage that can be written to, got s3://no-such-bucket/x" in run.stderr
+    assert "search.storage_path: must be a writable storage, got s3://no-such-bucket/x" in run.stderr
     assert "Traceback" not in run.stderr
     assert not (results / "tiny").exists()
 
@@ -149,7 +149,7 @@ def test_a_folder_that_is_gone_is_brought_back_from_s3(server: S3, results: Path
     words = command("resume", str(place))
     run = subprocess.run(words, cwd=results.parent, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "made results/tiny from the copy in its storage" in run.stdout
+    assert "rebuilt results/tiny from the copy in its storage" in run.stdout
     check_bucket(place, check_whole(folder))
     refused = subprocess.run(words, cwd=results.parent, env=env, capture_output=True, text=True, check=False)
     assert refused.returncode == 2

@@ -32,7 +32,7 @@ def test_the_files_of_the_checkout_are_right(name: str) -> None:
         (FILES[0], "cluster_name: groupdir", "cluster_name:", "cluster_name: must be a text, got None"),
         (FILES[0], "\nmax_workers: 4", "\nmax_workers: four", r":\d+: max_workers: must be a whole number, got 'four'"),
         (FILES[0], "head_node_type: head", "head_node_type: haed", "head_node_type: .*must be one of"),
-        (FILES[0], "    priority: 1\n    resources: {}\n", "", "available_node_types.gpu.resources: must be there"),
+        (FILES[0], "    priority: 1\n    resources: {}\n", "", "available_node_types.gpu.resources: is missing"),
         (FILES[0], "  gpu:\n", "  gpu:\n    InstanceType: x\n", "available_node_types.gpu.InstanceType: unknown field"),
         (
             FILES[0],
@@ -40,11 +40,11 @@ def test_the_files_of_the_checkout_are_right(name: str) -> None:
             "min_workers: 9\n    max_workers: 9",
             "max_workers: .*smaller",
         ),
-        (FILES[0], "  type: aws", "  kind: aws", "provider.type: must say"),
-        (FILES[1], "  head_ip: 192.168.0.10\n", "", "provider.head_ip: must be the address"),
+        (FILES[0], "  type: aws", "  kind: aws", "provider.type: must name"),
+        (FILES[1], "  head_ip: 192.168.0.10\n", "", "provider.head_ip: is missing: must be the address"),
         (FILES[1], "worker_ips: [192.168.0.11, 192.168.0.12]", "worker_ips: 7", "provider.worker_ips: must be a list"),
         (FILES[1], "  ssh_user: me", "  ssh_usr: me", "auth.ssh_usr: unknown field: did you mean 'ssh_user'"),
-        (FILES[1], "\nupscaling_speed: 100.0", "\nhead_node: {}", "head_node: is not for machines of one's own"),
+        (FILES[1], "\nupscaling_speed: 100.0", "\nhead_node: {}", "head_node: is not allowed for machines of your own"),
         (
             FILES[1],
             ": search_spaces",

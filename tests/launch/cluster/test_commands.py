@@ -47,7 +47,7 @@ def test_a_row_of_a_table_needs_them_too() -> None:
 
 def test_a_file_outside_of_what_is_sent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert within_checkout(Path(SPACE).absolute()) == Path(SPACE)
-    with pytest.raises(ConfigError, match="copy it into search_spaces"):
+    with pytest.raises(ConfigError, match="copy the file into search_spaces"):
         within_checkout(tmp_path / "space.yaml")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="must be the checkout"):
@@ -159,7 +159,7 @@ def test_a_table_is_gone_on_with_by_its_search(
     with pytest.raises(DataError, match=re.escape("Continue with: " + again)):
         search(CLUSTER, Path(TABLE1), ["search.storage_path=/mnt/shared"], here)
     assert sent == [([*words, "--out", "~/groupdir/results/table1_digits"], again)]
-    with pytest.raises(ConfigError, match="is a benchmark: continue with `groupdir search`"):
+    with pytest.raises(ConfigError, match="is a benchmark: continue it by the same `groupdir search`"):
         commands.resume(CLUSTER, str(here))
     (here / "benchmark.yaml").unlink()
     with pytest.raises(ConfigError, match="exists already"):
@@ -182,7 +182,7 @@ def test_attach_knows_what_goes_on_with_a_table(
 
 def test_a_search_that_nobody_knows(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
     knows(job("digits-1", "SUCCEEDED"))
-    with pytest.raises(DataError, match="but it knows digits; where the head was started anew: groupdir"):
+    with pytest.raises(DataError, match="which knows digits. If the head was restarted: groupdir"):
         commands.attach(CLUSTER, "faces", tmp_path / "faces")
 
 
@@ -218,7 +218,7 @@ def test_a_search_that_was_refused_leaves_nothing_in_the_way_of_the_next(
     here = tmp_path / "digits"
     assert commands.attach(CLUSTER, "digits", here) == 2
     assert not here.exists()
-    assert "a search that was refused has no results" in capsys.readouterr().err
+    assert "A refused search has none" in capsys.readouterr().err
     here.mkdir()
     (here / "study.sqlite").touch()
     assert commands.attach(CLUSTER, "digits", here) == 2
@@ -258,7 +258,7 @@ def test_a_worker_that_down_does_not_reach_is_named(
     knows()
     monkeypatch.setattr(commands, "run", lambda words: 255 if "me@192.168.0.12" in words else 0)
     assert commands.down(CLUSTER) == 1
-    assert "not ended, or not reached: me@192.168.0.12:" in capsys.readouterr().err
+    assert "not stopped or not reached: me@192.168.0.12:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("line", [STOP, "echo \"a $HOME\" '$HOME' `id -u` \\$x"])
@@ -300,7 +300,7 @@ def test_after_a_table_that_ended_early_the_log_goes_on(capsys: pytest.CaptureFi
     with pytest.raises(StudyBegins):
         screen.take(BEGIN)
     screen.after_table(255)
-    assert "the table ended early (exit code 255)" in capsys.readouterr().out
+    assert "the live table ended early (exit code 255)" in capsys.readouterr().out
     screen.take("trial 0 stopped\n", more=True)
     screen.take("trial 1 st", more=False)
     assert capsys.readouterr().out == "trial 0 stopped\ntrial 1 st"

@@ -99,7 +99,7 @@ def test_what_was_written_before_the_connection_is_told_from_what_comes(monkeypa
 def test_a_head_that_was_started_anew_ends_it(follow) -> None:  # type: ignore[no-untyped-def]
     server = Server([])
     server.known = False
-    with pytest.raises(UnknownJob, match="was the head started anew"):
+    with pytest.raises(UnknownJob, match="was the head restarted"):
         follow(server)
 
 

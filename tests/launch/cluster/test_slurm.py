@@ -75,11 +75,11 @@ def test_times_of_slurm_are_taken(root: Path, time: str) -> None:
 @pytest.mark.parametrize(
     ("job", "message"),
     [
-        (Job(1, 0, 8, "12h"), "--time: must be a time of Slurm"),
+        (Job(1, 0, 8, "12h"), "--time: must be a time limit of Slurm"),
         (Job(1, 0, 8, "1:2:3"), "--time: must be"),
         (Job(1, 0, 8, "10", "a b"), "--partition: must be a name"),
-        (Job(1, 0, 1, "10"), "search.resources.cpu: must not be above what a node of the job has, 1, got 2"),
-        (Job(1, 1, 8, "10"), "search.resources.gpu: must not be above what a node of the job has, 1, got 2"),
+        (Job(1, 0, 1, "10"), "search.resources.cpu: a trial requests 2, but a node of the job has 1"),
+        (Job(1, 1, 8, "10"), "search.resources.gpu: a trial requests 2, but a node of the job has 1"),
     ],
 )
 def test_what_slurm_would_refuse_is_refused(root: Path, tmp_path: Path, job: Job, message: str) -> None:

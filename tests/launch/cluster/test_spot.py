@@ -100,7 +100,7 @@ def test_a_notice_gives_the_node_up_once_with_the_seconds_that_are_left(
     watch(Metadata(ec2.endpoint), lambda: next(life), give_up, every=0.01)
     assert len(given_up) == 2
     assert 100 < given_up[0] <= 120
-    assert capsys.readouterr().out.count("EC2 takes this machine back") == 1
+    assert capsys.readouterr().out.count("EC2 reclaims this machine") == 1
 
 
 def test_a_machine_at_risk_is_only_told_of(ec2: EC2, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_a_machine_at_risk_is_only_told_of(ec2: EC2, capsys: pytest.CaptureFixtu
     life, given_up = looks(3), list[float]()
     watch(Metadata(ec2.endpoint), lambda: next(life), lambda left: bool(given_up.append(left)), every=0.01)
     assert not given_up
-    assert capsys.readouterr().out.count("at risk of being taken back") == 1
+    assert capsys.readouterr().out.count("may reclaim this machine") == 1
 
 
 def test_a_token_that_has_expired_is_asked_for_again(ec2: EC2) -> None:

@@ -32,7 +32,7 @@ def group(state: str, **asked: float) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("asked", "may_come", "text"),
     [
-        ({"CPU": 64.0}, [], "error: cluster: a trial asks for 64 CPUs and 0 GPUs, which no node has (10.0.0.1: 8 CPUs"),
+        ({"CPU": 64.0}, [], "error: cluster: a trial requests 64 CPUs and 0 GPUs, which no node has (10.0.0.1: 8 CPUs"),
         ({"CPU": 64.0}, [], "PENDING for ever: lower search.resources, add nodes, or start Ray with more"),
         ({"CPU": 64.0}, [{"CPU": 96.0}], "which no node has yet, and is PENDING until the autoscaler has added one"),
         ({"CPU": 4.0, "GPU": 1.0}, [], "which no node has free (10.0.0.1: 4 CPUs and 0 GPUs), and is PENDING until"),
@@ -51,7 +51,7 @@ def test_nothing_is_said_where_none_waits_or_one_is_about_to_begin() -> None:
 
 def test_machines_that_are_off_are_named() -> None:
     _, line = explain([group("PENDING", CPU=64)], ALL_BUSY, [{}], 3)
-    assert "1 of 3 machines are there, and the others could take trials: turn them on" in line
+    assert "1 of 3 machines have joined, and the others could run trials: turn them on" in line
 
 
 def test_studies_of_tables_are_among_them(
@@ -97,5 +97,5 @@ print(*_waiting(), sep="\\n")
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env, timeout=120
     )
     assert run.returncode == 0, run.stderr
-    assert "1 trial waiting: note: cluster: a trial asks for 1 CPU and 0 GPUs, which no node has free" in run.stdout
-    assert "1 trial waiting: error: cluster: a trial asks for 64 CPUs and 0 GPUs, which no node has (" in run.stdout
+    assert "1 trial waiting: note: cluster: a trial requests 1 CPU and 0 GPUs, which no node has free" in run.stdout
+    assert "1 trial waiting: error: cluster: a trial requests 64 CPUs and 0 GPUs, which no node has (" in run.stdout

@@ -103,8 +103,8 @@ FATAL = [
     (another_version_and_code, "got 0.0.9 with code c2"),
     (another_python, "Python must be the driver's, 3.11.9, got 3.12.1"),
     (another_torch, "torch must be the driver's, 2.11.0, got 2.10.0"),
-    (old_driver, "the NVIDIA driver must serve CUDA 12.8, for which torch is built, got CUDA 11.8"),
-    (hidden_gpu, "torch must be able to use the 1 GPUs, got 0 (forward compatibility was attempted)"),
+    (old_driver, "the NVIDIA driver must support CUDA 12.8, for which torch is built, got CUDA 11.8"),
+    (hidden_gpu, "torch must be able to use all 1 GPUs, got 0 (forward compatibility was attempted)"),
     (torch_without_cuda, "install a torch for CUDA"),
     (missing_data, "the data cannot be read: data.root: no such folder"),
     (other_data, "must be the driver's, 1,000 train and 200 val samples with digest d1, got 999 train"),
@@ -128,7 +128,7 @@ def test_a_driver_that_fails_is_told_of_beside_what_ray_believes() -> None:
     said = copy.deepcopy(SAID)
     broken_driver(said)
     texts = [finding.text for finding in judged(said)]
-    assert texts == ["nvidia-smi fails: NVIDIA-SMI has failed", "Ray gives out 1 GPUs, and 0 are there"]
+    assert texts == ["nvidia-smi fails: NVIDIA-SMI has failed", "Ray offers 1 GPUs, but the node has 0"]
 
 
 def test_a_driver_that_fails_where_ray_knows_no_gpu_is_a_note() -> None:
@@ -151,7 +151,7 @@ def test_data_that_the_driver_sends_need_not_be_there() -> None:
     missing_data(said)
     (finding,) = judged(said, Need([Request(4, 1)], data_on_nodes=False, storage="/mnt"))
     assert not finding.fatal
-    assert "trials are sent the driver's" in finding.todo
+    assert "trials get the driver's data" in finding.todo
 
 
 def test_data_that_the_driver_itself_cannot_read() -> None:
@@ -170,8 +170,8 @@ def test_a_skewed_clock(skew: float, text: str) -> None:
 def test_storage_that_is_not_shared_is_found_by_those_that_do_not_see_it() -> None:
     reports = [node("w1", SAID, met={"names": ["w1"]}), node("w2", SAID, met={"names": ["w2"]})]
     first, second = judge(reports, HERE, NEED)
-    assert "must be the same folder on all nodes, but what w2 (10.0.0.2) wrote is not there" in first.text
-    assert "what w1 (10.0.0.1) wrote is not there" in second.text
+    assert "must be the same folder on all nodes, but lacks the file that w2 (10.0.0.2) wrote" in first.text
+    assert "lacks the file that w1 (10.0.0.1) wrote" in second.text
     assert "s3://" in first.todo
 
 
@@ -179,7 +179,7 @@ def test_of_many_nodes_that_share_nothing_a_few_are_named() -> None:
     reports = [node(f"w{number}", SAID, met={"names": [f"w{number}"]}) for number in range(1, 9)]
     found = judge(reports, HERE, NEED)
     assert len(found) == 8
-    assert "and 4 more wrote is not there" in found[0].text
+    assert "and 4 more wrote" in found[0].text
 
 
 def test_storage_that_cannot_be_read_back() -> None:
@@ -196,7 +196,7 @@ def test_a_node_that_cannot_answer_is_an_error_and_the_others_are_judged() -> No
 
 def test_a_trial_that_no_node_can_take() -> None:
     (finding,) = judged(need=Need([Request(4, 2)], data_on_nodes=True, storage="/mnt"))
-    assert "asks for 4 CPUs and 2 GPUs, which no node has (w1 (10.0.0.1): 8 CPUs and 1 GPU" in finding.text
+    assert "requests 4 CPUs and 2 GPUs, which no node has (w1 (10.0.0.1): 8 CPUs and 1 GPU" in finding.text
     assert "PENDING for ever" in finding.text
 
 
@@ -227,13 +227,13 @@ def test_a_trial_that_must_wait_for_others_is_a_note() -> None:
     busy = [node("w1", SAID, free={"CPU": 8.0}), node("w2", SAID, free={"CPU": 8.0})]
     (finding,) = judge(busy, HERE, NEED)
     assert not finding.fatal
-    assert "PENDING until others end" in finding.text
+    assert "PENDING until other trials end" in finding.text
 
 
 def test_a_trial_that_waits_for_others_or_for_a_node() -> None:
     busy = [node("w1", SAID, free={"CPU": 8.0}), node("w2", SAID, free={"CPU": 8.0})]
     (finding,) = judge(busy, HERE, Need([Request(4, 1)], data_on_nodes=True, storage="/mnt", may_come=[HAS]))
-    assert "PENDING until others end or the autoscaler has added one" in finding.text
+    assert "PENDING until other trials end or the autoscaler has added one" in finding.text
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_what_is_only_worth_a_note(change: dict[str, Any], text: str) -> None:
 def test_gpus_that_ray_was_not_told_of_are_a_note() -> None:
     (finding,) = judged(resources={"CPU": 8.0}, free={"CPU": 8.0})
     assert not finding.fatal
-    assert "Ray must give out the 1 GPUs that are there, got 0" in finding.text
+    assert "Ray must offer all 1 GPUs of the node, got 0" in finding.text
 
 
 PRIVATE = Need([Request(4, 1)], data_on_nodes=True, storage="/home/me/results", private=True)
@@ -261,7 +261,7 @@ PRIVATE = Need([Request(4, 1)], data_on_nodes=True, storage="/home/me/results", 
 def test_a_head_alone_whose_workers_could_not_write_where_it_does() -> None:
     (finding,) = judge([node("w1", SAID, met={"names": ["w1"]})], HERE, PRIVATE)
     assert finding.fatal
-    assert "search.storage_path must be where workers that are still to come can write" in finding.text
+    assert "search.storage_path must be a place where workers that join later can write" in finding.text
     assert "/home/me/results" in finding.text
     assert "s3://" in finding.todo
     assert "--skip-doctor" in finding.todo
@@ -276,4 +276,4 @@ def test_machines_that_did_not_come_are_named() -> None:
         need=Need([Request(4, 1)], data_on_nodes=True, storage="/mnt", missing=["10.0.0.3", "10.0.0.4"])
     )
     assert not finding.fatal
-    assert "10.0.0.3, 10.0.0.4 of its machines did not come" in finding.text
+    assert "10.0.0.3, 10.0.0.4 did not join" in finding.text

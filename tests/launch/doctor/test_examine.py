@@ -71,13 +71,13 @@ def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Head]:
 def test_a_machine_that_stays_alone_is_not_asked(head: Head, config: StudyConfig) -> None:
     doctor.refuse_sick(config, head.folder / "small")
     head.joins = [["10.0.0.1", "10.0.0.2"]]
-    with pytest.raises(DataError, match="got the errors above"):
+    with pytest.raises(DataError, match="cannot run this search because of the errors above"):
         doctor.refuse_sick(config, head.folder / "small")
 
 
 def test_a_head_whose_workers_a_cloud_will_send_is_asked(head: Head, config: StudyConfig) -> None:
     head.of(AWS)
-    with pytest.raises(DataError, match="got the errors above"):
+    with pytest.raises(DataError, match="cannot run this search because of the errors above"):
         doctor.refuse_sick(config, head.folder / "small")
     assert head.now == 0, "nobody comes before there are trials"
 

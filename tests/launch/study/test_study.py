@@ -240,7 +240,7 @@ def test_a_shared_folder_of_another_study_is_refused(results: Path, tmp_path: Pa
     refuse_taken(config)
     first = Study.create(results / "first", config)
     Path(str(first.storage)).mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"search.storage_path: .*small exists already, of another study"):
+    with pytest.raises(ConfigError, match=r"search.storage_path: .*small belongs to another study already"):
         refuse_taken(config)
     first.close()
 
