@@ -120,7 +120,8 @@ def test_the_metrics_of_a_search_have_addresses() -> None:
 def test_the_schema_lists_the_metrics() -> None:
     definitions = build_schema()["$defs"]
     names = search_metrics()
-    assert definitions["SchedulerConfig"]["properties"]["metric"]["enum"] == names
+    for scheduler in ("ParetoHalvingConfig", "ASHAConfig", "NoStoppingConfig"):
+        assert definitions[scheduler]["properties"]["metric"]["enum"] == names
     assert definitions["BenchmarkConfig"]["properties"]["select"]["enum"] == names
     search = definitions["SearchConfig"]["properties"]
     assert search["constraints"]["propertyNames"]["enum"] == names
