@@ -61,7 +61,7 @@ def build_schema() -> dict[str, Any]:
     }
     for kind, name in DEFAULT_NAMES.items():
         options = definitions[classes[kind, name].__name__]
-        options["required"] = [key for key in options["required"] if key != Plugin(kind).key]
+        options["required"] = [key for key in options.get("required", []) if key != Plugin(kind).key]
     search, benchmark = definitions.pop("SearchConfig"), definitions.pop("BenchmarkConfig")
     definitions["Open"] = _open_leaf()
     for definition in (*definitions.values(), trial):
