@@ -45,7 +45,7 @@ class Cells:
 
     @property
     def typed(self) -> bool:
-        """Whether the file stores types, so that numbers and texts differ."""
+        """True if the file stores types, so numbers differ from texts that look like numbers."""
         return is_parquet(self.path)
 
     def place(self, number: int) -> str:

@@ -323,7 +323,7 @@ def test_embeddings_must_be_of_the_pairs(stsb_folder: Path) -> None:
     pairs = np.ones((4, 2, 6))
     write_embeddings(path, pairs[:3])
     assert (
-        refused(stsb(stsb_folder).prepare) == f"{path}: must have a row for each of the 4 pairs of dev_new.tsv, got 3"
+        refused(stsb(stsb_folder).prepare) == f"{path}: must have a row for each of the 4 pairs in dev_new.tsv, got 3"
     )
     write_embeddings(path, pairs, score=scores[::-1].copy())
     assert refused(stsb(stsb_folder).prepare).startswith(f"{path}: row 0: score must be 0.0 as in dev_new.tsv, got 5.0")
