@@ -30,12 +30,17 @@ class BenchmarkConfig(Strict):
     """Options of a benchmark: how the result of a row is chosen, measured and printed."""
 
     shape: Literal["table1", "table3", "group_losses", "lambdas"] = Field(
-        "table1", description="Layout of the printed table. table1: MAE and GM; table3: MSE and Pearson; group_losses and lambdas: grids."
+        "table1",
+        description="Layout of the printed table. table1: MAE and GM; table3: MSE and Pearson; group_losses and "
+        "lambdas: grids.",
     )
-    select: SearchMetric = Field("val_mae_all", description="Metric that chooses the trial of each row: the trial with the best value.")
+    select: SearchMetric = Field(
+        "val_mae_all", description="Metric that chooses the trial of each row: the trial with the best value."
+    )
     seeds: int = Field(5, ge=1, description="Seeds on which the chosen trial is trained and measured on the test set.")
     published: Literal["table1", "table2", "table3"] | None = Field(
-        None, description="Table of the paper to print next to the results, if the data set is one of the paper; null: none."
+        None,
+        description="Table of the paper to print next to the results, if the data set is one of the paper; null: none.",
     )
 
 
@@ -96,9 +101,7 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark
     data, mistakes = expand_paths(document)
     document = Document(document.name, data, document.lines)
     if is_benchmark(document) == ("rows" in data and "grid" in data):
-        mistakes.append(
-            document.mistake((), "a benchmark must have `rows` or a `grid`, and not both")
-        )
+        mistakes.append(document.mistake((), "a benchmark must have `rows` or a `grid`, and not both"))
     known = (*KEYS, *TRIAL_KEYS)
     mistakes += [
         document.mistake((key,), f"unknown key: {did_you_mean(str(key), known)}") for key in data if key not in known
@@ -149,7 +152,7 @@ def _searched(document: Document) -> list[Row]:
 
 
 def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Document:
-    """Return the search space of a row: the sections of the benchmark with the method of the row's file and its changes."""
+    """Return the search space of a row: the sections of the benchmark and the method of the row's file, changed."""
     name, changes = (entry, {}) if isinstance(entry, str) else (entry.get("from"), entry.get("set", {}))
     method_file = Document.read(Path(document.name).parent / str(name))
     data = json.loads(json.dumps({key: value for key, value in document.data.items() if key in TRIAL_KEYS}))
@@ -161,7 +164,7 @@ def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Do
 
 
 def _with_equal_epochs(row: Document, benchmark: str) -> StudyConfig:
-    """Return the study of a row. Set its `train.epochs` so that all stages together have the benchmark's `train.epochs`.
+    """Return the study of a row. Set its `train.epochs` so that all its stages have the epochs of the benchmark.
 
     Raises:
         ConfigError: If the row has mistakes, or its trials cannot have this number of epochs.

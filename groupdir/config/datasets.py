@@ -45,7 +45,9 @@ class FacesConfig(LongTailConfig):
     """Options of `Faces`."""
 
     floor: float = Field(0.06, ge=0, le=1, description="Share of the training ages that are uniform over 0..100.")
-    latent: float = Field(6.0, ge=0, description="Standard deviation, in years, of the age shown by an adult's signs around the true age.")
+    latent: float = Field(
+        6.0, ge=0, description="Standard deviation, in years, of the age shown by an adult's signs around the true age."
+    )
 
 
 class STSBConfig(DatasetConfig):
@@ -56,15 +58,20 @@ class STSBConfig(DatasetConfig):
         "embeddings", description="embeddings: for the encoder mlp; tokens: for the encoder bilstm."
     )
     embeddings: str = Field(
-        "minilm-{split}.parquet", description="Files with columns score, embedding1, embedding2, and rows in the order of the TSV files."
+        "minilm-{split}.parquet",
+        description="Files with columns score, embedding1, embedding2, and rows in the order of the TSV files.",
     )
-    vectors: str = Field("static-300d.txt.gz", description="File of word vectors in GloVe's text layout, gzipped or not.")
+    vectors: str = Field(
+        "static-300d.txt.gz", description="File of word vectors in GloVe's text layout, gzipped or not."
+    )
     dimension: int = Field(300, ge=1, description="Dimension of the word vectors.")
     max_tokens: int = Field(40, ge=1, description="Tokens of a sentence that are used; the rest is cut off.")
     vocabulary_size: int = Field(
         30_000, ge=1, description="Largest vocabulary: training words by frequency, then words of the vectors file."
     )
-    lower: bool = Field(True, description="Convert tokens to lower case; false for the published GloVe file, which is cased.")
+    lower: bool = Field(
+        True, description="Convert tokens to lower case; false for the published GloVe file, which is cased."
+    )
 
 
 class PhotosConfig(DatasetConfig):
@@ -75,13 +82,16 @@ class PhotosConfig(DatasetConfig):
     cache: str | None = Field(
         None, description=f"Folder of decoded pictures; null: ${CACHE_VARIABLE}, or else {CACHE_FOLDER} in the root."
     )
-    broken: Literal["refuse", "skip"] = Field("refuse", description="Pictures that cannot be decoded. refuse: stop with an error; skip: leave them out.")
+    broken: Literal["refuse", "skip"] = Field(
+        "refuse", description="Pictures that cannot be decoded. refuse: stop with an error; skip: leave them out."
+    )
     augment: Literal["none", "crop_flip", "crop_flip_color", "resized_crop_color"] = Field(
         "crop_flip", description="Augmentation in training on one view."
     )
     augment_views: Augmentation = Field("resized_crop_color", description="Augmentation in training on two views.")
     normalize: Literal["half", "imagenet"] = Field(
-        "half", description="Mean and deviation of pixels. half: 0.5, as published; imagenet: for weights trained on ImageNet."
+        "half",
+        description="Mean and deviation of pixels. half: 0.5, as published; imagenet: for weights trained on ImageNet.",
     )
 
 
@@ -97,7 +107,9 @@ class OwnLabelsConfig(DatasetConfig):
     """Base of the options of the user's data sets: place of the manifest and meaning of its labels."""
 
     root: str = Field(description="Folder that relative paths start from.")
-    manifest: str = Field("manifest.csv", description="CSV or Parquet (.parquet) file; a relative path starts from root.")
+    manifest: str = Field(
+        "manifest.csv", description="CSV or Parquet (.parquet) file; a relative path starts from root."
+    )
     target: str = Field("target", description="Column to predict.")
     split: str | None = Field(
         "split", description="Column that holds train, val or test. null, or no such column: split by label bins."
@@ -108,7 +120,10 @@ class OwnLabelsConfig(DatasetConfig):
     low: float | None = Field(None, description="Lower end of the groups; null: the lowest bin of the training labels.")
     high: float | None = Field(None, description="Upper end of the groups; null: the end of the highest bin.")
     bin_width: float | None = Field(
-        None, gt=0, description="Width of a label bin; null: a round number, for at most 125 bins, and at least 1 if labels are whole."
+        None,
+        gt=0,
+        description="Width of a label bin; null: a round number, for at most 125 bins, and at least 1 if labels are "
+        "whole.",
     )
     many: int | None = Field(
         None, ge=0, description="Bins with more training samples are many-shot; null: 0.8 of the mean count of a bin."
@@ -116,8 +131,14 @@ class OwnLabelsConfig(DatasetConfig):
     few: int | None = Field(
         None, ge=0, description="Bins with fewer training samples are few-shot; null: 0.16 of the mean count of a bin."
     )
-    center: float | None = Field(None, description="Label that the network sees as 0; null: the mean of the training labels.")
-    scale: float | None = Field(None, gt=0, description="Label difference that the network sees as 1; null: the standard deviation of the training labels.")
+    center: float | None = Field(
+        None, description="Label that the network sees as 0; null: the mean of the training labels."
+    )
+    scale: float | None = Field(
+        None,
+        gt=0,
+        description="Label difference that the network sees as 1; null: the standard deviation of the training labels.",
+    )
     error: ErrorMetric = Field("mae", description="Metric on the validation set that selects the best epoch.")
 
     @model_validator(mode="after")
@@ -143,10 +164,14 @@ class ImagesConfig(OwnLabelsConfig, PhotosConfig):
 class TabularConfig(OwnLabelsConfig):
     """Options of `Tabular`."""
 
-    columns: tuple[str, ...] | None = Field(None, description="Columns to predict from; null: all except target and split.")
+    columns: tuple[str, ...] | None = Field(
+        None, description="Columns to predict from; null: all except target and split."
+    )
     without: tuple[str, ...] = Field((), description="Columns to leave out, such as an id.")
     categorical: tuple[str, ...] = Field((), description="Columns whose numbers are categories, such as a postcode.")
     most_categories: int = Field(100, ge=1, description="Most categories that a column of text may have in training.")
     duplicates: Literal["refuse", "keep"] = Field(
-        "refuse", description="Identical rows. refuse: stop with an error; keep: use them, and keep them together in a split by bins."
+        "refuse",
+        description="Identical rows. refuse: stop with an error; keep: use them, and keep them together in a split by "
+        "bins.",
     )

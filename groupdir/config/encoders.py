@@ -31,7 +31,9 @@ class BiLSTMConfig(EncoderConfig):
 
     width: int = Field(1500, ge=1, description="Units per direction.")
     layers: int = Field(2, ge=1, description="Number of stacked layers.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="Dropout rate before the BiLSTM, between its layers, and after it.")
+    dropout: float = Field(
+        0.2, ge=0, lt=1, description="Dropout rate before the BiLSTM, between its layers, and after it."
+    )
 
 
 class ResNetConfig(EncoderConfig):

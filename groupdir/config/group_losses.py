@@ -40,7 +40,9 @@ class LogitAdjustedConfig(GroupLossConfig):
 class NeuralCollapseConfig(GroupLossConfig):
     """Options of `NeuralCollapse`."""
 
-    length_penalty: float = Field(0.0, ge=0, description="Weight of the penalty on the mean length of the features; published on ImageNet: 0.01.")
+    length_penalty: float = Field(
+        0.0, ge=0, description="Weight of the penalty on the mean length of the features; published on ImageNet: 0.01."
+    )
 
 
 class DecoupledConfig(GroupLossConfig):

@@ -54,7 +54,9 @@ class PretrainingConfig(Strict):
 class RegressorConfig(FeatureConfig):
     """Base of the options of methods with a head after one encoder, trained in one or two stages."""
 
-    pretrain: PretrainingConfig | None = Field(None, description="First stage that trains the encoder; null: encoder and head are trained together.")
+    pretrain: PretrainingConfig | None = Field(
+        None, description="First stage that trains the encoder; null: encoder and head are trained together."
+    )
     encoder_lr: float = Field(
         0.0, ge=0, description="Factor of the encoder's learning rate after a pre-training; 0 freezes the encoder."
     )
@@ -76,7 +78,9 @@ class RegressorConfig(FeatureConfig):
 class VanillaConfig(RegressorConfig):
     """Options of `Vanilla`."""
 
-    loss: Loss = Field("mse", validate_default=True, description="Regression loss: a name, or a mapping of name and options.")
+    loss: Loss = Field(
+        "mse", validate_default=True, description="Regression loss: a name, or a mapping of name and options."
+    )
 
     @model_validator(mode="after")
     def _weights_are_used(self) -> Self:
@@ -96,9 +100,13 @@ class VanillaConfig(RegressorConfig):
 class VAEConfig(RegressorConfig):
     """Options of `VAE`."""
 
-    loss: Loss = Field("l1", validate_default=True, description="Regression loss: a name, or a mapping of name and options.")
+    loss: Loss = Field(
+        "l1", validate_default=True, description="Regression loss: a name, or a mapping of name and options."
+    )
     code: int = Field(32, ge=1, description="Width of the code.")
-    lambda_reconstruction: float = Field(0.7, ge=0, description="Weight of the mean squared error of the reconstructed inputs.")
+    lambda_reconstruction: float = Field(
+        0.7, ge=0, description="Weight of the mean squared error of the reconstructed inputs."
+    )
     lambda_kl: float = Field(0.001, ge=0, description="Weight of the divergence of the code from the standard normal.")
 
 
@@ -107,7 +115,9 @@ class DERConfig(RegressorConfig):
 
     coefficient: float = Field(0.01, ge=0, description="Weight of the penalty on evidence for wrong predictions.")
     sharpness: float = Field(
-        1.0, gt=0, description="Sharpness of the softplus; published imbalanced version: 0.01, whose values start at 69."
+        1.0,
+        gt=0,
+        description="Sharpness of the softplus; published imbalanced version: 0.01, whose values start at 69.",
     )
 
 
@@ -118,9 +128,13 @@ class VIRConfig(RegressorConfig):
         SqrtInverseConfig(mode="sqrt_inverse", lds=LDSConfig()),
         description="Sample weights, which scale the evidence; null: all samples weigh the same.",
     )
-    smoothing: SmoothingConfig | None = Field(SmoothingConfig(), description="Smoothing of the means and variances of the features; null: none.")
+    smoothing: SmoothingConfig | None = Field(
+        SmoothingConfig(), description="Smoothing of the means and variances of the features; null: none."
+    )
     coefficient: float = Field(0.01, ge=0, description="Weight of the penalty on evidence for wrong predictions.")
-    lambda_reconstruction: float = Field(0.7, ge=0, description="Weight of the mean squared error of the reconstructed inputs.")
+    lambda_reconstruction: float = Field(
+        0.7, ge=0, description="Weight of the mean squared error of the reconstructed inputs."
+    )
 
 
 class PretrainConfig(Strict):
@@ -223,7 +237,7 @@ class GroupDIRConfig(FeatureConfig):
         )
 
     def deciding(self, stage: Stage) -> dict[str, Any]:
-        """Return the options of the contrastive loss and its groups, or all options if the stage changes the group loss."""
+        """Return the options of the contrastive loss and its groups, or all if the stage changes the group loss."""
         if self.group_loss.changes_in_pretraining:
             return super().deciding(stage)
         names = {"name", "similarity", "temperature", "contrast_on"}

@@ -13,7 +13,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimConfig(PluginConfig):
-    """Base of the options of every optimizer: learning rate, schedule, weight decay and gradient clipping of a stage."""
+    """Base of the options of every optimizer: learning rate, schedule, weight decay and clipping in a stage."""
 
     lr: float = Field(1e-3, gt=0, description="Learning rate before the schedule is applied.")
     weight_decay: float = Field(1e-4, ge=0)
@@ -27,7 +27,9 @@ class OptimConfig(PluginConfig):
 class AdamConfig(OptimConfig):
     """Options of `Adam`."""
 
-    betas: tuple[Share, Share] = Field((0.9, 0.999), description="Decay rates of the averages of gradients and of squared gradients.")
+    betas: tuple[Share, Share] = Field(
+        (0.9, 0.999), description="Decay rates of the averages of gradients and of squared gradients."
+    )
 
 
 class AdamWConfig(AdamConfig):

@@ -50,7 +50,9 @@ class BalancedConfig(LossConfig):
 class BatchMonteCarloConfig(BalancedConfig):
     """Options of `BatchMonteCarlo`."""
 
-    as_published: bool = Field(False, description="Count equal targets in a batch as negatives, as in the published code.")
+    as_published: bool = Field(
+        False, description="Count equal targets in a batch as negatives, as in the published code."
+    )
 
 
 class GMMIntegrationConfig(BalancedConfig):

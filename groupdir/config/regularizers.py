@@ -19,17 +19,29 @@ class RegularizerConfig(PluginConfig):
 class RankSimConfig(RegularizerConfig):
     """Options of `RankSim`."""
 
-    factor: float = Field(100.0, ge=0, description="Factor of the regularizer in the loss; published: 100 on ages, 3e-4 on STS-B.")
-    interpolation: float = Field(2.0, gt=0, description="Step of the difference quotient that is the gradient of the ranks.")
-    as_published: bool = Field(False, description="Rank with an unstable sort, as in the published code, so the order of ties is arbitrary.")
+    factor: float = Field(
+        100.0, ge=0, description="Factor of the regularizer in the loss; published: 100 on ages, 3e-4 on STS-B."
+    )
+    interpolation: float = Field(
+        2.0, gt=0, description="Step of the difference quotient that is the gradient of the ranks."
+    )
+    as_published: bool = Field(
+        False, description="Rank with an unstable sort, as in the published code, so the order of ties is arbitrary."
+    )
 
 
 class ConRConfig(RegularizerConfig):
     """Options of `ConR`."""
 
     factor: float = Field(4.0, ge=0, description="Factor of the regularizer in the loss.")
-    views: Literal[1, 2] = Field(2, description="Views of each sample; 2 requires a data set that augments. With 1, a label that occurs once adds nothing.")
-    window: float = Field(1.0, gt=0, description="Largest difference between labels that count as similar, in label bins.")
+    views: Literal[1, 2] = Field(
+        2,
+        description="Views of each sample; 2 requires a data set that augments. With 1, a label that occurs once adds "
+        "nothing.",
+    )
+    window: float = Field(
+        1.0, gt=0, description="Largest difference between labels that count as similar, in label bins."
+    )
     eta: float = Field(0.01, ge=0, description="Increase of the repulsion of a pair, per label bin between its labels.")
     temperature: float = Field(0.07, gt=0, description="Temperature of the similarities.")
     as_published: bool = Field(False, description="The published code's behaviour where it differs, if it trains.")

@@ -17,13 +17,20 @@ class SMOTERConfig(ResamplingConfig):
     """Options of `SMOTER`."""
 
     neighbors: int = Field(5, ge=1, description="Nearest neighbours that are used to interpolate.")
-    ratio: float = Field(1.0, ge=0, le=1, description="Degree to which the sizes of rare and frequent runs are equalised.")
+    ratio: float = Field(
+        1.0, ge=0, le=1, description="Degree to which the sizes of rare and frequent runs are equalised."
+    )
     undersample: bool = Field(True, description="Remove samples of frequent labels.")
     rare: Literal["count", "relevance"] = Field(
-        "count", description="Rule for rare labels. count: few samples in and near the bin; relevance: the published box-plot rule."
+        "count",
+        description="Rule for rare labels. count: few samples in and near the bin; relevance: the published box-plot "
+        "rule.",
     )
     threshold: float = Field(
-        0.5, gt=0, description="Limit of rare labels. count: rare below this share of the mean count of a bin; relevance: rare above it."
+        0.5,
+        gt=0,
+        description="Limit of rare labels. count: rare below this share of the mean count of a bin; relevance: rare "
+        "above it.",
     )
 
 

@@ -19,7 +19,11 @@ class SamplerConfig(PluginConfig):
 class LearnerConfig(SamplerConfig):
     """Base of the options of samplers that learn from earlier trials."""
 
-    startup: int = Field(10, ge=1, description="Number of first trials, which follow a quasi-random design; the sampler learns after them.")
+    startup: int = Field(
+        10,
+        ge=1,
+        description="Number of first trials, which follow a quasi-random design; the sampler learns after them.",
+    )
 
     @property
     def text(self) -> str:

@@ -53,7 +53,8 @@ class RungsConfig(SchedulerConfig):
     grace_period: int = Field(
         5,
         ge=1,
-        description="Epochs that every trial gets. Rungs, grace_period and max_t count epochs of predicting stages only.",
+        description="Epochs that every trial gets. Rungs, grace_period and max_t count epochs of predicting stages "
+        "only.",
     )
     reduction_factor: float = Field(3, gt=1, description="Number of trials of which one advances at each rung.")
 
@@ -104,8 +105,12 @@ class ParetoHalvingConfig(RungsConfig):
     """
 
     name: str = "pareto_asha"
-    mode: Literal["stop", "promote"] = Field("stop", description="stop: decide when a trial reaches a rung; promote: pause the trial and promote the best.")
-    max_t: int | None = Field(None, ge=1, description="Epochs after which every trial is stopped; null: its last epoch.")
+    mode: Literal["stop", "promote"] = Field(
+        "stop", description="stop: decide when a trial reaches a rung; promote: pause the trial and promote the best."
+    )
+    max_t: int | None = Field(
+        None, ge=1, description="Epochs after which every trial is stopped; null: its last epoch."
+    )
     tie_break: Literal["crowding", "epsilon_net"] = Field(
         "crowding", description="Order of trials on the same front of a rung."
     )

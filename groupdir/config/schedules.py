@@ -13,7 +13,7 @@ class ScheduleConfig(PluginConfig):
     """Base of the options of every learning-rate schedule."""
 
     follows_length: ClassVar[bool] = True
-    """Whether the rate at a step depends on the length of the stage. If not, a longer stage can continue a shorter one."""
+    """Whether the rate at a step depends on the length of the stage. If not, a longer stage continues a shorter one."""
 
 
 class ConstantConfig(ScheduleConfig):
@@ -31,7 +31,9 @@ class CosineConfig(ScheduleConfig):
 class StepConfig(ScheduleConfig):
     """Options of `Step`."""
 
-    milestones: tuple[float, ...] = Field((0.67, 0.89), description="Points at which the rate drops, as fractions of the epochs of the stage.")
+    milestones: tuple[float, ...] = Field(
+        (0.67, 0.89), description="Points at which the rate drops, as fractions of the epochs of the stage."
+    )
     decay: float = Field(0.1, gt=0, le=1, description="Factor of the rate at each milestone.")
 
 

@@ -42,7 +42,7 @@ def schema_text() -> str:
 
 
 def build_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a trial, of a study (with `search`) or of a benchmark (with `rows` or `grid`).
+    """Return the JSON Schema (2020-12) of a trial, a study (with `search`) or a benchmark (with `rows` or `grid`).
 
     A name of the form "module:Class" is accepted with any options, because the schema cannot know the user's classes.
     """

@@ -10,7 +10,7 @@ from groupdir.config.base import Strict, odd
 
 
 class SmoothingConfig(Strict):
-    """Options of feature distribution smoothing, which calibrates features by the statistics of neighbouring label bins."""
+    """Options of feature distribution smoothing, which calibrates features by statistics of neighbouring label bins."""
 
     kernel: Literal["gaussian", "triangular", "laplace"] = "gaussian"
     size: int = Field(5, ge=1, description="Width of the kernel in label bins; odd.")
@@ -20,7 +20,9 @@ class SmoothingConfig(Strict):
     start_epoch: int = Field(1, ge=0, description="First epoch with calibrated features, counted from 0.")
     clip: tuple[float, float] = Field((0.1, 10.0), description="Lower and upper bound of the ratio of variances.")
     as_published: bool = Field(
-        False, description="Compute the statistics from features that are already smoothed, as the published code does by aliasing."
+        False,
+        description="Compute the statistics from features that are already smoothed, as the published code does by "
+        "aliasing.",
     )
 
     _odd = field_validator("size")(odd)
