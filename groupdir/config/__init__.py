@@ -1,4 +1,4 @@
-"""Configurations from YAML: one trial, a search space, a benchmark of methods. Nothing here loads torch."""
+"""Configurations read from YAML: of a trial, a study or a benchmark of methods. No module here loads torch."""
 
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig

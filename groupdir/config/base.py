@@ -1,4 +1,4 @@
-"""The ground of every configuration: frozen, unknown keys refused, and sections that name a plug-in."""
+"""Base classes of all configurations, and the annotation of sections that name a plug-in."""
 
 from __future__ import annotations
 
@@ -13,48 +13,52 @@ from pydantic_core import CoreSchema, core_schema
 from groupdir.errors import ConfigError
 from groupdir.registry import DEFAULT_NAMES, NAME_KEYS, Kind, resolve_config
 
-MARK = "x-plugin"  # of a property of a JSON Schema that names a plug-in; `groupdir.config.schema` replaces it
+# Key that marks a property of a JSON Schema as the name of a plug-in. `groupdir.config.schema` replaces it.
+MARK = "x-plugin"
 
 
 class Strict(BaseModel):
-    """Base of every configuration: frozen, unknown keys refused, defaults checked too."""
+    """Base of every configuration. It is frozen, refuses unknown keys and validates defaults too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class PluginConfig(Strict):
-    """A section whose `name` decides which class reads it."""
+    """Section whose `name` decides which class reads it."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """Annotation of a field that names a plug-in: by the name alone, or by a mapping of its name and options.
+    """Annotation of a field that names a plug-in.
 
-    A field `Annotated[SerializeAsAny[LossConfig], Plugin("regression_loss")]` becomes the options of the named class.
+    In a YAML, the value is the name alone or a mapping of the name and the options. A field
+    `Annotated[SerializeAsAny[LossConfig], Plugin("regression_loss")]` then holds an instance of the options class that
+    belongs to the name.
 
     Attributes:
-        kind: Table of the registry.
+        kind: Kind of plug-in, which is a table of the registry.
     """
 
     kind: Kind
 
     @property
     def key(self) -> str:
-        """Option that holds the name."""
+        """Key of the option that holds the name."""
         return NAME_KEYS.get(self.kind, "name")
 
     @property
     def default(self) -> str | None:
-        """Name that a mapping without one stands for; None where a name is required."""
+        """Name of the plug-in when a mapping gives none; None if a name is required."""
         return DEFAULT_NAMES.get(self.kind)
 
     def options(self, value: Any) -> Any:
-        """Return the options that a value stands for, read by the class of its name.
+        """Validate the value of a section and return the options of the plug-in that the value names.
 
         Raises:
-            ValueError: The value names no plug-in; pydantic's own error for its keys and values.
+            ValueError: If the value names no known plug-in.
+            ValidationError: If the options of the plug-in have wrong keys or values.
         """
         if isinstance(value, BaseModel):
             return value
@@ -63,7 +67,7 @@ class Plugin:
             raise ValueError(f"must be a name, or a mapping with a {self.key}, got {value!r}")
         name = section.get(self.key, self.default)
         if not isinstance(name, str):
-            raise ValueError(f"must have a `{self.key}` that is a text" + ("" if name is None else f", got {name!r}"))
+            raise ValueError(f"must have a `{self.key}` that is a string" + ("" if name is None else f", got {name!r}"))
         try:
             options = resolve_config(self.kind, name)
         except ConfigError as error:
@@ -71,7 +75,7 @@ class Plugin:
         return options.model_validate({**section, self.key: name})
 
     def model(self, value: Any) -> type[BaseModel] | None:
-        """Return the class of the options that a value stands for, or None where it names no plug-in."""
+        """Return the options class of the plug-in that a value names, or None if the value names no known plug-in."""
         name = value if isinstance(value, str) else None
         if isinstance(value, Mapping):
             name = value.get(self.key, self.default)
@@ -81,16 +85,16 @@ class Plugin:
             return None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Let pydantic read a value by `options` before it checks its type."""
+        """Make pydantic convert the value with `options` before it checks the type."""
         return core_schema.no_info_before_validator_function(self.options, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Mark the property in a JSON Schema."""
+        """Mark the property of the JSON Schema with the kind of plug-in."""
         return {MARK: self.kind}
 
 
 def odd(size: int) -> int:
-    """Refuses an even kernel, which has no middle; for validators."""
+    """Validate that the size of a kernel is odd, because an even kernel has no middle. Return the size."""
     if size % 2 == 0:
         raise ValueError(f"must be odd, got {size}")
     return size

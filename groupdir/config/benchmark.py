@@ -1,4 +1,4 @@
-"""A benchmark from one YAML: what all rows share, and for each row a space to search, or a grid of fixed trials."""
+"""Benchmarks read from YAML. A row is a study, or a fixed trial of a grid; all rows share data, encoder and budget."""
 
 from __future__ import annotations
 
@@ -27,27 +27,32 @@ TRIAL_KEYS = (*TrialConfig.model_fields, "search")
 
 
 class BenchmarkConfig(Strict):
-    """What is done with each row, and the shape in which it is printed."""
+    """Options of a benchmark: how the result of a row is chosen, measured and printed."""
 
     shape: Literal["table1", "table3", "group_losses", "lambdas"] = Field(
-        "table1", description="table1: MAE and GM; table3: MSE and Pearson; group_losses, lambdas: of a grid."
+        "table1",
+        description="Layout of the printed table. table1: MAE and GM; table3: MSE and Pearson; group_losses and "
+        "lambdas: grids.",
     )
-    select: SearchMetric = Field("val_mae_all", description="The trial with the best value represents its row.")
-    seeds: int = Field(5, ge=1, description="Of the chosen trial, measured on the test set.")
+    select: SearchMetric = Field(
+        "val_mae_all", description="Metric that chooses the trial of each row: the trial with the best value."
+    )
+    seeds: int = Field(5, ge=1, description="Seeds on which the chosen trial is trained and measured on the test set.")
     published: Literal["table1", "table2", "table3"] | None = Field(
-        None, description="The paper's benchmark to print beside ours, where the data set is the paper's."
+        None,
+        description="Table of the paper to print next to the results, if the data set is one of the paper; null: none.",
     )
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row.
+    """Row of a benchmark.
 
     Attributes:
-        label: As it is printed.
-        cell: What a grid gives it, by address; of a mapping its name.
-        study: What to search, or None.
-        config: Of a grid: what to train, or None.
+        label: Label that is printed.
+        cell: Values of the grid in this row, by address. A mapping is shown by its name.
+        study: Study to search; None in a grid.
+        config: Trial to train; None outside a grid.
     """
 
     label: str
@@ -57,7 +62,7 @@ class Row:
 
     @property
     def folder(self) -> str:
-        """Its folder's name.
+        """Name of the folder of the row.
 
         >>> Row("Group-DIR CE").folder
         'Group-DIR_CE'
@@ -67,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark: its name, what is done with each row, and the rows in order."""
+    """Benchmark with its options and its rows in order."""
 
     name: str
     config: BenchmarkConfig
@@ -76,28 +81,27 @@ class Benchmark:
 
 
 def is_benchmark(document: Document) -> bool:
-    """Whether a file is a benchmark and not a trial or a study."""
+    """Return whether a file holds a benchmark and not a trial or a study."""
     return "rows" in document.data or "grid" in document.data
 
 
 def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark:
-    """Reads a benchmark and builds every row's trials at the corners of its space.
+    """Read a benchmark and validate all its rows. Build the trials of each row at the corners of its search space.
 
     Args:
-        path: The YAML file. `rows` maps labels to files beside it, whose method section is taken, or to `{from: file,
-            set: {address: value}}`; `grid` maps addresses to lists of values, all combinations of which are rows.
-        overrides: `address=value` texts, as of `--set`.
+        path: YAML file. `rows` maps each label to a file whose method section is used, or to `{from: file, set:
+            {address: value}}`; these files are in the same folder. `grid` maps addresses to lists of values, and every
+            combination of values is a row.
+        overrides: Strings `address=value`, as in `--set`.
 
     Raises:
-        ConfigError: Every mistake at once, each with file and line.
+        ConfigError: If the file has mistakes. The error lists all of them with file and line.
     """
     document = override(Document.read(path), overrides)
     data, mistakes = expand_paths(document)
     document = Document(document.name, data, document.lines)
     if is_benchmark(document) == ("rows" in data and "grid" in data):
-        mistakes.append(
-            document.mistake((), "must have either `rows` or a `grid`, and this is how a benchmark is known")
-        )
+        mistakes.append(document.mistake((), "a benchmark must have `rows` or a `grid`, and not both"))
     known = (*KEYS, *TRIAL_KEYS)
     mistakes += [
         document.mistake((key,), f"unknown key: {did_you_mean(str(key), known)}") for key in data if key not in known
@@ -106,8 +110,8 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark
     try:
         config = BenchmarkConfig.model_validate(data.get("benchmark", {}))
     except ValidationError as error:
-        found = explain(error, BenchmarkConfig, data.get("benchmark", {}))
-        mistakes += [document.mistake(("benchmark", *at), text) for at, text in found]
+        explained = explain(error, BenchmarkConfig, data.get("benchmark", {}))
+        mistakes += [document.mistake(("benchmark", *at), text) for at, text in explained]
     if mistakes:
         raise ConfigError(mistakes)
     rows = _searched(document) if "rows" in data else _gridded(document)
@@ -120,7 +124,7 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark
 
 
 def _unselectable(metric: str, rows: Sequence[Row]) -> list[str]:
-    """Return why rows that are searched cannot be selected by a metric, one text for each such row."""
+    """Return a message for each row whose trials cannot be selected by a metric, because they do not measure it."""
     texts = []
     for row in rows:
         corners = () if row.study is None else (row.study.space.build(params) for params in row.study.space.corners())
@@ -136,7 +140,7 @@ def _searched(document: Document) -> list[Row]:
         try:
             if not isinstance(entry, str) and not (isinstance(entry, dict) and set(entry) <= {"from", "set"}):
                 raise ConfigError(
-                    [document.mistake(at, f"must be a file, or {{from: file, set: {{}}}}, got {entry!r}")]
+                    [document.mistake(at, f"must be a file or {{from: file, set: {{address: value}}}}, got {entry!r}")]
                 )
             row = _combined(document, str(label), entry)
             rows.append(Row(str(label), study=_with_equal_epochs(row, document.name)))
@@ -148,38 +152,39 @@ def _searched(document: Document) -> list[Row]:
 
 
 def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Document:
-    """The row's own space: the benchmark's sections, and the method of the row's file with its changes."""
+    """Return the search space of a row: the sections of the benchmark and the method of the row's file, changed."""
     name, changes = (entry, {}) if isinstance(entry, str) else (entry.get("from"), entry.get("set", {}))
-    own = Document.read(Path(document.name).parent / str(name))
+    method_file = Document.read(Path(document.name).parent / str(name))
     data = json.loads(json.dumps({key: value for key, value in document.data.items() if key in TRIAL_KEYS}))
-    data |= {"name": label.replace("/", "_"), "method": json.loads(json.dumps(own.data.get("method")))}
+    data |= {"name": label.replace("/", "_"), "method": json.loads(json.dumps(method_file.data.get("method")))}
     for address, value in changes.items():
         change(TrialConfig, data, tuple(str(address).split(".")), value)
-    lines = {at: line for at, line in own.lines.items() if at[:1] == ("method",)}
-    return Document(own.name, data, lines)
+    lines = {at: line for at, line in method_file.lines.items() if at[:1] == ("method",)}
+    return Document(method_file.name, data, lines)
 
 
 def _with_equal_epochs(row: Document, benchmark: str) -> StudyConfig:
-    """Return a row's study, whose stages together have the `train.epochs` of the benchmark.
+    """Return the study of a row. Set its `train.epochs` so that all its stages have the epochs of the benchmark.
 
     Raises:
-        ConfigError: A mistake of the row; or its trials cannot have that number of epochs.
+        ConfigError: If the row has mistakes, or its trials cannot have this number of epochs.
     """
     study = study_from(row)
     configs = [study.space.build(params) for params in study.space.corners()]
     if all(config.total_epochs == config.train.epochs for config in configs):
         return study
     total = row.data.get("train", {}).get("epochs")
-    text = f"all stages of a row together must have the train.epochs of {benchmark}"
+    text = f"the stages of a row together must have the train.epochs of {benchmark}"
     if not isinstance(total, int):
-        raise ConfigError([row.mistake(("method",), f"{text}, which must be one number, got {total!r}")])
+        raise ConfigError([row.mistake(("method",), f"{text}, so it must be one number, got {total!r}")])
     try:
         epochs = {config.with_total_epochs(total).train.epochs for config in configs}
     except ConfigError as error:
         raise ConfigError([row.mistake(("method",), f"{text}: {error.mistakes[0].message}")]) from error
     if len(epochs) > 1:
-        left = ", ".join(map(str, sorted(epochs)))
-        raise ConfigError([row.mistake(("method",), f"{text}, but leave {left} for the last stage: fix their epochs")])
+        counts = ", ".join(map(str, sorted(epochs)))
+        problem = f"the epochs of the first stage vary, so the last stage would have {counts} epochs"
+        raise ConfigError([row.mistake(("method",), f"{text}, but {problem}: fix the epochs of the first stage")])
     put(row.data, ("train", "epochs"), epochs.pop())
     return study_from(row)
 
@@ -190,7 +195,7 @@ def _gridded(document: Document) -> list[Row]:
     rows, mistakes = [], list[Mistake]()
     for part in grid if isinstance(grid, list) else [grid]:
         if not isinstance(part, dict) or not all(isinstance(values, list) and values for values in part.values()):
-            raise ConfigError([document.mistake(("grid",), f"must map addresses to lists of values, got {part!r}")])
+            raise ConfigError([document.mistake(("grid",), f"must map each address to a list of values, got {part!r}")])
         for values in itertools.product(*part.values()):
             cell = dict(zip(part, values, strict=True))
             data = json.loads(json.dumps(base))
@@ -210,7 +215,7 @@ def _gridded(document: Document) -> list[Row]:
 
 
 def _shown(value: Any, values: Sequence[Any]) -> Any:
-    """Return a value of a grid as labels show it: a mapping by its name, where no other value has the same name.
+    """Return a value of a grid as its row shows it. A mapping is shown by its name if no other value has that name.
 
     >>> _shown({"name": "rebat", "decay": 0.98}, ["ce", {"name": "rebat", "decay": 0.98}])
     'rebat'

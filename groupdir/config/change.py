@@ -1,4 +1,4 @@
-"""Values put into the content of a configuration by address, as `--set`, an ablation or a benchmark's row asks."""
+"""Changes to the content of a configuration by address, for `--set`, ablations and rows of a benchmark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from groupdir.config.yamlfile import Address
 
 
 def put(data: dict[str, Any], address: Sequence[str | int], value: Any) -> None:
-    """Set the value at an address, making the mappings on the way; a section set to null becomes a mapping."""
+    """Set the value at an address. Create missing mappings on the way, also in place of a section that is null."""
     for part in address[:-1]:
         inner = data.get(str(part))
         if not isinstance(inner, dict):
@@ -24,20 +24,21 @@ def put(data: dict[str, Any], address: Sequence[str | int], value: Any) -> None:
 
 
 def change(model: type[BaseModel], data: dict[str, Any], address: Address, value: Any) -> None:
-    """Set the value at an address of a content that may be complete, such as one that a trial has written.
+    """Set the value at an address and keep the content valid where possible.
 
-    The content stays one that its model accepts where that is possible:
+    The content may be complete, such as the configuration that a trial wrote, so other values can conflict with the
+    new one:
 
-    - A plug-in that stands there by its name alone, or by default, becomes a mapping, so that an option can be set.
-    - A short form and its long form replace each other, such as `method.beta` and `method.group_loss.beta`.
-    - With another name, options of the former plug-in disappear that the new one does not know and that have their
-      default value. An option with another value stays, and is refused as unknown: it would be ignored.
+    - A plug-in that is given by its name alone, or by default, becomes a mapping, so that its option can be set.
+    - A short form replaces its long form and vice versa, such as `method.beta` and `method.group_loss.beta`.
+    - A new name of a plug-in removes the options that the new plug-in does not know and that have their default value.
+      An unknown option with another value stays and is refused later, because it would be ignored.
 
     Args:
         model: Model of the whole content.
-        data: The content, which is changed.
+        data: Content to change in place.
         address: Keys from the top.
-        value: The new value.
+        value: New value.
     """
     for end in range(1, len(address)):
         mark, section = plugin_at(model, data, address[:end]), _at(data, address[:end])
@@ -59,7 +60,7 @@ def change(model: type[BaseModel], data: dict[str, Any], address: Address, value
 
 
 def _default_name(model: type[BaseModel], data: Any, address: Address) -> Any:
-    """Return the name of the plug-in that a missing section means, or None."""
+    """Return the name of the plug-in that is used when the section is missing, or None."""
     owner, mark = model_at(model, data, address[:-1]), plugin_at(model, data, address)
     if owner is None or mark is None:
         return None
@@ -68,7 +69,13 @@ def _default_name(model: type[BaseModel], data: Any, address: Address) -> Any:
 
 
 def _forget_defaults(mark: Plugin, section: Any, name: Any) -> None:
-    """Remove the options of a plug-in that another one does not know, where they have their default values."""
+    """Remove the options that have their default values and that the plug-in with the new name does not know.
+
+    Args:
+        mark: Annotation of the section.
+        section: Section of the former plug-in, changed in place.
+        name: Name of the new plug-in.
+    """
     old, new = mark.model(section), mark.model(name)
     if old is None or new is None or not isinstance(section, dict):
         return

@@ -11,23 +11,23 @@ from groupdir.config.metric_fields import ErrorMetric
 from groupdir.config.trial import DatasetConfig
 
 CACHE_FOLDER, CACHE_VARIABLE = ".groupdir-cache", "GROUPDIR_CACHE"
-"""Name of the folder of decoded pictures in a data set's root, and the environment variable that names another."""
+"""Name of the folder of decoded pictures in the root of a data set, and environment variable that names another."""
 
 Augmentation = Literal["crop_flip", "crop_flip_color", "resized_crop_color"]
 
 
 class LongTailConfig(DatasetConfig):
-    """Options that the built-in pictures share."""
+    """Base of the options of the built-in data sets of drawn pictures."""
 
-    seed: int = Field(0, ge=0, description="Of every random draw of the data; the trial has its own.")
-    train: int = Field(2500, ge=1, description="Training pictures.")
-    val_per_label: int = Field(5, ge=1, description="Validation pictures of each label.")
-    test_per_label: int = Field(20, ge=1, description="Test pictures of each label.")
-    floor: float = Field(0.05, ge=0, le=1, description="Share of the training labels that is uniform over 0..100.")
-    many: int = Field(21, ge=0, description="Labels with more training pictures than this are many-shot.")
-    few: int = Field(4, ge=0, description="Labels with fewer training pictures than this are few-shot.")
+    seed: int = Field(0, ge=0, description="Seed of the data; the trial has a separate seed.")
+    train: int = Field(2500, ge=1, description="Number of training pictures.")
+    val_per_label: int = Field(5, ge=1, description="Number of validation pictures of each label.")
+    test_per_label: int = Field(20, ge=1, description="Number of test pictures of each label.")
+    floor: float = Field(0.05, ge=0, le=1, description="Share of the training labels that are uniform over 0..100.")
+    many: int = Field(21, ge=0, description="Labels with more training pictures are many-shot.")
+    few: int = Field(4, ge=0, description="Labels with fewer training pictures are few-shot.")
     augment: Literal["none", "shift_noise"] = Field(
-        "shift_noise", description="Of training on one view; two views of a picture always differ."
+        "shift_noise", description="Augmentation in training on one view; two views of a picture are always augmented."
     )
 
     @model_validator(mode="after")
@@ -44,44 +44,54 @@ class DigitsConfig(LongTailConfig):
 class FacesConfig(LongTailConfig):
     """Options of `Faces`."""
 
-    floor: float = Field(0.06, ge=0, le=1, description="Share of the training ages that is uniform over 0..100.")
-    latent: float = Field(6.0, ge=0, description="By how many years (sd) an adult's signs run ahead or behind.")
+    floor: float = Field(0.06, ge=0, le=1, description="Share of the training ages that are uniform over 0..100.")
+    latent: float = Field(
+        6.0, ge=0, description="Standard deviation, in years, of the age shown by an adult's signs around the true age."
+    )
 
 
 class STSBConfig(DatasetConfig):
     """Options of `STSB`."""
 
-    root: str = Field(description="The folder that holds train_new.tsv, or the folder around it if named sts-b-dir.")
+    root: str = Field(description="Folder of train_new.tsv; or its parent, if the folder is named sts-b-dir.")
     inputs: Literal["embeddings", "tokens"] = Field(
-        "embeddings", description="embeddings: for mlp; tokens: for bilstm."
+        "embeddings", description="embeddings: for the encoder mlp; tokens: for the encoder bilstm."
     )
     embeddings: str = Field(
-        "minilm-{split}.parquet", description="Columns score, embedding1, embedding2; rows as in the TSV."
+        "minilm-{split}.parquet",
+        description="Files with columns score, embedding1, embedding2, and rows in the order of the TSV files.",
     )
-    vectors: str = Field("static-300d.txt.gz", description="Word vectors in GloVe's text layout, gzipped or not.")
-    dimension: int = Field(300, ge=1, description="Of the word vectors.")
-    max_tokens: int = Field(40, ge=1)
+    vectors: str = Field(
+        "static-300d.txt.gz", description="File of word vectors in GloVe's text layout, gzipped or not."
+    )
+    dimension: int = Field(300, ge=1, description="Dimension of the word vectors.")
+    max_tokens: int = Field(40, ge=1, description="Tokens of a sentence that are used; the rest is cut off.")
     vocabulary_size: int = Field(
-        30_000, ge=1, description="At most: words of training, most frequent first, then of the vectors file."
+        30_000, ge=1, description="Largest vocabulary: training words by frequency, then words of the vectors file."
     )
-    lower: bool = Field(True, description="Whether tokens are lower-cased; the published GloVe file keeps the case.")
+    lower: bool = Field(
+        True, description="Convert tokens to lower case; false for the published GloVe file, which is cased."
+    )
 
 
 class PhotosConfig(DatasetConfig):
-    """Options that data sets of photographs share."""
+    """Base of the options of data sets of photographs."""
 
-    root: str = Field(description="The folder of the data set.")
-    size: int = Field(224, ge=32, le=4096, description="Height and width that pictures are resized to, in pixels.")
+    root: str = Field(description="Folder of the data set.")
+    size: int = Field(224, ge=32, le=4096, description="Height and width of the resized pictures, in pixels.")
     cache: str | None = Field(
-        None, description=f"Folder of decoded pictures; null: that of ${CACHE_VARIABLE}, or {CACHE_FOLDER} in the root."
+        None, description=f"Folder of decoded pictures; null: ${CACHE_VARIABLE}, or else {CACHE_FOLDER} in the root."
     )
-    broken: Literal["refuse", "skip"] = Field("refuse", description="Pictures that cannot be decoded; skip drops them.")
+    broken: Literal["refuse", "skip"] = Field(
+        "refuse", description="Pictures that cannot be decoded. refuse: stop with an error; skip: leave them out."
+    )
     augment: Literal["none", "crop_flip", "crop_flip_color", "resized_crop_color"] = Field(
-        "crop_flip", description="Of training on one view."
+        "crop_flip", description="Augmentation in training on one view."
     )
-    augment_views: Augmentation = Field("resized_crop_color", description="Of training on two views.")
+    augment_views: Augmentation = Field("resized_crop_color", description="Augmentation in training on two views.")
     normalize: Literal["half", "imagenet"] = Field(
-        "half", description="half: 0.5, as published; imagenet: for weights that were trained on it."
+        "half",
+        description="Mean and deviation of pixels. half: 0.5, as published; imagenet: for weights trained on ImageNet.",
     )
 
 
@@ -94,31 +104,42 @@ class IMDBWikiConfig(PhotosConfig):
 
 
 class OwnLabelsConfig(DatasetConfig):
-    """Options of data of your own: where the manifest is, and what its labels mean."""
+    """Base of the options of the user's data sets: place of the manifest and meaning of its labels."""
 
-    root: str = Field(description="The folder that paths start from.")
-    manifest: str = Field("manifest.csv", description="CSV or Parquet (.parquet); a relative path starts from root.")
-    target: str = Field("target", description="The column that is predicted.")
-    split: str | None = Field(
-        "split", description="The column with train, val and test; null, or no such column: split by label bins."
+    root: str = Field(description="Folder that relative paths start from.")
+    manifest: str = Field(
+        "manifest.csv", description="CSV or Parquet (.parquet) file; a relative path starts from root."
     )
-    split_seed: int = Field(666, ge=0, description="Of a split by label bins.")
-    split_most: int = Field(30, ge=1, description="Of a split by label bins: rows of a bin in val, and in test.")
-    unit: str = Field("units", description="What labels count, such as years.")
-    low: float | None = Field(None, description="Where groups begin; null: the lowest bin of the training labels.")
-    high: float | None = Field(None, description="Where groups end; null: the end of the highest bin.")
+    target: str = Field("target", description="Column to predict.")
+    split: str | None = Field(
+        "split", description="Column that holds train, val or test. null, or no such column: split by label bins."
+    )
+    split_seed: int = Field(666, ge=0, description="Seed of a split by label bins.")
+    split_most: int = Field(30, ge=1, description="Most rows of a bin in val, and in test, in a split by label bins.")
+    unit: str = Field("units", description="Unit of the labels, such as years.")
+    low: float | None = Field(None, description="Lower end of the groups; null: the lowest bin of the training labels.")
+    high: float | None = Field(None, description="Upper end of the groups; null: the end of the highest bin.")
     bin_width: float | None = Field(
-        None, gt=0, description="Of a label bin; null: a round number, at most 125 bins, of whole labels at least 1."
+        None,
+        gt=0,
+        description="Width of a label bin; null: a round number, for at most 125 bins, and at least 1 if labels are "
+        "whole.",
     )
     many: int | None = Field(
-        None, ge=0, description="Bins with more training samples are many-shot; null: 0.8 of a mean bin's."
+        None, ge=0, description="Bins with more training samples are many-shot; null: 0.8 of the mean count of a bin."
     )
     few: int | None = Field(
-        None, ge=0, description="Bins with fewer training samples are few-shot; null: 0.16 of a mean bin's."
+        None, ge=0, description="Bins with fewer training samples are few-shot; null: 0.16 of the mean count of a bin."
     )
-    center: float | None = Field(None, description="What the network calls 0; null: the mean of the training labels.")
-    scale: float | None = Field(None, gt=0, description="What the network calls 1; null: their standard deviation.")
-    error: ErrorMetric = Field("mae", description="The metric that selects an epoch.")
+    center: float | None = Field(
+        None, description="Label that the network sees as 0; null: the mean of the training labels."
+    )
+    scale: float | None = Field(
+        None,
+        gt=0,
+        description="Label difference that the network sees as 1; null: the standard deviation of the training labels.",
+    )
+    error: ErrorMetric = Field("mae", description="Metric on the validation set that selects the best epoch.")
 
     @model_validator(mode="after")
     def _a_range(self) -> Self:
@@ -130,23 +151,27 @@ class OwnLabelsConfig(DatasetConfig):
 
     @property
     def manifest_path(self) -> Path:
-        """Where the manifest is."""
+        """Path of the manifest."""
         return Path(self.root) / self.manifest
 
 
 class ImagesConfig(OwnLabelsConfig, PhotosConfig):
     """Options of `Images`."""
 
-    path: str = Field("path", description="The column with each picture's file; a relative one starts from root.")
+    path: str = Field("path", description="Column with the file of each picture; a relative path starts from root.")
 
 
 class TabularConfig(OwnLabelsConfig):
     """Options of `Tabular`."""
 
-    columns: tuple[str, ...] | None = Field(None, description="What to predict from; null: all but target and split.")
-    without: tuple[str, ...] = Field((), description="Columns that are left out, such as an id.")
-    categorical: tuple[str, ...] = Field((), description="Columns whose numbers are names, such as a postcode.")
-    most_categories: int = Field(100, ge=1, description="Texts that a column may have in training.")
+    columns: tuple[str, ...] | None = Field(
+        None, description="Columns to predict from; null: all except target and split."
+    )
+    without: tuple[str, ...] = Field((), description="Columns to leave out, such as an id.")
+    categorical: tuple[str, ...] = Field((), description="Columns whose numbers are categories, such as a postcode.")
+    most_categories: int = Field(100, ge=1, description="Most categories that a column of text may have in training.")
     duplicates: Literal["refuse", "keep"] = Field(
-        "refuse", description="Rows that are the same; keep: a split by label bins has them together."
+        "refuse",
+        description="Identical rows. refuse: stop with an error; keep: use them, and keep them together in a split by "
+        "bins.",
     )

@@ -1,4 +1,4 @@
-"""The domains that an open parameter of a search space can have."""
+"""Domains of the open parameters of a search space."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from groupdir.registry import did_you_mean
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values; each may be a scalar, null, a list or a mapping."""
+    """Domain of listed values. A value may be a scalar, null, a list or a mapping."""
 
     values: tuple[Any, ...]
 
     @property
     def ends(self) -> tuple[Any, ...]:
-        """The values at which a configuration must be valid: all."""
+        """Values at which a configuration must be valid: all of them."""
         return self.values
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """A number in [low, high], every one as likely; with a step only low, low + step, ..."""
+    """Domain of the numbers in [low, high], uniformly distributed. With a step: low, low + step, ..."""
 
     low: float
     high: float
@@ -33,26 +33,26 @@ class Uniform:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Both ends."""
+        """Lowest and highest value."""
         return self.low, self.high
 
 
 @dataclass(frozen=True)
 class LogUniform:
-    """A number in [low, high], every ratio as likely."""
+    """Domain of the numbers in [low, high], uniformly distributed on a log scale."""
 
     low: float
     high: float
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Both ends."""
+        """Lowest and highest value."""
         return self.low, self.high
 
 
 @dataclass(frozen=True)
 class IntRange:
-    """A whole number in [low, high] by steps; with log every ratio as likely."""
+    """Domain of the whole numbers low, low + step, ... up to high, uniformly distributed; optionally on a log scale."""
 
     low: int
     high: int
@@ -61,7 +61,7 @@ class IntRange:
 
     @property
     def ends(self) -> tuple[int, int]:
-        """Both ends that can be drawn."""
+        """Lowest and highest value that the steps reach."""
         return self.low, self.low + (self.high - self.low) // self.step * self.step
 
 
@@ -70,7 +70,7 @@ KEYS = {"choice": set(), "uniform": {"step"}, "log_uniform": set(), "int_range":
 
 
 def domain_text(domain: Domain) -> str:
-    """Return a domain as one line for people.
+    """Return a domain as one line of text.
 
     >>> domain_text(Choice((5, None))), domain_text(LogUniform(0.25, 4)), domain_text(IntRange(1, 9, log=True))
     ('one of 5, null', 'log_uniform 0.25 to 4', 'int_range 1 to 9 on a log scale')
@@ -86,26 +86,27 @@ def domain_text(domain: Domain) -> str:
 
 
 def is_domain(value: Any) -> bool:
-    """Whether a YAML value is an open parameter."""
+    """Return whether a YAML value is a domain."""
     return isinstance(value, Mapping) and any(key in KEYS for key in value)
 
 
 def parse_domain(value: Mapping[str, Any]) -> Domain:
-    """The domain that a mapping such as `{log_uniform: [0.25, 4]}` means.
+    """Return the domain of a mapping such as `{log_uniform: [0.25, 4]}`.
 
     Raises:
-        ValueError: Two kinds at once, an option it does not take, ends that are no numbers, or an empty range.
+        ValueError: If the mapping has two kinds of domain, an unknown option, ends that are not numbers, or an empty
+            range.
 
     >>> parse_domain({"int_range": [1, 9], "step": 4})
     IntRange(low=1, high=9, step=4, log=False)
     """
     kinds = [key for key in value if key in KEYS]
     if len(kinds) != 1:
-        raise ValueError(f"must be one domain, got {' and '.join(kinds)}")
+        raise ValueError(f"must have one kind of domain, got {' and '.join(kinds)}")
     kind, options = kinds[0], {key: inner for key, inner in value.items() if key != kinds[0]}
     if unknown := set(options) - KEYS[kind]:
         first = min(unknown)
-        takes = did_you_mean(first, KEYS[kind]) if KEYS[kind] else "it takes no option"
+        takes = did_you_mean(first, KEYS[kind]) if KEYS[kind] else f"{kind} takes no option"
         raise ValueError(f"{kind} has no option '{first}': {takes}")
     return _choice(value[kind]) if kind == "choice" else _range(kind, value[kind], options)
 
@@ -115,10 +116,10 @@ def _choice(values: Any) -> Choice:
         raise ValueError(f"choice must be a list of at least one value, got {values!r}")
     if nested := next((item for item in values if is_domain(item)), None):
         raise ValueError(
-            f"choice must hold fixed values, got the domain {nested!r}: make it a parameter of its own with `by:`"
+            f"choice must hold fixed values, got the domain {nested!r}: make it a separate parameter with `by:`"
         )
     if twice := next((item for index, item in enumerate(values) if item in values[:index]), None):
-        raise ValueError(f"choice holds {twice!r} twice")
+        raise ValueError(f"choice holds {twice!r} twice: remove one of them")
     return Choice(tuple(values))
 
 
@@ -131,7 +132,7 @@ def _range(kind: str, ends: Any, options: dict[str, Any]) -> Domain:
         raise ValueError(f"{kind} must be [low, high] of two finite numbers, got {ends!r}")
     low, high = ends
     if not low < high:
-        raise ValueError(f"{kind} must have low < high, got [{low}, {high}]: for one value write the value itself")
+        raise ValueError(f"{kind} must have low < high, got [{low}, {high}]: to fix the value, write the number alone")
     step = options.get("step")
     if step is not None and not (_number(step) and step > 0):
         raise ValueError(f"{kind} must have a step > 0, got {step!r}")
@@ -144,5 +145,5 @@ def _range(kind: str, ends: Any, options: dict[str, Any]) -> Domain:
     if any(not isinstance(number, int) for number in (low, high, step or 1)):
         raise ValueError(f"int_range must have whole numbers, got {ends!r}" + (f" and step {step!r}" if step else ""))
     if options.get("log") and step not in (None, 1):
-        raise ValueError("int_range takes either log or a step, not both")
+        raise ValueError("int_range takes either log or a step, got both: remove one of them")
     return IntRange(low, high, step or 1, bool(options.get("log", False)))

@@ -21,23 +21,25 @@ class MLPConfig(EncoderConfig):
     """Options of `MLP`."""
 
     widths: tuple[PositiveInt, ...] = Field(
-        (256,), min_length=1, description="Of the hidden layers; the last are the features."
+        (256,), min_length=1, description="Widths of the hidden layers; the last layer gives the features."
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="After every hidden layer.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout rate after each hidden layer.")
 
 
 class BiLSTMConfig(EncoderConfig):
     """Options of `BiLSTM`."""
 
     width: int = Field(1500, ge=1, description="Units per direction.")
-    layers: int = Field(2, ge=1)
-    dropout: float = Field(0.2, ge=0, lt=1, description="Before the BiLSTM, between its layers, and after it.")
+    layers: int = Field(2, ge=1, description="Number of stacked layers.")
+    dropout: float = Field(
+        0.2, ge=0, lt=1, description="Dropout rate before the BiLSTM, between its layers, and after it."
+    )
 
 
 class ResNetConfig(EncoderConfig):
     """Options of `ResNet`."""
 
-    depth: Literal[18, 34, 50] = Field(50, description="Layers.")
+    depth: Literal[18, 34, 50] = Field(50, description="Number of layers.")
     weights: str | None = Field(
-        None, description="File of weights to begin with, in torchvision's layout; null: random. Nothing is downloaded."
+        None, description="File of initial weights in torchvision's layout; null: random. The file is never downloaded."
     )

@@ -1,4 +1,4 @@
-"""The fields of a configuration by address, through the sections whose name decides which class reads them."""
+"""Lookup of the fields of a configuration by address, also inside sections that name a plug-in."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from groupdir.config.yamlfile import Address
 
 
 def model_at(model: type[BaseModel], data: Any, address: Address) -> type[BaseModel] | None:
-    """Return the model whose fields stand at an address, or None where none does.
+    """Return the model of the section at an address, or None if the address is not a section.
 
     Args:
         model: Model of the whole content.
-        data: The content: its names decide which models its sections have.
+        data: Content. The names of plug-ins in it decide which models their sections have.
         address: Keys from the top.
     """
     current: type[BaseModel] | None = model
@@ -34,14 +34,14 @@ def model_at(model: type[BaseModel], data: Any, address: Address) -> type[BaseMo
 
 
 def plugin_at(model: type[BaseModel], data: Any, address: Address) -> Plugin | None:
-    """Return the annotation of the section at an address, or None where the section names no plug-in."""
+    """Return the plug-in annotation of the section at an address, or None if the section does not name a plug-in."""
     owner = model_at(model, data, address[:-1]) if address else None
     field = owner.model_fields.get(str(address[-1])) if owner else None
     return None if field is None else plugin_of(field)
 
 
 def plugin_of(field: FieldInfo) -> Plugin | None:
-    """Return the annotation of a field that names a plug-in, which may be optional."""
+    """Return the plug-in annotation of a field, also of an optional field, or None if the field has none."""
     marks = [*field.metadata, *(item for inner in _parts(field.annotation) for item in _metadata(inner))]
     return next((item for item in marks if isinstance(item, Plugin)), None)
 

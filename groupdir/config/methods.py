@@ -1,4 +1,4 @@
-"""Options of the methods, and the stages of the training that follow from them."""
+"""Options of the methods, and the training stages that follow from the options."""
 
 from __future__ import annotations
 
@@ -24,41 +24,48 @@ PRETRAIN, FIT = "pretrain", "fit"  # the stages of the built-in methods
 
 
 class FeatureConfig(MethodConfig):
-    """What methods take that learn from the features of one encoder."""
+    """Base of the options of methods that learn from the features of one encoder."""
 
     smoothing: SmoothingConfig | None = Field(None, description="Feature distribution smoothing (FDS); null: none.")
-    regularizer: Regularizer | None = Field(None, description="A term that shapes the features; null: none.")
+    regularizer: Regularizer | None = Field(None, description="Loss term that shapes the features; null: none.")
 
 
 class PretrainingConfig(Strict):
-    """A first stage that trains the encoder; the head begins anew after it."""
+    """Options of a first stage that trains the encoder. The head is initialised again after the stage."""
 
     by: Literal["regression", "rank_n_contrast"] = Field(
-        "regression", description="regression: the method's own loss, without weights (RRT, decoupled training)."
+        "regression",
+        description="Loss of the stage. regression: that of the method, without weights (RRT, decoupled training).",
     )
-    epochs: int = Field(100, ge=1)
-    optim: Optim | None = Field(None, description="null: as the trial's.")
-    views: Literal[1, 2] = Field(1, description="2 needs a data set that augments; the published Rank-N-Contrast: 2.")
+    epochs: int = Field(100, ge=1, description="Epochs of the stage.")
+    optim: Optim | None = Field(None, description="Optimizer of the stage; null: that of the trial.")
+    views: Literal[1, 2] = Field(
+        1, description="Views of each sample; 2 requires a data set that augments. Published Rank-N-Contrast: 2."
+    )
     similarity: Literal["negative_l2", "cosine", "negative_unit_l2"] = Field(
-        "negative_l2", description="Of rank_n_contrast only."
+        "negative_l2", description="Similarity of features in rank_n_contrast; not used otherwise."
     )
-    temperature: float = Field(2.0, gt=0, description="Of rank_n_contrast only.")
-    loss: Loss | None = Field(None, description="Of regression only, of method vanilla; null: the method's own.")
+    temperature: float = Field(2.0, gt=0, description="Temperature in rank_n_contrast; not used otherwise.")
+    loss: Loss | None = Field(
+        None, description="Loss of the stage, for method vanilla and by regression only; null: method.loss."
+    )
 
 
 class RegressorConfig(FeatureConfig):
-    """What methods take whose head follows one encoder, in one stage or two."""
+    """Base of the options of methods with a head after one encoder, trained in one or two stages."""
 
-    pretrain: PretrainingConfig | None = Field(None, description="A stage before; null: all is trained together.")
+    pretrain: PretrainingConfig | None = Field(
+        None, description="First stage that trains the encoder; null: encoder and head are trained together."
+    )
     encoder_lr: float = Field(
-        0.0, ge=0, description="After a pre-training: factor of the encoder's learning rate; 0 freezes it."
+        0.0, ge=0, description="Factor of the encoder's learning rate after a pre-training; 0 freezes the encoder."
     )
     frozen_norms: bool = Field(
-        True, description="After a pre-training: a frozen encoder's batch norms stand still; published RRT: false."
+        True, description="Freeze the batch-norm statistics of a frozen encoder too; published RRT: false."
     )
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
-        """Return one stage, or the pre-training and then the head."""
+        """Return one stage, or the pre-training followed by the stage of the head."""
         epochs, first, views = trial.train.epochs, self.pretrain, views_of(self)
         if first is None:
             return (Stage(FIT, epochs, trial.optim, views),)
@@ -71,16 +78,18 @@ class RegressorConfig(FeatureConfig):
 class VanillaConfig(RegressorConfig):
     """Options of `Vanilla`."""
 
-    loss: Loss = Field("mse", validate_default=True, description="Its name, or a mapping of its name and options.")
+    loss: Loss = Field(
+        "mse", validate_default=True, description="Regression loss: a name, or a mapping of name and options."
+    )
 
     @model_validator(mode="after")
-    def _weights_mean_something(self) -> Self:
+    def _weights_are_used(self) -> Self:
         if self.weights is not None and not self.loss.weighted:
             raise ValueError(f"loss {self.loss.name} balances by itself and takes no weights: set weights to null")
         return self
 
     def deciding(self, stage: Stage) -> dict[str, Any]:
-        """Return the pre-training's options, or the method's loss where the pre-training has none of its own."""
+        """Return the options of a contrastive pre-training, or the loss of a pre-training by regression."""
         first = self.pretrain
         assert first is not None
         if first.by == "rank_n_contrast":
@@ -91,18 +100,24 @@ class VanillaConfig(RegressorConfig):
 class VAEConfig(RegressorConfig):
     """Options of `VAE`."""
 
-    loss: Loss = Field("l1", validate_default=True, description="Of the regression.")
+    loss: Loss = Field(
+        "l1", validate_default=True, description="Regression loss: a name, or a mapping of name and options."
+    )
     code: int = Field(32, ge=1, description="Width of the code.")
-    lambda_reconstruction: float = Field(0.7, ge=0, description="Of the inputs' mean squared error.")
-    lambda_kl: float = Field(0.001, ge=0, description="Of the code's divergence from the standard normal.")
+    lambda_reconstruction: float = Field(
+        0.7, ge=0, description="Weight of the mean squared error of the reconstructed inputs."
+    )
+    lambda_kl: float = Field(0.001, ge=0, description="Weight of the divergence of the code from the standard normal.")
 
 
 class DERConfig(RegressorConfig):
     """Options of `DER`."""
 
-    coefficient: float = Field(0.01, ge=0, description="Of the evidence that is given to wrong predictions.")
+    coefficient: float = Field(0.01, ge=0, description="Weight of the penalty on evidence for wrong predictions.")
     sharpness: float = Field(
-        1.0, gt=0, description="Of the softplus; the published imbalanced version has 0.01, which starts at 69."
+        1.0,
+        gt=0,
+        description="Sharpness of the softplus; published imbalanced version: 0.01, whose values start at 69.",
     )
 
 
@@ -111,19 +126,23 @@ class VIRConfig(RegressorConfig):
 
     weights: Weights | None = Field(
         SqrtInverseConfig(mode="sqrt_inverse", lds=LDSConfig()),
-        description="They scale the evidence; null: all the same.",
+        description="Sample weights, which scale the evidence; null: all samples weigh the same.",
     )
-    smoothing: SmoothingConfig | None = Field(SmoothingConfig(), description="Of means and variances; null: none.")
-    coefficient: float = Field(0.01, ge=0, description="Of the evidence that is given to wrong predictions.")
-    lambda_reconstruction: float = Field(0.7, ge=0, description="Of the inputs' mean squared error.")
+    smoothing: SmoothingConfig | None = Field(
+        SmoothingConfig(), description="Smoothing of the means and variances of the features; null: none."
+    )
+    coefficient: float = Field(0.01, ge=0, description="Weight of the penalty on evidence for wrong predictions.")
+    lambda_reconstruction: float = Field(
+        0.7, ge=0, description="Weight of the mean squared error of the reconstructed inputs."
+    )
 
 
 class PretrainConfig(Strict):
-    """The contrastive stage of the two-stage recipe."""
+    """Options of the contrastive stage of recipe two_stage."""
 
-    epochs: int = Field(100, ge=1)
-    views: Literal[1, 2] = Field(2, description="2 needs a data set that augments.")
-    optim: Optim | None = Field(None, description="null: as the trial's.")
+    epochs: int = Field(100, ge=1, description="Epochs of the stage.")
+    views: Literal[1, 2] = Field(2, description="Views of each sample; 2 requires a data set that augments.")
+    optim: Optim | None = Field(None, description="Optimizer of the stage; null: that of the trial.")
 
 
 class GroupDIRConfig(FeatureConfig):
@@ -131,62 +150,68 @@ class GroupDIRConfig(FeatureConfig):
 
     has_groups: ClassVar[bool] = True
 
-    groups: int = Field(25, ge=1, description="|G|.")
-    grouping: Grouping = "equal_width"
+    groups: int = Field(25, ge=1, description="Number of groups |G|.")
+    grouping: Grouping = Field("equal_width", description="Rule that cuts the label range into groups.")
     beta: Slope | None = Field(
-        None, exclude=True, description="Short for group_loss: {name: soft, beta: ...}; other group losses refuse it."
+        None, exclude=True, description="Short form of group_loss: {name: soft, beta: ...}; only for group loss soft."
     )
     group_loss: GroupLoss = Field(
-        "soft", validate_default=True, description="Its name, or a mapping of its name and options."
+        "soft", validate_default=True, description="Group loss: a name, or a mapping of name and options."
     )
-    similarity: Literal["negative_l2", "cosine", "negative_unit_l2"] = "negative_l2"
-    temperature: float = Field(2.5, gt=0)
-    contrast_on: Literal["groups", "targets"] = Field("groups", description="targets: Rank-N-Contrast.")
+    similarity: Literal["negative_l2", "cosine", "negative_unit_l2"] = Field(
+        "negative_l2", description="Similarity of features in the contrastive loss."
+    )
+    temperature: float = Field(2.5, gt=0, description="Temperature of the contrastive loss.")
+    contrast_on: Literal["groups", "targets"] = Field(
+        "groups", description="Labels that the contrastive loss ranks by; targets: Rank-N-Contrast."
+    )
     views: Literal[1, 2] = Field(
-        1, description="Views of a sample in the last stage; 2 needs a data set that augments."
+        1, description="Views of each sample in the last stage; 2 requires a data set that augments."
     )
-    regression: Literal["mse", "l1"] = "mse"
-    lambda_contrastive: float = Field(1.0, ge=0, description="Of L_grc, of recipe joint; the paper's is 1.")
-    lambda_mse: float = Field(0.5, ge=0)
-    lambda_soft: float = Field(1.0, ge=0)
+    regression: Literal["mse", "l1"] = Field("mse", description="Loss of the experts.")
+    lambda_contrastive: float = Field(1.0, ge=0, description="Weight of L_grc in recipe joint; the paper uses 1.")
+    lambda_mse: float = Field(0.5, ge=0, description="Weight of the loss of the experts.")
+    lambda_soft: float = Field(1.0, ge=0, description="Weight of the group loss.")
     reduction: Literal["mean", "authors"] = Field(
-        "mean", description="authors: the group loss is summed over the batch, as in the authors' code."
+        "mean", description="Reduction of the group loss over the batch; authors: the sum, as in the authors' code."
     )
     routing: Literal["hard", "soft"] = Field(
-        "hard", description="hard: the predicted group's expert; soft: experts weighed by the group's probability."
+        "hard", description="hard: expert of the predicted group; soft: mean of experts weighted by group probability."
     )
     expert_bias: Literal["center", "zero"] = Field(
-        "center", description="Where an expert starts: its group's centre, or 0."
+        "center", description="Initial output of an expert: the centre of its group, or 0."
     )
-    recipe: Literal["two_stage", "joint"] = "two_stage"
-    pretrain: PretrainConfig | None = Field(None, description="Stage of recipe two_stage; null: its defaults.")
+    recipe: Literal["two_stage", "joint"] = Field(
+        "two_stage", description="two_stage: contrastive stage, then heads; joint: all losses in one stage."
+    )
+    pretrain: PretrainConfig | None = Field(None, description="First stage of recipe two_stage; null: its defaults.")
     encoder_lr: float = Field(
-        1.0, ge=0, description="Of recipe two_stage: factor of the encoder's rate in the last stage; 0 freezes it."
+        1.0, ge=0, description="Factor of the encoder's learning rate in the last stage of two_stage; 0 freezes it."
     )
     shorthands: ClassVar[Mapping[str, Address]] = {"beta": ("group_loss", "beta")}
 
     @field_validator("group_loss", mode="before")
     @classmethod
     def _with_beta(cls, value: Any, info: ValidationInfo) -> Any:
-        """Put `beta`, which is read before, into the options of the soft labels."""
+        """Move `beta` into the options of the soft labels. Pydantic has validated `beta` before."""
         beta = info.data.get("beta")
         section = {"name": value} if isinstance(value, str) else value
         if beta is None or not isinstance(section, Mapping):
             return value
         if section.get("name") != "soft":
-            raise ValueError(f"takes no method.beta, which is of soft, got {section.get('name')!r}: remove beta")
+            raise ValueError(f"method.beta belongs to group loss soft, got {section.get('name')!r}: remove beta")
         if "beta" in section:
-            raise ValueError(f"has a beta of {section['beta']} beside method.beta {beta}: remove one of them")
+            raise ValueError(f"has beta {section['beta']}, but method.beta is {beta}: remove one of them")
         return {**section, "beta": beta}
 
     @model_validator(mode="after")
-    def _nothing_is_ignored(self) -> Self:
+    def _all_options_are_used(self) -> Self:
         if self.lambda_mse == 0:
             raise FieldError(("lambda_mse",), "must be > 0, got 0: the experts would never be trained")
         if self.recipe == "two_stage" and self.lambda_contrastive != 1:
             raise FieldError(
                 ("lambda_contrastive",),
-                f"must be 1 with recipe two_stage, whose first stage has no other term, got "
+                f"must be 1 with recipe two_stage, whose first stage has no other loss, got "
                 f"{self.lambda_contrastive:g}: remove it, or set recipe to joint",
             )
         if self.recipe == "joint" and self.pretrain is not None:
@@ -196,12 +221,12 @@ class GroupDIRConfig(FeatureConfig):
                 ("encoder_lr",),
                 f"must be 1 with recipe joint, which has one stage, got {self.encoder_lr:g}: remove it",
             )
-        # `beta` reads the same however it was given; it is no part of what is written or of the digest.
+        # `beta` has the same value in its short and its long form. It is excluded from the YAML and the digest.
         self.__dict__["beta"] = self.group_loss.beta if isinstance(self.group_loss, SoftConfig) else None
         return self
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
-        """Return one joint stage, or the contrastive pre-training and then the heads."""
+        """Return one joint stage, or the contrastive stage followed by the stage of the heads."""
         epochs, views = trial.train.epochs, max(self.views, views_of(self))
         if self.recipe == "joint":
             return (Stage(FIT, epochs, trial.optim, views),)
@@ -212,7 +237,7 @@ class GroupDIRConfig(FeatureConfig):
         )
 
     def deciding(self, stage: Stage) -> dict[str, Any]:
-        """Return the options of the contrastive loss and of its groups, or all where the group loss changes too."""
+        """Return the options of the contrastive loss and its groups, or all if the stage changes the group loss."""
         if self.group_loss.changes_in_pretraining:
             return super().deciding(stage)
         names = {"name", "similarity", "temperature", "contrast_on"}
@@ -222,5 +247,5 @@ class GroupDIRConfig(FeatureConfig):
 
 
 def views_of(config: FeatureConfig) -> int:
-    """Return the number of views of each sample that the regularizer asks for."""
+    """Return the number of views of each sample that the regularizer requires, 1 without a regularizer."""
     return 1 if config.regularizer is None else config.regularizer.views

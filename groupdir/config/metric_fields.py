@@ -1,4 +1,4 @@
-"""Metrics in a YAML: names that a search may use, and objectives whose direction follows from the metric."""
+"""Types of metric names and objectives in a configuration. The direction of an objective follows from its metric."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def _errors() -> list[str]:
 
 
 def _directed(value: Any) -> Any:
-    """Return a list of names as a mapping from each name to its direction; return a mapping as it is.
+    """Convert a list of metrics to a mapping from metric to direction. Return a mapping unchanged.
 
     Raises:
-        ValidationError: An unknown name or one that is given twice, each at its place in the list.
-        ValueError: Neither a list nor a mapping.
+        ValidationError: If names are unknown or repeated. Each mistake has its index in the list.
+        ValueError: If the value is neither a list nor a mapping.
     """
     if isinstance(value, Mapping):
         return value
@@ -45,7 +45,7 @@ def _directed(value: Any) -> Any:
             if not isinstance(name, str):
                 raise ValueError(f"must be the name of a metric, got {name!r}")
             if name in objectives:
-                raise ValueError(f"'{name}' is given twice: remove it once")
+                raise ValueError(f"'{name}' is given twice: remove one of them")
             objectives[name] = direction(searchable(name))
         except ValueError as error:
             mistakes[(index,)] = (str(error), name)
@@ -54,10 +54,10 @@ def _directed(value: Any) -> Any:
 
 
 def _right_directions(value: dict[str, Direction]) -> dict[str, Direction]:
-    """Return the objectives if each has the direction of its metric.
+    """Return the objectives after checking that each has the direction of its metric.
 
     Raises:
-        ValidationError: With every objective that has the other direction.
+        ValidationError: If objectives have the wrong direction. The error lists all of them.
     """
     mistakes: dict[tuple[str | int, ...], tuple[str, Any]] = {}
     for name, given in value.items():
@@ -70,7 +70,7 @@ def _right_directions(value: dict[str, Direction]) -> dict[str, Direction]:
 
 
 class _NameSchema:
-    """JSON Schema of a metric's name. It is built when it is asked for, so that it has every metric."""
+    """JSON Schema of the name of a metric. It is built on request, so that it lists every registered metric."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "enum": search_metrics()}
@@ -84,7 +84,7 @@ class _ErrorSchema:
 
 
 class _ObjectivesSchema:
-    """JSON Schema of objectives: a list of names, or a mapping that allows each name its own direction alone."""
+    """JSON Schema of objectives: a list of metrics, or a mapping from each metric to its only valid direction."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         names = search_metrics()
@@ -100,23 +100,23 @@ class _ObjectivesSchema:
 
 
 SearchMetric = Annotated[str, AfterValidator(searchable), _NameSchema()]
-"""A metric of the validation set."""
+"""Name of a metric on the validation set."""
 
 ErrorMetric = Annotated[str, AfterValidator(_error), _ErrorSchema()]
-"""A metric that compares values, without split and shot, such as "mae"."""
+"""Name of a metric that compares values, without split and shot, such as "mae"."""
 
 Objectives = Annotated[
     dict[SearchMetric, Direction], AfterValidator(_right_directions), BeforeValidator(_directed), _ObjectivesSchema()
 ]
-"""What a search optimises: metric -> its direction, or in a YAML a list of metrics."""
+"""Objectives of a search: a mapping from metric to direction, or in a YAML a list of metrics."""
 
 
 def unmeasurable(metrics: Mapping[str, str], method: MethodConfig) -> dict[str, str]:
-    """Return why a method cannot measure a metric, for each address whose metric it cannot measure.
+    """Return a message for each address whose metric the method cannot measure.
 
     Args:
-        metrics: Address -> metric, such as `SearchConfig.metrics`.
-        method: The method's section.
+        metrics: Metric by address, such as `SearchConfig.metrics`.
+        method: Section of the method.
     """
     if method.has_groups:
         return {}

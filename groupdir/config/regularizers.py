@@ -1,4 +1,4 @@
-"""Options of the regularizers, and how a section names one."""
+"""Options of the regularizers, and the type of a section that names one."""
 
 from __future__ import annotations
 
@@ -10,30 +10,42 @@ from groupdir.config.base import Plugin, PluginConfig
 
 
 class RegularizerConfig(PluginConfig):
-    """What every regularizer takes."""
+    """Base of the options of every regularizer."""
 
-    factor: float = Field(1.0, ge=0, description="Of the term in the loss.")
-    views: Literal[1, 2] = Field(1, description="Views of each sample in a batch; 2 needs a data set that augments.")
+    factor: float = Field(1.0, ge=0, description="Factor of the regularizer in the loss.")
+    views: Literal[1, 2] = Field(1, description="Views of each sample in a batch; 2 requires a data set that augments.")
 
 
 class RankSimConfig(RegularizerConfig):
     """Options of `RankSim`."""
 
-    factor: float = Field(100.0, ge=0, description="Of the term in the loss; published: 100 on ages, 3e-4 on STS-B.")
-    interpolation: float = Field(2.0, gt=0, description="Step of the difference quotient behind the ranks' gradient.")
-    as_published: bool = Field(False, description="An unstable sort, whose ties fall as they may.")
+    factor: float = Field(
+        100.0, ge=0, description="Factor of the regularizer in the loss; published: 100 on ages, 3e-4 on STS-B."
+    )
+    interpolation: float = Field(
+        2.0, gt=0, description="Step of the difference quotient that is the gradient of the ranks."
+    )
+    as_published: bool = Field(
+        False, description="Rank with an unstable sort, as in the published code, so the order of ties is arbitrary."
+    )
 
 
 class ConRConfig(RegularizerConfig):
     """Options of `ConR`."""
 
-    factor: float = Field(4.0, ge=0, description="Of the term in the loss.")
-    views: Literal[1, 2] = Field(2, description="2 needs a data set that augments; with 1 lone labels add nothing.")
-    window: float = Field(1.0, gt=0, description="Labels at most this far apart are alike, in label bins.")
-    eta: float = Field(0.01, ge=0, description="How much harder pairs push whose labels are far apart, per bin.")
-    temperature: float = Field(0.07, gt=0)
+    factor: float = Field(4.0, ge=0, description="Factor of the regularizer in the loss.")
+    views: Literal[1, 2] = Field(
+        2,
+        description="Views of each sample; 2 requires a data set that augments. With 1, a label that occurs once adds "
+        "nothing.",
+    )
+    window: float = Field(
+        1.0, gt=0, description="Largest difference between labels that count as similar, in label bins."
+    )
+    eta: float = Field(0.01, ge=0, description="Increase of the repulsion of a pair, per label bin between its labels.")
+    temperature: float = Field(0.07, gt=0, description="Temperature of the similarities.")
     as_published: bool = Field(False, description="The published code's behaviour where it differs, if it trains.")
 
 
 Regularizer = Annotated[SerializeAsAny[RegularizerConfig], Plugin("regularizer")]
-"""A term of the loss that shapes the features: its name, or a mapping with its name and options."""
+"""Section of a regularizer, a loss term that shapes the features: a name, or a mapping of name and options."""

@@ -1,4 +1,4 @@
-"""Options of the resamplers, and how a section names one."""
+"""Options of the resamplers, and the type of a section that names one."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from groupdir.config.base import Plugin, PluginConfig
 
 
 class ResamplingConfig(PluginConfig):
-    """What every resampler takes: its name."""
+    """Base of the options of every resampler."""
 
 
 class SMOTERConfig(ResamplingConfig):
     """Options of `SMOTER`."""
 
-    neighbors: int = Field(5, ge=1)
-    ratio: float = Field(1.0, ge=0, le=1, description="How far the sizes of rare and frequent runs are evened out.")
-    undersample: bool = Field(True, description="Whether frequent labels lose samples.")
+    neighbors: int = Field(5, ge=1, description="Nearest neighbours that are used to interpolate.")
+    ratio: float = Field(
+        1.0, ge=0, le=1, description="Degree to which the sizes of rare and frequent runs are equalised."
+    )
+    undersample: bool = Field(True, description="Remove samples of frequent labels.")
     rare: Literal["count", "relevance"] = Field(
-        "count", description="count: few samples in and near the label's bin; relevance: the published box-plot rule."
+        "count",
+        description="Rule for rare labels. count: few samples in and near the bin; relevance: the published box-plot "
+        "rule.",
     )
     threshold: float = Field(
-        0.5, gt=0, description="count: rare is below this share of a mean bin's samples; relevance: rare is above it."
+        0.5,
+        gt=0,
+        description="Limit of rare labels. count: rare below this share of the mean count of a bin; relevance: rare "
+        "above it.",
     )
 
 
@@ -34,4 +41,4 @@ class SMOGNConfig(SMOTERConfig):
 
 
 Resampling = Annotated[SerializeAsAny[ResamplingConfig], Plugin("resampling")]
-"""A resampler: its name, or a mapping with its name and options."""
+"""Section of a resampler: a name, or a mapping of name and options."""

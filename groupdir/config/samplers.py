@@ -1,4 +1,4 @@
-"""The options of samplers, which suggest trials: one class for each entry of the registry."""
+"""Options of the samplers, which suggest trials: one class for each sampler of the registry."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from groupdir.config.base import PluginConfig
 
 
 class SamplerConfig(PluginConfig):
-    """What every sampler takes."""
+    """Base of the options of every sampler."""
 
     @property
     def text(self) -> str:
-        """Its name and how it begins, for people."""
+        """Name of the sampler and its first trials, as one line of text."""
         return self.name
 
 
 class LearnerConfig(SamplerConfig):
-    """What samplers take that learn from the trials so far."""
+    """Base of the options of samplers that learn from earlier trials."""
 
-    startup: int = Field(10, ge=1, description="Trials of a quasi-random design, before the sampler learns.")
+    startup: int = Field(
+        10,
+        ge=1,
+        description="Number of first trials, which follow a quasi-random design; the sampler learns after them.",
+    )
 
     @property
     def text(self) -> str:
-        """The name, and the first trials."""
+        """Name of the sampler and the number of its first trials."""
         return f"{self.name}, after {self.startup} trials of a quasi-random design"
 
 

@@ -1,4 +1,4 @@
-"""The options of schedulers, which decide what trials stop early: one class for each entry of the registry."""
+"""Options of the schedulers, which stop trials early: one class for each scheduler of the registry."""
 
 from __future__ import annotations
 
@@ -13,64 +13,65 @@ from groupdir.config.metric_fields import SearchMetric
 
 
 class SchedulerConfig(PluginConfig):
-    """What every scheduler takes. The properties say what others need to know of one."""
+    """Base of the options of every scheduler. Its properties describe a scheduler to reports and estimates."""
 
     metric: SearchMetric = Field(
-        "val_mae_all", description="Names the best trial, for ablations; asha also compares by it."
+        "val_mae_all", description="Metric that selects the best trial for ablations; asha also compares trials by it."
     )
 
     @property
     def label(self) -> str:
-        """Its name in a comparison, with the option that changes it most."""
+        """Name of the scheduler in a comparison, with its most important option."""
         return self.name
 
     @property
     def text(self) -> str:
-        """Its name and what it does, for people."""
+        """Name of the scheduler and its behaviour, as one line of text."""
         return self.name
 
     @property
     def one_in(self) -> float:
-        """One trial in so many continues at each rung, for estimates of a budget."""
+        """Number of trials of which one advances at each rung, for estimates of the budget."""
         return 1.0
 
     @property
     def last_epoch(self) -> int | None:
-        """Epoch, of the stages that predict, at which a trial is stopped; None where it runs to its own last one."""
+        """Epoch of predicting stages at which every trial is stopped; None if trials run to their last epoch."""
         return None
 
     def check(self, objectives: Collection[str]) -> None:
-        """Refuse options that do not fit the study's objectives.
+        """Refuse options that do not fit the objectives of the study.
 
         Raises:
-            ValueError: An option does not fit.
+            ValueError: If an option does not fit.
         """
 
 
 class RungsConfig(SchedulerConfig):
-    """What schedulers take that compare trials at rungs, at the epochs grace_period * reduction_factor^k."""
+    """Base of the options of schedulers that compare trials at rungs: the epochs grace_period * reduction_factor^k."""
 
     grace_period: int = Field(
         5,
         ge=1,
-        description="Epochs that every trial gets, of its stages that predict, as are those of every rung and max_t.",
+        description="Epochs that every trial gets. Rungs, grace_period and max_t count epochs of predicting stages "
+        "only.",
     )
-    reduction_factor: float = Field(3, gt=1, description="One trial in so many continues at each rung.")
+    reduction_factor: float = Field(3, gt=1, description="Number of trials of which one advances at each rung.")
 
     @property
     def compared(self) -> str:
-        """What trials are compared by, for people."""
+        """Metrics by which trials are compared, as text."""
         return "all objectives"
 
     @property
     def text(self) -> str:
-        """What is compared, where the first rung is, and how many trials advance."""
+        """Name of the scheduler, compared metrics, first rung, and share of trials that advance."""
         rungs = f"from epoch {self.grace_period} on, 1 in {self.reduction_factor:g} trials advances at each rung"
         return f"{self.name}, compares {self.compared} {rungs}"
 
     @property
     def one_in(self) -> float:
-        """The reduction factor."""
+        """Reduction factor."""
         return self.reduction_factor
 
 
@@ -81,7 +82,7 @@ class NoStoppingConfig(SchedulerConfig):
 
     @property
     def text(self) -> str:
-        """Its name and what it does."""
+        """Name of the scheduler and its behaviour."""
         return "none, every trial runs to its last epoch"
 
 
@@ -92,7 +93,7 @@ class ASHAConfig(RungsConfig):
 
     @property
     def compared(self) -> str:
-        """The metric."""
+        """Metric by which trials are compared."""
         return self.metric
 
 
@@ -104,13 +105,19 @@ class ParetoHalvingConfig(RungsConfig):
     """
 
     name: str = "pareto_asha"
-    mode: Literal["stop", "promote"] = Field("stop", description="Decide at arrival, or pause and promote the best.")
-    max_t: int | None = Field(None, ge=1, description="Epochs at which a trial is stopped; null: its own last one.")
-    tie_break: Literal["crowding", "epsilon_net"] = "crowding"
-    epsilon: float | dict[str, float] = Field(
-        0.0, description="Difference that is noise, for all objectives or by name: the seed-to-seed spread."
+    mode: Literal["stop", "promote"] = Field(
+        "stop", description="stop: decide when a trial reaches a rung; promote: pause the trial and promote the best."
     )
-    min_peers: int = Field(3, ge=1, description="A rung with fewer trials stops nobody.")
+    max_t: int | None = Field(
+        None, ge=1, description="Epochs after which every trial is stopped; null: its last epoch."
+    )
+    tie_break: Literal["crowding", "epsilon_net"] = Field(
+        "crowding", description="Order of trials on the same front of a rung."
+    )
+    epsilon: float | dict[str, float] = Field(
+        0.0, description="Difference that counts as noise, such as the spread over seeds: one number, or by objective."
+    )
+    min_peers: int = Field(3, ge=1, description="A rung with fewer trials stops no trial.")
 
     @field_validator("epsilon")
     @classmethod
@@ -128,16 +135,20 @@ class ParetoHalvingConfig(RungsConfig):
 
     @property
     def label(self) -> str:
-        """Its name and mode."""
+        """Name of the scheduler and its mode."""
         return f"{self.name} ({self.mode})"
 
     @property
     def last_epoch(self) -> int | None:
-        """`max_t`."""
+        """Value of `max_t`."""
         return self.max_t
 
     def check(self, objectives: Collection[str]) -> None:
-        """Refuse an epsilon of what is no objective."""
+        """Refuse an epsilon for a metric that is not an objective.
+
+        Raises:
+            ValueError: If `epsilon` names another metric.
+        """
         unknown = set(self.epsilon) - set(objectives) if isinstance(self.epsilon, dict) else set()
         if unknown:
             raise ValueError(f"scheduler.epsilon must name objectives ({', '.join(objectives)}), got {min(unknown)}")

@@ -1,4 +1,4 @@
-"""The JSON Schema of trials and studies, for editors that complete and check YAML."""
+"""JSON Schema of trials, studies and benchmarks, for editors that complete and check YAML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.registry import DEFAULT_NAMES, TABLES, resolve_config
 
 REFERENCE = "#/$defs/"
-SECTION = "section_"  # and the kind: a section that names a plug-in
+SECTION = "section_"  # prefix of the definition of a section that names a plug-in; the kind follows
 NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 
 ROWS = {
@@ -37,14 +37,14 @@ GRID = {"anyOf": [AXES, {"type": "array", "items": AXES}]}
 
 
 def schema_text() -> str:
-    """The schema as text; see `build_schema`."""
+    """Return the JSON Schema as text; see `build_schema`."""
     return json.dumps(build_schema(), indent=1)
 
 
 def build_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a file that is a trial or, with `search`, a study, or with `rows` or `grid` a benchmark.
+    """Return the JSON Schema (2020-12) of a trial, a study (with `search`) or a benchmark (with `rows` or `grid`).
 
-    A name that is not registered, as of a class of your own, is let through: the schema does not know its options.
+    A name of the form "module:Class" is accepted with any options, because the schema cannot know the user's classes.
     """
     classes = {(kind, name): resolve_config(kind, name) for kind, table in TABLES.items() for name in table}
     ours: list[type[Strict]] = [TrialConfig, SearchConfig, BenchmarkConfig]
@@ -63,13 +63,13 @@ def build_schema() -> dict[str, Any]:
         options = definitions[classes[kind, name].__name__]
         options["required"] = [key for key in options.get("required", []) if key != Plugin(kind).key]
     search, benchmark = definitions.pop("SearchConfig"), definitions.pop("BenchmarkConfig")
-    definitions["Open"] = _open_leaf()
+    definitions["Open"] = _open_parameter()
     for definition in (*definitions.values(), trial):
         if definition is not definitions["Open"]:
             _open_properties(definition)
     definitions |= {"SearchConfig": search, "BenchmarkConfig": benchmark}
-    of_search = [model.__name__ for (kind, _), model in classes.items() if kind in ("scheduler", "sampler")]
-    for name in (*of_search, "ResourcesConfig"):
+    search_models = [model.__name__ for (kind, _), model in classes.items() if kind in ("scheduler", "sampler")]
+    for name in (*search_models, "ResourcesConfig"):
         _close_properties(definitions[name])
     trial["properties"] |= {"name": {"type": "string"}, "search": {"$ref": REFERENCE + "SearchConfig"}}
     trial["properties"] |= {"benchmark": {"$ref": REFERENCE + "BenchmarkConfig"}, "rows": ROWS, "grid": GRID}
@@ -80,7 +80,7 @@ def build_schema() -> dict[str, Any]:
 
 
 def _section(mark: Plugin, names: dict[str, Any]) -> dict[str, Any]:
-    """Return a section whose name decides which of the definitions holds; an open name leaves that open."""
+    """Return the schema of a section whose name decides which definition applies. With an open name none applies."""
     cases = []
     for name, reference in names.items():
         required = [] if name == mark.default else [mark.key]
@@ -96,20 +96,20 @@ def _section(mark: Plugin, names: dict[str, Any]) -> dict[str, Any]:
 
 
 def _known(names: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the schemas of a name: a registered one, or that of a class of one's own."""
+    """Return the schemas of a name: of a registered plug-in, or of a user's class ("module:Class")."""
     return [{"enum": sorted(names)}, {"type": "string", "pattern": ":"}]
 
 
 def _with_sections(inner: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a property with the section of a kind where the property names a plug-in."""
+    """Return the schema of a property, with a reference to the section of its kind if the property names a plug-in."""
     if MARK in inner:
         rest = {key: value for key, value in inner.items() if key != MARK}
         return {"$ref": REFERENCE + SECTION + inner[MARK], **rest}
     return inner | {"anyOf": [_with_sections(part) for part in inner["anyOf"]]} if "anyOf" in inner else inner
 
 
-def _open_leaf() -> dict[str, Any]:
-    """A parameter that is left open."""
+def _open_parameter() -> dict[str, Any]:
+    """Return the schema of an open parameter."""
     case = {"by": {"type": "string"}, "cases": {"type": "object"}}
     kinds = [
         {"properties": {"choice": {"type": "array", "minItems": 1}}, "required": ["choice"]},

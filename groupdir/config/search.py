@@ -1,4 +1,4 @@
-"""How a space is searched: the `search:` section of a study."""
+"""Options of a search: the section `search:` of a study."""
 
 from __future__ import annotations
 
@@ -19,61 +19,65 @@ _BYTES = re.compile(r"^\s*([0-9.]+)\s*(|[kMGT]i?)B?\s*$")
 
 
 def bound(text: str) -> tuple[float, float]:
-    """A constraint as sign and bound: it holds where `sign * (value - bound) <= 0`.
+    """Parse a constraint into a sign and a bound. The constraint holds if `sign * (value - bound) <= 0`.
 
     Raises:
-        ValueError: It is none.
+        ValueError: If the text is not a constraint.
 
     >>> bound("<= 8.0"), bound(">= 0.7")
     ((1.0, 8.0), (-1.0, 0.7))
     """
-    found = _BOUND.match(text)
-    if not found:
+    match = _BOUND.match(text)
+    if not match:
         raise ValueError(f'must be "<= NUMBER" or ">= NUMBER", got {text!r}')
-    return (1.0 if found[1] == "<=" else -1.0), float(found[2])
+    return (1.0 if match[1] == "<=" else -1.0), float(match[2])
 
 
 def size_in_bytes(text: str | int) -> int:
-    """A size as a person writes it.
+    """Parse a size such as "20 GB" into bytes. A number without a unit is in bytes.
 
     Raises:
-        ValueError: It is none, or not above 0.
+        ValueError: If the text is not a size above 0.
 
     >>> size_in_bytes("20 GB"), size_in_bytes("1.5 MiB"), size_in_bytes(512)
     (20000000000, 1572864, 512)
     """
-    found = _BYTES.match(str(text))
-    if not found or found[1].count(".") > 1 or not float(found[1].strip(".") or 0) > 0:
+    match = _BYTES.match(str(text))
+    if not match or match[1].count(".") > 1 or not float(match[1].strip(".") or 0) > 0:
         raise ValueError(f"must be a size above 0 such as 20 GB or 500 MiB, got {text!r}")
-    base = 1024 if found[2].endswith("i") else 1000
-    return int(float(found[1]) * base ** " kMGT".index(found[2][:1] or " "))
+    base = 1024 if match[2].endswith("i") else 1000
+    return int(float(match[1]) * base ** " kMGT".index(match[2][:1] or " "))
 
 
 class ConvergenceConfig(Strict):
-    """When the front has stopped to move."""
+    """Condition for the end of a search: the front has stopped improving."""
 
-    trials: int = Field(ge=1, description="Finished trials that must pass without a gain.")
-    tolerance: float = Field(0.01, ge=0, description="Share of the hypervolume that is no gain.")
+    trials: int = Field(ge=1, description="Finished trials in a row without a gain.")
+    tolerance: float = Field(
+        0.01, ge=0, description="Smallest growth of the hypervolume that counts as a gain, as a share of it."
+    )
 
 
 class NestedConfig(Strict):
-    """Few outer points with many inner ones each, so that trials share what the outer ones decide."""
+    """Options of a nested search: few outer points, each with many inner points, so that trials share first stages."""
 
     outer: tuple[str, ...] = Field(
-        min_length=1, description="Addresses of the open parameters that decide a first stage."
+        min_length=1, description="Addresses of the open parameters that decide the first stage."
     )
-    inner: int = Field(ge=2, description="Trials of each outer point.")
-    at_once: int = Field(1, ge=1, description="Outer points that are begun together: one for each worker.")
+    inner: int = Field(ge=2, description="Number of trials of each outer point.")
+    at_once: int = Field(
+        1, ge=1, description="Number of outer points that are searched at the same time, such as one for each worker."
+    )
 
 
 class ResourcesConfig(Strict):
-    """What one trial takes."""
+    """Resources that one trial requests."""
 
-    cpu: float = Field(1.0, gt=0)
+    cpu: float = Field(1.0, gt=0, description="CPU cores of a trial.")
     gpu: float | Literal["auto"] | dict[str, float] = Field(
         "auto",
-        description="auto: one where the cluster has GPUs, none elsewhere. 0.5: half of one. {A100: 0.5, T4: 1}: by "
-        "the kind of GPU, as Ray names it.",
+        description="GPUs of a trial. auto: one if the cluster has GPUs, else none. 0.5: half of one. "
+        "{A100: 0.5, T4: 1}: share by the kind of GPU, as Ray names it.",
     )
 
     @field_validator("gpu")
@@ -81,14 +85,14 @@ class ResourcesConfig(Strict):
     def _not_negative(cls, value: float | str | dict[str, float]) -> float | str | dict[str, float]:
         if isinstance(value, dict):
             if not value or any(not share > 0 for share in value.values()):
-                raise ValueError(f"must name kinds of GPU and the part above 0 that a trial takes of each, got {value}")
+                raise ValueError(f"must map kinds of GPU to the share above 0 that a trial requests, got {value}")
         elif not isinstance(value, str) and value < 0:
             raise ValueError(f"must be >= 0 or auto, got {value}")
         return value
 
 
 class SearchConfig(Strict):
-    """How to search: for what, how long, on what."""
+    """Options of a search: objectives, budget, sampler, scheduler and resources."""
 
     objectives: Objectives = Field(
         {metric_name("val", "mae", shot): "min" for shot in SHOTS},
@@ -96,52 +100,69 @@ class SearchConfig(Strict):
         max_length=MOST_OBJECTIVES,
         description="Metrics to optimise; a mapping from metric to direction is accepted too.",
     )
-    trials: int = Field(32, ge=1)
-    max_hours: float | None = Field(None, gt=0, description="Wall time after which no epoch starts; a resume goes on.")
-    max_epochs: int | None = Field(None, ge=1, description="Of all trials together; then all are stopped.")
-    convergence: ConvergenceConfig | None = Field(None, description="End when the front does not move any more.")
+    trials: int = Field(32, ge=1, description="Number of trials.")
+    max_hours: float | None = Field(
+        None, gt=0, description="Hours after which no new epoch starts; `groupdir resume` continues the search."
+    )
+    max_epochs: int | None = Field(
+        None, ge=1, description="Epochs of all trials together, after which all trials are stopped."
+    )
+    convergence: ConvergenceConfig | None = Field(
+        None, description="End the search when the front has stopped improving; null: never."
+    )
     constraints: dict[SearchMetric, str] = Field(
-        default_factory=dict, description='Metric -> bound, such as {val_mae_all: "<= 8.0"}; the sampler keeps to them.'
+        default_factory=dict,
+        description='Bounds by metric, such as {val_mae_all: "<= 8.0"}; the sampler respects them.',
     )
     warm_start: list[str] = Field(default_factory=list, description="Folders of earlier studies to learn from.")
-    concurrency: int | None = Field(None, ge=1, description="Trials at once; null: as many as the resources carry.")
-    share_stages: bool = Field(
-        True, description="Whether trials with the same first stage (a pre-training) train it once, and all take it."
+    concurrency: int | None = Field(
+        None, ge=1, description="Trials at the same time; null: as many as the resources allow."
     )
-    nested: NestedConfig | None = Field(None, description="A search of two levels; null: all parameters at once.")
+    share_stages: bool = Field(
+        True, description="Train a first stage (a pre-training) once for all trials that have the same one."
+    )
+    nested: NestedConfig | None = Field(None, description="Search in two levels; null: all parameters at once.")
     sampler: Annotated[SerializeAsAny[SamplerConfig], Plugin("sampler")] = Field(
-        TPEConfig(), description="Suggests trials: tpe, gp, nsga2 (Optuna's), hypervolume (ours), random or qmc."
+        TPEConfig(),
+        description="Sampler of trials: tpe, gp, nsga2 (Optuna's), hypervolume (this project's), random or qmc.",
     )
     scheduler: Annotated[SerializeAsAny[SchedulerConfig], Plugin("scheduler")] = Field(
-        ParetoHalvingConfig(), description="Stops trials early: pareto_asha, asha or none."
+        ParetoHalvingConfig(), description="Scheduler, which stops trials early: pareto_asha, asha or none."
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="Of the sampler.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the sampler.")
     resources: ResourcesConfig = ResourcesConfig()
     checkpoint_budget: str | int | None = Field(
-        None, description="Bytes of kept checkpoints, such as 20 GB; those of the front are kept in any case."
+        None, description="Size of all kept checkpoints, such as 20 GB; those of the front are always kept."
     )
-    snapshot_minutes: float = Field(1.0, gt=0, description="Time between the Parquet files of a running search.")
-    checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints.")
-    max_failures: int = Field(2, ge=0, description="Times that a trial is tried again after its worker died.")
+    snapshot_minutes: float = Field(
+        1.0, gt=0, description="Minutes between snapshots (Parquet files) of a running search."
+    )
+    checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints of a trial.")
+    max_failures: int = Field(2, ge=0, description="Retries of a trial after its worker process died.")
     ablations: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Label -> changes by address; each is run on the best trial, beside itself."
+        default_factory=dict,
+        description="Changes by label, as {address: value}. Each is applied to the best trial and compared with it.",
     )
-    ablation_seeds: int = Field(3, ge=1)
+    ablation_seeds: int = Field(3, ge=1, description="Seeds of each ablation.")
     storage_path: str | None = Field(
         None,
-        description="Where all nodes can write checkpoints, first stages and snapshots: a folder that they share, or a "
-        "URI such as s3://bucket/folder; null: the study's folder.",
+        description="Place for checkpoints, first stages and snapshots that all nodes can write: a shared folder, or a "
+        "URI such as s3://bucket/folder; null: the folder of the study.",
     )
 
     @property
     def metrics(self) -> dict[str, str]:
-        """Every metric that the search reads: address in the YAML -> metric."""
+        """Every metric that the search reads, by its address in the YAML."""
         names = {f"search.objectives.{name}": name for name in self.objectives}
         names |= {f"search.constraints.{name}": name for name in self.constraints}
         return names | {"search.scheduler.metric": self.scheduler.metric}
 
     def keeps(self, value: Callable[[str], float]) -> bool:
-        """Whether all constraints hold of a trial, given its metric of each name; one that is NaN holds to none."""
+        """Return whether a trial meets all constraints. A metric that is NaN meets none.
+
+        Args:
+            value: Function from the name of a metric to its value in the trial.
+        """
         bounds = ((name, *bound(text)) for name, text in self.constraints.items())
         return all(sign * (value(name) - limit) <= 0 for name, sign, limit in bounds)
 

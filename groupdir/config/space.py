@@ -1,4 +1,4 @@
-"""A search space: a trial's configuration with some parameters left open, and how to search it."""
+"""Search spaces: configurations of a trial with open parameters, and the options of the search."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MOST_CORNERS = 1024
 
 @dataclass(frozen=True)
 class Conditional:
-    """A parameter whose domain depends on the value of another parameter.
+    """Parameter whose domain depends on the value of another parameter.
 
     Attributes:
-        by: Address of the parameter that decides.
-        cases: Its value, as text -> a domain, or a fixed value.
+        by: Address of the other parameter.
+        cases: Domain, or fixed value, for each value of the other parameter (as text).
     """
 
     by: str
@@ -43,11 +43,12 @@ Parameter = Domain | Conditional
 
 @dataclass(frozen=True)
 class Space:
-    """The open parameters of a trial.
+    """Search space of a trial: its fixed content and its open parameters.
 
     Attributes:
-        fixed: The content of the trial without its open parameters.
-        open: Address -> domain or condition, in an order in which what decides comes first.
+        fixed: Content of the trial without its open parameters.
+        open: Domain or condition of each open parameter, by address. A parameter is after the one it depends on.
+        document: File of the space, for messages.
     """
 
     fixed: Mapping[str, Any]
@@ -56,23 +57,20 @@ class Space:
 
     @property
     def parameters(self) -> dict[str, Domain]:
-        """Every domain by name: its address, or `address|case` for a case of a conditional parameter."""
-        found: dict[str, Domain] = {}
+        """Domains by name. The name is the address, or `address|case` for a case of a conditional parameter."""
+        domains: dict[str, Domain] = {}
         for address, parameter in self.open.items():
             if isinstance(parameter, Conditional):
-                found |= {f"{address}|{case}": domain for case, domain in parameter.cases.items() if _is_open(domain)}
+                domains |= {f"{address}|{case}": domain for case, domain in parameter.cases.items() if _is_open(domain)}
             else:
-                found[address] = parameter
-        return found
+                domains[address] = parameter
+        return domains
 
     def suggest(self, draw: Callable[[str, Domain], Any]) -> dict[str, Any]:
-        """Draws a value for every parameter that is active.
+        """Return a value for every active parameter, by name.
 
         Args:
-            draw: Gives a value for a name and its domain.
-
-        Returns:
-            Name -> value.
+            draw: Function from the name and the domain of a parameter to a value.
         """
         params: dict[str, Any] = {}
         for address, parameter in self.open.items():
@@ -85,15 +83,19 @@ class Space:
         return params
 
     def build(self, params: Mapping[str, Any]) -> TrialConfig:
-        """The trial that the parameters mean.
+        """Build the trial with the given parameters.
 
         Raises:
-            ConfigError: They make no valid trial, or do not fit this space.
+            ConfigError: If the trial is invalid, or parameters of this space are missing.
         """
         return TrialConfig.from_dict(self.content(params), self.document.name if self.document else "<space>")
 
     def content(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """As `build`, before it is checked."""
+        """Return the content of the trial with the given parameters, without validating it.
+
+        Raises:
+            ConfigError: If parameters of this space are missing.
+        """
         content: dict[str, Any] = _copy(self.fixed)
         for address, parameter in self.open.items():
             name = address
@@ -104,12 +106,15 @@ class Space:
                     put(content, address.split("."), parameter.cases[case])
                     continue
             if name not in params:
-                raise ConfigError(f"{name}: the parameters have no value for it, got {', '.join(params) or 'none'}")
+                raise ConfigError(f"{name}: a value is missing, got parameters {', '.join(params) or 'none'}")
             put(content, address.split("."), _copy(params[name]))
         return content
 
     def corners(self) -> Iterator[dict[str, Any]]:
-        """Parameters at the ends of the domains: every combination, or where these are too many every end once."""
+        """Yield parameters at the ends of the domains.
+
+        These are all combinations of ends. If there are more than `MOST_CORNERS`, each end occurs at least once.
+        """
         names = self.parameters
         count = 1
         for domain in names.values():
@@ -117,8 +122,8 @@ class Space:
         if count <= MOST_CORNERS:
             seen: set[str] = set()
             for ends in itertools.product(*(domain.ends for domain in names.values())):
-                drawn = dict(zip(names, ends, strict=True))
-                params = self.suggest(lambda name, _, drawn=drawn: drawn[name])  # type: ignore[misc]
+                values = dict(zip(names, ends, strict=True))
+                params = self.suggest(lambda name, _, values=values: values[name])  # type: ignore[misc]
                 if (text := repr(params)) not in seen:
                     seen.add(text)
                     yield params
@@ -129,7 +134,7 @@ class Space:
 
     @cached_property
     def corner_stages(self) -> tuple[tuple[Stage, ...], ...]:
-        """The stages of the trainings at the corners, each only once."""
+        """Distinct sequences of training stages at the corners."""
         return tuple(dict.fromkeys(self.build(params).stages for params in self.corners()))
 
     def _case(self, parameter: Conditional, params: Mapping[str, Any]) -> str:
@@ -139,13 +144,13 @@ class Space:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A search: its name, its space, and how to go about it.
+    """Configuration of a study: its name, search space and search options.
 
     Attributes:
-        name: The study's; its folder is `results/<name>`.
-        space: What is searched.
-        search: How.
-        document: Where it came from, for messages.
+        name: Name of the study; its folder is `results/<name>`.
+        space: Search space.
+        search: Options of the search.
+        document: File of the study, for messages.
     """
 
     name: str
@@ -155,54 +160,62 @@ class StudyConfig:
 
     @property
     def file(self) -> str:
-        """The file that it was read from."""
+        """Name of the file of the study."""
         return self.document.name
 
     def mistake(self, address: str, text: str) -> Mistake:
-        """A mistake at an address of its file."""
+        """Return a mistake at an address of the file."""
         return self.document.mistake(tuple(address.split(".")), text)
 
     def to_dict(self) -> dict[str, Any]:
-        """The content with paths resolved; `from_dict` brings the same study back."""
+        """Return the content with paths resolved. `from_dict` returns the same study from it."""
         return {**_copy(self.document.data), "name": self.name, "search": self.search.model_dump(mode="json")}
 
     def to_yaml(self) -> str:
-        """As YAML."""
+        """Return the content as YAML."""
         return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "<study>") -> StudyConfig:
-        """Validates a mapping; `name` is what messages call it."""
+        """Validate a mapping and return its study.
+
+        Args:
+            data: Content of a study.
+            name: Name of the content in messages.
+
+        Raises:
+            ConfigError: If the content has mistakes. The error lists all of them.
+        """
         return study_from(Document(name, dict(data), {}))
 
 
 def load_space(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
-    """Reads a search space and builds a trial at its corners, so that a bad range fails here and not on a worker.
+    """Read a search space and build its trials at the corners, so that a bad range fails here and not on a worker.
 
     Args:
-        path: The YAML file.
-        overrides: `address=value` texts, as of `--set`.
+        path: YAML file.
+        overrides: Strings `address=value`, as in `--set`.
 
     Raises:
-        ConfigError: Every mistake at once, each with file and line.
+        ConfigError: If the file has mistakes. The error lists all of them with file and line.
     """
     return study_from(override(Document.read(path), overrides))
 
 
 def study_from(document: Document) -> StudyConfig:
-    """Validates a parsed file; see `load_space`."""
+    """Validate a parsed file and return its study; see `load_space`."""
     data, mistakes = expand_paths(document)
     document = Document(document.name, data, document.lines)
     content = {key: value for key, value in data.items() if key not in ("name", "search")}
     name = data.get("name", Path(document.name).stem)
     if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
-        mistakes.append(document.mistake(("name",), f"must be a text that can name a folder, got {name!r}"))
+        mistakes.append(document.mistake(("name",), f"must be a string that can name a folder, got {name!r}"))
     search = SearchConfig()
     try:
         search = SearchConfig.model_validate(data.get("search", {}))
     except ValidationError as error:
-        found = explain(error, SearchConfig, data.get("search", {}))
-        mistakes += [document.mistake(("search", *at), text) for at, text in found]
+        explained = explain(error, SearchConfig, data.get("search", {}))
+        mistakes += [document.mistake(("search", *at), text) for at, text in explained]
     space, wrong = _parse(content, document)
     mistakes += wrong
     if not wrong:
@@ -259,18 +272,18 @@ def _wrong_condition(
     if decider is None:
         value = _at(fixed, parameter.by.split("."))
         if value is None:
-            return f"depends on {parameter.by}, which is not in the file: give it a value or a choice"
+            return f"depends on {parameter.by}, which is not in the file: add {parameter.by} with a value or a choice"
         values: tuple[Any, ...] = (value,)
     elif isinstance(decider, Choice):
         values = decider.values
     else:
-        return f"can depend on a fixed value or a choice, but {parameter.by} is {type(decider).__name__}"
+        return f"must depend on a fixed value or a choice, got {parameter.by}, which is {type(decider).__name__}"
     missing = [_text(value) for value in values if _text(value) not in parameter.cases]
     return f"has no case for {parameter.by} = {', '.join(missing)}: add it" if missing else None
 
 
 def _check(space: Space, search: SearchConfig, document: Document) -> list[Mistake]:
-    """The mistakes of trials at the corners, and of the ablations on the first corner."""
+    """Return the mistakes of the trials at the corners, and of the ablations of the first corner."""
     mistakes: dict[Mistake, None] = {}
     first: dict[str, Any] | None = None
     longest = 0
@@ -290,7 +303,7 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
         mistakes |= dict.fromkeys(_wrong_nested(space, search.nested, document))
     last = search.scheduler.last_epoch
     if last is not None and last < longest:
-        text = f"must not be below the {longest} epochs in which a trial predicts, or none would finish, got {last}: "
+        text = f"must be at least {longest}, the epochs of predicting stages, or no trial would finish, got {last}: "
         mistakes[document.mistake(("search", "scheduler", "max_t"), text + "set train.epochs instead")] = None
     if mistakes or first is None:
         return list(mistakes)
@@ -305,19 +318,23 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
 
 
 def _wrong_nested(space: Space, nested: NestedConfig, document: Document) -> list[Mistake]:
-    """Outer parameters that are none, or that depend on an inner one; or nothing left for the inner level."""
+    """Return the mistakes of a nested search.
+
+    An outer parameter is not open, or depends on an inner parameter; or no inner parameter remains.
+    """
     at = ("search", "nested", "outer")
-    found = []
+    mistakes = []
     for address in nested.outer:
         parameter = space.open.get(address)
         if parameter is None:
             known = ", ".join(space.open) or "none"
-            found.append(document.mistake(at, f"must name open parameters ({known}), got {address}"))
+            mistakes.append(document.mistake(at, f"must name open parameters ({known}), got {address}"))
         elif isinstance(parameter, Conditional) and parameter.by in space.open and parameter.by not in nested.outer:
-            found.append(document.mistake(at, f"{address} depends on {parameter.by}, which must be outer too"))
-    if not found and set(space.open) <= set(nested.outer):
-        found.append(document.mistake(at, "must leave some open parameters for the inner level, but names all of them"))
-    return found
+            mistakes.append(document.mistake(at, f"{address} depends on {parameter.by}, which must be outer too"))
+    if not mistakes and set(space.open) <= set(nested.outer):
+        text = "must leave some open parameters for the inner level, but names all of them: remove some"
+        mistakes.append(document.mistake(at, text))
+    return mistakes
 
 
 def _is_open(value: Any) -> bool:

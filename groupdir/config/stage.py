@@ -1,4 +1,4 @@
-"""A stage: one part of a training, as the configuration alone describes it."""
+"""Stages of a training, as described by the configuration alone."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from groupdir.config.optimizers import OptimConfig
 
 @dataclass(frozen=True)
 class Stage:
-    """One part of the training, with an optimizer of its own.
+    """Stage of a training, with a separate optimizer.
 
     Attributes:
-        name: Such as "pretrain" or "fit"; no two stages of a training have the same.
+        name: Name such as "pretrain" or "fit"; different for each stage of a training.
         epochs: Number of epochs, at least 1.
-        optim: Its optimizer.
-        views: Random views of each sample in a batch; with two the batch holds the first views, then the second.
-        encoder_lr: Factor of the encoder's learning rate; 0 freezes it.
-        predicts: Whether the heads predict during it. Epochs of a stage that does not predict have no validation
+        optim: Options of the optimizer.
+        views: Random views of each sample in a batch. With two, the batch holds the first views, then the second.
+        encoder_lr: Factor of the encoder's learning rate; 0 freezes the encoder.
+        predicts: Whether the heads predict in the stage. Epochs of a stage that does not predict have no validation
             errors, and schedulers do not count them.
         frozen_norms: Whether freezing the encoder freezes the running statistics of its batch norms too.
     """
@@ -34,11 +34,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Position:
-    """Place of one epoch within the stages of its training.
+    """Position of an epoch within the stages of its training.
 
     Attributes:
         index: Number of the stage, from 0.
-        stage: The stage.
+        stage: Stage of the epoch.
         stage_epoch: Epochs of the stage so far, this one included.
         fidelity: Epochs of predicting stages so far, this one included. Trials are compared at equal fidelity.
     """
@@ -50,14 +50,14 @@ class Position:
 
 
 def position(stages: Sequence[Stage], epoch: int) -> Position:
-    """Return the place of an epoch.
+    """Return the position of an epoch.
 
     Args:
-        stages: The stages of the training.
-        epoch: Counted from 1 over all stages.
+        stages: Stages of the training.
+        epoch: Number of the epoch, counted from 1 over all stages.
 
     Raises:
-        ValueError: The training has no such epoch.
+        ValueError: If the training has no such epoch.
     """
     before = fidelity = 0
     for index, stage in enumerate(stages):
@@ -70,14 +70,14 @@ def position(stages: Sequence[Stage], epoch: int) -> Position:
 
 
 def epochs_of(stages: Sequence[Stage], predicts: bool = True) -> int:
-    """Return the epochs of the stages that predict, or of those that do not."""
+    """Return the number of epochs of the stages that predict, or of the stages that do not."""
     return sum(stage.epochs for stage in stages if stage.predicts == predicts)
 
 
 def shareable(stages: Sequence[Stage]) -> Stage | None:
-    """Return the first stage if one trial can train it for others, else None.
+    """Return the first stage if one trial can train it for other trials, else None.
 
-    A stage that predicts is not shared: trials that took it over would have no errors to be compared by.
+    A stage that predicts is not shared, because trials that reuse it would have no errors for comparisons.
     """
     return stages[0] if len(stages) > 1 and not stages[0].predicts else None
 
@@ -86,7 +86,7 @@ def check_stages(stages: Sequence[Stage]) -> None:
     """Refuse stages that cannot be trained.
 
     Raises:
-        ValueError: There is none, a name is empty or occurs twice, a stage has no epoch, or no stage predicts.
+        ValueError: If there is no stage, a name is empty or repeated, a stage has no epoch, or no stage predicts.
     """
     names = [stage.name for stage in stages]
     if not names:

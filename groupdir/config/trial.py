@@ -1,4 +1,4 @@
-"""One trial's whole configuration: frozen, every key known, every value in range, with a digest that names it."""
+"""Configuration of one trial: frozen, validated, and named by a digest."""
 
 from __future__ import annotations
 
@@ -27,79 +27,91 @@ from groupdir.registry import TABLES, resolve
 
 
 class MethodConfig(PluginConfig):
-    """What every method takes."""
+    """Base of the options of every method."""
 
     weights: Weights | None = Field(None, description="Sample weights; null: all samples weigh the same.")
-    resampling: Resampling | None = Field(None, description="SMOTER or SMOGN; null: the samples as they are.")
+    resampling: Resampling | None = Field(
+        None, description="Resampling of the training samples: SMOTER or SMOGN; null: none."
+    )
 
     has_groups: ClassVar[bool] = False
     """Whether the method predicts a group for each input, so that metrics of groups can be measured."""
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
-        """Return the stages of the training in order, from the configuration alone; by default one.
+        """Return the stages of the training in order, from the configuration alone. By default there is one stage.
 
         Args:
-            trial: The trial that this section belongs to.
+            trial: Configuration that contains this section.
         """
         return (Stage("fit", trial.train.epochs, trial.optim),)
 
     def deciding(self, stage: Stage) -> dict[str, Any]:
-        """Return the options that decide what the first stage leaves, by name; by default all of them.
+        """Return the options that decide the result of the first stage, by name. By default all options decide it.
 
-        Trials whose stages are equal in these options share the stage. So no option may be left out that the stage
+        Trials share a first stage if these options are equal, so the result must hold every option that the stage
         reads.
 
         Args:
-            stage: The first of several stages.
+            stage: First of several stages.
         """
         return self.model_dump(mode="json")
 
 
 class DatasetConfig(PluginConfig):
-    """What every data set takes."""
+    """Base of the options of every data set."""
 
 
 class EncoderConfig(PluginConfig):
-    """What every encoder takes."""
+    """Base of the options of every encoder."""
 
 
 class TrainConfig(Strict):
-    """The loop."""
+    """Options of the training loop."""
 
-    epochs: int = Field(90, ge=1, description="Epochs of the last stage; other stages have their own.")
-    batch_size: int = Field(128, ge=1)
+    epochs: int = Field(90, ge=1, description="Epochs of the last stage; other stages have a separate number.")
+    batch_size: int = Field(128, ge=1, description="Samples of a batch.")
     keep: Literal["best", "last"] = Field(
         "best",
-        description="Which epoch's weights are the result: the best on val by the data set's error, or last.",
+        description="Epoch whose weights are the result. best: lowest error on val, by the data set's metric; last: "
+        "the last.",
     )
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Device; auto: a GPU if there is one, else the CPU."
+    )
     amp: Literal["none", "bf16"] = Field("none", description="Autocast of encoder and heads; losses stay in float32.")
-    compile: bool = Field(False, description="Whether torch.compile is let loose on the encoder; takes minutes first.")
+    compile: bool = Field(
+        False, description="Compile the encoder with torch.compile, which takes minutes at the start."
+    )
     device_share: float = Field(
-        0.5, ge=0, le=1, description="Of a GPU's free memory that training inputs may take; else they stay on the host."
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of a GPU's free memory for the training inputs; larger inputs stay in the host's memory.",
     )
     threads: int = Field(
-        1, ge=1, description="Of a CPU trial. Results are bit for bit the same only for the same number."
+        1, ge=1, description="CPU threads. Results on a CPU are identical bit for bit only with the same number."
     )
-    max_loss: float = Field(1e6, gt=0, description="A loss above it counts as exploded, and the trial as failed.")
+    max_loss: float = Field(1e6, gt=0, description="Largest loss; a trial with a larger loss fails.")
 
 
 _AFTER_FIRST_STAGE = ("epochs", "keep", "device_share")  # options of `train:` that a first stage does not read
 
 
 class TrialConfig(Strict):
-    """One training run, complete: what it reads, what it trains, how, and from which seed."""
+    """Configuration of one training run: seed, data set, encoder, method, optimizer and training loop."""
 
-    seed: int = Field(0, ge=0, lt=2**32, description="Of weights, order and noise; the data set has its own.")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Seed of weights, order and noise; the data set has a separate seed."
+    )
     data: Annotated[SerializeAsAny[DatasetConfig], Plugin("data")]
     encoder: Annotated[SerializeAsAny[EncoderConfig], Plugin("encoder")]
     method: Annotated[SerializeAsAny[MethodConfig], Plugin("method")]
-    optim: Optim = Field(AdamConfig(name="adam"), description="Its name, or a mapping of its name and options.")
+    optim: Optim = Field(AdamConfig(name="adam"), description="Optimizer: a name, or a mapping of name and options.")
     train: TrainConfig = TrainConfig()
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of the training, in order. Everything that counts epochs asks here."""
+        """Stages of the training in order. All code that counts epochs uses this property."""
         name = self.method.name
         if name in TABLES["method"]:
             return self.method.stages(self)
@@ -108,14 +120,14 @@ class TrialConfig(Strict):
 
     @property
     def total_epochs(self) -> int:
-        """Epochs of all stages together."""
+        """Number of epochs of all stages together."""
         return sum(stage.epochs for stage in self.stages)
 
     def with_total_epochs(self, total: int) -> Self:
-        """Return a copy whose stages have so many epochs together; `train.epochs` is what changes.
+        """Return a copy with `train.epochs` changed so that all stages together have the given number of epochs.
 
         Raises:
-            ConfigError: No value of `train.epochs` gives that total.
+            ConfigError: If no value of `train.epochs` gives this total.
         """
         choices = range(1, total + 1)
         place = bisect.bisect_left(choices, total, key=lambda epochs: self._with_epochs(epochs).total_epochs)
@@ -132,12 +144,12 @@ class TrialConfig(Strict):
         return self.replaced({"train.epochs": epochs})
 
     def shared_stage_key(self, stage: Stage) -> dict[str, Any]:
-        """Return everything in the configuration that decides what the first stage leaves.
+        """Return all options that decide the result of the first stage.
 
-        A stage with a constant rate is the beginning of every longer one, so that its length is no part of the key.
+        The number of epochs is left out for a constant learning rate, because a longer stage continues a shorter one.
 
         Args:
-            stage: The first stage of this trial.
+            stage: First stage of this trial.
         """
         whole = self.to_dict()
         return {
@@ -162,24 +174,24 @@ class TrialConfig(Strict):
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
-        """Reads a trial from YAML.
+        """Read a trial from a YAML file.
 
         Args:
-            path: The file.
-            overrides: `address=value` texts that replace or add values, as of `--set`.
+            path: YAML file.
+            overrides: Strings `address=value` that replace or add values, as in `--set`.
 
         Raises:
-            ConfigError: Every mistake of the file at once, each with file and line.
+            ConfigError: If the file has mistakes. The error lists all of them with file and line.
         """
         document = override(Document.read(path), overrides)
         if "search" in document.data:
-            line = document.mistake(("search",), "this is a search space, not a trial: run `groupdir search` on it")
-            raise ConfigError([line])
+            text = "this is a search space, not a trial: run `groupdir search` on it"
+            raise ConfigError([document.mistake(("search",), text)])
         return cls.from_document(document)
 
     @classmethod
     def from_document(cls, document: Document) -> Self:
-        """Validates a parsed file; see `load`."""
+        """Validate a parsed file and return its trial; see `load`."""
         data, mistakes = expand_paths(document)
         if mistakes:
             raise ConfigError(mistakes)
@@ -190,31 +202,38 @@ class TrialConfig(Strict):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "<config>") -> Self:
-        """Validates a mapping; `name` is what messages call it.
+        """Validate a mapping and return its trial.
+
+        Args:
+            data: Content of a trial.
+            name: Name of the content in messages.
 
         Raises:
-            ConfigError: Every mistake at once.
+            ConfigError: If the content has mistakes. The error lists all of them.
         """
         return cls.from_document(Document(name, dict(data), {}))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain mappings, lists and scalars, defaults included; `from_dict` brings the same trial back."""
+        """Return the content as plain mappings, lists and scalars, with defaults; `from_dict` reads it."""
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:
-        """The YAML that `load` reads back as the same trial."""
+        """Return the content as YAML, from which `load` reads the same trial."""
         return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that name this configuration, the same in every process and for every order of keys."""
+        """Name of this configuration in 16 hexadecimal digits, the same in every process and for any order of keys."""
         return digest(self.to_dict())
 
     def replaced(self, changes: Mapping[str, Any]) -> Self:
-        """A copy with the values at some dotted addresses replaced, checked again.
+        """Return a validated copy with other values.
+
+        Args:
+            changes: New values by dotted address.
 
         Raises:
-            ConfigError: The new values do not fit.
+            ConfigError: If the new values do not fit.
         """
         data = self.to_dict()
         for address, value in changes.items():
@@ -223,7 +242,7 @@ class TrialConfig(Strict):
 
 
 def digest(data: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits of a plain mapping, whatever the order of its keys.
+    """Return 16 hexadecimal digits that depend on the content of a mapping and not on the order of its keys.
 
     >>> digest({"a": 1, "b": 2.0}) == digest({"b": 2.0, "a": 1})
     True
@@ -233,10 +252,14 @@ def digest(data: Mapping[str, Any]) -> str:
 
 
 def override(document: Document, overrides: Sequence[str]) -> Document:
-    """The document with `address=value` texts applied; a value is read as YAML.
+    """Return the document with changed values.
+
+    Args:
+        document: Parsed file.
+        overrides: Strings `address=value`. The value is parsed as YAML.
 
     Raises:
-        ConfigError: A text has no `=`, or its value is no YAML.
+        ConfigError: If a string has no `=`, or its value is not valid YAML.
     """
     data = json.loads(json.dumps(document.data)) if overrides else document.data
     for text in overrides:
@@ -249,16 +272,16 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
 
 
 PATHS: tuple[Address, ...] = (("data", "root"), ("data", "cache"), ("encoder", "weights"))
-"""Addresses of files and folders."""
+"""Addresses whose values are files or folders."""
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def expand_paths(document: Document) -> tuple[dict[str, Any], list[Any]]:
-    """Replaces `${VAR}` in texts, and makes `PATHS` absolute: Ray changes a worker's directory.
+    """Replace `${VAR}` in strings, and make `PATHS` absolute, because Ray changes the directory of a worker.
 
     Returns:
-        The new content and the mistakes: a variable that is not set.
+        The new content, and a mistake for each variable that is not set.
     """
     mistakes = []
 
@@ -271,8 +294,8 @@ def expand_paths(document: Document) -> tuple[dict[str, Any], list[Any]]:
             return value
         for variable in _VARIABLE.findall(value):
             if variable not in os.environ:
-                todo = f"export it, or give the value with --set {'.'.join(map(str, address))}=..."
-                mistakes.append(document.mistake(address, f"environment variable {variable} is not set: {todo}"))
+                remedy = f"export it, or give the value with --set {'.'.join(map(str, address))}=..."
+                mistakes.append(document.mistake(address, f"environment variable {variable} is not set: {remedy}"))
         value = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
         return str(Path(value).expanduser().absolute()) if address in PATHS and value else value
 

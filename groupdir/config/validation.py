@@ -1,4 +1,4 @@
-"""pydantic's errors in our words: where, what must hold, what came, what to do."""
+"""Messages for pydantic's errors: where, the rule that must hold, the value found, and what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RULES = {
     "finite_number": "must be a finite number",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
-    "string_type": "must be a text",
+    "string_type": "must be a string",
     "literal_error": "must be one of {expected}",
     "model_type": "must be a mapping",
     "dict_type": "must be a mapping",
@@ -37,18 +37,18 @@ _RULES = {
 
 
 def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterator[tuple[Address, str]]:
-    """The address and the text of every mistake in a validation error.
+    """Yield the address and the message of every mistake in a validation error.
 
     Args:
-        error: What pydantic raised.
-        model: The model that was asked for; its fields give the did-you-mean.
-        data: What it was asked to read.
+        error: Error that pydantic raised.
+        model: Model that was validated; unknown keys are compared with its fields.
+        data: Content that was validated.
     """
     for item in error.errors():
         address = tuple(part for part in item["loc"] if not _is_union_tag(part))
-        kind, context, came = item["type"], item.get("ctx", {}), item["input"]
+        kind, context, value = item["type"], item.get("ctx", {}), item["input"]
         if kind == "missing":
-            yield address, "is required, and is not there: add it"
+            yield address, "is required but missing: add it"
         elif kind == "extra_forbidden":
             owner = model_at(model, data, address[:-1])
             yield address, f"unknown key: {did_you_mean(str(address[-1]), owner.model_fields if owner else [])}"
@@ -56,29 +56,29 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterat
             cause = context["error"]
             yield (*address, *(cause.address if isinstance(cause, FieldError) else ())), str(cause)
         elif kind in _RULES:
-            yield address, f"{_RULES[kind].format(**context)}, got {came!r}"
+            yield address, f"{_RULES[kind].format(**context)}, got {value!r}"
         else:
-            yield address, f"{item['msg'][0].lower()}{item['msg'][1:]}, got {came!r}"
+            yield address, f"{item['msg'][0].lower()}{item['msg'][1:]}, got {value!r}"
 
 
 def raise_at(title: str, mistakes: Mapping[Address, tuple[str, Any]]) -> None:
-    """Raise mistakes inside a value that a validator has read as a whole, each at its own address.
+    """Raise the mistakes inside a value that one validator checks as a whole. Without mistakes, return.
 
     Args:
-        title: What was read.
-        mistakes: Address inside the value -> the mistake's text and the wrong part. Without any, return.
+        title: Name of the value.
+        mistakes: Message and wrong part by address inside the value.
 
     Raises:
-        ValidationError: With every mistake.
+        ValidationError: If there are mistakes. The error has the address of each.
     """
     if mistakes:
         details = [
-            InitErrorDetails(type="value_error", loc=address, input=came, ctx={"error": ValueError(text)})
-            for address, (text, came) in mistakes.items()
+            InitErrorDetails(type="value_error", loc=address, input=part, ctx={"error": ValueError(text)})
+            for address, (text, part) in mistakes.items()
         ]
         raise ValidationError.from_exception_data(title, details)
 
 
 def _is_union_tag(part: str | int) -> bool:
-    """Pydantic adds such parts to an address for members of a union, which no one wrote."""
+    """Return whether pydantic added a part to an address to tell members of a union apart."""
     return isinstance(part, str) and ("[" in part or part in {"int", "float", "str", "bool", "none"})

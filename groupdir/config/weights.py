@@ -1,4 +1,4 @@
-"""Options of the sample-weight modes, and how a section names one."""
+"""Options of the sample-weight modes, and the type of a section that names one."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from groupdir.config.base import Plugin, Strict, odd
 
 
 class LDSConfig(Strict):
-    """Label distribution smoothing (Yang et al. 2021): the kernel that smooths the label counts."""
+    """Options of label distribution smoothing (Yang et al. 2021), which smooths the label counts with a kernel."""
 
     kernel: Literal["gaussian", "triangular", "laplace"] = "gaussian"
-    size: int = Field(5, ge=1, description="Width of the kernel in bins; odd.")
-    sigma: float = Field(2.0, gt=0, description="Standard deviation in bins; the triangular kernel ignores it.")
+    size: int = Field(5, ge=1, description="Width of the kernel in label bins; odd.")
+    sigma: float = Field(2.0, gt=0, description="Standard deviation in label bins; not used by the triangular kernel.")
 
     _odd = field_validator("size")(odd)
 
 
 class WeightsConfig(Strict):
-    """What every sample-weight mode takes: its name. All weights have mean 1, and every method takes them."""
+    """Base of the options of every sample-weight mode. Weights have mean 1, and every method accepts them."""
 
     mode: str
 
@@ -28,16 +28,16 @@ class WeightsConfig(Strict):
 class SqrtInverseConfig(WeightsConfig):
     """Options of `SqrtInverse`."""
 
-    lds: LDSConfig | None = Field(None, description="Smoothing of the square roots of the counts; null: none.")
+    lds: LDSConfig | None = Field(None, description="Smoothing of the square roots of the label counts; null: none.")
 
 
 class InverseConfig(WeightsConfig):
     """Options of `Inverse`."""
 
     clip: tuple[float, float] | None = Field(
-        None, description="Bounds of the counts; the published INV uses [5, 1000]."
+        None, description="Lower and upper bound of the label counts; null: none. The published INV uses [5, 1000]."
     )
-    lds: LDSConfig | None = Field(None, description="Smoothing of the counts; null: none.")
+    lds: LDSConfig | None = Field(None, description="Smoothing of the label counts; null: none.")
 
     @field_validator("clip")
     @classmethod
@@ -48,4 +48,4 @@ class InverseConfig(WeightsConfig):
 
 
 Weights = Annotated[SerializeAsAny[WeightsConfig], Plugin("weights")]
-"""A sample-weight mode: its name, or a mapping with its options and, unless it is sqrt_inverse, its `mode`."""
+"""Section of sample weights: a mode, or a mapping of `mode` and options. The mode may be omitted for sqrt_inverse."""

@@ -1,4 +1,4 @@
-"""YAML that remembers the line of every value, so that a mistake can be shown where it stands."""
+"""YAML files with the line of every value, so that messages can point to the line of a mistake."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _Loader.add_implicit_resolver(
 
 
 def dotted(address: Address) -> str:
-    """The address as people write it: `method.groups`."""
+    """Return an address as dotted text, such as `method.groups`."""
     return ".".join(str(part) for part in address)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed YAML file.
+    """Parsed YAML file.
 
     Attributes:
-        name: What to call the file in a message.
-        data: Its content as plain mappings, lists and scalars.
-        lines: Address of a value -> its line, counted from 1.
+        name: Name of the file in messages.
+        data: Content as plain mappings, lists and scalars.
+        lines: Line of each value by address, counted from 1.
     """
 
     name: str
@@ -46,10 +46,10 @@ class Document:
 
     @classmethod
     def read(cls, path: str | Path) -> Document:
-        """Reads a file.
+        """Read and parse a file.
 
         Raises:
-            ConfigError: The file is missing, is no YAML, repeats a key, or its top level is no mapping.
+            ConfigError: If the file is missing or not valid YAML, repeats a key, or is not a mapping at its top level.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -60,15 +60,15 @@ class Document:
 
     @classmethod
     def parse(cls, text: str, name: str = "<yaml>") -> Document:
-        """Parses a text; see `read`."""
+        """Parse a text; see `read`."""
         try:
             root = yaml.compose(text, Loader=_Loader)
             data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else None
-            raise ConfigError([Mistake("", f"is no valid YAML: {error.problem}", name, line)]) from error
+            raise ConfigError([Mistake("", f"is not valid YAML: {error.problem}", name, line)]) from error
         except yaml.YAMLError as error:
-            raise ConfigError([Mistake("", f"is no valid YAML: {error}", name)]) from error
+            raise ConfigError([Mistake("", f"is not valid YAML: {error}", name)]) from error
         if not isinstance(data, dict):
             raise ConfigError(
                 [Mistake("", f"must hold a mapping at its top level, got {type(data).__name__}", name, 1)]
@@ -82,13 +82,13 @@ class Document:
         return cls(name, data, lines)
 
     def line(self, address: Address) -> int | None:
-        """The line of a value, or of the nearest mapping around it."""
+        """Return the line of a value, or else of the nearest mapping around it, or None."""
         while address and address not in self.lines:
             address = address[:-1]
         return self.lines.get(address)
 
     def mistake(self, address: Address, message: str) -> Mistake:
-        """A mistake at an address of this file."""
+        """Return a mistake at an address of this file."""
         return Mistake(dotted(address), message, self.name, self.line(address))
 
 
@@ -99,7 +99,9 @@ def _walk(node: yaml.Node, address: Address, lines: dict[Address, int], repeated
         for key, value in node.value:
             inner = (*address, key.value)
             if key.value in seen:
-                repeated.append(Mistake(dotted(inner), "is given twice", name, key.start_mark.line + 1))
+                repeated.append(
+                    Mistake(dotted(inner), "is given twice: remove one of them", name, key.start_mark.line + 1)
+                )
             seen.add(key.value)
             lines[inner] = key.start_mark.line + 1
             _walk(value, inner, lines, repeated, name)

@@ -95,7 +95,7 @@ def test_predict_writes_prediction_group_and_expert(trained: Path, tmp_path: Pat
         (["train", "none.yaml"], "none.yaml: cannot be read"),
         (["train", "search_spaces/digits.yaml"], "this is a search space, not a trial"),
         (["evaluate", "README.md"], "is no groupdir checkpoint"),
-        (["check", "pyproject.toml"], "is no valid YAML"),
+        (["check", "pyproject.toml"], "is not valid YAML"),
     ],
 )
 def test_mistakes_are_one_message_and_exit_code_2(words: list[str], says: str) -> None:
@@ -118,5 +118,5 @@ def test_list_and_check() -> None:
 def test_a_mistake_in_a_process_of_its_own() -> None:
     done = in_new_process("check", "pyproject.toml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "is no valid YAML" in done.stderr
+    assert "is not valid YAML" in done.stderr
     assert "Traceback" not in done.stderr

@@ -99,11 +99,11 @@ def test_several_grids_one_after_the_other(tmp_path: Path) -> None:
     [
         ("seeds: 2", "seed: 2", "small.yaml:2: benchmark.seed: unknown key: did you mean 'seeds'?"),
         ("shape: table1", "select: test_mae_all", "small.yaml:2: benchmark.select: 'test_mae_all' reads the test set"),
-        ("rows:", "row:", "small.yaml:1: must have either `rows` or a `grid`"),
+        ("rows:", "row:", "small.yaml:1: a benchmark must have `rows` or a `grid`, and not both"),
         ("vanilla.yaml", "venilla.yaml", "venilla.yaml: cannot be read"),
         ("vanilla.yaml", "3", "small.yaml:9: rows.VANILLA: must be a file"),
         ("RRT: {from: rrt.yaml, set: {method.loss: l1}}", "RRT: {file: rrt.yaml}", "small.yaml:10: rows.RRT: must be"),
-        ("epochs: 6", "epochs: 4", "rrt.yaml:1: method: all stages of a row together must have the train.epochs of"),
+        ("epochs: 6", "epochs: 4", "rrt.yaml:1: method: the stages of a row together must have the train.epochs of"),
         ("method.loss: l1", "method.los: l1", "method.los: unknown key: did you mean 'loss'?"),
         ("  RRT:", "  VANILLA :", "is given twice"),
         ("name: small", "nam: small", "small.yaml:1: nam: unknown key: did you mean 'name'?"),

@@ -26,10 +26,10 @@ def test_beta_is_short_for_the_option_of_the_soft_labels() -> None:
 
 
 def test_beta_is_never_ignored() -> None:
-    assert "method.group_loss: takes no method.beta, which is of soft, got 'ce'" in refused(
+    assert "method.group_loss: method.beta belongs to group loss soft, got 'ce': remove beta" in refused(
         {**JOINT, "group_loss": "ce", "beta": 2}
     )
-    assert "has a beta of 1 beside method.beta 2.0" in refused(
+    assert "has beta 1, but method.beta is 2.0: remove one of them" in refused(
         {**JOINT, "group_loss": {"name": "soft", "beta": 1}, "beta": 2}
     )
     assert "method.beta: must be > 0.0, got -1" in refused(JOINT, method__beta=-1)

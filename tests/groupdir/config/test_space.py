@@ -90,7 +90,7 @@ def test_study_round_trip(tmp_path: Path) -> None:
         ("  trials: 4", "  trails: 4", "toy.yaml:15: search.trails: unknown key: did you mean 'trials'?"),
         ("  trials: 4", "  trials: 0", "toy.yaml:15: search.trials: must be >= 1, got 0"),
         ("  trials: 4", "  ablations: {x: {method.beta: -1}}", "search.ablations.x: method.beta: must be > 0"),
-        ("name: toy", "name: a/b", "must be a text that can name a folder"),
+        ("name: toy", "name: a/b", "must be a string that can name a folder"),
     ],
 )
 def test_mistakes(tmp_path: Path, old: str, new: str, says: str) -> None:

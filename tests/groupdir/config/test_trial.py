@@ -84,15 +84,15 @@ def test_all_mistakes_at_once_with_their_lines(tmp_path: Path) -> None:
             "name: grup_dir",
             "trial.yaml:4: method: unknown method 'grup_dir': did you mean 'group_dir'?",
         ),
-        ("  name: group_dir\n", "", "method: must have a `name` that is a text"),
+        ("  name: group_dir\n", "", "method: must have a `name` that is a string"),
         ('"tests.toy.parts:Waves"', '"tests.toy.parts:Wave"', "cannot be loaded"),
         ("groups: 5", "groups: 2.5", "trial.yaml:6: method.groups: must be a whole number, got 2.5"),
         ("groups: 5", "recipe: both", "must be one of 'two_stage' or 'joint', got 'both'"),
         ("optim:", "search: {}\noptim:", "this is a search space, not a trial"),
         ("optim:", "seed: 4\noptim:", "seed: is given twice"),
-        ("optim:", "optim: [\nx:", "is no valid YAML"),
+        ("optim:", "optim: [\nx:", "is not valid YAML"),
         ("groups: 5", "lambda_mse: 0", "the experts would never be trained"),
-        ("seed: 3", "- 3", "is no valid YAML"),
+        ("seed: 3", "- 3", "is not valid YAML"),
     ],
 )
 def test_mistakes(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -48,10 +48,10 @@ def test_a_name_alone_is_its_defaults() -> None:
 @pytest.mark.parametrize(
     ("loss", "says"),
     [
-        ("hubert", "method.loss: unknown loss 'hubert': did you mean 'huber'?"),
+        ("hubert", "method.loss: unknown regression loss 'hubert': did you mean 'huber'?"),
         ({"name": "huber", "delte": 2}, "method.loss.delte: unknown key: did you mean 'delta'?"),
         ({"name": "huber", "delta": 0}, "method.loss.delta: must be > 0.0, got 0"),
-        (3, "method.loss: must be a mapping with a name, got 3"),
+        (3, "method.loss: must be a name, or a mapping with a name, got 3"),
     ],
 )
 def test_mistakes(loss: Any, says: str) -> None:
