@@ -1,4 +1,4 @@
-"""One epoch of training: the order of the samples, the optimizer steps and the mean of each loss term."""
+"""Training of a single epoch: the order of the samples, the optimizer steps and the mean of each loss term."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from groupdir.training.training_set import TrainingSet
 
 @dataclass(frozen=True)
 class EpochTrainer:
-    """Trainer of single epochs. It has no state of its own: an epoch changes only the method and the optimizer.
+    """Trainer of single epochs. It holds no state: an epoch changes only the method and the optimizer.
 
     All random numbers of an epoch follow from the trial's seed and the number of the epoch. A resume therefore needs no
     generator's state.

@@ -30,7 +30,7 @@ CODE = 1
 """Version of the code of first stages. Raise it with every change of code that changes the result of one."""
 
 LATEST = "latest.pt"
-SAVE_EVERY = 30.0  # seconds of training that are lost at most when the process dies
+SAVE_EVERY = 30.0  # seconds of training: the most that the death of a process costs
 POLL = 0.2  # seconds between two checks for a stage that another trial trains
 
 
@@ -114,7 +114,7 @@ class SharedStage:
         return max(usable, key=lambda state: state.epoch, default=None)
 
     def trained(self, epoch: int, optimizer: torch.optim.Optimizer) -> None:
-        """Save the state for other trials after an epoch that this trial has trained, if it is due.
+        """Save the state for other trials after an epoch that this trial has trained, if the epoch is one to save.
 
         Args:
             epoch: Number of epochs of the stage trained so far.
@@ -148,6 +148,7 @@ class SharedStage:
         return self.folder / f"epoch-{epoch:05d}.pt"
 
     def _write(self, path: Path, epoch: int, optimizer: torch.optim.Optimizer) -> None:
+        """Write the state to a file and to the storage. If that fails, warn: the trial itself can continue."""
         values = self._method.state_dict()
         names = {parameter: name for name, parameter in self._method.named_parameters()}
         memory = {

@@ -33,9 +33,9 @@ class EpochResult:
     """Result of one epoch of a trial.
 
     Attributes:
-        epoch: Counted from 1 over all stages.
-        stage: The stage's name.
-        stage_epoch: Counted from 1 within the stage.
+        epoch: Number of the epoch over all stages, counted from 1.
+        stage: Name of the stage.
+        stage_epoch: Number of the epoch within the stage, counted from 1.
         predicts: Whether the heads predict in this stage.
         fidelity: Epochs of predicting stages so far, this one included. Trials are compared at equal fidelity.
         metrics: `train_loss`, `train_<term>`, and `val_*` in label units. A `val_*` metric is NaN if the stage does
@@ -249,7 +249,7 @@ class Trainer:
     def dry_step(self) -> None:
         """Take one step of each stage and predict one batch to reach the peak of the memory, then undo the changes.
 
-        The copy of the weights that this keeps costs as much memory as the best weights that a training keeps.
+        The copy of the weights that this holds stands for the copy of the best weights that a training holds.
         """
         before = {name: tensor.detach().clone() for name, tensor in self.method.state_dict().items()}
         size, rows = self.config.train.batch_size, torch.arange(len(self.training))
@@ -272,7 +272,7 @@ class Trainer:
         """Refuse several views of each sample if the data set has no augmentation.
 
         Raises:
-            ConfigError: If a stage has several views.
+            ConfigError: If the data set has no augmentation and a stage has several views.
         """
         if self.dataset.augments:
             return
@@ -290,7 +290,7 @@ class Trainer:
         return metrics if stage.predicts else dict.fromkeys(metrics, math.nan)
 
     def _keep(self, metrics: dict[str, float]) -> None:
-        """Keep the weights of the epoch if it is the best so far and `train.keep` is best."""
+        """Store the weights if `train.keep` is best and this epoch is the best so far."""
         if self.config.train.keep != "best":
             return
         name = self.dataset.targets.selected_by
