@@ -1,1 +1,1 @@
-"""Files of a study: their names, how they are written and read, and the places where they are kept."""
+"""Files of a study: their names, reading and writing them, and the storage that holds them."""

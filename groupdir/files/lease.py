@@ -1,4 +1,4 @@
-"""A claim on a piece of work that many processes on many nodes want done once; it ends with the process that has it."""
+"""Claim on work that must be done once by one of many processes on many nodes. It ends when its process ends."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from groupdir.errors import FileWriteError
 from groupdir.files.write_whole import write_whole
 
 BEAT = 2.0
-"""Seconds between two signs of life."""
+"""Seconds between two signs of life of the process that holds a claim."""
 
 STALE = 30.0
-"""Seconds without a sign of life that void a claim; one of a process of this host that is gone is void at once."""
+"""Seconds without a sign of life after which a claim is void. A dead process on the same host voids it at once."""
 
 
 class Claim:
-    """One process's claim on a folder. The folder may be on a file system that nodes share.
+    """Claim of one process on a folder. The folder may be on a file system that nodes share.
 
-    A thread rewrites the owner's file while the process lives. Whether that is overdue is judged by what the one who
-    waits sees on his own clock, so that clocks of nodes need not agree.
+    A thread rewrites the owner's file while the process lives. A waiting process measures the time between two changes
+    of that file on its clock, so the clocks of the nodes need not agree.
 
     Args:
-        folder: What is claimed; it must exist.
+        folder: The claimed folder, which must exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,10 +43,10 @@ class Claim:
         self._seen: tuple[str, float] = ("", 0.0)
 
     def take(self) -> bool:
-        """Claims the folder.
+        """Claim the folder if no living process holds a claim on it.
 
         Returns:
-            Whether it is ours now; ask again later where it is not.
+            True if this process holds the claim now, False if another process does; then call this again later.
         """
         with self._alone():
             if not self._free():
@@ -58,7 +58,7 @@ class Claim:
         return True
 
     def release(self) -> None:
-        """Gives it up, if it is ours."""
+        """Give up the claim if this process holds it."""
         if self._thread is None:
             return
         self._over.set()
@@ -69,6 +69,7 @@ class Claim:
                 self._owner.unlink(missing_ok=True)
 
     def _free(self) -> bool:
+        """Return whether nobody holds a claim, or the claim is void."""
         owner = self._read()
         if not owner:
             return True
@@ -80,10 +81,11 @@ class Claim:
         return now - self._seen[1] > STALE
 
     def _live(self) -> None:
+        """Give signs of life until the claim is given up or lost."""
         beats = 0
         while not self._over.wait(BEAT):
             beats += 1
-            # On a full disk others take over, and the work is done twice.
+            # On a full disk the claim becomes void: another process takes over, and the work is done twice.
             with contextlib.suppress(OSError, FileWriteError), self._alone():
                 if self._read().get("token") != self._mine:
                     return
@@ -95,21 +97,21 @@ class Claim:
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._owner.read_text(encoding="utf-8"))
+            owner = json.loads(self._owner.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return owner if isinstance(owner, dict) else {}
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nobody else looks or writes meanwhile."""
+        """Exclude every other process from reading and writing the owner's file in the context."""
         with self._lock.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
 
 def _alive(pid: int) -> bool:
-    """Whether a process of this host lives; a zombie does not work any more."""
+    """Return whether a process of this host lives. A zombie counts as dead."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -23,11 +23,11 @@ def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]], footer: M
 
     Args:
         path: The file.
-        rows: Column -> value. A column that a row lacks is null. `column_type` says which type a column has.
+        rows: Column -> value. A column that a row lacks is null. `column_type` gives the type of a column.
         footer: JSON content for the footer, such as `{"study": ..., "configs": {...}}`. The schema's version is added.
 
     Raises:
-        FileWriteError: The disk is full, or the folder is missing or read-only.
+        FileWriteError: If the disk is full, or the folder is missing or read-only.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -41,10 +41,10 @@ def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]], footer: M
 
 
 def read_parquet(path: str | Path) -> tuple[pa.Table, dict[str, Any]]:
-    """Read the rows and the footer of a file.
+    """Return the rows and the footer of a file.
 
     Raises:
-        DataError: The file is missing or broken, is not groupdir's, or was written under another schema.
+        DataError: If the file is missing or broken, is not groupdir's, or was written under another schema.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -62,6 +62,7 @@ def read_parquet(path: str | Path) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def _type(name: str) -> pa.DataType:
+    """Return the Arrow type of a column."""
     import pyarrow as pa
 
     arrow: dict[type, pa.DataType] = {int: pa.int64(), str: pa.string(), bool: pa.bool_(), float: pa.float64()}

@@ -1,4 +1,4 @@
-"""Refusals of files that another version of groupdir wrote."""
+"""Errors about files that another version of groupdir wrote."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def refuse_old_benchmark(folder: Path) -> None:
     """Refuse the folder of a benchmark that schema 1 wrote.
 
     Raises:
-        DataError: The folder is one.
+        DataError: If the folder holds such a benchmark.
     """
     if (folder / OLD_BENCHMARK).is_file():
         raise other_schema(folder, 1)

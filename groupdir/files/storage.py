@@ -1,4 +1,4 @@
-"""Folders that all nodes can reach: on a file system they share, or in an object store such as S3."""
+"""Storage that all nodes can reach: a shared file system, or an object store such as S3."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """A folder, by an absolute path or by a URI; it need not be there. Use `Place.at`.
+    """Path or URI of a folder or a file, which need not exist. Construct it with `Place.at`.
 
     Attributes:
-        base: Its path, or its URI up to the question mark.
-        query: Options of the URI with the question mark, such as `?region=eu-west-1`; empty where it has none.
+        base: The absolute path, or the URI up to the question mark.
+        query: Options of the URI with the question mark, such as `?region=eu-west-1`, or empty.
     """
 
     base: str
@@ -34,7 +34,7 @@ class Place:
 
     @classmethod
     def at(cls, text: str | Path) -> Place:
-        """The folder that a person named.
+        """Return the place that a path or a URI names.
 
         >>> Place.at("s3://bucket/a/?region=eu-west-1") / "b"
         Place(base='s3://bucket/a/b', query='?region=eu-west-1')
@@ -48,12 +48,12 @@ class Place:
 
     @property
     def path(self) -> Path | None:
-        """As a path of this machine; None for a URI."""
+        """Path on this machine, or None for a URI."""
         return None if is_uri(self.base) else Path(self.base)
 
     @property
     def name(self) -> str:
-        """Its last part.
+        """Last part of the path.
 
         >>> Place.at("s3://bucket/groupdir/agedb/?region=eu-west-1").name
         'agedb'
@@ -67,49 +67,49 @@ class Place:
         return self.base + self.query
 
     def names(self) -> list[str]:
-        """What is in it, sorted; nothing where it is not there."""
+        """Return the sorted names of the files and folders in this folder, or none if it does not exist."""
         from pyarrow import fs
 
         files, root = self._open()
-        found = files.get_file_info(fs.FileSelector(root, allow_not_found=True))
-        return sorted(info.base_name for info in found)
+        infos = files.get_file_info(fs.FileSelector(root, allow_not_found=True))
+        return sorted(info.base_name for info in infos)
 
     def is_file(self) -> bool:
-        """Whether it is a file, not a folder."""
+        """Return whether this is an existing file, not a folder."""
         files, root = self._open()
         return bool(files.get_file_info(root).is_file)
 
     def sizes(self) -> dict[str, int]:
-        """What is in it -> bytes of all files in that, at any depth; nothing where it is not there."""
+        """Return name -> bytes for each file and folder in this folder. A folder counts all files at any depth."""
         from pyarrow import fs
 
         files, root = self._open()
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for info in files.get_file_info(fs.FileSelector(root, allow_not_found=True, recursive=True)):
             if info.is_file:
                 name = info.path[len(root) :].lstrip("/").partition("/")[0]
-                found[name] = found.get(name, 0) + info.size
-        return found
+                sizes[name] = sizes.get(name, 0) + info.size
+        return sizes
 
     def write(self, content: bytes) -> None:
-        """Makes it a file with this content, whole or not at all in an object store, and the folders above it."""
+        """Write a file, and create the folders above it. In an object store the file appears whole or not at all."""
         files, root = self._open()
         files.create_dir(root.rpartition("/")[0], recursive=True)
         with files.open_output_stream(root) as stream:
             stream.write(content)
 
     def read(self) -> bytes:
-        """The content of a file.
+        """Return the content of a file.
 
         Raises:
-            FileNotFoundError: There is none.
+            FileNotFoundError: If the file does not exist.
         """
         files, root = self._open()
         with files.open_input_stream(root) as stream:
             return bytes(stream.read())
 
     def fetch(self, target: Path) -> None:
-        """Copies all that is in it into a folder of this machine."""
+        """Copy the content of this folder into a folder on this machine, which is created."""
         from pyarrow import fs
 
         files, root = self._open()
@@ -117,17 +117,17 @@ class Place:
         fs.copy_files(root, str(target), source_filesystem=files, destination_filesystem=fs.LocalFileSystem())
 
     def put(self, source: Path | Place) -> None:
-        """Makes it a copy of a file or a folder; an object store copies its own by itself."""
+        """Copy a file or a folder to this place. Within one object store no byte passes through this machine."""
         from pyarrow import fs
 
         files, root = self._open()
-        theirs, there = (fs.LocalFileSystem(), str(source)) if isinstance(source, Path) else source._open()
-        folder = root if theirs.get_file_info(there).type == fs.FileType.Directory else root.rpartition("/")[0]
+        origin, path = (fs.LocalFileSystem(), str(source)) if isinstance(source, Path) else source._open()
+        folder = root if origin.get_file_info(path).type == fs.FileType.Directory else root.rpartition("/")[0]
         files.create_dir(folder, recursive=True)
-        fs.copy_files(there, root, source_filesystem=theirs, destination_filesystem=files, use_threads=False)
+        fs.copy_files(path, root, source_filesystem=origin, destination_filesystem=files, use_threads=False)
 
     def put_whole(self, source: Path) -> None:
-        """Make it a copy of a file. A reader sees the old file or the new one, never a part."""
+        """Copy a file to this place. A reader sees the old file or the new one, never a part."""
         if self.path is None:
             self.put(source)
             return
@@ -136,19 +136,19 @@ class Place:
             shutil.copyfile(source, partial)
 
     def remove(self) -> None:
-        """Deletes it, a file or a folder with all that is in it; nothing happens where it is not there."""
+        """Delete this file, or this folder with its content. Do nothing if it does not exist."""
         from pyarrow import fs
 
         files, root = self._open()
-        found = files.get_file_info(root).type
-        with contextlib.suppress(FileNotFoundError):  # another was faster
-            if found == fs.FileType.Directory:
+        kind = files.get_file_info(root).type
+        with contextlib.suppress(FileNotFoundError):  # another process has deleted it meanwhile
+            if kind == fs.FileType.Directory:
                 files.delete_dir(root)
-            elif found == fs.FileType.File:
+            elif kind == fs.FileType.File:
                 files.delete_file(root)
 
     def _open(self) -> tuple[FileSystem, str]:
-        """The file system, and where in it this is."""
+        """Return the file system and the path of this place in it."""
         from pyarrow import fs
 
         if not is_uri(self.base):
@@ -160,7 +160,7 @@ class Place:
 
 
 def is_uri(text: str | Path) -> bool:
-    """Whether a text names its scheme, such as `s3://bucket/folder`.
+    """Return whether a text is a URI, which names its scheme.
 
     >>> is_uri("s3://bucket/folder"), is_uri("/mnt/shared"), is_uri(Path("results"))
     (True, False, False)
@@ -170,7 +170,7 @@ def is_uri(text: str | Path) -> bool:
 
 @contextlib.contextmanager
 def local_copy(folder: str) -> Iterator[Path]:
-    """A folder as a path of this machine while the context lasts: itself, or a copy of what a URI holds."""
+    """Yield a path on this machine for a folder: the folder itself, or for a URI a temporary copy of its content."""
     place = Place.at(folder)
     if place.path is not None:
         yield place.path
@@ -181,23 +181,27 @@ def local_copy(folder: str) -> Iterator[Path]:
 
 
 def _server() -> tuple[str | None, ...]:
-    """What the environment says of whose S3 it is; a connection holds for that one alone."""
+    """Return the environment's settings that identify the S3 server, for which a connection is cached."""
     return tuple(map(os.environ.get, ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_PROFILE")))
 
 
 @lru_cache(maxsize=8)
 def _file_system(uri: str, server: tuple[str | None, ...]) -> tuple[FileSystem, str]:
-    """A connection for all places of a bucket on a server.
+    """Return the file system of a bucket on a server, and the bucket's path in it.
+
+    Args:
+        uri: URI of the bucket, with options.
+        server: Settings of the server, as part of the key of the cache.
 
     Raises:
-        ConfigError: It names no storage that pyarrow knows.
+        ConfigError: If pyarrow does not know the scheme or cannot reach the storage.
     """
     from pyarrow import ArrowException, fs
 
     try:
-        found: tuple[FileSystem, str] = fs.FileSystem.from_uri(uri)
+        opened: tuple[FileSystem, str] = fs.FileSystem.from_uri(uri)
     except (ArrowException, OSError) as error:
         raise ConfigError(
             f"{uri}: must be a storage that can be reached, such as s3://bucket: {str(error).splitlines()[0]}"
         ) from error
-    return found
+    return opened

@@ -1,4 +1,4 @@
-"""Names in a study's and a benchmark's folder: every file, every folder, every column. No other file spells them.
+"""Names of every file, folder and column in the folder of a study or a benchmark. No other file spells them.
 
 `tests/test_facts.py` reads the names from here and fails where another file spells one of them.
 """
@@ -13,7 +13,7 @@ SCHEMA = 2
 """Version of the event log and of the Parquet files. Raise it whenever older files can no longer be read."""
 
 RESULTS = "results"
-"""The folder, from where a person works, that holds the folders of all studies and benchmarks."""
+"""Folder in the working directory that holds the folders of all studies and benchmarks."""
 
 # A study's folder.
 STUDY_CONFIG = "study.yaml"
@@ -31,17 +31,17 @@ STAGES = "stages"
 RAY = "ray"
 RUN_PREFIX = "run-"
 CHECKPOINT = "trial.pt"
-"""The file in the folder of each checkpoint of a search."""
+"""File in the folder of each checkpoint of a search."""
 
-# A benchmark's folder. Each row that is searched has a study's folder in it.
+# A benchmark's folder. It holds a study's folder for each row that is searched.
 BENCHMARK = "benchmark.yaml"
 OLD_BENCHMARK = "table.yaml"
-"""The name that BENCHMARK had in schema 1."""
+"""Name of BENCHMARK in schema 1."""
 SPACE_SUFFIX = ".space.yaml"
 CHOSEN = "chosen.yaml"
 CONFIRMED = "confirmed"
 
-# The folder of `groupdir train`, and those in CONFIRMED.
+# The folder of `groupdir train`, and each folder in CONFIRMED.
 SEED_PREFIX = "seed_"
 LAST_CHECKPOINT = "checkpoint.pt"
 RESULT = "result.json"
@@ -63,10 +63,10 @@ PARAM = "param:"
 EPOCH_REPORT: Mapping[str, type] = {
     "stage": str, "stage_epoch": int, "predicts": bool, "fidelity": int, "seconds": float, "last": bool,
 }  # fmt: skip
-"""What an epoch's event holds next to its metrics: name -> type. See `groupdir.config.stage.Position`."""
+"""Entries of an epoch's event other than its metrics: name -> type. See `groupdir.config.stage.Position`."""
 
 EPOCH_FIELDS: Mapping[str, type] = {"seq": int, "epoch": int, "time": float, **EPOCH_REPORT}
-"""Every entry of an epoch that is not a metric: those of its report, its number, and where and when it was logged."""
+"""Every entry of an epoch that is not a metric: EPOCH_REPORT, the epoch's number, and its place and time in the log."""
 
 EPOCH_KEY = ("trial", "seed", "epoch")
 """Columns that identify a row of EPOCHS."""
@@ -79,7 +79,7 @@ TRIAL_FIELDS: Mapping[str, type] = {
 
 
 def results_folder(name: str, out: str | Path | None = None) -> Path:
-    """Return the folder of a study or a benchmark: the one that a person named, else one called like it.
+    """Return the folder of a study or a benchmark: `out` if it is given, else the folder of this name in RESULTS.
 
     >>> str(results_folder("digits")), str(results_folder("digits", "/tmp/mine"))
     ('results/digits', '/tmp/mine')

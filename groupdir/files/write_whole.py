@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all: written under another name in the same folder, then renamed.
+"""Writing of files and folders that appear whole or not at all: under another name in the same folder, then renamed.
 
-A partial file is called `.<name>.<host>.<process>-<number>.part`. Its name says which process of which host writes it,
-so that the partial files of a process that was killed can be recognised.
+The name of a partial file is `.<name>.<host>.<process>-<number>.part`. It identifies the process that writes the file,
+so that the partial files of a killed process can be recognised.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def write_whole(path: str | Path, content: str | bytes, *, durable: bool = False
 
     Args:
         path: The file. Its folder must exist.
-        content: What the file shall hold.
+        content: Content of the file.
         durable: Whether the file must survive a power cut once this returns. This waits for the disk.
 
     Returns:
         The file.
 
     Raises:
-        FileWriteError: The disk is full, or the folder is missing or read-only.
+        FileWriteError: If the disk is full, or the folder is missing or read-only.
     """
     with whole_file(path, durable=durable) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -47,14 +47,14 @@ def write_whole(path: str | Path, content: str | bytes, *, durable: bool = False
 
 @contextmanager
 def whole_file(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
-    """Give a path to write to, which becomes the file at the end of the context. An error leaves the old file.
+    """Yield a path to write to, which is renamed to the file at the end of the context. On an error the old file stays.
 
     Args:
         path: The file. Its folder must exist.
         durable: Whether the file must survive a power cut afterwards. This waits for the disk.
 
     Raises:
-        FileWriteError: The disk is full, or the folder is missing or read-only.
+        FileWriteError: If the disk is full, or the folder is missing or read-only.
     """
     target = Path(path)
     partial = partial_path(target)
@@ -73,14 +73,14 @@ def whole_file(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a new folder to fill, which gets its name at the end of the context. An error leaves no folder.
+    """Yield a new folder to fill, which is renamed at the end of the context. On an error it is deleted.
 
     Args:
         path: The folder. The folders above it are created.
         replace: Whether an existing folder is deleted first. Otherwise only an empty one may exist.
 
     Raises:
-        FileWriteError: The disk is full, or the folder above is read-only.
+        FileWriteError: If the disk is full, or the folder above is read-only.
     """
     target = Path(path)
     partial = partial_path(target)
@@ -96,16 +96,16 @@ def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def discard_partials(path: str | Path) -> None:
-    """Delete the partial files and folders of a path that killed processes have left.
+    """Delete the partial files and folders of a path that remain from killed processes.
 
     Call this only under a lock that excludes every other process that could write the same path.
     """
     target = Path(path)
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*{PARTIAL}"):
-        if left.is_dir():
-            shutil.rmtree(left)
+    for partial in target.parent.glob(f".{glob.escape(target.name)}.*{PARTIAL}"):
+        if partial.is_dir():
+            shutil.rmtree(partial)
         else:
-            left.unlink()
+            partial.unlink()
 
 
 def partial_path(path: Path) -> Path:
@@ -116,9 +116,9 @@ def partial_path(path: Path) -> Path:
 
 @contextmanager
 def _explained(target: Path, partial: Path) -> Iterator[None]:
-    """Turn an error of the operating system about these two paths into one that says what to do.
+    """Turn an error of the operating system about the two paths into one that says what to do.
 
-    An error about another file passes unchanged, such as one that is read while this one is written.
+    An error about another file passes unchanged, for example about a file that is read while this one is written.
     """
     try:
         yield
@@ -144,6 +144,7 @@ def write_error(target: Path, error: OSError) -> FileWriteError:
 
 
 def _free(folder: Path) -> str:
+    """Return the free space of a folder's disk, as a text."""
     try:
         return f"{shutil.disk_usage(folder).free:,} bytes free"
     except OSError:

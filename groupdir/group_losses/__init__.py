@@ -1,1 +1,1 @@
-"""Losses of the group head of group_dir, with what they learn: one idea per file, by name in `groupdir.registry`."""
+"""Losses of the group head of group_dir, with their parameters. `groupdir.registry` lists their names."""

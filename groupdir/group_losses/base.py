@@ -1,4 +1,4 @@
-"""Base of the group losses: how a group head is trained and read."""
+"""Base class of the group losses, which train a group head and choose the group at inference."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from groupdir.part import Part
 
 @dataclass(frozen=True)
 class GroupHead:
-    """The trained networks of a method with groups, and the sizes of its groups.
+    """Trained networks of a method with groups, and the sizes of its groups.
 
     Attributes:
         encoder: The encoder.
-        layer: Linear layer on its features; its first G outputs are the group logits, the other G the experts.
-        counts: (G,) training samples of each group, at least 1.
+        layer: Linear layer on the encoder's features. Its first G outputs are the group logits, the other G the
+            experts.
+        counts: (G,) number of training samples of each group, at least 1.
     """
 
     encoder: nn.Module
@@ -37,34 +38,34 @@ class GroupHead:
 
 
 class GroupLoss(Part):
-    """A group loss. Subclasses set `Config` and define `loss`; those with a head of their own also `logits`.
+    """Loss of a group head. Subclasses set `Config` and define `loss`; those with another head also define `logits`.
 
     Args:
-        config: Section of the trial.
-        head: The networks that are trained with it. They are modules of the method: do not register them again.
+        config: The group loss's section of the trial.
+        head: The networks that are trained with the loss. They are modules of the method: do not register them again.
     """
 
     Config: ClassVar[type[GroupLossConfig]]
 
     def __init__(self, config: GroupLossConfig, head: GroupHead) -> None:
         super().__init__()
-        self.trained = (head.encoder, head.layer)  # a tuple hides them from torch
+        self.trained = (head.encoder, head.layer)  # a tuple, so that torch does not register the modules again
 
     def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
         """Return the mean over the batch, a scalar in float32.
 
         Args:
             z: `(B, D)` features.
-            logits: `(B, G)` of the method's linear layer.
-            group: `(B,)` true groups.
-            inputs: What the encoder made the features of, tensors of B rows.
+            logits: `(B, G)` group logits of the method's linear layer.
+            group: `(B,)` int64, the true groups.
+            inputs: Inputs of the encoder, tensors of B rows.
         """
         raise TypeError(f"{type(self).__name__} defines no loss")
 
     def logits(self, z: Tensor, logits: Tensor) -> Tensor:
-        """Return the logits `(B, G)` that choose the group at inference; by default the linear layer's."""
+        """Return the logits `(B, G)` that choose the group at inference, by default those of the linear layer."""
         return logits
 
     def predictors(self) -> tuple[nn.Module, nn.Module]:
-        """Return the encoder and the linear layer that predict; by default the trained ones."""
+        """Return the encoder and the linear layer that predict, by default the trained ones."""
         return self.trained

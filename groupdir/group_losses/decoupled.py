@@ -14,19 +14,21 @@ PHASES = 3
 
 
 class Decoupled(GroupLoss):
-    """An adaptation of decoupled optimisation (DO) to a group head: three phases, each reserves what matters to it.
+    """Adaptation of decoupled optimisation (DO) to a group head: three phases that reserve their important weights.
 
-    The groups are cut into thirds by their training counts. In the first third of the stage's epochs the cross-entropy
-    counts the samples of the most frequent groups fully and others little, then those of the next, then of the rarest.
-    When a phase ends, the weights with the largest first-order importance, |w dL/dw| summed over its steps, are
-    reserved: they keep their values, and later phases train the others. At inference the logits of the heads at the end
-    of each finished phase and of the present one are averaged.
+    The groups are divided into thirds by their training counts, and the stage's epochs into three phases. The first
+    phase is for the most frequent third of the groups, the last for the rarest. In each phase the cross-entropy counts
+    the samples of the phase's groups fully and the others little.
 
-    Source: the idea of Cong et al. 2024, of which only an abstract could be read.
+    At the end of a phase the weights with the largest first-order importance, |w dL/dw| summed over its steps, are
+    reserved: they keep their values, and later phases train the remaining weights. At inference the logits are the mean
+    over the heads at the end of each finished phase and the present head.
 
-    Differences from the source: all that is said above is ours where the idea leaves it open: what is masked is the
-    group head alone and not the encoder, the thirds are of groups, one objective serves all phases, and the average has
-    equal weights instead of weights for each sample.
+    Source: the idea of Cong et al. 2024, of which only an abstract was available.
+
+    Differences from the source: every detail that the abstract does not state is our choice. Only the group head is
+    masked, not the encoder. The thirds are thirds of the groups. All phases have the same objective. The mean over the
+    heads has equal weights, not weights for each sample.
     """
 
     Config = DecoupledConfig
@@ -55,14 +57,14 @@ class Decoupled(GroupLoss):
         self.register_buffer("third", third, persistent=False)
 
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
-        """End a phase when its third of the epochs is over."""
+        """End a phase after its third of the epochs."""
         if stage != FIT:
             return
         while int(self.phase) < epoch * PHASES // epochs:
             self._end_phase()
 
     def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
-        """Return the cross-entropy, in which the phase's groups weigh most."""
+        """Return the cross-entropy, weighted so that the groups of the phase count most."""
         with torch.autocast(z.device.type, enabled=False):
             weight = torch.where(self.reserved, self.kept, self.head.weight)
             if weight.requires_grad:
@@ -81,10 +83,12 @@ class Decoupled(GroupLoss):
         return total / (done + 1)
 
     def _note(self, importance: Tensor) -> None:
+        """Add the importance of the weights in one step."""
         self.importance += importance
 
     @torch.no_grad()
     def _end_phase(self) -> None:
+        """Store the head of the phase, reserve its most important weights, and start the next phase."""
         weight = torch.where(self.reserved, self.kept, self.head.weight)
         done = int(self.phase)
         self.snapshots[done], self.biases[done] = weight, self.head.bias

@@ -1,4 +1,4 @@
-"""Losses of the logits of the linear group head: descending labels, cross-entropy, logit adjustment."""
+"""Losses on the logits of the linear group head: soft labels, cross-entropy, logit adjustment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from groupdir.losses import logit_adjusted_loss, soft_label_loss
 
 
 class Soft(GroupLoss):
-    """Cross-entropy with symmetric descending soft labels, the paper's own (Pu et al. 2025, Eq. 4)."""
+    """Cross-entropy with symmetric descending soft labels, the loss of the paper (Pu et al. 2025, Eq. 4)."""
 
     Config = SoftConfig
 

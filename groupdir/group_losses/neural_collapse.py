@@ -1,4 +1,4 @@
-"""A group head that is fixed to a simplex, which features are pulled to: neural collapse on purpose."""
+"""Neural collapse: a fixed simplex as group head, and a loss that pulls the features to it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from groupdir.losses import etf_dot_regression_loss, simplex_etf
 
 
 class NeuralCollapse(GroupLoss):
-    """A fixed simplex classifier over the groups with the dot-regression loss (NC).
+    """Fixed simplex classifier over the groups with the dot-regression loss (NC).
 
     Source: Yang et al. 2022: batch norm, unit length, a simplex equiangular tight frame.
 
-    Differences from the source: the experts read the features before the batch norm; a batch of one sample is
-    normalised by the running statistics; with a length penalty features keep their length, as in the source's ImageNet
-    settings.
+    Differences from the source: the experts read the features before the batch norm. A batch of one sample is
+    normalised by the running statistics. With a length penalty features keep their length, as in the ImageNet settings
+    of the source.
     """
 
     Config = NeuralCollapseConfig
@@ -29,8 +29,8 @@ class NeuralCollapse(GroupLoss):
         super().__init__(config, head)
         if not 2 <= head.groups <= head.dim:
             raise ConfigError(
-                f"method.groups: group loss nc needs 2 to {head.dim} groups, as many as the features are wide, "
-                f"got {head.groups}: take fewer, or a wider encoder"
+                f"method.groups: group loss nc needs 2 to {head.dim} groups (the width of the features), "
+                f"got {head.groups}: set fewer groups, or use a wider encoder"
             )
         self.length_penalty = config.length_penalty
         self.norm = nn.BatchNorm1d(head.dim)
@@ -45,6 +45,7 @@ class NeuralCollapse(GroupLoss):
         return self._features(z) @ self.etf
 
     def _features(self, z: Tensor) -> Tensor:
+        """Return normalised features `(B, D)`, in float32."""
         with torch.autocast(z.device.type, enabled=False):
             norm = self.norm
             alone = norm.training and len(z) == 1

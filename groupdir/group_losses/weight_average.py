@@ -1,4 +1,4 @@
-"""ReBAT: a model averaged over the training steps predicts, and the trained model is kept near to it."""
+"""ReBAT: a model averaged over the training steps predicts, and the loss keeps the trained model close to it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from groupdir.group_losses.base import GroupHead, GroupLoss
 
 
 class ReBAT(GroupLoss):
-    """Adaptation of ReBAT to group classification: what of it survives without attacks on the inputs.
+    """Adaptation of ReBAT to group classification, without attacks on the inputs.
 
-    Once `start` of the stage's epochs are over, the encoder and the linear layer are averaged exponentially over the
-    steps, running statistics of batch norms too. To the cross-entropy it adds beta times the divergence of the trained
-    group probabilities from the averaged ones, and the averaged model predicts. Before that it equals the trained one.
+    After the fraction `start` of the stage's epochs, an averaged model follows the encoder and the linear layer: an
+    exponential average over the steps, including the running statistics of batch norms. Before that the averaged model
+    equals the trained one. The averaged model predicts. The loss is the cross-entropy plus beta times the divergence of
+    the trained group probabilities from the averaged ones.
 
     Source: Wang et al. 2023 (ReBAT), an adversarial-training method.
 
-    Differences from the source: no adversarial inputs and no learning-rate schedule of its own; the averaged model
-    gives the experts' values too.
+    Differences from the source: no adversarial inputs, and no special learning-rate schedule. The averaged model
+    computes the values of the experts too.
     """
 
     Config = ReBATConfig
@@ -38,11 +39,11 @@ class ReBAT(GroupLoss):
         self.eval()
 
     def train(self, mode: bool = True) -> ReBAT:
-        """Keep the averaged model in evaluation mode, whatever the mode."""
+        """Keep the averaged model in evaluation mode, whatever `mode` is."""
         return super().train(False)
 
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
-        """Start the average when its share of the epochs is over."""
+        """Start the average after the fraction `start` of the epochs."""
         if stage == FIT and epoch >= self.config.start * epochs:
             self.started.fill_(True)
 
@@ -66,7 +67,7 @@ class ReBAT(GroupLoss):
 
     @torch.no_grad()
     def end_step(self) -> None:
-        """Average the step in."""
+        """Update the averaged model with the weights of this step."""
         keep = self.config.decay if bool(self.started) else 0.0
         for average, trained in zip(self.predictors(), self.trained, strict=True):
             new = trained.state_dict()

@@ -1,1 +1,1 @@
-"""Methods: one file each, found by name in `groupdir.registry`."""
+"""Methods, one per file. `groupdir.registry` lists their names."""

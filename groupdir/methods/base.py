@@ -1,4 +1,4 @@
-"""What a method is: an encoder with heads that has a loss, predicts, and says in which stages it is trained."""
+"""Base class of methods: an encoder with heads that defines its loss, its predictions and its stages of training."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["Batch", "Method", "Prediction", "Stage", "regression_error"]
 
 @dataclass(frozen=True)
 class Batch:
-    """A training batch.
+    """Training batch of B samples.
 
     Attributes:
         inputs: Tensors of views * B rows.
         y: (B,) targets in label units.
         weight: (B,) sample weights, of mean 1 over the training set.
-        group: (B,) `true_group` of the targets, worked out once for the training set, or None.
-        views: How many views each sample has in `inputs`.
+        group: (B,) int64, `true_group` of the targets, computed once for the training set, or None.
+        views: Number of views of each sample in `inputs`.
         bins: (B,) int64, the label bin of each target, or None.
     """
 
@@ -41,19 +41,19 @@ class Batch:
 
     @property
     def label_bins(self) -> Tensor:
-        """(views * B,) the label bin of every row of `inputs`."""
+        """Label bins (views * B,) of the rows of `inputs`."""
         assert self.bins is not None
         return self.bins.repeat(self.views)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method says of B inputs.
+    """Predictions of a method for B inputs.
 
     Attributes:
-        value: (B,) in label units.
-        group: (B,) int64, the predicted group, for methods with groups.
-        experts: (B, G) every expert's value in label units, for methods with experts.
+        value: (B,) predicted targets in label units.
+        group: (B,) int64, the predicted groups, or None for a method without groups.
+        experts: (B, G) the value of every expert in label units, or None for a method without experts.
     """
 
     value: Tensor
@@ -62,12 +62,12 @@ class Prediction:
 
 
 class Method(Part):
-    """A method. Subclasses set `Config` and define `losses` and `predict`.
+    """Method of regression. Subclasses set `Config` and define `losses` and `predict`.
 
     Args:
-        config: Its section of the trial.
+        config: The method's section of the trial.
         encoder: The encoder, not trained yet.
-        targets: What the labels mean.
+        targets: Range, bins and scale of the labels.
         train_y: (N,) labels of the training samples, for counts.
     """
 
@@ -81,9 +81,10 @@ class Method(Part):
         self.targets = targets
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
-        """Return the stages of the training in order; by default as the options say.
+        """Return the stages of the training in order, by default those of the options.
 
-        The stages must follow from `self.section` and `trial` alone: they are asked for before there is a network.
+        The stages must follow from `self.section` and `trial` alone, because this is called before the network is
+        built.
         """
         return self.section.stages(trial)
 
@@ -92,7 +93,7 @@ class Method(Part):
         """Return the stages of a trial of this method without building its network.
 
         Raises:
-            ConfigError: `stages` reads what only a built method has.
+            ConfigError: If `stages` reads an attribute that only a built method has.
         """
         method = cls.__new__(cls)
         nn.Module.__init__(method)
@@ -101,52 +102,61 @@ class Method(Part):
             return method.stages(trial)
         except AttributeError as error:
             raise ConfigError(
-                f"cannot say its stages before its network is built: {error}. "
-                "`stages` may read self.section and the trial only"
+                f"its stages must be known before its network is built, got: {error}: let `stages` read only "
+                "self.section and the trial"
             ) from error
 
     def changed(self, stage: Stage) -> tuple[str, ...]:
-        """Return the beginnings of the names in `state_dict` that the first of several stages changes; by default all.
+        """Return prefixes of the names in `state_dict` that the first of several stages changes, by default "" for all.
 
-        Whatever has another name is after the stage as it was made. See `MethodConfig.deciding`.
+        The stage must leave every other entry at its initial value. See `MethodConfig.deciding`.
         """
         return ("",)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """The terms of the loss, scalars in float32; "loss" is what is minimised."""
+        """Return the terms of the loss, scalars in float32. The term "loss" is minimised, the others are reported.
+
+        Args:
+            batch: The batch.
+            stage: Name of the stage.
+        """
         raise TypeError(f"{type(self).__name__} defines no losses")
 
     def predict(self, *inputs: Tensor) -> Prediction:
-        """Predictions for inputs, in evaluation mode and without gradients set by the caller."""
+        """Return predictions for inputs. The caller sets evaluation mode and disables gradients."""
         raise TypeError(f"{type(self).__name__} defines no predict")
 
     def observed(self, batch: Batch) -> Tensor:
-        """(views * B, D) what parts observe after an epoch; by default the encoder's features, in float32 at least."""
+        """Return what parts observe after an epoch, by default the encoder's features.
+
+        Returns:
+            (views * B, D) in float32 or float64.
+        """
         z: Tensor = self.encoder(*batch.inputs)
         return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
     def true_group(self, y: Tensor) -> Tensor | None:
-        """(B,) the group of each target, for methods with groups."""
+        """Return the group (B,) of each target, or None for a method without groups."""
         return None
 
     def scaled(self, y: Tensor) -> Tensor:
-        """Targets in the network's units."""
+        """Return targets in the network's units, (y - center) / scale."""
         return (y - self.targets.center) / self.targets.scale
 
     def unscaled(self, value: Tensor) -> Tensor:
-        """The network's outputs in label units, in float32 at least."""
+        """Return outputs of the network in label units, in float32 or float64."""
         value = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
         return value * self.targets.scale + self.targets.center
 
 
 def regression_error(prediction: Tensor, target: Tensor, kind: str, delta: float = 1.0) -> Tensor:
-    """Errors (B,) of predictions (B,), both in the network's units.
+    """Return the error (B,) of each prediction.
 
     Args:
-        prediction: Predictions.
-        target: Targets.
+        prediction: (B,) predictions in the network's units.
+        target: (B,) targets in the network's units.
         kind: "mse", "l1" or "huber".
-        delta: Where huber turns from square to line.
+        delta: Absolute error at which "huber" changes from square to linear, in the network's units.
     """
     prediction = prediction.float() if prediction.dtype in (torch.float16, torch.bfloat16) else prediction
     if kind == "mse":

@@ -1,4 +1,4 @@
-"""Deep evidential regression: the head gives a distribution over means and variances."""
+"""Deep evidential regression, whose head predicts a distribution over means and variances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from groupdir.models.base import Encoder
 class DER(Regressor):
     """Deep evidential regression: a normal-inverse-gamma head, trained by its marginal likelihood.
 
-    With `weights` and `smoothing` it is the row LDS+FDS+DER.
+    With `weights` and `smoothing` this is the row LDS+FDS+DER of the field's tables.
 
     Source: Amini et al. 2020; the weighted loss as in Wang and Wang 2023 (VIR).
     """
@@ -30,7 +30,7 @@ class DER(Regressor):
         self.head = nn.Linear(encoder.dim, 4)
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """The evidential loss, and the predicted means."""
+        """Return the evidential loss, and the predicted means in label units."""
         outputs = self.head(z).float()
         target, weight = self.repeated(batch)
         with torch.autocast(outputs.device.type, enabled=False):
@@ -39,5 +39,5 @@ class DER(Regressor):
         return {"loss": loss}, self.unscaled(outputs[:, 0])
 
     def predict(self, *inputs: Tensor) -> Prediction:
-        """The mean."""
+        """Return the predicted means."""
         return Prediction(self.unscaled(self.head(self.encoder(*inputs))[:, 0]))

@@ -1,4 +1,4 @@
-"""What any method can do with its features: smooth them before the head, and shape them by a term of the loss."""
+"""Options of every method for its features: smoothing before the head, and a regularizer in the loss."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from groupdir.smoothing import FeatureSmoothing
 
 
 class Smoothing(Part):
-    """Feature distribution smoothing that follows the training: statistics after every epoch, calibration from then on.
+    """Feature distribution smoothing during a training: each epoch calibrates with the statistics of earlier epochs.
 
     Args:
-        config: Its section of the trial.
-        targets: For the label bins, of which each has its statistics.
-        dim: Width of the features.
+        config: The smoothing's section of the trial.
+        targets: Range and width of the label bins; each bin has its statistics.
+        dim: Width of the features, D.
     """
 
     def __init__(self, config: SmoothingConfig, targets: Targets, dim: int) -> None:
@@ -38,35 +38,35 @@ class Smoothing(Part):
 
     @property
     def observes(self) -> bool:
-        """It does."""
+        """Return True: the statistics need the features of all training samples."""
         return True
 
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
-        """Remembers which epoch it is."""
+        """Store the number of the epoch, on which the calibration depends."""
         self.epoch = epoch
 
     def forward(self, z: Tensor, bins: Tensor) -> Tensor:
-        """Calibrated features `(B, D)` of features `(B, D)` and label bins `(B,)`."""
+        """Return calibrated features `(B, D)` of features `(B, D)` and label bins `(B,)`."""
         with torch.autocast(z.device.type, enabled=False):
             z = z.float()
             return self.statistics.smooth(z.clone() if self.as_published else z, bins, self.epoch)
 
     def observe(self, features: Tensor, bins: Tensor) -> None:
-        """Collects statistics; the published ones are of features that are smoothed already."""
+        """Add features to the statistics. The published code adds features that are smoothed already."""
         self.statistics.observe(self.forward(features, bins) if self.as_published else features, bins)
 
     def end_epoch(self, epoch: int) -> None:
-        """Takes the collected statistics into use."""
+        """Use the collected statistics from the next epoch on."""
         self.statistics.advance(epoch)
 
 
 class Features(Part):
-    """The smoothing and the regularizer of a method, or neither.
+    """Smoothing and regularizer of a method. Each is optional.
 
     Args:
-        config: The method's section.
-        targets: What the labels mean.
-        dim: Width of the features.
+        config: The method's section of the trial.
+        targets: Range, bins and scale of the labels.
+        dim: Width of the features, D.
     """
 
     def __init__(self, config: FeatureConfig, targets: Targets, dim: int) -> None:
@@ -75,17 +75,17 @@ class Features(Part):
         self.factor, self.regularizer = _regularizer(config.regularizer, targets)
 
     def smooth(self, z: Tensor, batch: Batch) -> Tensor:
-        """Features for the head `(views * B, D)` of the encoder's features of a training batch."""
+        """Return the features for the head `(views * B, D)` from the encoder's features of a training batch."""
         return z if self.smoothing is None else self.smoothing(z, batch.label_bins)
 
     def regularize(self, terms: dict[str, Tensor], z: Tensor, batch: Batch, prediction: Tensor) -> dict[str, Tensor]:
-        """The terms with the regularizer's, and with it in the loss.
+        """Return the terms of the loss with the regularizer as a further term, which is also added to "loss".
 
         Args:
-            terms: As of `Method.losses`.
-            z: `(views * B, D)` the encoder's features, before smoothing.
+            terms: Terms of the loss, as of `Method.losses`.
+            z: `(views * B, D)` features of the encoder, before smoothing.
             batch: The batch.
-            prediction: `(views * B,)` in label units.
+            prediction: `(views * B,)` predictions in label units.
         """
         if self.regularizer is None:
             return terms
@@ -96,7 +96,7 @@ class Features(Part):
 
 
 def smoothing_options(config: SmoothingConfig) -> dict[str, Any]:
-    """The options of a smoothing as its constructor takes them."""
+    """Return the keyword arguments of a smoothing's constructor."""
     return {
         "kernel": config.kernel,
         "size": config.size,
@@ -109,6 +109,7 @@ def smoothing_options(config: SmoothingConfig) -> dict[str, Any]:
 
 
 def _regularizer(config: RegularizerConfig | None, targets: Targets) -> tuple[float, FeatureRegularizer | None]:
+    """Return the factor and the regularizer of a section, or 0 and None."""
     if config is None:
         return 0.0, None
     return config.factor, resolve("regularizer", config.name)(config, targets)

@@ -1,4 +1,4 @@
-"""The paper's method: descending soft labels over groups, an expert per group, a contrastive loss over groups."""
+"""Method of the paper: descending soft labels over groups, an expert per group, a contrastive loss over groups."""
 
 from __future__ import annotations
 
@@ -21,16 +21,21 @@ from groupdir.registry import resolve
 class GroupDIR(Method):
     """Group classification with descending soft labels, an expert per group, and the group contrastive loss.
 
-    L = lambda_contrastive L_grc + lambda_mse L_mse + lambda_soft L_soft. In training the true group chooses the expert,
-    at inference the predicted one. One linear layer of 2 G outputs holds the group head (first G) and the experts
-    (last G).
+    L = lambda_contrastive L_grc + lambda_mse L_mse + lambda_soft L_soft. In training the true group chooses the expert.
+    At inference the predicted group does. One linear layer of 2 G outputs holds the group head (first G) and the
+    experts (last G).
 
     Source: Pu et al. 2025, Eq. 2 to 5.
 
-    Differences from the source: losses are means over the batch (Eq. 3 and 4 are sums; `reduction="authors"` is their
-    code's mixture); Eq. 4 gets its missing minus; groups are equal intervals of the label range, clamped; experts start
-    at their group's centre; targets are scaled as the data set says. The group losses other than the soft labels
-    are described in `groupdir.group_losses`; `do` and `rebat` are adaptations of ours.
+    Differences from the source:
+
+    - Losses are means over the batch. Eq. 3 and 4 are sums; `reduction="authors"` mixes them as the authors' code does.
+    - Eq. 4 gets its missing minus.
+    - Groups are equal intervals of the label range, clamped.
+    - Each expert starts at the centre of its group.
+    - Targets are scaled as the data set says.
+    - Group losses other than the soft labels are described in `groupdir.group_losses`. `do` and `rebat` are our
+      adaptations.
     """
 
     Config = GroupDIRConfig
@@ -49,11 +54,11 @@ class GroupDIR(Method):
         self.features = Features(config, targets, encoder.dim)
 
     def changed(self, stage: Stage) -> tuple[str, ...]:
-        """Return the encoder, since the heads are as they were made, unless the group loss changes too."""
+        """Return the prefix of the encoder, or of all names if the pre-training changes the group loss too."""
         return super().changed(stage) if self.config.group_loss.changes_in_pretraining else ("encoder.",)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """Terms `contrastive`, `regression` and `group` (as the stage has them) before their lambdas, and `loss`."""
+        """Return `loss` and the stage's terms of `contrastive`, `regression` and `group`, before their lambdas."""
         z = self.encoder(*batch.inputs)
         y = batch.y.repeat(batch.views)
         group = (self.label_groups.assign(batch.y) if batch.group is None else batch.group).repeat(batch.views)
@@ -77,7 +82,7 @@ class GroupDIR(Method):
         return self.features.regularize({"loss": loss, **terms}, z, batch, self.unscaled(chosen))
 
     def predict(self, *inputs: Tensor) -> Prediction:
-        """Routes by the predicted group, or mixes by its probability."""
+        """Return the value of the predicted group's expert, or with soft routing the mean weighted by probability."""
         encoder, layer = self.group_loss.predictors()
         z = encoder(*inputs)
         logits, experts = layer(z).float().chunk(2, dim=1)
@@ -88,9 +93,10 @@ class GroupDIR(Method):
         return Prediction(experts.gather(1, group[:, None]).squeeze(1), group, experts)
 
     def true_group(self, y: Tensor) -> Tensor:
-        """The group of each target."""
+        """Return the group (B,) of each target."""
         return self.label_groups.assign(y)
 
     def _contrastive(self, z: Tensor, y: Tensor, group: Tensor) -> Tensor:
+        """Return the contrastive loss over groups, or over targets if `contrast_on` says so."""
         on = group if self.config.contrast_on == "groups" else y
         return group_contrastive_loss(z, on, self.config.temperature, self.config.similarity)

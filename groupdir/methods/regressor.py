@@ -1,4 +1,4 @@
-"""What methods share whose head follows one encoder: one stage or two, smoothing, a regularizer."""
+"""Base class of methods with one head on one encoder: one stage or two, smoothing, a regularizer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from groupdir.models.base import Encoder
 
 
 class Regressor(Method):
-    """An encoder, a head, and the parts that any such method takes.
+    """Method with one head on one encoder. Subclasses build `head` and define `fit_losses` and `predict`.
 
-    Subclasses make `head` in their constructor and define `fit_losses` and `predict`.
-
-    With `pretrain` a first stage trains the encoder, either by the method's own loss without sample weights, or by the
-    contrastive loss over raw targets; then the head begins anew, and the encoder is frozen unless `encoder_lr` is > 0.
+    With `pretrain` a first stage trains the encoder, either by the method's loss without sample weights or by the
+    contrastive loss over raw targets. The second stage resets the head. It freezes the encoder unless `encoder_lr` is
+    above 0.
 
     Source of the two stages: Kang et al. 2020 as adapted by Yang et al. 2021 (RRT), Zha et al. 2023 (Rank-N-Contrast).
     """
@@ -35,16 +34,16 @@ class Regressor(Method):
         self.features = Features(config, targets, self.feature_dim(encoder))
 
     def feature_dim(self, encoder: Encoder) -> int:
-        """Width of what `observed` gives, which is what is smoothed."""
+        """Return the width of the features that are smoothed, which `observed` returns."""
         return encoder.dim
 
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
-        """The head begins anew after a pre-training."""
+        """Reset the head after a pre-training."""
         if stage == FIT and epoch == 0 and self.plan.pretrain is not None:
             self.head.reset_parameters()
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        """The stage's terms and their sum, `loss`."""
+        """Return the terms of the stage and their sum, `loss`."""
         if stage == PRETRAIN:
             return self.pretrain_losses(batch)
         z = self.encoder(*batch.inputs)
@@ -52,7 +51,7 @@ class Regressor(Method):
         return self.features.regularize(terms, z, batch, prediction)
 
     def pretrain_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The terms of the first stage."""
+        """Return the terms of the first stage."""
         plan = self.plan.pretrain
         assert plan is not None
         z = self.encoder(*batch.inputs)
@@ -61,9 +60,14 @@ class Regressor(Method):
         return self.fit_losses(z, replace(batch, weight=torch.ones_like(batch.weight)))[0]
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """The terms of the loss of features `(views * B, D)`, and predictions `(views * B,)` in label units."""
+        """Return the terms of the loss, and the predictions `(views * B,)` in label units.
+
+        Args:
+            z: `(views * B, D)` features, after smoothing.
+            batch: The batch.
+        """
         raise TypeError(f"{type(self).__name__} defines no fit_losses")
 
     def repeated(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Targets in the network's units and sample weights, `(views * B,)` each."""
+        """Return the targets in the network's units and the sample weights, `(views * B,)` each."""
         return self.scaled(batch.y).repeat(batch.views), batch.weight.repeat(batch.views)

@@ -1,4 +1,4 @@
-"""The VAE row of the tables: a regressor on a random code that also reconstructs the inputs."""
+"""Variational autoencoder of the field's tables: a regressor on a random code that also reconstructs the inputs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from groupdir.regression_losses.base import RegressionLoss
 
 
 class VAE(Regressor):
-    """A linear regressor on the code of a variational autoencoder; at inference the code is its mean.
+    """Linear regressor on the code of a variational autoencoder. At inference the code is its mean.
 
     Source: the VAE rows of Pu et al. 2025 and of Wang and Wang 2023.
 
-    Differences from the source: neither publishes the script behind its row. This is our interpretation: the encoder's
-    features give the code's mean and softplus variance, a small decoder reconstructs pictures (at most 32x32), vectors
-    or a pair's [|u - v|, u * v], and the regression and the reconstruction are means.
+    Differences from the source: neither paper publishes the script behind its row, so this is our interpretation. One
+    linear layer computes the code's mean and its variance, by softplus, from the encoder's features. A small decoder
+    reconstructs pictures (at most 32x32), vectors, or [|u - v|, u * v] of a pair. The regression and the reconstruction
+    are means.
     """
 
     Config = VAEConfig
@@ -39,7 +40,7 @@ class VAE(Regressor):
         self.loss: RegressionLoss = resolve("regression_loss", config.loss.name)(config.loss, targets, train_y)
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """Terms `regression`, `kl` and `reconstruction` before their lambdas, and `loss`."""
+        """Return `loss` and the terms `regression`, `kl` and `reconstruction` before their lambdas; and predictions."""
         mean, variance = self._code(z)
         code = mean + variance.sqrt() * torch.randn_like(mean)
         value = self.head(code).squeeze(-1).float()
@@ -55,11 +56,11 @@ class VAE(Regressor):
         return {"loss": loss, **terms}, self.unscaled(value)
 
     def predict(self, *inputs: Tensor) -> Prediction:
-        """The head's output for the code's mean."""
+        """Return the output of the head for the mean of the code, in label units."""
         mean, _ = self._code(self.encoder(*inputs))
         return Prediction(self.unscaled(self.head(mean).squeeze(-1)))
 
     def _code(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance `(B, code)`, in float32."""
+        """Return mean and variance `(B, code)` of the code, in float32."""
         mean, spread = self.code(z).float().chunk(2, dim=1)
         return mean, F.softplus(spread) + 1e-6

@@ -1,4 +1,4 @@
-"""A linear regressor on the features, with any loss and any parts: most rows of the field's tables."""
+"""Linear regressor on the features, with any loss and any options: most rows of the field's tables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from groupdir.regression_losses.base import RegressionLoss
 
 
 class Vanilla(Regressor):
-    """One linear regressor on the features; with parts it is LDS, FDS, RRT, Focal-R, RankSim and more.
+    """Linear regressor on the features. Its options turn it into LDS, FDS, RRT, Focal-R, RankSim and more.
 
-    Source: the VANILLA rows of Yang et al. 2021. With `weights` their INV, SQINV and LDS, with `smoothing` FDS, with
-    `pretrain` RRT and Rank-N-Contrast's linear probe, with another `loss` Focal-R and the balanced MSEs, with a
-    `regularizer` RankSim and ConR, with `resampling` SMOTER and SMOGN.
+    - `weights`: INV, SQINV and LDS of Yang et al. 2021.
+    - `smoothing`: FDS.
+    - `pretrain`: RRT, and the linear probe of Rank-N-Contrast.
+    - `loss`: Focal-R and the balanced MSEs.
+    - `regularizer`: RankSim and ConR.
+    - `resampling`: SMOTER and SMOGN.
 
-    Differences from the source: targets are scaled as the data set says, and the default is MSE where their vision
-    trainer takes L1.
+    Source: the VANILLA rows of Yang et al. 2021.
+
+    Differences from the source: targets are scaled as the data set says. The default loss is MSE, whereas the published
+    vision trainer uses L1.
     """
 
     Config = VanillaConfig
@@ -41,7 +46,7 @@ class Vanilla(Regressor):
         self.first_loss = None if first is None else _loss(first, targets, train_y)
 
     def changed(self, stage: Stage) -> tuple[str, ...]:
-        """Return the encoder and, of a regression, the head and its loss; see `Method.changed`."""
+        """Return the prefix of the encoder and, if the first stage is a regression, those of the head and its loss."""
         plan = self.plan.pretrain
         assert plan is not None
         if plan.by == "rank_n_contrast":
@@ -49,21 +54,22 @@ class Vanilla(Regressor):
         return "encoder.", "head.", "loss." if plan.loss is None else "first_loss."
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the value of the regression loss, and the predictions."""
+        """Return the regression loss, and the predictions in label units."""
         return self._losses(self.loss, z, batch)
 
     def pretrain_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the terms by the regression loss of the first stage, if it has one of its own."""
+        """Return the regression loss of the first stage, or the terms of `Regressor` if that stage sets no loss."""
         if self.first_loss is None:
             return super().pretrain_losses(batch)
         plain = replace(batch, weight=torch.ones_like(batch.weight))
         return self._losses(self.first_loss, self.encoder(*batch.inputs), plain)[0]
 
     def predict(self, *inputs: Tensor) -> Prediction:
-        """The head's output in label units."""
+        """Return the output of the head in label units."""
         return Prediction(self.unscaled(self.head(self.encoder(*inputs)).squeeze(-1)))
 
     def _losses(self, loss: RegressionLoss, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the value of a regression loss, and the predictions in label units."""
         value = self.head(z).squeeze(-1)
         value = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
         target, weight = self.repeated(batch)
@@ -72,5 +78,6 @@ class Vanilla(Regressor):
 
 
 def _loss(config: LossConfig, targets: Targets, train_y: np.ndarray) -> RegressionLoss:
-    made: RegressionLoss = resolve("regression_loss", config.name)(config, targets, train_y)
-    return made
+    """Return the regression loss that a section of the trial names."""
+    loss: RegressionLoss = resolve("regression_loss", config.name)(config, targets, train_y)
+    return loss

@@ -1,4 +1,4 @@
-"""Variational imbalanced regression: random features, smoothed as such, under an evidential head."""
+"""Variational imbalanced regression: features with means and variances, smoothed, under an evidential head."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from groupdir.smoothing import ProbabilisticSmoothing
 
 
 class RandomSmoothing(Part):
-    """Probabilistic smoothing that follows the training; observes means and variances side by side, `(N, 2 D)`."""
+    """Probabilistic smoothing during a training. It observes means and variances, concatenated to `(N, 2 D)`."""
 
     def __init__(self, config: SmoothingConfig, targets: Targets, dim: int) -> None:
         super().__init__()
@@ -33,40 +33,40 @@ class RandomSmoothing(Part):
 
     @property
     def observes(self) -> bool:
-        """It does."""
+        """Return True: the statistics need the features of all training samples."""
         return True
 
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
-        """Remembers which epoch it is."""
+        """Store the number of the epoch, on which the calibration depends."""
         self.epoch = epoch
 
     def forward(self, mean: Tensor, variance: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
-        """Calibrated means and variances."""
+        """Return calibrated means and variances, `(B, D)` each."""
         return self.statistics.smooth(mean, variance, bins, self.epoch)
 
     def observe(self, features: Tensor, bins: Tensor) -> None:
-        """Collects statistics; the published ones are of features that are smoothed already."""
+        """Add features to the statistics. The published code adds features that are smoothed already."""
         mean, variance = features.chunk(2, dim=1)
         if self.as_published:
             mean, variance = self.forward(mean, variance, bins)
         self.statistics.observe(mean, variance, bins)
 
     def end_epoch(self, epoch: int) -> None:
-        """Takes the collected statistics into use."""
+        """Use the collected statistics from the next epoch on."""
         self.statistics.advance(epoch)
 
 
 class VIR(Regressor):
     """Variational imbalanced regression: features are means and variances, rare labels count as more evidence.
 
-    A normal-inverse-gamma head (x, n, b) with gamma = x, nu = n w, alpha = 0.3 + n w / 2, beta = b, w the sample's
-    weight in training and 1 at inference; and a decoder that reconstructs the inputs.
+    The normal-inverse-gamma head (x, n, b) has gamma = x, nu = n w, alpha = 0.3 + n w / 2, beta = b. Here w is the
+    weight of the sample in training and 1 at inference. A decoder reconstructs the inputs.
 
     Source: Wang and Wang 2023.
 
-    Differences from the source: the encoder's features are the means, and one linear layer gives the variances, where
-    the source changes the last block of a ResNet; the decoder is small (see `Decoder`); smoothing as in
-    `ProbabilisticSmoothing`.
+    Differences from the source: the encoder's features are the means, and one linear layer computes the variances,
+    whereas the source changes the last block of a ResNet. The decoder is small (see `Decoder`). The smoothing differs
+    as in `ProbabilisticSmoothing`.
     """
 
     Config = VIRConfig
@@ -81,11 +81,11 @@ class VIR(Regressor):
         self.decoder = Decoder(encoder.dim, encoder.spec) if config.lambda_reconstruction > 0 else None
 
     def observed(self, batch: Batch) -> Tensor:
-        """Means and variances side by side."""
+        """Return means and variances, concatenated to `(views * B, 2 D)`."""
         return torch.cat(self._random(self.encoder(*batch.inputs)), dim=1)
 
     def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """Terms `evidence` and `reconstruction`, and `loss`; and the predicted means."""
+        """Return `loss` and the terms `evidence` and `reconstruction`; and the predicted means in label units."""
         mean, variance = self._random(z)
         if self.smoothing is not None:
             mean, variance = self.smoothing(mean, variance, batch.label_bins)
@@ -102,9 +102,9 @@ class VIR(Regressor):
         return {"loss": loss, **terms}, self.unscaled(outputs[:, 0])
 
     def predict(self, *inputs: Tensor) -> Prediction:
-        """The predicted mean for the features' means, unsmoothed: the label bin is what is asked for."""
+        """Return the predictions for the means of the features, unsmoothed, because the label bin is unknown."""
         return Prediction(self.unscaled(self.head(self.encoder(*inputs))[:, 0]))
 
     def _random(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance `(B, D)`, in float32."""
+        """Return means and variances `(B, D)` of the features, in float32."""
         return z.float(), F.softplus(self.spread(z).float()) + 1e-6

@@ -1,1 +1,1 @@
-"""Regression losses with their options and what they learn: one idea per file, found by name in `groupdir.registry`."""
+"""Regression losses with their options and parameters. `groupdir.registry` lists their names."""

@@ -1,4 +1,4 @@
-"""Balanced MSE: the squared error as it would be if the training labels were uniform. Three ways to work it out."""
+"""Balanced MSE, the squared error as if the training labels were uniform, in its three variants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from groupdir.regression_losses.base import RegressionLoss, in_network_units
 
 
 class Balanced(RegressionLoss):
-    """What the three share: the noise scale, learned with a rate of its own and not decayed."""
+    """Base class of the three variants. The noise scale has a learning rate of its own and no weight decay."""
 
     def __init__(self, config: BalancedConfig, targets: Targets, train_y: np.ndarray) -> None:
         super().__init__(config, targets, train_y)
@@ -26,14 +26,14 @@ class Balanced(RegressionLoss):
         self.sigma = nn.Parameter(torch.tensor(float(config.sigma)), requires_grad=config.sigma_lr > 0)
 
     def own_rates(self) -> dict[nn.Parameter, float]:
-        """The noise scale's."""
+        """Return the learning rate of the noise scale, if it is learned."""
         return {self.sigma: self.rate} if self.rate > 0 else {}
 
 
 class BatchMonteCarlo(Balanced):
-    """Balanced MSE, the batch standing for the label distribution (BMC).
+    """Balanced MSE that takes the labels of the batch as the label distribution (BMC).
 
-    Source: Ren et al. 2022. Published on ages: after a plain pre-training (`pretrain`), sigma 10 years.
+    Source: Ren et al. 2022. Published setting on ages: sigma 10 years, after a plain pre-training (`pretrain`).
     """
 
     Config = BatchMonteCarloConfig
@@ -43,12 +43,12 @@ class BatchMonteCarlo(Balanced):
         self.as_published = config.as_published
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `RegressionLoss.forward`; the weights are not used, and a trial that has any is refused."""
+        """See `RegressionLoss.forward`. The loss does not use `weight`, and a trial with weights is refused."""
         return batch_monte_carlo_loss(prediction, target, self.sigma, as_published=self.as_published)
 
 
 class GMMIntegration(Balanced):
-    """Balanced MSE, a Gaussian mixture fitted to the training labels standing for their distribution (GAI).
+    """Balanced MSE that takes a Gaussian mixture, fitted to the training labels, as the label distribution (GAI).
 
     Source: Ren et al. 2022.
     """
@@ -68,12 +68,12 @@ class GMMIntegration(Balanced):
             self.register_buffer(name, torch.tensor(np.ravel(values), dtype=torch.float32))
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `RegressionLoss.forward`; the weights are not used, and a trial that has any is refused."""
+        """See `RegressionLoss.forward`. The loss does not use `weight`, and a trial with weights is refused."""
         return gmm_integration_loss(prediction, target, self.sigma, self.means, self.variances, self.weights)
 
 
 class BucketIntegration(Balanced):
-    """Balanced MSE, the histogram of the training labels standing for their distribution (BNI).
+    """Balanced MSE that takes the histogram of the training labels as the label distribution (BNI).
 
     Source: Ren et al. 2022. Buckets are the distinct training labels.
     """
@@ -89,5 +89,5 @@ class BucketIntegration(Balanced):
         self.register_buffer("weights", torch.tensor(counts / counts.sum(), dtype=torch.float32))
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """See `RegressionLoss.forward`; the weights are not used, and a trial that has any is refused."""
+        """See `RegressionLoss.forward`. The loss does not use `weight`, and a trial with weights is refused."""
         return bucket_integration_loss(prediction, target, self.sigma, self.centers, self.weights)

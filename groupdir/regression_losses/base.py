@@ -1,4 +1,4 @@
-"""What a regression loss is to a method: a module made from its section of the YAML."""
+"""Base class of regression losses, modules that are built from a section of the trial."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from groupdir.part import Part
 
 
 class RegressionLoss(Part):
-    """A regression loss. Subclasses set `Config` and define `forward`.
+    """Regression loss of a method. Subclasses set `Config` and define `forward`.
 
     Args:
-        config: Its section of the trial.
-        targets: What the labels mean.
+        config: The loss's section of the trial.
+        targets: Range, bins and scale of the labels.
         train_y: (N,) labels of the training samples.
     """
 
@@ -27,16 +27,16 @@ class RegressionLoss(Part):
         super().__init__()
 
     def forward(self, prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """The mean over a batch, a scalar.
+        """Return the mean over a batch, a scalar.
 
         Args:
-            prediction: `(B,)` in the network's units, (y - center) / scale.
-            target: `(B,)` in the network's units.
+            prediction: `(B,)` predictions in the network's units, (y - center) / scale.
+            target: `(B,)` targets in the network's units.
             weight: `(B,)` sample weights, of mean 1 over the training set.
         """
         raise TypeError(f"{type(self).__name__} defines no forward")
 
 
 def in_network_units(y: np.ndarray, targets: Targets) -> np.ndarray:
-    """Labels `(N,)` as the network sees them, float64."""
+    """Return labels `(N,)` in the network's units, float64."""
     return (np.asarray(y, dtype=np.float64) - targets.center) / targets.scale

@@ -1,4 +1,4 @@
-"""Focal-R: samples with larger errors count more."""
+"""Focal-R, which gives samples with larger errors more weight."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from groupdir.regression_losses.base import RegressionLoss
 
 
 class Focal(RegressionLoss):
-    """Focal-R: each error times a growing function of itself.
+    """Focal-R, which multiplies each error by a growing function of the error.
 
-    Source: Yang et al. 2021 (FOCAL-R). Published: l1, beta 0.2, gamma 1 on ages (per year: a network unit of s years
-    needs 0.2 s); mse, beta 20, gamma 1 on STS-B's y / 5.
+    Source: Yang et al. 2021 (FOCAL-R). Published settings: l1, beta 0.2, gamma 1 on ages; mse, beta 20, gamma 1 on y /
+        5
+    of STS-B. The beta on ages is per year: if the network's unit is s years, set 0.2 s.
     """
 
     Config = FocalConfig

@@ -1,4 +1,4 @@
-"""Losses that know one sample at a time: squared, absolute, and Huber's."""
+"""Losses of single samples: squared, absolute and Huber error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from groupdir.regression_losses.base import RegressionLoss
 
 
 class MSE(RegressionLoss):
-    """Squared error."""
+    """Mean squared error."""
 
     Config = MSEConfig
 
@@ -22,7 +22,7 @@ class MSE(RegressionLoss):
 
 
 class L1(RegressionLoss):
-    """Absolute error: the default of the published vision trainer."""
+    """Mean absolute error, the default of the published vision trainer."""
 
     Config = L1Config
 

@@ -1,1 +1,1 @@
-"""The event log of a study, as its driver writes it and as every reader replays it. Nothing here loads torch."""
+"""Event log of a study: writing it, reading it, and replaying it into a state. Nothing here loads torch."""

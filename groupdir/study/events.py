@@ -1,4 +1,4 @@
-"""The events that a study's log consists of: their kinds, their fields, and the causes of decisions."""
+"""Events of a study's event log: their kinds, their fields, and the causes of decisions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Kind = Literal[
 KINDS = get_args(Kind)
 
 Cause = Literal["first", "few_peers", "rung", "waits", "not_finite", "max_t", "budget"]
-"""Why a trial continues, stops or pauses at an epoch. Programs read this; the `reason` next to it is for people.
+"""Cause of a decision to continue, stop or pause a trial, for programs. The `reason` next to it is for people.
 
-- first: the trial is the first at its rung, so that there is nothing to compare it with.
+- first: the trial is the first at its rung, so there is no trial to compare it with.
 - few_peers: the rung has too few members to compare.
 - rung: the trial was compared with the others of its rung.
 - waits: the trial pauses at its rung until it is promoted.
@@ -29,15 +29,15 @@ CAUSES = get_args(Cause)
 
 @dataclass(frozen=True)
 class Event:
-    """One entry of a study's event log.
+    """Event of a study's event log.
 
     Attributes:
-        seq: Its place in the order of arrival, from 1.
-        time: When it was written, in unix seconds.
-        kind: What happened.
+        seq: Number in the order of arrival, from 1.
+        time: Time of writing, in unix seconds.
+        kind: Kind of the event.
         trial: Number of the trial, or None for an event of the driver.
-        seed: The trial's seed, for an epoch.
-        epoch: The epoch, for an epoch, a decision or a checkpoint.
+        seed: Seed of the trial, if the event is about an epoch.
+        epoch: Number of the epoch, if the event is about an epoch, a decision or a checkpoint.
         payload: Further entries, which depend on the kind. A number that is not finite is None.
     """
 

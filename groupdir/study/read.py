@@ -1,4 +1,4 @@
-"""Reading a study that may be running: nothing here locks or changes it."""
+"""Reading of a study that may be running, without locking or changing it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from groupdir.study.store import Store
 
 @dataclass(frozen=True)
 class ReadStudy:
-    """A study as its event log stood at one moment.
+    """Study at one moment, as read from its event log.
 
     Attributes:
         folder: The study's folder.
-        config: Its configuration.
-        state: What follows from its events.
+        config: The study's configuration.
+        state: The state after all events of the log.
     """
 
     folder: Path
@@ -29,10 +29,10 @@ class ReadStudy:
 
 
 def read_study(folder: str | Path) -> ReadStudy:
-    """Read a study's folder.
+    """Return the study in a folder.
 
     Raises:
-        DataError: The folder holds no study, its event log is broken, or another version wrote it.
+        DataError: If the folder holds no study, its event log is broken, or another version wrote it.
     """
     with event_log(folder) as (config, store):
         return ReadStudy(Path(folder), config, replay(store.events()))
@@ -43,10 +43,10 @@ def event_log(folder: str | Path) -> Iterator[tuple[StudyConfig, Store]]:
     """Open the event log in a study's folder read-only, for a reader that needs the events one by one.
 
     Yields:
-        The configuration and the store, which is closed at the end of the context.
+        The configuration and the store. The store is closed at the end of the context.
 
     Raises:
-        DataError: As of `read_study`.
+        DataError: If `read_study` would raise it.
     """
     folder = Path(folder)
     store = Store.open(folder / EVENT_LOG, readonly=True)
@@ -57,5 +57,5 @@ def event_log(folder: str | Path) -> Iterator[tuple[StudyConfig, Store]]:
 
 
 def study_config(store: Store, folder: Path) -> StudyConfig:
-    """Return the configuration that a store holds; messages about it name the study's YAML."""
+    """Return the study's configuration from its event log. Its error messages name the study's YAML file."""
     return StudyConfig.from_dict(store.study, str(folder / STUDY_CONFIG))

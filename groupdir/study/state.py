@@ -1,4 +1,4 @@
-"""A study's state: its events, folded one after the other."""
+"""State of a study, computed from its events in order."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from groupdir.study.events import Event
 
 
 def key_of(params: Mapping[str, Any]) -> str:
-    """A text that is the same for equal parameters alone."""
+    """Return a text that is the same for two sets of parameters if and only if they are equal."""
     return json.dumps(params, sort_keys=True)
 
 
 @dataclass
 class TrialState:
-    """What is known of one trial.
+    """State of one trial.
 
     Attributes:
-        number: From 0.
-        seed: The trial's.
-        role: What it is for.
-        label: Name of the ablation, else empty.
+        number: Number of the trial, from 0.
+        seed: Seed of the trial.
+        role: Role of the trial: part of the search, or an ablation.
+        label: Name of the ablation, or empty.
         params: Name of an open parameter -> its value.
-        config: `TrialConfig.to_dict()`.
-        digest: Of the config.
-        metric: The one whose best value selects the trial's epoch.
-        status: "running" from the suggestion on.
-        started: Whether a worker has begun with it.
-        message: Why it failed.
-        rows: Its epochs: the entries of `EPOCH_FIELDS`, and the metrics; NaN where there is none.
-        decisions: Epoch -> what the scheduler said.
+        config: `TrialConfig.to_dict()` of the trial.
+        digest: Digest of the config.
+        metric: Name of the metric whose best value selects the trial's epoch.
+        status: Status of the trial, which is "running" from the suggestion on.
+        started: Whether a worker has started the trial.
+        message: Reason of the failure, or empty.
+        rows: Epochs of the trial: the entries of `EPOCH_FIELDS` and the metrics. A missing value is NaN.
+        decisions: Epoch -> action that the scheduler decided.
         checkpoint: Folder of the last checkpoint, or None.
-        checkpoint_epoch: The epoch that it is of.
-        fidelity: Epochs of predicting stages so far. Rungs count these.
-        notes: What the sampler wants to remember of it.
-        key: Equal for equal parameters.
+        checkpoint_epoch: Epoch of the last checkpoint.
+        fidelity: Epochs of predicting stages so far, which rungs count.
+        notes: Notes of the sampler about the trial.
+        key: Text that is the same for trials with equal parameters.
     """
 
     number: int
@@ -68,71 +68,75 @@ class TrialState:
 
     @property
     def epoch(self) -> int:
-        """The last epoch that it has reached."""
+        """Last epoch that the trial has reached, or 0."""
         return int(self.rows[-1]["epoch"]) if self.rows else 0
 
     @property
     def seconds(self) -> float:
-        """What its epochs took."""
+        """Time of all epochs, in seconds."""
         return sum(float(row["seconds"]) for row in self.rows)
 
     @property
     def complete(self) -> bool:
-        """Whether its last epoch is there."""
+        """Return whether the trial has reached its last epoch."""
         return bool(self.rows) and bool(self.rows[-1]["last"])
 
     @property
     def told_to_stop(self) -> bool:
-        """Whether the scheduler has stopped it."""
+        """Return whether the scheduler has decided to stop the trial."""
         return "stop" in self.decisions.values()
 
     @property
     def told_to_pause(self) -> bool:
-        """Whether the scheduler has paused it where it is, or will once the worker has let go of it."""
+        """Return whether the scheduler has decided to pause the trial at its present epoch.
+
+        The trial may still be running: its status becomes "paused" once its worker has released it.
+        """
         return self.decisions.get(self.epoch) == "pause"
 
     @property
     def selected(self) -> Mapping[str, Any] | None:
-        """The epoch that stands for it, or None before the first."""
+        """Epoch that represents the trial, or None before the first epoch."""
         keep = self.config.get("train", {}).get("keep", "best")
         return selected(self.rows, keep, self.metric) if self.rows else None
 
     def value(self, name: str) -> float:
-        """A metric of the selected epoch, or NaN."""
+        """Return a metric of the selected epoch, or NaN."""
         row = self.selected
         return float(row.get(name, math.nan)) if row else math.nan
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Take an epoch in."""
+        """Add an epoch."""
         self.rows.append(row)
         if row["predicts"]:
             self._by_fidelity[row["fidelity"]] = row
             self.fidelity = max(self.fidelity, row["fidelity"])
 
     def at_fidelity(self, fidelity: int) -> Mapping[str, Any] | None:
-        """Return the epoch of a predicting stage that has this fidelity, or None before the trial has come to it."""
+        """Return the epoch of a predicting stage that has this fidelity, or None if the trial has not reached it."""
         return self._by_fidelity.get(fidelity)
 
     def at(self, epoch: int) -> Mapping[str, Any] | None:
-        """What it reported of an epoch, or None."""
-        place = epoch - int(self.rows[0]["epoch"]) if self.rows else -1  # the first is late where a stage was taken
-        if 0 <= place < len(self.rows) and self.rows[place]["epoch"] == epoch:
-            return self.rows[place]
+        """Return the row of an epoch, or None if the trial has not reported the epoch."""
+        # The first row is not epoch 1 if the trial loaded a shared first stage.
+        index = epoch - int(self.rows[0]["epoch"]) if self.rows else -1
+        if 0 <= index < len(self.rows) and self.rows[index]["epoch"] == epoch:
+            return self.rows[index]
         return next((row for row in self.rows if row["epoch"] == epoch), None)
 
 
 @dataclass
 class StudyState:
-    """What is known of a study.
+    """State of a study.
 
     Attributes:
-        trials: By number, in the order of their suggestion.
-        elapsed_before: Seconds of earlier drivers.
-        session_start: When the driver that runs now began, or None when none runs.
-        last_time: When the last event was written.
-        runs: How many drivers have begun.
-        epochs: Of all trials together.
-        longest: The largest fidelity that any trial has come to.
+        trials: Number -> trial, in the order of suggestion.
+        elapsed_before: Seconds that earlier drivers ran.
+        session_start: Start of the running driver in unix seconds, or None if no driver runs.
+        last_time: Time of the last event, in unix seconds.
+        runs: Number of drivers that have started.
+        epochs: Number of epochs of all trials together.
+        longest: Largest fidelity that any trial has reached.
         warm: Trials of earlier studies that the sampler knows: `source`, `params`, `values`.
     """
 
@@ -147,25 +151,25 @@ class StudyState:
     _roles: dict[str, list[TrialState]] = field(default_factory=dict, repr=False)
 
     def of(self, role: Role) -> list[TrialState]:
-        """The trials of a role, by number. Do not change the list."""
+        """Return the trials of a role, by number. Do not change the list."""
         return self._roles.get(role, [])
 
     def count(self, status: Status) -> int:
-        """How many trials have a status."""
+        """Return the number of trials with a status."""
         return sum(trial.status == status for trial in self.trials.values())
 
     def elapsed(self, now: float) -> float:
-        """Seconds that drivers have worked on it."""
+        """Return for how many seconds drivers have run the study, up to the time `now`."""
         return self.elapsed_before + (now - self.session_start if self.session_start is not None else 0.0)
 
     def best(
         self, name: str, keeps: Callable[[Callable[[str], float]], bool] = lambda value: True
     ) -> TrialState | None:
-        """Return the finished search trial with the best value of a metric; the earlier one of equals.
+        """Return the finished search trial with the best value of a metric. Of equal trials it is the earlier one.
 
         Args:
-            name: The metric; its direction says which value is best.
-            keeps: Whether a trial may be it, given its value of each metric, such as `SearchConfig.keeps`.
+            name: Name of the metric, whose direction says which value is best.
+            keeps: Function from a trial's metrics to whether the trial may be chosen, such as `SearchConfig.keeps`.
         """
         ended = [trial for trial in self.of("search") if trial.status == "finished"]
         done = [trial for trial in ended if math.isfinite(trial.value(name)) and keeps(trial.value)]
@@ -176,10 +180,11 @@ def selected(rows: Sequence[Mapping[str, Any]], keep: Literal["best", "last"], m
     """Return the epoch that represents a trial.
 
     Args:
-        rows: Its epochs, in order; at least one.
-        keep: "best" takes the best value of `metric`, and the earlier one of equals. "last" takes the last.
-        metric: Such as `val_mae_all`; its direction says which value is best. Rows without a finite value are skipped.
-            If none has one, the last row is taken.
+        rows: Epochs of the trial in order, at least one.
+        keep: "best" selects the epoch with the best value of `metric`, the earliest of equal ones. "last" selects the
+            last epoch.
+        metric: Name of a metric such as `val_mae_all`, whose direction says which value is best. Rows without a finite
+            value are skipped. If no row has one, the last row is returned.
 
     >>> selected([{"val_mae_all": 3.0}, {"val_mae_all": 2.0}, {"val_mae_all": 2.5}], "best", "val_mae_all")
     {'val_mae_all': 2.0}
@@ -192,13 +197,13 @@ def selected(rows: Sequence[Mapping[str, Any]], keep: Literal["best", "last"], m
 
 
 def fold(state: StudyState, event: Event) -> StudyState:
-    """Brings a state to where it is after an event, and gives it back: it is changed, for a long study's sake."""
+    """Apply an event to the state in place (copying would be slow in a long study) and return the state."""
     if event.kind == "driver":
         _driver(state, event)
     elif event.kind == "warm":
         state.warm += event.payload["trials"]
     elif event.trial is None:
-        raise ValueError(f"event {event.seq} ({event.kind}) must have a trial, got none")
+        raise ValueError(f"event {event.seq} ({event.kind}) must name a trial, got none")
     elif event.kind == "suggested":
         trial = state.trials[event.trial] = _suggested(event)
         state._roles.setdefault(trial.role, []).append(trial)
@@ -212,7 +217,7 @@ def fold(state: StudyState, event: Event) -> StudyState:
 
 
 def replay(events: Iterable[Event]) -> StudyState:
-    """The state after all events."""
+    """Return the state after all events."""
     state = StudyState()
     for event in events:
         fold(state, event)
@@ -220,7 +225,7 @@ def replay(events: Iterable[Event]) -> StudyState:
 
 
 def _driver(state: StudyState, event: Event) -> None:
-    """A driver that was killed wrote no end: its last event stands for it."""
+    """Apply the start or the end of a driver. A killed driver wrote no end, so its last event counts as its end."""
     ends = event.payload["action"] == "end"
     end = event.time if ends else state.last_time
     state.elapsed_before += end - state.session_start if state.session_start is not None else 0.0
@@ -229,6 +234,7 @@ def _driver(state: StudyState, event: Event) -> None:
 
 
 def _suggested(event: Event) -> TrialState:
+    """Return the state of a trial that was just suggested."""
     assert event.trial is not None
     assert event.seed is not None
     names = ("role", "label", "params", "config", "digest", "metric")
@@ -237,6 +243,7 @@ def _suggested(event: Event) -> TrialState:
 
 
 def _change(trial: TrialState, event: Event) -> None:
+    """Apply an event to the trial that it names."""
     payload = event.payload
     if event.kind == "started":
         trial.started = True
@@ -254,7 +261,7 @@ def _change(trial: TrialState, event: Event) -> None:
     elif event.kind == "promoted":
         trial.status = "running"
         if event.epoch is not None:
-            trial.decisions[event.epoch] = "continue"  # until its next epoch it stands where it was told to pause
+            trial.decisions[event.epoch] = "continue"  # else the trial would pause at this epoch again
     elif event.kind == "finished":
         trial.status, trial.checkpoint = "finished", payload.get("checkpoint")
     elif event.kind == "stopped":

@@ -1,7 +1,7 @@
-"""A study's event log in SQLite: events are only ever appended, by one writer, the driver.
+"""Event log of a study in SQLite. One process, the driver, appends events, and no event is ever changed.
 
-Everything else (the table on the screen, the scheduler's rungs, the sampler's history, the Parquet files) is a view of
-these events, so that a crash loses nothing that would have to be restored from another place.
+Everything else (the table on the screen, the scheduler's rungs, the sampler's history, the Parquet files) is computed
+from these events. After a crash nothing has to be restored from another place.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ CREATE TABLE events (
 ) STRICT;
 CREATE UNIQUE INDEX one_row_per_epoch ON events (trial, seed, epoch) WHERE kind = 'epoch';
 """
-# What SQLite says where it cannot use the log and its memory that another machine has.
+# Codes of SQLite's errors if another machine has the database open: its log and its shared memory cannot be used.
 ELSEWHERE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
 _ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 class Store:
-    """The events of one study on disk. Use `create` or `open`."""
+    """Event log of one study on disk. Construct it with `create` or `open`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -41,18 +41,18 @@ class Store:
 
     @classmethod
     def create(cls, path: str | Path, study: Mapping[str, Any]) -> Self:
-        """Makes the file.
+        """Create the event log of a new study.
 
         Args:
-            path: Where; nothing may be there.
-            study: `StudyConfig.to_dict()`.
+            path: The file, which must not exist.
+            study: `StudyConfig.to_dict()` of the study.
 
         Raises:
-            DataError: Something is there already.
+            DataError: If the file exists.
         """
         path = Path(path)
         if path.exists():
-            raise DataError(f"{path}: must not exist, but does: a study is never written over")
+            raise DataError(f"{path}: exists already: a study is never overwritten, choose another folder")
         connection = _connect(path)
         connection.executescript(_TABLES)
         meta = {"schema": str(SCHEMA), "study": json.dumps(study, allow_nan=False)}
@@ -64,7 +64,7 @@ class Store:
         """Open the event log of a study.
 
         Raises:
-            DataError: The file is missing or is no event log, or another version wrote it.
+            DataError: If the file is missing or is not an event log, or another version wrote it.
         """
         path = Path(path)
         if not path.is_file():
@@ -81,10 +81,10 @@ class Store:
 
     @property
     def study(self) -> dict[str, Any]:
-        """The study's configuration, as a mapping."""
+        """Configuration of the study, as a mapping."""
         ((text,),) = self._connection.execute("SELECT value FROM meta WHERE key = 'study'").fetchall()
-        found: dict[str, Any] = json.loads(text)
-        return found
+        study: dict[str, Any] = json.loads(text)
+        return study
 
     def append(
         self,
@@ -95,16 +95,16 @@ class Store:
         epoch: int | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> Event | None:
-        """Writes an event; when this returns, no death of this process can lose it.
+        """Write an event. Once this returns, the event survives the death of this process.
 
         Returns:
-            The event as a reader will see it, or None for an epoch that is there already: the first write wins.
+            The event as a reader will see it, or None if the log has an event of this epoch already, which stays.
         """
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
         now = time.time()
         plain = without_nan(payload or {})
-        cursor = self._connection.execute(  # on its own it is a transaction
+        cursor = self._connection.execute(  # a single statement is a transaction
             "INSERT INTO events (time, kind, trial, seed, epoch, payload) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (trial, seed, epoch) WHERE kind = 'epoch' DO NOTHING",
             (now, kind, trial, seed, epoch, _ENCODER.encode(plain)),
@@ -114,10 +114,13 @@ class Store:
         return Event(cursor.lastrowid, now, kind, trial, seed, epoch, plain)
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """The events after a place in the order of arrival.
+        """Yield the events in the order of arrival.
+
+        Args:
+            after: Number of the last event to skip.
 
         Raises:
-            DataError: They cannot be read (any more).
+            DataError: If the log cannot be read, or cannot be read any more.
         """
         query = "SELECT seq, time, kind, trial, seed, epoch, payload FROM events WHERE seq > ? ORDER BY seq"
         try:
@@ -127,31 +130,31 @@ class Store:
             raise unreadable(self.path, error) from error
 
     def copy_to(self, path: Path) -> None:
-        """Writes a consistent copy, while this one is in use."""
+        """Write a consistent copy of the log, which may be in use meanwhile."""
         with closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
 
     def close(self) -> None:
-        """Closes the file, and folds its write-ahead log into it."""
+        """Close the file. SQLite merges the write-ahead log into it."""
         self._connection.close()
 
 
 def unreadable(path: Path, error: sqlite3.DatabaseError) -> DataError:
-    """What to say where a study cannot be read."""
+    """Return the error for an event log that SQLite cannot read."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in ELSEWHERE:
         return DataError(
-            f"{path}: cannot be read: {error}: a study must be read on the machine of its driver while that runs; "
-            "SQLite's log cannot be shared over a network"
+            f"{path}: cannot be read: {error}: while a study runs, read it on the machine of its driver, because "
+            "SQLite cannot share its log over a network"
         )
-    return DataError(f"{path}: is no study, or is broken: {error}")
+    return DataError(f"{path}: is not a study, or is broken: {error}")
 
 
 def _connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
-    """Opens the database.
+    """Open the database.
 
-    NORMAL in WAL mode: a commit survives the process, and costs 20 microseconds where one that waits for the disk costs
-    a millisecond. A power cut may lose the last moments, but only from the end: what is there is a true prefix, and a
-    checkpoint whose event is there has all its epochs before it.
+    In WAL mode with synchronous = NORMAL a commit survives the death of the process and takes 20 microseconds. A commit
+    that waits for the disk takes a millisecond. A power cut may lose the latest events, but the remaining events are
+    always a prefix of the log: if the event of a checkpoint remains, so do the events of all epochs before it.
     """
     if readonly:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -1,4 +1,4 @@
-"""A trial's checkpoint: one file, which loads without running any code that it may hold."""
+"""Checkpoint files of a trial. Loading one never runs code, whatever the file holds."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FORMAT = 1
 
 
 def save_checkpoint(path: str | Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint. A crash or a power cut leaves the old file or the new one, never a part.
+    """Write a checkpoint. After a crash or a power cut the file is the old one or the new one, never a part.
 
     Args:
-        path: The file.
-        content: Tensors in plain mappings and lists, and scalars.
+        path: The file. The folders above it are created.
+        content: Mappings and lists of tensors and scalars.
 
     Raises:
-        FileWriteError: The disk is full, or the folder is read-only.
+        FileWriteError: If the disk is full or the folder is read-only.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -31,18 +31,18 @@ def save_checkpoint(path: str | Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Reads a checkpoint onto the CPU.
+    """Return the content of a checkpoint, with all tensors on the CPU.
 
     Raises:
-        DataError: The file is missing, broken, or no checkpoint of this format.
+        DataError: If the file is missing, is broken or is not a checkpoint of this format.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise DataError(f"{path}: is no groupdir checkpoint, or is broken: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{path}: is not a groupdir checkpoint, or is broken: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        came = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise DataError(f"{path}: must be a groupdir checkpoint of format {FORMAT}, got {came}")
+        value = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise DataError(f"{path}: must be a groupdir checkpoint of format {FORMAT}, got {value}")
     return content

@@ -1,4 +1,4 @@
-"""The part of a GPU's memory that a trial may take where several share the card, and whether the trial fits into it."""
+"""Memory of a GPU that trials share: the cap of one process, and the error of a trial that does not fit."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from groupdir.errors import DeviceMemoryError
 
 GIB = 1024**3
 CONTEXT = GIB // 2
-"""Bytes that every process on a card takes beside its tensors, for kernels and library handles."""
+"""Bytes that every process on a GPU needs in addition to its tensors, for kernels and library handles."""
 
 
 def limit(device: torch.device, share: float) -> None:
-    """Holds this process to its part of a card, so that it is the one that fails where it asks for more.
+    """Cap the memory of this process, so that a trial that exceeds its share fails and the other trials do not.
 
     Args:
         device: A CUDA device.
-        share: Of the card, such as 0.25.
+        share: Share of the GPU, such as 0.25.
     """
     total = torch.cuda.get_device_properties(device).total_memory
     share = share if share >= 1 else share - CONTEXT / total
@@ -27,7 +27,7 @@ def limit(device: torch.device, share: float) -> None:
 
 
 def free_bytes(device: torch.device) -> int:
-    """What this process may still take of a CUDA device."""
+    """Return how many bytes of a CUDA device this process may still allocate."""
     free, total = torch.cuda.mem_get_info(device)
     allowed = torch.cuda.get_per_process_memory_fraction(device) * total
     return max(0, min(int(allowed) - torch.cuda.memory_reserved(device), free))
@@ -35,32 +35,34 @@ def free_bytes(device: torch.device) -> int:
 
 @contextlib.contextmanager
 def told(device: torch.device, share: float) -> Iterator[None]:
-    """Says in numbers what came where a card's memory does not suffice.
+    """Turn an out-of-memory error into one that states the memory in numbers and says what to do.
 
     Args:
-        device: The trial's.
-        share: Of the card that it may take; 1 for all.
+        device: The device of the trial.
+        share: Share of the GPU that the trial may use, such as 0.25; 1 for the whole GPU.
 
     Raises:
-        DeviceMemoryError: Instead of torch's `OutOfMemoryError`.
+        DeviceMemoryError: If torch raises an `OutOfMemoryError` in the context.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
         asked = (*str(error).split(". "), "")[1] or str(error)  # after "CUDA out of memory"
-        had = torch.cuda.max_memory_reserved(device) / GIB
-        todo = f"search.resources.gpu larger than {share:g}" if share < 1 else "set train.amp to bf16"
+        held = torch.cuda.max_memory_reserved(device) / GIB
+        todo = f"raise search.resources.gpu above {share:g}" if share < 1 else "set train.amp to bf16"
         raise DeviceMemoryError(
-            f"train.batch_size: the trial must fit into {_part(device, share)}, but had {had:.1f} GiB when it asked "
-            f"for more ({asked}): make it smaller, or {todo}"
+            f"the trial does not fit into {_allowed(device, share)}: it held {held:.1f} GiB and asked for more "
+            f"({asked}): reduce train.batch_size, or {todo}"
         ) from error
 
 
-def _part(device: torch.device, share: float) -> str:
+def _allowed(device: torch.device, share: float) -> str:
+    """Return the memory that a share of a GPU gives a trial, as a text."""
     total = torch.cuda.get_device_properties(device).total_memory / GIB
     name = torch.cuda.get_device_name(device)
     if share >= 1:
         return f"the {total:.1f} GiB of {name}"
     return (
-        f"{share * total - CONTEXT / GIB:.1f} GiB, which is {share:g} of the {total:.1f} GiB of {name} less its context"
+        f"{share * total - CONTEXT / GIB:.1f} GiB, which is {share:g} of the {total:.1f} GiB of {name} minus "
+        f"{CONTEXT / GIB:g} GiB for the CUDA context"
     )

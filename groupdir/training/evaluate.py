@@ -1,4 +1,4 @@
-"""Predictions over a split, and their errors per shot."""
+"""Predictions of a method for a split, and their metrics per shot."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from groupdir.metrics import ORACLE, ShotSplit, group_metrics, shot_metrics
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a method says of N inputs, on the CPU.
+    """Predictions of a method for N inputs, on the CPU.
 
     Attributes:
         value: (N,) float64, in label units.
-        group: (N,) int64, the predicted group, or None.
-        experts: (N, G) float64, every expert's value, or None.
+        group: (N,) int64, the predicted groups, or None for a method without groups.
+        experts: (N, G) float64, the value of every expert in label units, or None for a method without experts.
     """
 
     value: np.ndarray
@@ -36,14 +36,14 @@ def predict(
     amp: str = "none",
     present: Callable[[Inputs], Inputs] = lambda inputs: inputs,
 ) -> Predictions:
-    """Predicts in evaluation mode; the method's mode is as before afterwards.
+    """Return the predictions in evaluation mode. Afterwards every module has its previous mode again.
 
     Args:
-        method: On its device.
+        method: The method, on its device.
         inputs: Tensors of N rows each, on any device.
-        batch_size: Rows at a time.
+        batch_size: Number of rows per batch.
         amp: "bf16" for autocast, or "none".
-        present: What the encoder is given of a batch on its device; see `Dataset.present`.
+        present: Function from a batch on the device to the encoder's inputs; see `Dataset.present`.
     """
     device = next(method.parameters()).device
     was_training = {module: module.training for module in method.modules()}
@@ -68,24 +68,25 @@ def predict(
 
 
 def errors(method: Method, predictions: Predictions, y: np.ndarray, shots: ShotSplit, prefix: str) -> dict[str, float]:
-    """Metrics of predictions, each name with a prefix such as "val_".
+    """Return the metrics of predictions, each name with a prefix such as "val_".
 
-    Methods with groups add the metrics of groups, and those with experts `oracle_mae_all` and that of each shot: the
-    error if the true group's expert were always taken. That is a diagnostic; nothing may be chosen by it.
+    A method with groups adds the metrics of groups. A method with experts adds `oracle_mae_all` and the same of each
+    shot: the error if the expert of the true group were always used. The oracle metrics are diagnostics, by which
+    nothing may be chosen.
 
     Args:
-        method: For the true groups.
-        predictions: Of N inputs.
+        method: The method, which knows the true group of a target.
+        predictions: Predictions for N inputs.
         y: (N,) targets in label units.
         shots: Which labels are many, median and few.
-        prefix: Of every name.
+        prefix: Prefix of every name.
     """
-    found = shot_metrics(predictions.value, y, shots)
+    metrics = shot_metrics(predictions.value, y, shots)
     true = method.true_group(torch.from_numpy(np.array(y)))
     if true is not None and predictions.group is not None:
-        found |= group_metrics(predictions.group, true.numpy())
+        metrics |= group_metrics(predictions.group, true.numpy())
         if predictions.experts is not None:
             oracle = np.take_along_axis(predictions.experts, true.numpy()[:, None], axis=1)[:, 0]
             values = shot_metrics(oracle, y, shots)
-            found |= {ORACLE + name: value for name, value in values.items() if name.startswith("mae_")}
-    return {prefix + name: value for name, value in found.items()}
+            metrics |= {ORACLE + name: value for name, value in values.items() if name.startswith("mae_")}
+    return {prefix + name: value for name, value in metrics.items()}

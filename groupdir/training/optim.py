@@ -1,4 +1,4 @@
-"""The optimizer of a stage and its learning rate at each step."""
+"""Optimizer of a stage, and its learning rate at each step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Schedule:
     """Schedule of the learning rate over one stage. Subclasses set `Config` and define `factor`.
 
     Args:
-        config: Section of the trial.
+        config: The schedule's section of the trial.
     """
 
     Config: ClassVar[type[ScheduleConfig]]
@@ -30,45 +30,46 @@ class Schedule:
         """Return the factor of the learning rate at a step, without the warm-up.
 
         Args:
-            step: Counted from 0.
-            steps: Steps of the whole stage, at least 1.
+            step: Number of the step, counted from 0 within the stage.
+            steps: Number of steps of the stage, at least 1.
         """
         raise TypeError(f"{type(self).__name__} defines no factor")
 
 
 def build_optimizer(method: Method, stage: Stage) -> torch.optim.Optimizer:
-    """The optimizer of a stage: the encoder's parameters in a group of their own, and so those with an own rate.
+    """Return the optimizer of a stage.
 
+    Its parameter groups are the encoder, the heads, and each parameter with a rate of its own (`Part.own_rates`).
     Frozen parameters are in no group.
 
     Args:
-        method: Whose parameters.
-        stage: Its `optim`, and `encoder_lr`, the factor of the encoder's rate.
+        method: The method to train.
+        stage: The stage: `optim` names the optimizer, `encoder_lr` is the factor of the encoder's rate.
     """
     config = stage.optim
     encoder = list(method.encoder.parameters())
-    own = [rate for part in method.modules() if isinstance(part, Part) for rate in part.own_rates().items()]
-    apart = {id(parameter) for parameter in (*encoder, *(parameter for parameter, _ in own))}
-    heads = [parameter for parameter in method.parameters() if id(parameter) not in apart and parameter.requires_grad]
+    rates = [item for part in method.modules() if isinstance(part, Part) for item in part.own_rates().items()]
+    others = {id(parameter) for parameter in (*encoder, *(parameter for parameter, _ in rates))}
+    heads = [parameter for parameter in method.parameters() if id(parameter) not in others and parameter.requires_grad]
     groups: list[dict[str, Any]] = [{"params": heads, "base_lr": config.lr, "lr": config.lr}]
-    groups += [{"params": [parameter], "base_lr": rate, "lr": rate, "weight_decay": 0.0} for parameter, rate in own]
+    groups += [{"params": [parameter], "base_lr": rate, "lr": rate, "weight_decay": 0.0} for parameter, rate in rates]
     if stage.encoder_lr > 0:
         rate = config.lr * stage.encoder_lr
         groups.insert(0, {"params": encoder, "base_lr": rate, "lr": rate})
     groups = [group for group in groups if group["params"]]
-    # One kernel a step on a GPU. On a CPU torch's own choice stays: results are promised bit for bit there.
+    # One kernel per step on a GPU. On a CPU torch chooses, because results there must be the same bit for bit.
     fused = True if next(method.parameters()).device.type == "cuda" else None
-    made: torch.optim.Optimizer = resolve("optimizer", config.name)(config, groups, fused)
-    return made
+    optimizer: torch.optim.Optimizer = resolve("optimizer", config.name)(config, groups, fused)
+    return optimizer
 
 
 def lr_factor(config: OptimConfig, step: int, steps: int) -> float:
     """Return the factor of the learning rate at a step, warm-up included.
 
     Args:
-        config: The optimizer's section.
-        step: Counted from 0.
-        steps: Steps of the whole stage.
+        config: The optimizer's section of the trial.
+        step: Number of the step, counted from 0 within the stage.
+        steps: Number of steps of the stage.
 
     >>> from groupdir.config.optimizers import AdamConfig
     >>> lr_factor(AdamConfig(name="adam", schedule="cosine"), 50, 100)
@@ -80,6 +81,6 @@ def lr_factor(config: OptimConfig, step: int, steps: int) -> float:
 
 
 def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Sets every group's rate to its base times the factor."""
+    """Set the learning rate of every parameter group to its base rate times the factor."""
     for group in optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor

@@ -1,4 +1,4 @@
-"""Optimizers by name: torch's, made from a section of the trial."""
+"""Optimizers of torch, built from a section of the trial."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 
 from groupdir.config.optimizers import AdamConfig, AdamWConfig, SGDConfig
 
-# An optimizer of one's own is a `torch.optim.Optimizer` with `Config` and this constructor:
-#   config: the section of the trial;
-#   groups: parameter groups, some with a rate or a weight decay of their own;
-#   fused: True where one kernel a step is faster and changes nothing that is promised (a GPU); else None.
+# To add an optimizer, write a subclass of `torch.optim.Optimizer` with `Config` and a constructor with these arguments:
+#   config: the optimizer's section of the trial;
+#   groups: parameter groups, some of which set a learning rate or a weight decay;
+#   fused: True on a GPU, where one kernel per step is faster; None on a CPU, where torch must choose.
 
 
 class Adam(torch.optim.Adam):
-    """Adam; the weight decay is added to the gradient."""
+    """Adam whose weight decay is added to the gradient."""
 
     Config = AdamConfig
 

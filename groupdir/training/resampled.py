@@ -1,4 +1,4 @@
-"""The resampling that a trial asks for, done to the training split before anything else sees it."""
+"""Resampling of the training split, the first step of a training. Weights, bins and groups see the new samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Resampler:
     """Resampler of a training split. Subclasses set `Config` and define `resample`.
 
     Args:
-        config: Section of the trial.
+        config: The resampler's section of the trial.
     """
 
     Config: ClassVar[type[ResamplingConfig]]
@@ -33,23 +33,23 @@ class Resampler:
             rng: Source of all random numbers.
 
         Raises:
-            ConfigError: The split cannot be resampled so.
-            ValueError: As `ConfigError`; the message is shown with the address `method.resampling`.
+            ConfigError: If this split cannot be resampled.
+            ValueError: If this split cannot be resampled; the message is shown with the address `method.resampling`.
         """
         raise TypeError(f"{type(self).__name__} defines no resample")
 
 
 def resampled(split: Split, dataset: Dataset, config: ResamplingConfig, seed: int) -> Split:
-    """Return the training split by the resampler that a section names.
+    """Return the training split, resampled by the resampler that a section names.
 
     Args:
         split: The training split.
         dataset: The data set, which says what inputs and labels mean.
-        config: The section.
-        seed: Of all random numbers.
+        config: The section of the trial.
+        seed: Seed of all random numbers.
 
     Raises:
-        ConfigError: The split cannot be resampled so.
+        ConfigError: If this split cannot be resampled.
     """
     resampler: Resampler = resolve("resampling", config.name)(config)
     try:

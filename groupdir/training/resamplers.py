@@ -14,11 +14,11 @@ from groupdir.resampling import Resampled, rare_by_count, rare_by_relevance, smo
 from groupdir.training.resampled import Resampler
 
 WINDOW = LDS("gaussian", 5, 2.0)
-"""Counts are averaged over neighbouring bins before they are called rare, or every gap would be a bump of its own."""
+"""Kernel that smooths the counts of bins before they are compared with the threshold. Without it every gap is rare."""
 
 
 class SMOTER(Resampler):
-    """New samples of rare labels between neighbours, and fewer of frequent labels (Torgo et al. 2013)."""
+    """SMOTER: interpolates new samples of rare labels and drops samples of frequent labels (Torgo et al. 2013)."""
 
     Config = SMOTERConfig
 
@@ -45,7 +45,7 @@ class SMOTER(Resampler):
         return Split((new.x.astype(np.float32),), new.y.astype(np.float32))
 
     def interpolate(self, split: Split, rare: npt.NDArray[np.bool_], rng: np.random.Generator) -> Resampled:
-        """Return the resampled samples; `rare`, (N,), says which are rare."""
+        """Return the resampled samples; `rare`, (N,), marks the samples with rare labels."""
         options = self.options
         return smoter(
             split.inputs[0],
@@ -59,7 +59,7 @@ class SMOTER(Resampler):
 
 
 class SMOGN(SMOTER):
-    """As SMOTER, with noise in place of interpolation where the neighbour is far (Branco et al. 2017)."""
+    """SMOGN: SMOTER that adds noise instead of interpolating if the neighbour is far (Branco et al. 2017)."""
 
     Config = SMOGNConfig
 
@@ -83,7 +83,7 @@ class SMOGN(SMOTER):
 
 
 def _rare(y: np.ndarray, dataset: Dataset, config: SMOTERConfig) -> npt.NDArray[np.bool_]:
-    """Return which labels, (N,), are rare by the rule of the options."""
+    """Return a mask (N,) of the labels that are rare by the rule of the options."""
     if config.rare == "relevance":
         return rare_by_relevance(y, threshold=config.threshold)
     targets = dataset.targets

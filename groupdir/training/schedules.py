@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: pure functions of the step, so that a resume needs no schedule's state."""
+"""Schedules of the learning rate. Each is a pure function of the step, so a resume needs no state of a schedule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from groupdir.training.optim import Schedule
 
 
 class Constant(Schedule):
-    """The same rate at every step."""
+    """Schedule with the same rate at every step."""
 
     Config = ConstantConfig
 
@@ -19,7 +19,7 @@ class Constant(Schedule):
 
 
 class Cosine(Schedule):
-    """Half a cosine, from the full rate down to `min_lr_ratio` of it."""
+    """Schedule of half a cosine, from the full rate down to `min_lr_ratio` of it."""
 
     Config = CosineConfig
 
@@ -33,7 +33,7 @@ class Cosine(Schedule):
 
 
 class Step(Schedule):
-    """A factor `decay` at each of the `milestones`."""
+    """Schedule that multiplies the rate by `decay` at each of the `milestones`."""
 
     Config = StepConfig
 

@@ -1,7 +1,7 @@
-"""First stages that trials share: a pre-training is trained by the first trial that needs it, and taken by the others.
+"""First stages that trials share: the first trial that needs a pre-training trains it, and the others load it.
 
-A stage is addressed by the digest of everything that decides it, so that what is found there is, bit for bit on a CPU,
-what the trial would have trained itself.
+The name of a stage's folder is the digest of everything that decides its result. A loaded stage is therefore equal, bit
+for bit on a CPU, to the stage that the trial would have trained.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ from groupdir.methods.base import Method
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 
 CODE = 1
-"""To be raised with every change of code that changes what a first stage leaves."""
+"""Version of the code of first stages. Raise it with every change of code that changes the result of one."""
 
 LATEST = "latest.pt"
-SAVE_EVERY = 30.0  # seconds of training that a death may cost
-POLL = 0.2  # seconds
+SAVE_EVERY = 30.0  # seconds of training: the most that the death of a process costs
+POLL = 0.2  # seconds between two checks for a stage that another trial trains
 
 
 @dataclass(frozen=True)
 class StageFolder:
-    """Where shared stages are, and of which epochs a constant-rate stage leaves its state as it passes them.
+    """Folder of shared stages, and the epochs at which the state of a stage is saved.
 
     Attributes:
-        path: A folder that all who share can write to; or those of this node, where there is a `store`.
-        marks: Numbers of epochs.
-        store: Where nodes that share no folder leave finished stages for one another. Each node trains a stage once at
-            most; two that begin with it at the same time both train it, to the same end.
+        path: A folder that all trials that share stages can write to. With a `store`, a folder of this node.
+        marks: Numbers of epochs at which a stage with a constant learning rate saves its state, for trials whose first
+            stage is shorter.
+        store: Storage for finished stages, for nodes that share no folder, or None. Each node trains a stage at most
+            once. Two nodes that start it at the same time both train it, with the same result.
     """
 
     path: Path
@@ -52,12 +53,12 @@ class StageFolder:
 
 @dataclass(frozen=True)
 class StageState:
-    """A first stage after some of its epochs.
+    """State of a first stage after some of its epochs.
 
     Attributes:
-        epoch: How many.
-        model: Name of a parameter or buffer -> its value: those that the stage changes.
-        optimizer: Name of a parameter -> what the optimizer remembers of it.
+        epoch: Number of epochs trained.
+        model: Name of a parameter or buffer that the stage changes -> its value.
+        optimizer: Name of a parameter -> its optimizer state.
     """
 
     epoch: int
@@ -66,13 +67,13 @@ class StageState:
 
 
 class SharedStage:
-    """A trial's first stage, which others may have trained, or be training.
+    """First stage of a trial, which another trial may have trained or be training.
 
     Args:
-        where: Where stages are.
+        where: The folder of shared stages.
         config: The trial.
-        method: The trial's.
-        stage: Its first.
+        method: The trial's method.
+        stage: The trial's first stage.
     """
 
     def __init__(self, where: StageFolder, config: TrialConfig, method: Method, stage: Stage) -> None:
@@ -89,33 +90,35 @@ class SharedStage:
         self._claim = Claim(self.folder)
         self._saved = time.monotonic()
 
-    def wait(self, own: int) -> StageState | None:
-        """Waits until the stage is there, or is ours to train.
+    def wait(self, trained: int) -> StageState | None:
+        """Wait until another trial has finished the stage, or until this trial has claimed it.
 
         Args:
-            own: How many of its epochs this trial has trained itself.
+            trained: Number of epochs of the stage that this trial has trained.
 
         Returns:
-            A later state to go on from, finished or not; None where the trial goes on from its own.
+            The finished stage, or else the latest saved state with more epochs than `trained`, to continue from. None
+            if there is none, so that the trial continues from its present state.
         """
-        while (found := self._read(self._file(self._epochs))) is None and not self._claim.take():
+        while (finished := self._read(self._file(self._epochs))) is None and not self._claim.take():
             time.sleep(POLL)
-        if found is None:
+        if finished is None:
             self._fetch()
-            found = self._read(self._file(self._epochs))  # its owner may have ended between the two looks
-        if found is not None:
+            # The previous owner may have finished between the last read and the claim.
+            finished = self._read(self._file(self._epochs))
+        if finished is not None:
             self._claim.release()
-            return found
-        there = [self._read(self._file(mark)) for mark in sorted(self._keep)] + [self._read(self.folder / LATEST)]
-        usable = [state for state in there if state is not None and own < state.epoch <= self._epochs]
+            return finished
+        saved = [self._read(self._file(mark)) for mark in sorted(self._keep)] + [self._read(self.folder / LATEST)]
+        usable = [state for state in saved if state is not None and trained < state.epoch <= self._epochs]
         return max(usable, key=lambda state: state.epoch, default=None)
 
     def trained(self, epoch: int, optimizer: torch.optim.Optimizer) -> None:
-        """Leaves what others can use after an epoch that this trial has trained.
+        """Save the state for other trials after an epoch that this trial has trained, if the epoch is one to save.
 
         Args:
-            epoch: How many epochs of the stage are done.
-            optimizer: The stage's.
+            epoch: Number of epochs of the stage trained so far.
+            optimizer: The optimizer of the stage.
         """
         if epoch in self._keep:
             self._write(self._file(epoch), epoch, optimizer)
@@ -127,27 +130,28 @@ class SharedStage:
             self._saved = time.monotonic()
 
     def release(self) -> None:
-        """Lets others train it; needless once it is done."""
+        """Give up the claim, so that another trial can train the stage. A finished stage has no claim any more."""
         self._claim.release()
 
     def put(self, state: StageState, optimizer: torch.optim.Optimizer) -> None:
-        """Makes the trial's method and optimizer what they were."""
+        """Load a state into the trial's method and optimizer."""
         self._method.load_state_dict({**self._method.state_dict(), **state.model})
         names = {parameter: name for name, parameter in self._method.named_parameters()}
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if (kept := state.optimizer.get(names[parameter])) is not None:
+                if (memory := state.optimizer.get(names[parameter])) is not None:
                     optimizer.state[parameter] = {
-                        name: value.to(parameter.device) if value.dim() else value for name, value in kept.items()
+                        name: value.to(parameter.device) if value.dim() else value for name, value in memory.items()
                     }
 
     def _file(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch:05d}.pt"
 
     def _write(self, path: Path, epoch: int, optimizer: torch.optim.Optimizer) -> None:
+        """Write the state to a file and to the storage. If that fails, warn: the trial itself can continue."""
         values = self._method.state_dict()
         names = {parameter: name for name, parameter in self._method.named_parameters()}
-        kept = {
+        memory = {
             names[parameter]: dict(optimizer.state[parameter])
             for group in optimizer.param_groups
             for parameter in group["params"]
@@ -157,7 +161,7 @@ class SharedStage:
             "key": self.key,
             "epoch": epoch,
             "model": {name: values[name] for name in self._names},
-            "optimizer": {name: state for name, state in kept.items() if name in self._names},
+            "optimizer": {name: state for name, state in memory.items() if name in self._names},
         }
         try:
             save_checkpoint(path, content)
@@ -165,10 +169,10 @@ class SharedStage:
                 (self._store / path.name).put(path)
         except (OSError, FileWriteError) as error:
             why = str(error).splitlines()[0]
-            warnings.warn(f"{path}: is not kept, so that other trials train this stage too: {why}", stacklevel=2)
+            warnings.warn(f"{path}: cannot be saved, so that other trials train this stage too: {why}", stacklevel=2)
 
     def _fetch(self) -> None:
-        """Takes over what other nodes have finished; only under the claim."""
+        """Copy the states that other nodes have finished into this node's folder. Call it only under the claim."""
         if self._store is None:
             return
         wanted = {self._file(epoch).name for epoch in self._keep}
@@ -176,18 +180,25 @@ class SharedStage:
             for name in wanted.intersection(self._store.names()):
                 write_whole(self.folder / name, (self._store / name).read())
         except (OSError, FileWriteError) as error:
-            warnings.warn(f"{self._store}: cannot be read: {str(error).splitlines()[0]}: trained here", stacklevel=2)
+            why = str(error).splitlines()[0]
+            warnings.warn(f"{self._store}: cannot be read, so that the stage is trained here: {why}", stacklevel=2)
 
     def _read(self, path: Path) -> StageState | None:
-        """The state in a file, or None where there is none."""
+        """Return the state in a file, or None if there is no such file.
+
+        Raises:
+            DataError: If the file is broken or holds another stage.
+        """
         if not path.is_file():
             return None
         content = load_checkpoint(path)
         if content["key"] != self.key or set(content["model"]) != set(self._names):
-            raise DataError(f"{path}: is of another stage than its folder says: remove {path.parent}, and go on")
+            raise DataError(
+                f"{path}: holds another stage than its folder's name says: delete {path.parent}, then resume"
+            )
         return StageState(int(content["epoch"]), content["model"], content["optimizer"])
 
 
 def address(config: TrialConfig, stage: Stage) -> str:
-    """Return everything that decides what a trial's first stage leaves, as a text: its configuration and the code."""
+    """Return a text of everything that decides the result of a trial's first stage: its configuration and the code."""
     return json.dumps({"code": [CODE, torch.__version__], **config.shared_stage_key(stage)}, sort_keys=True)

@@ -1,4 +1,4 @@
-"""The training samples, on the device where they fit, with all that follows from their labels, and batches of them."""
+"""Training samples with their weights, bins and groups, kept on the device if they fit; and batches of them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class TrainingSet:
     """N training samples.
 
     Attributes:
-        inputs: Tensors of N rows, on the device or, where they are too large for it, on the host.
+        inputs: Tensors of N rows, on the device, or on the host if they are too large for the device.
         y: (N,) targets in label units.
         weight: (N,) sample weights of mean 1.
         bins: (N,) int64, the label bin of each sample.
-        group: (N,) the method's true groups, or None.
+        group: (N,) int64, the true group of each sample, or None for a method without groups.
     """
 
     inputs: tuple[Tensor, ...]
@@ -41,7 +41,7 @@ class TrainingSet:
     def of(
         cls, split: Split, dataset: Dataset, method: Method, config: TrialConfig, device: torch.device
     ) -> TrainingSet:
-        """Works out weights, bins and groups once, and moves everything that fits to the device."""
+        """Compute weights, bins and groups once, and move everything that fits to the device."""
         targets = dataset.targets
         bins = bin_index(
             split.y, targets.low, targets.bin_width, bins_between(targets.low, targets.high, targets.bin_width)
@@ -61,36 +61,36 @@ class TrainingSet:
     def batch(
         self, rows: Tensor, stage: Stage, dataset: Dataset, generator: torch.Generator, draws: Tensor | None = None
     ) -> Batch:
-        """The batch of some rows, augmented as the stage and the data set ask.
+        """Return a batch of some samples, augmented as the stage and the data set require.
 
         Args:
-            rows: (B,) indices, on the CPU.
-            stage: For the number of views.
-            dataset: For the augmentation.
-            generator: The only source of randomness, beside `draws`.
-            draws: (views, N, dataset.draws) on the device, the epoch's numbers of every sample, for a data set that
-                takes such.
+            rows: (B,) indices of the samples, on the CPU.
+            stage: The stage, which sets the number of views.
+            dataset: The data set, which augments.
+            generator: Source of all random numbers other than `draws`.
+            draws: (views, N, dataset.draws) on the device, the epoch's random numbers of every sample, or None if the
+                data set needs none.
         """
-        there = on_device(rows, self.y.device)
-        inputs = tuple(_gathered(tensor, rows, there) for tensor in self.inputs)
+        indices = on_device(rows, self.y.device)
+        inputs = tuple(_gathered(tensor, rows, indices) for tensor in self.inputs)
         if stage.views > 1 or dataset.augment_one_view:
             views = [
                 dataset.augment(inputs, generator)
                 if draws is None
-                else dataset.view(inputs, draws[number, there], stage.views)
+                else dataset.view(inputs, draws[number, indices], stage.views)
                 for number in range(stage.views)
             ]
             inputs = views[0] if stage.views == 1 else tuple(torch.cat(parts) for parts in zip(*views, strict=True))
         else:
             inputs = dataset.present(inputs, dataset.inputs)
-        group = None if self.group is None else self.group[there]
-        return Batch(inputs, self.y[there], self.weight[there], group, stage.views, self.bins[there])
+        group = None if self.group is None else self.group[indices]
+        return Batch(inputs, self.y[indices], self.weight[indices], group, stage.views, self.bins[indices])
 
 
 def _placed(arrays: tuple[np.ndarray, ...], device: torch.device, share: float) -> tuple[Tensor, ...]:
-    """The arrays as tensors on the device, if they take at most a share of what is left of a GPU; else on the host.
+    """Return the arrays as tensors, on the device if they take at most a share of its free memory, else on the host.
 
-    What is mapped from a file stays mapped on a CPU: nothing of it is read here.
+    On a CPU an array that is mapped from a file stays mapped, and nothing of it is read here.
     """
     tensors = tuple(as_tensor(array) for array in arrays)
     if device.type == "cuda" and sum(tensor.nbytes for tensor in tensors) > share * free_bytes(device):
@@ -98,16 +98,22 @@ def _placed(arrays: tuple[np.ndarray, ...], device: torch.device, share: float) 
     return tuple(tensor.to(device) for tensor in tensors)
 
 
-def _gathered(tensor: Tensor, rows: Tensor, there: Tensor) -> Tensor:
-    """Rows on the device of `there`, which are the same indices; from the host through page-locked memory."""
-    if tensor.device == there.device:
-        return tensor.index_select(0, there)
+def _gathered(tensor: Tensor, rows: Tensor, indices: Tensor) -> Tensor:
+    """Return rows of a tensor on the device; a tensor on the host is copied through page-locked memory.
+
+    Args:
+        tensor: Tensor of N rows, on the device or on the host.
+        rows: (B,) indices, on the CPU.
+        indices: (B,) the same indices, on the device.
+    """
+    if tensor.device == indices.device:
+        return tensor.index_select(0, indices)
     batch = torch.empty((len(rows), *tensor.shape[1:]), dtype=tensor.dtype, pin_memory=True)
-    return torch.index_select(tensor, 0, rows, out=batch).to(there.device, non_blocking=True)
+    return torch.index_select(tensor, 0, rows, out=batch).to(indices.device, non_blocking=True)
 
 
 def _weights(config: MethodConfig, dataset: Dataset, y: np.ndarray) -> Tensor:
-    """Return the sample weights (N,) that the method's section asks for."""
+    """Return the sample weights (N,) by the method's section of the trial."""
     if config.weights is None:
         return torch.ones(len(y))
     targets = dataset.targets

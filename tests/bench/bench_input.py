@@ -32,7 +32,8 @@ SIZE = 224
 
 def our_epoch(trainer: Trainer, batch: int) -> int:
     """Makes every batch of an epoch, and says how many pictures that were."""
-    stage, generator, draws = trainer.stages[0], torch.Generator(), trainer._draws(trainer.stages[0])
+    stage, generator = trainer.stages[0], torch.Generator()
+    draws = trainer.epoch_trainer.draws(stage, trainer.epoch)
     for rows in torch.randperm(len(trainer.training)).split(batch):
         trainer.training.batch(rows, stage, trainer.dataset, generator, draws)
     return len(trainer.training)

@@ -65,7 +65,8 @@ def ours(trainer: Trainer) -> Callable[[], int]:
     stage = trainer.stages[0]
 
     def run() -> int:
-        trainer._train_epoch(stage, trainer.epoch)
+        assert trainer.optimizer is not None
+        trainer.epoch_trainer.train(stage, trainer.epoch, trainer.epoch, trainer.optimizer)
         return len(trainer.training)
 
     return run
@@ -74,14 +75,14 @@ def ours(trainer: Trainer) -> Callable[[], int]:
 def bare(trainer: Trainer, steps: int) -> Callable[[], int]:
     """The same method, precision and optimizer on one batch."""
     rows = torch.arange(trainer.config.train.batch_size) % len(trainer.training)
-    draws = trainer._draws(trainer.stages[0])
+    draws = trainer.epoch_trainer.draws(trainer.stages[0], trainer.epoch)
     batch = trainer.training.batch(rows, trainer.stages[0], trainer.dataset, torch.Generator(), draws)
 
     def run() -> int:
         trainer.method.train()
         assert trainer.optimizer is not None
         for _ in range(steps):
-            step(trainer.method, trainer.optimizer, batch, trainer._autocast())
+            step(trainer.method, trainer.optimizer, batch, trainer.epoch_trainer.autocast())
         return steps * len(rows)
 
     return run

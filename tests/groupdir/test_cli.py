@@ -94,7 +94,7 @@ def test_predict_writes_prediction_group_and_expert(trained: Path, tmp_path: Pat
     [
         (["train", "none.yaml"], "none.yaml: cannot be read"),
         (["train", "search_spaces/digits.yaml"], "this is a search space, not a trial"),
-        (["evaluate", "README.md"], "is no groupdir checkpoint"),
+        (["evaluate", "README.md"], "is not a groupdir checkpoint"),
         (["check", "pyproject.toml"], "is not valid YAML"),
     ],
 )

@@ -168,6 +168,6 @@ def test_what_is_no_study_is_not_brought_back(server: S3, tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"must hold the study\.sqlite of a study"):
         bring_back(place, tmp_path / "study")
     (place / "study.sqlite").write(b"no database" * 1000)
-    with pytest.raises(DataError, match="is no study, or is broken"):
+    with pytest.raises(DataError, match="is not a study, or is broken"):
         bring_back(place, tmp_path / "study")
     assert list(tmp_path.iterdir()) == []

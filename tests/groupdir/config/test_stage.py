@@ -68,7 +68,11 @@ def test_the_trainer_follows_them() -> None:
 @pytest.mark.parametrize(
     ("method", "options", "says"),
     [
-        ("AsksItsHead", {}, "cannot say its stages before its network is built: 'AsksItsHead' object has no attribute"),
+        (
+            "AsksItsHead",
+            {},
+            "its stages must be known before its network is built, got: 'AsksItsHead' object has no attribute",
+        ),
         ("Named", {"kind": "never"}, "must have a stage that predicts, got only warmup"),
         ("Named", {"kind": "twins"}, "must have stages with different names, got 'fit', 'fit'"),
         ("Named", {"kind": "none"}, "must have at least one stage, got none"),

@@ -58,7 +58,7 @@ def test_a_reader_sees_what_was_written(tmp_path: Path) -> None:
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     Store.create(tmp_path / "study.sqlite", {}).close()
-    with pytest.raises(DataError, match="must not exist"):
+    with pytest.raises(DataError, match="exists already: a study is never overwritten"):
         Store.create(tmp_path / "study.sqlite", {})
 
 

@@ -174,7 +174,7 @@ def test_a_full_disk_costs_the_sharing_and_not_the_trial(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(stages, "save_checkpoint", full)
     with pytest.warns(
-        UserWarning, match="is not kept, so that other trials train this stage too: .*No space left on device"
+        UserWarning, match="cannot be saved, so that other trials train this stage too: .*No space left on device"
     ):
         assert rows(config, StageFolder(tmp_path)) == rows(config)
     monkeypatch.undo()
@@ -187,7 +187,7 @@ def test_a_file_of_another_stage_is_refused(tmp_path: Path) -> None:
     (file,) = tmp_path.glob("*/epoch-*.pt")
     content = torch.load(file, weights_only=True)
     torch.save({**content, "key": "{}"}, file)
-    with pytest.raises(DataError, match="is of another stage"):
+    with pytest.raises(DataError, match="holds another stage"):
         rows(config, StageFolder(tmp_path))
     trainer = Trainer(config)
     shared = SharedStage(StageFolder(tmp_path), config, trainer.method, trainer.stages[0])

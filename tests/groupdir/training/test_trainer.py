@@ -1,4 +1,4 @@
-"""The same trial twice is the same rows; a resumed one goes on bit for bit; a bad one fails with its reason."""
+"""Trials are reproducible: trained twice or resumed, a trial has the same rows. A wrong checkpoint is refused."""
 
 import dataclasses
 import random
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from groupdir.config.trial import TrialConfig
-from groupdir.errors import ConfigError, DataError, MethodError
+from groupdir.errors import ConfigError, DataError
 from groupdir.training.checkpoint import load_checkpoint
 from groupdir.training.trainer import EpochResult, Trainer, run_trial
 from tests.toy.parts import Waves
@@ -141,16 +141,6 @@ def test_the_best_epoch_has_the_highest_correlation_if_that_selects(monkeypatch:
     trainer = Trainer(trial("joint").replaced({"optim.lr": 0.1, "train.epochs": 12}))
     values = [result.metrics["val_pearson_all"] for result in trainer.epochs()]
     assert values[trainer.take_best() - 1] == max(values) > min(values)
-
-
-def test_nan_fails_with_epoch_step_and_terms() -> None:
-    with pytest.raises(MethodError, match=r"epoch 1 \(fit\), step \d of 3: the loss must be finite .* loss nan"):
-        list(run_trial(trial("vanilla").replaced({"data.broken": True})))
-
-
-def test_exploding_loss_fails() -> None:
-    with pytest.raises(MethodError, match=r"lower optim\.lr"):
-        list(run_trial(trial("vanilla").replaced({"optim.name": "sgd", "optim.lr": 1e4, "optim.schedule": "constant"})))
 
 
 def test_checkpoint_of_another_configuration_or_broken(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_look_at_the_lock_disturbs_no_driver_that_opens(study: Study) -> None:
     [
         (sqlite3.SQLITE_PROTOCOL, "locking protocol", "on the machine of its driver"),
         (sqlite3.SQLITE_IOERR | 22 << 8, "disk I/O error", "on the machine of its driver"),
-        (sqlite3.SQLITE_CORRUPT, "database disk image is malformed", "is no study, or is broken"),
+        (sqlite3.SQLITE_CORRUPT, "database disk image is malformed", "is not a study, or is broken"),
     ],
 )
 def test_a_log_of_another_machine_is_told_from_a_broken_one(

@@ -189,7 +189,7 @@ def test_the_options_say_how_views_are_made(root: Path) -> None:
 def test_a_view_belongs_to_the_sample_whatever_the_batch(root: Path, size: int) -> None:
     trainer = Trainer(trial(root, seed=4))
     stage = Stage("fit", 1, trainer.config.optim, views=2)
-    draws = trainer._draws(stage)
+    draws = trainer.epoch_trainer.draws(stage, 0)
     assert draws is not None
     order = torch.randperm(60, generator=torch.Generator().manual_seed(size))
     parts = []
@@ -201,8 +201,7 @@ def test_a_view_belongs_to_the_sample_whatever_the_batch(root: Path, size: int) 
     whole = trainer.training.batch(torch.arange(60), stage, trainer.dataset, torch.Generator(), draws)
     assert torch.equal(views, torch.stack(whole.inputs[0].chunk(2), dim=1))
     assert (views[:, 0] != views[:, 1]).flatten(1).any(1).all()
-    trainer.epoch = 1
-    later = trainer._draws(stage)
+    later = trainer.epoch_trainer.draws(stage, 1)
     assert later is not None
     assert not torch.equal(later, draws)
 

@@ -25,8 +25,9 @@ trainer = Trainer(TrialConfig.from_dict({
     "train": {"batch_size": 16, "device": "cpu"},
 }))
 stage = trainer.stages[0]
+draws = trainer.epoch_trainer.draws(stage, 0)
 for rows in torch.arange(len(trainer.training)).split(16):
-    trainer.training.batch(rows, stage, trainer.dataset, torch.Generator(), trainer._draws(stage))
+    trainer.training.batch(rows, stage, trainer.dataset, torch.Generator(), draws)
 print("read", flush=True)
 sys.stdin.readline()
 """
