@@ -1,4 +1,4 @@
-"""Trials beside the best one: itself, and itself with one thing changed, each with several seeds."""
+"""Ablations: the best trial unchanged and with one change at a time, each with several seeds."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ AS_CHOSEN = "as chosen"
 
 
 def suggest_ablations(study: Study) -> list[int]:
-    """Records the ablations of a study whose search has ended.
+    """Add the ablation trials of a study whose search has ended to its event log.
 
-    A driver that died half-way left some of them; they are not recorded twice, and the base stays the same because no
-    search trial changes any more.
+    After a crash of the driver, only the missing ones are added. The best trial is the same as before, because the
+    trials of an ended search do not change.
 
     Returns:
-        The numbers of those that are still to be run; none where no finished search trial keeps the constraints.
+        The numbers of the ablation trials that still have to run. The list is empty if no finished trial of the search
+        satisfies the constraints.
     """
     search = study.config.search
     base = study.state.best(search.scheduler.metric, search.keeps)
@@ -39,7 +40,7 @@ def suggest_ablations(study: Study) -> list[int]:
 
 
 def touched(name: str, changes: Mapping[str, Any]) -> bool:
-    """Whether a parameter's value is no longer what the base had.
+    """Return whether the changes of an ablation overwrite a parameter of the best trial.
 
     >>> touched("method.weights", {"method.weights.mode": "inverse"}), touched("method.beta", {"method.groups": 1})
     (True, False)

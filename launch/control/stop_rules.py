@@ -1,4 +1,4 @@
-"""When a search has had enough: epochs, or a front that does not move any more."""
+"""Rules that end a search early: its epoch budget is spent, or its front has converged."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from launch.pareto import Costs, as_costs
 
 
 def budget_spent(search: SearchConfig, epochs: int) -> str:
-    """Why no further epoch may begin after so many, or an empty text."""
+    """Return why a study may start no further epoch after `epochs` epochs, or an empty text if it may."""
     if search.max_epochs is not None and epochs >= search.max_epochs:
         return f"the budget of {search.max_epochs} epochs is spent"
     return ""
 
 
 def enough(search: SearchConfig, state: StudyState) -> str:
-    """Why no further trial should begin, or an empty text."""
+    """Return why a study should start no further trial, or an empty text if it should."""
     return budget_spent(search, state.epochs) or converged(search, state)
 
 
 def converged(search: SearchConfig, state: StudyState) -> str:
-    """Whether the last finished trials have moved the front no more, in words; else an empty text.
+    """Return why the search has converged, or an empty text if it has not.
 
-    One that breaks a constraint moves nothing. Before any keeps to all of them, no search has converged.
+    A search has converged when its last finished trials hardly moved the front. A trial that violates a constraint
+    does not move the front. A search has not converged before any trial satisfies all constraints.
     """
     rule = search.convergence
     if rule is None:
@@ -49,9 +50,9 @@ def converged(search: SearchConfig, state: StudyState) -> str:
 
 
 def relative_gain(vectors: Sequence[Sequence[float]], objectives: Mapping[str, str], last: int) -> float:
-    """Share of the hypervolume that the last vectors added.
+    """Return the share of the hypervolume, from 0 to 1, that the last vectors added.
 
-    The reference is the worst value of each objective so far, a tenth of the range further out, so that the ends of the
+    The reference point is the worst value of each objective so far plus a tenth of its range, so that the ends of the
     front count.
     """
     costs = as_costs(vectors, list(objectives.values()))
@@ -61,7 +62,7 @@ def relative_gain(vectors: Sequence[Sequence[float]], objectives: Mapping[str, s
     known: Costs = costs[finite]
     low, high = known.min(axis=0), known.max(axis=0)
     reference = high + 0.1 * np.where(high > low, high - low, 1.0)
-    now = moocore.hypervolume(known, ref=reference)
+    volume = moocore.hypervolume(known, ref=reference)
     first = costs[:-last][finite[:-last]]
     before = moocore.hypervolume(first, ref=reference) if len(first) else 0.0
-    return float((now - before) / now)
+    return float((volume - before) / volume)

@@ -1,4 +1,4 @@
-"""Who runs next, and what becomes of whom: the same object under Ray and under the simulator's clock."""
+"""Study loop: chooses the next trial and decides which trials continue, under Ray and in a simulation alike."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ Next = int | Literal["wait", "over"]
 
 
 class StudyLoop:
-    """Leads one phase of a study. All it knows follows from the study's events, so that a new one goes on as the old.
+    """Loop that runs one phase of a study: the search or the ablations.
+
+    All its state follows from the events of the study, so that the loop of a resumed study makes the same choices.
 
     Args:
-        study: The study, with a store of any kind.
-        scheduler: A new one; it is brought to where the events say it stands.
-        metric: The one whose best value selects a trial's epoch.
-        role: The phase: new trials are suggested in "search" alone.
-        running: Trials that workers are still at, and that need not be handed out again.
+        study: The study, with an event log on disk or in memory.
+        scheduler: A new scheduler. The constructor replays the events of the study into it.
+        metric: Metric whose best value selects the epoch of a trial.
+        role: The phase. New trials are suggested only in "search".
+        running: Numbers of the trials that workers are training already, so that they are not started again.
     """
 
     def __init__(
@@ -44,35 +46,38 @@ class StudyLoop:
         self._metric = metric
         self._role: Role = role
         self._replay()
-        left = [trial.number for trial in study.state.of(role) if trial.status == "running"]
-        self._waiting = deque(number for number in left if number not in set(running))
+        unfinished = [trial.number for trial in study.state.of(role) if trial.status == "running"]
+        self._waiting = deque(number for number in unfinished if number not in set(running))
 
     def following(self) -> Next:
-        """The trial to run next: one that an earlier driver left, one that is promoted, a new one; or wait; or over."""
+        """Return the number of the next trial, `WAIT` if none can start now, or `OVER` at the end of the phase.
+
+        Trials that an earlier driver left unfinished come first, then promoted trials, then new ones.
+        """
         study, search = self._study, self._study.config.search
         if self._waiting:
             return self._waiting.popleft()
         over = self._role != "search" or enough(search, study.state)
         if not over:
-            if found := self._scheduler.promotable(self._is_paused):
-                return self._promote(*found)
+            if promotion := self._scheduler.promotable(self._is_paused):
+                return self._promote(*promotion)
             if len(study.state.of("search")) < search.trials:
                 return self._suggest()
         if any(trial.status == "running" for trial in study.state.of(self._role)):
             return WAIT
-        if not over and (found := self._scheduler.promotable(self._is_paused, last=True)):
-            return self._promote(*found)
+        if not over and (promotion := self._scheduler.promotable(self._is_paused, last=True)):
+            return self._promote(*promotion)
         for trial in study.state.of(self._role):
             if trial.status == "paused":
                 study.append("stopped", trial=trial.number)
         return OVER
 
     def report(self, trial: int, row: Mapping[str, Any]) -> Action:
-        """Writes an epoch of a trial down, then decides what becomes of it.
+        """Write an epoch of a trial to the event log, then return whether the trial continues, stops or pauses.
 
         Args:
-            trial: Its number.
-            row: `epoch`, `seed`, `done` (Ray's name of `last`), the other entries of `EPOCH_REPORT`, and the metrics.
+            trial: Number of the trial.
+            row: `epoch`, `seed`, `done` (Ray's name for `last`), the other entries of `EPOCH_REPORT`, and the metrics.
         """
         self.record(trial, row)
         if row["done"]:
@@ -80,14 +85,14 @@ class StudyLoop:
         return self._decide(self._study.state.trials[trial], int(row["epoch"]), row, self._study.state.epochs)
 
     def record(self, trial: int, row: Mapping[str, Any]) -> bool:
-        """Writes an epoch down. A second report of it changes nothing.
+        """Write an epoch of a trial to the event log. A second report of an epoch changes nothing.
 
         Returns:
-            Whether it is new.
+            True if the epoch is new.
         """
         if self._study.state.trials[trial].at(int(row["epoch"])) is not None:
             return False
-        reported = {**row, "last": row["done"]}  # Ray calls it done
+        reported = {**row, "last": row["done"]}  # `done` is Ray's name for `last`
         return self._study.append(
             "epoch",
             trial=trial,
@@ -100,7 +105,7 @@ class StudyLoop:
         )
 
     def left(self) -> bool:
-        """Whether there is anything to do."""
+        """Return whether trials of this phase remain to be run."""
         return bool(self._waiting) or (self._role == "search" and not self._ended())
 
     def _ended(self) -> bool:
@@ -113,9 +118,9 @@ class StudyLoop:
         study = self._study
         space, search, state = study.config.space, study.config.search, study.state
         rungs = tuple(self._scheduler.rung_epochs(state.longest + 1))
-        found = propose(space, search, state.of("search"), rungs, state.warm)
-        config = space.build(found.params)
-        return record_trial(study, config, found.params, "search", "", self._metric, found.notes)
+        suggestion = propose(space, search, state.of("search"), rungs, state.warm)
+        config = space.build(suggestion.params)
+        return record_trial(study, config, suggestion.params, "search", "", self._metric, suggestion.notes)
 
     def _promote(self, trial: Any, rung: int) -> int:
         self._scheduler.promote(trial, rung)
@@ -128,13 +133,13 @@ class StudyLoop:
         return self._study.state.trials[trial].status == "paused"
 
     def _decide(self, trial: TrialState, epoch: int, row: Mapping[str, Any], spent: int) -> Action:
-        """Asks the scheduler and writes what it says, once for each epoch."""
+        """Return the decision about an epoch, and write it to the event log unless the log has one already."""
         decision = decision_on(self._scheduler, trial.number, row)
         if trial.decisions.get(epoch) == "stop":
             return "stop"
         action, reason, cause = decision.action, decision.reason, decision.cause
         if action == "pause" and trial.decisions.get(epoch) == "continue":
-            action = "continue"  # it was promoted, and comes there again because its checkpoint was lost
+            action = "continue"  # promoted already; it repeats the rung because its checkpoint was lost
         if action != "stop" and self._role == "search" and (why := budget_spent(self._study.config.search, spent)):
             action, reason, cause = "stop", why, "budget"
         if reason and epoch not in trial.decisions:
@@ -143,10 +148,12 @@ class StudyLoop:
         return action
 
     def _replay(self) -> None:
-        """Asks the scheduler again, with what is recorded, in the order of its arrival.
+        """Restore the scheduler by replaying the event log in the order of arrival, and complete interrupted steps.
 
-        A decision that the last driver did not come to write is written now; trials that were told to stop, but were
-        not yet, are stopped; those told to pause are paused if their checkpoint is there, else they come there again.
+        - A decision that the last driver could not write any more is written now.
+        - A trial with the decision "stop" that still runs is stopped.
+        - A trial with the decision "pause" that still runs is paused if it has a checkpoint of its last epoch.
+          Otherwise it trains up to the rung again.
         """
         state, spent = self._study.state, 0
         for event in list(self._study.events()):

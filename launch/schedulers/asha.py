@@ -15,24 +15,24 @@ from launch.schedulers.base import Decision, NeverPauses
 
 
 class ASHA(NeverPauses):
-    """Stops a trial that, at a rung, is worse than the best 1/eta of those that were there before it.
+    """Scheduler that stops a trial at a rung if it is worse than the best 1/eta of the trials that came before it.
 
-    Rungs stand at the epochs grace_period * eta^k. A trial is compared at the very epoch of a rung, never later: a
-    value of epoch 31 against others' values of epoch 15 would be no comparison. So a trial without a finite metric at a
-    rung passes it, unseen by others.
+    Rungs stand at the epochs grace_period * eta^k. A trial is compared exactly at the epoch of a rung, never later,
+    because a value of epoch 31 cannot be compared with values of epoch 15. A trial without a finite metric at a rung
+    continues, and later trials are not compared with it.
 
     Args:
-        metric: What is compared.
-        mode: Whether "min" or "max" is good.
-        grace_period: The first rung, in epochs.
-        reduction_factor: eta.
+        metric: Name of the metric that is compared.
+        mode: "min" if lower values are better, "max" if higher values are.
+        grace_period: Epoch of the first rung.
+        reduction_factor: Factor eta between the epochs of two rungs; one trial in eta continues.
 
     Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", in the variant that stops instead
     of pausing.
 
-    Differences from the source: the first trial at a rung has nothing to be compared with and goes on; the border is
-    the linearly interpolated quantile 1/eta of the earlier values, so that with few trials about one in eta goes on
-    and not none.
+    Differences from the source: the first trial at a rung continues, because there is nothing to compare it with. The
+    limit is the linearly interpolated quantile 1/eta of the earlier values, so that about one trial in eta continues
+    even if there are few.
 
     >>> asha = ASHA("val_mae_all", "min", grace_period=1, reduction_factor=2)
     >>> asha.decide(0, 1, {"val_mae_all": 3.0}).action
@@ -53,7 +53,7 @@ class ASHA(NeverPauses):
         self.grace_period = grace_period
         self.reduction_factor = reduction_factor
         self._values: dict[int, list[float]] = {}
-        self._said: dict[tuple[Hashable, int], Decision] = {}
+        self._answers: dict[tuple[Hashable, int], Decision] = {}
 
     @classmethod
     def from_config(cls, search: SearchConfig) -> Self:
@@ -63,7 +63,7 @@ class ASHA(NeverPauses):
         return cls(options.metric, direction(options.metric), options.grace_period, options.reduction_factor)
 
     def rung(self, epoch: int) -> bool:
-        """Whether a rung stands at this epoch.
+        """Return whether a rung stands at an epoch.
 
         >>> asha = ASHA("val_mae_all", "min", 2, 3)
         >>> [epoch for epoch in range(1, 60) if asha.rung(epoch)]
@@ -75,26 +75,26 @@ class ASHA(NeverPauses):
         return round(at) == epoch
 
     def rung_epochs(self, last: int) -> Iterable[int]:
-        """Its rungs."""
+        """Return the epochs of the rungs below `last`."""
         return [epoch for epoch in range(1, last) if self.rung(epoch)]
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
-        """See `Scheduler.decide`."""
-        if (trial, epoch) in self._said:
-            return self._said[trial, epoch]
+        """Return the decision about a trial after an epoch (see `Scheduler.decide`)."""
+        if (trial, epoch) in self._answers:
+            return self._answers[trial, epoch]
         value = row.get(self.metric, math.nan)
         if not self.rung(epoch) or not math.isfinite(value):
             return Decision()
         cost = value if self.mode == "min" else -value
         earlier = self._values.setdefault(epoch, [])
-        decision = Decision(reason=f"rung {epoch}: the first", cause="first")
+        decision = Decision(reason=f"rung {epoch}: the first trial to reach it", cause="first")
         if earlier:
-            border = float(np.quantile(earlier, 1 / self.reduction_factor))
-            shown = border if self.mode == "min" else -border
-            worse = cost > border and not math.isclose(cost, border, rel_tol=1e-12)  # a tie goes on, rounding or not
-            words = "is worse than" if worse else "is as good as"
+            limit = float(np.quantile(earlier, 1 / self.reduction_factor))
+            shown = limit if self.mode == "min" else -limit
+            worse = cost > limit and not math.isclose(cost, limit, rel_tol=1e-12)  # a tie continues
+            comparison = "is worse than" if worse else "is as good as"
             action: Literal["continue", "stop"] = "stop" if worse else "continue"
-            decision = Decision(action, f"rung {epoch}: {self.metric} {value:.4g} {words} {shown:.4g}")
+            decision = Decision(action, f"rung {epoch}: {self.metric} {value:.4g} {comparison} {shown:.4g}")
         earlier.append(cost)
-        self._said[trial, epoch] = decision
+        self._answers[trial, epoch] = decision
         return decision

@@ -1,4 +1,4 @@
-"""What a scheduler is: a decision about an epoch, from the epochs that came before it, and nothing else."""
+"""Interface of schedulers: they decide about an epoch from the earlier epochs alone."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Action = Literal["continue", "stop", "pause"]
 
 @dataclass(frozen=True)
 class Decision:
-    """What a scheduler says of an epoch.
+    """Decision of a scheduler about a trial after an epoch.
 
     Attributes:
-        action: Continue, stop, or pause until the trial is promoted.
-        reason: Why, for people. An empty one is not logged: nothing was compared at this epoch.
-        cause: Why, for programs, which must never read the reason.
+        action: "continue", "stop", or "pause" until the trial is promoted.
+        reason: Explanation for people. A decision without a reason is not logged, because nothing was compared.
+        cause: Cause for programs, which must never read the reason.
     """
 
     action: Action = "continue"
@@ -28,70 +28,70 @@ class Decision:
 
 
 class Scheduler(Protocol):
-    """Decides which trials go on.
+    """Protocol of a scheduler, which decides which trials continue.
 
-    Its state must follow from the calls of `decide` and `promote` alone, in their order, so that a new driver gets it
-    back by making the same calls with what is recorded.
+    The state of a scheduler must follow from the calls of `decide` and `promote` alone, in their order. A new driver
+    then restores the state by repeating these calls from the event log.
 
-    A class that the registry names also has `Config`: its options, a subclass of
+    A class that the registry names also has `Config`, the model of its options: a subclass of
     `groupdir.config.schedulers.SchedulerConfig`.
     """
 
     @classmethod
     def from_config(cls, search: SearchConfig) -> Scheduler:
-        """The scheduler that the `search:` section describes."""
+        """Return the scheduler that the `search:` section of a study describes."""
         ...
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
-        """Take note of an epoch and decide. Asked again for the same epoch, it says the same again.
+        """Register an epoch of a trial and return the decision. A second call for the same epoch returns the same.
 
         Args:
             trial: The trial.
-            epoch: The fidelity of the epoch: epochs of predicting stages, of which this is one.
-            row: What the trial has reported.
+            epoch: The fidelity of the epoch: the number of epochs in predicting stages so far, including this one.
+            row: The report of the trial for this epoch.
         """
         ...
 
     def rung_epochs(self, last: int) -> Iterable[int]:
-        """The epochs below `last` at which trials are compared, upwards."""
+        """Return the epochs below `last` at which trials are compared, in ascending order."""
         ...
 
     def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
-        """A paused trial that may go on, of those that are ready to, and its rung; or None.
+        """Return a paused trial that may continue and the epoch of its rung, or None.
 
         Args:
-            ready: Whether a trial can go on.
-            last: Whether nobody else will come to a rung, so that one of few members is as full as it will be.
+            ready: Function that returns whether a trial can be resumed now.
+            last: True if no other trial will reach a rung, so that small rungs promote as well.
         """
         ...
 
     def promote(self, trial: Hashable, epoch: int) -> None:
-        """Takes note that a paused trial goes on."""
+        """Register that a paused trial continues."""
         ...
 
 
 def decision_on(scheduler: Scheduler, trial: Hashable, row: Mapping[str, Any]) -> Decision:
-    """Return what a scheduler says of an epoch. One of a stage that does not predict is not shown to the scheduler.
+    """Return the decision of a scheduler about an epoch. Epochs of stages that do not predict always continue.
 
     Args:
-        scheduler: Any scheduler.
+        scheduler: The scheduler. It never sees the epochs of stages that do not predict.
         trial: The trial.
-        row: Its epoch, with the entries `predicts` and `fidelity`.
+        row: Report of the epoch, with the entries `predicts` and `fidelity`.
     """
     return scheduler.decide(trial, row["fidelity"], row) if row["predicts"] else Decision()
 
 
 class NeverPauses:
-    """What a scheduler without pauses says of them."""
+    """Mixin for schedulers that never pause a trial."""
 
     def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
-        """Nobody waits."""
+        """Return None, because no trial is paused."""
         return None
 
     def promote(self, trial: Hashable, epoch: int) -> None:
-        """Refuses.
+        """Refuse to promote a trial.
 
         Raises:
-            ValueError: Always: no trial of this scheduler waits.
+            ValueError: On every call, because no trial is paused.
         """
-        raise ValueError(f"trial {trial} cannot be promoted at epoch {epoch}: this scheduler pauses nobody")
+        raise ValueError(f"trial {trial} cannot be promoted at epoch {epoch}: this scheduler never pauses a trial")

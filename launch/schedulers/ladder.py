@@ -1,4 +1,4 @@
-"""Successive halving on the front of several objectives: the decisions alone, free of Ray."""
+"""Successive halving by the front of several objectives. It only decides and does not use Ray."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Mode = Literal["stop", "promote"]
 
 
 class Ladder:
-    """Rungs at the epochs grace_period * reduction_factor^k, and who may climb them.
+    """Ladder of rungs at the epochs grace_period * reduction_factor^k, with the decision which trials climb them.
 
-    A trial is compared at the very epoch of a rung, with what it reports there. One that passes a rung without a report
-    of that epoch is no member of it: a later value beside earlier ones would be no comparison. An objective that is
-    missing or no finite number is a failed trial: it stops, and counts as one that came and lost. A second report of
+    A trial is compared with the values that it reports exactly at the epoch of a rung. A trial that does not report
+    that epoch is not a member of the rung, because its later values cannot be compared with the others' values. A trial
+    fails if an objective is missing or not finite: it stops, and counts as a member that ranks last. A second report of
     the same epoch changes nothing and gets the first answer. See `ParetoASHA` for the arguments.
     """
 
@@ -44,15 +44,15 @@ class Ladder:
         self.mode = mode
         self._tie_break: TieBreak = tie_break
         self._epsilon = _epsilons(epsilon, objectives)
-        self._empty_rung()  # a wrong direction, tie-break or epsilon fails here
+        self._empty_rung()  # to raise now if a direction, the tie-break or an epsilon is invalid
         self.rungs: dict[int, Rung] = {}
-        self._said: dict[tuple[Hashable, int], Decision] = {}
+        self._answers: dict[tuple[Hashable, int], Decision] = {}
         self._promoted: dict[int, set[Hashable]] = {}
         self._paused: dict[Hashable, int] = {}
         self._open: dict[int, tuple[int, list[Hashable]]] = {}
 
     def epochs(self) -> Iterator[int]:
-        """The epochs of the rungs, upwards; without end where there is no `max_t`."""
+        """Yield the epochs of the rungs in ascending order, without end if `max_t` is None."""
         at, last = float(self.grace_period), 0
         while self.max_t is None or round(at) < self.max_t:
             if round(at) > last:
@@ -61,15 +61,15 @@ class Ladder:
             at *= self.reduction_factor
 
     def is_rung(self, epoch: int) -> bool:
-        """Whether a rung stands at an epoch."""
+        """Return whether a rung stands at an epoch."""
         return next((at == epoch for at in self.epochs() if at >= epoch), False)
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
-        """What becomes of a trial after an epoch: it goes on, stops, or (mode "promote") pauses."""
-        if (trial, epoch) in self._said:
-            return self._said[trial, epoch]
+        """Return the decision about a trial after an epoch: continue, stop, or pause (mode "promote")."""
+        if (trial, epoch) in self._answers:
+            return self._answers[trial, epoch]
         if self.max_t is not None and epoch >= self.max_t:
-            return self._say(trial, epoch, Decision("stop", f"epoch {epoch}: the last, max_t is {self.max_t}", "max_t"))
+            return self._keep(trial, epoch, Decision("stop", f"epoch {epoch}: max_t is {self.max_t}", "max_t"))
         if not self.is_rung(epoch):
             return Decision()
         rung = self._rung(epoch)
@@ -77,22 +77,23 @@ class Ladder:
         rung.add(trial, list(values.values()))
         if rung.failed(trial):
             missing = ", ".join(name for name, value in values.items() if not math.isfinite(value))
-            return self._say(trial, epoch, Decision("stop", f"rung {epoch}: failed, no finite {missing}", "not_finite"))
+            reason = f"rung {epoch}: failed, no finite value of {missing}"
+            return self._keep(trial, epoch, Decision("stop", reason, "not_finite"))
         if self.mode == "promote":
             self._paused[trial] = epoch
-            return self._say(
-                trial, epoch, Decision("pause", f"rung {epoch}: waits for a place among the best", "waits")
+            return self._keep(
+                trial, epoch, Decision("pause", f"rung {epoch}: pauses until it is among the best", "waits")
             )
-        return self._say(trial, epoch, self._arrival(trial, epoch, rung))
+        return self._keep(trial, epoch, self._arrival(trial, epoch, rung))
 
     def _arrival(self, trial: Hashable, epoch: int, rung: Rung) -> Decision:
         size = len(rung)
         if size < self.min_peers:
-            reason = f"rung {epoch}: continues, only {size} of {self.min_peers} are here"
+            reason = f"rung {epoch}: continues, only {size} of at least {self.min_peers} members"
             return Decision("continue", reason, "few_peers")
         count = self.places(size)
-        there = f"front {rung.front(trial) + 1}, {rung.better(trial)} of {size} on better ones, {count} may go on"
-        return Decision("continue" if rung.is_top(trial, count) else "stop", f"rung {epoch}: {there}")
+        rank = f"front {rung.front(trial) + 1}, {rung.better(trial)} of {size} on better fronts, {count} may continue"
+        return Decision("continue" if rung.is_top(trial, count) else "stop", f"rung {epoch}: {rank}")
 
     def _rung(self, epoch: int) -> Rung:
         if epoch not in self.rungs:
@@ -103,18 +104,19 @@ class Ladder:
         return Rung(list(self.objectives.values()), self._tie_break, self._epsilon)
 
     def places(self, size: int) -> int:
-        """How many of a rung's members may go on: floor(n / eta), and one at least."""
+        """Return how many of `size` members of a rung may continue: floor(size / eta), but at least one."""
         return max(1, math.floor(size / self.reduction_factor))
 
     def rung_epochs(self, last: int) -> Iterable[int]:
-        """The rungs below an epoch."""
+        """Return the epochs of the rungs below `last`."""
         return itertools.takewhile(lambda epoch: epoch < last, self.epochs())
 
     def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
-        """A paused trial to go on with, and its rung: of the highest rung that has one, the earliest; or None.
+        """Return a paused trial that may continue and the epoch of its rung, or None.
 
-        A rung of fewer than `min_peers` promotes nobody, unless it is as full as it will be (`last`): else a search
-        whose upper rungs stay small would end without a finished trial.
+        The highest rung with such a trial comes first, and within a rung the trial that reached it first. A rung with
+        fewer than `min_peers` members promotes no trial until no more members will come (`last`). Then it does, because
+        a search whose upper rungs stay small would otherwise end without a finished trial.
         """
         if not self._paused:
             return None
@@ -128,31 +130,31 @@ class Ladder:
         return None
 
     def _places_of(self, epoch: int, rung: Rung) -> list[Hashable]:
-        """The members with a place that have not gone on, found anew when the rung has grown."""
-        size, found = self._open.get(epoch, (0, []))
+        """Return the members that may continue and have not yet; compute them again only after the rung has grown."""
+        size, trials = self._open.get(epoch, (0, []))
         if size != len(rung):
-            gone = self._promoted.get(epoch, set())
-            found = [trial for trial in rung.top(self.places(len(rung))) if trial not in gone]
-            self._open[epoch] = len(rung), found
-        return found
+            promoted = self._promoted.get(epoch, set())
+            trials = [trial for trial in rung.top(self.places(len(rung))) if trial not in promoted]
+            self._open[epoch] = len(rung), trials
+        return trials
 
     def promote(self, trial: Hashable, epoch: int) -> None:
-        """Takes note that a paused trial goes on."""
+        """Register that a paused trial continues."""
         self._promoted.setdefault(epoch, set()).add(trial)
         self._paused.pop(trial, None)
         self._open.pop(epoch, None)
 
     def forget(self, trial: Hashable) -> None:
-        """A trial has ended: it is never promoted any more, and stays a member of its rungs."""
+        """Register that a trial has ended. It is no longer promoted, but stays a member of its rungs."""
         self._paused.pop(trial, None)
 
     @property
     def paused(self) -> list[Hashable]:
-        """The trials that wait at a rung."""
+        """Trials that are paused at a rung."""
         return list(self._paused)
 
-    def _say(self, trial: Hashable, epoch: int, decision: Decision) -> Decision:
-        self._said[trial, epoch] = decision
+    def _keep(self, trial: Hashable, epoch: int, decision: Decision) -> Decision:
+        self._answers[trial, epoch] = decision
         return decision
 
 

@@ -17,13 +17,13 @@ class NoStopping(NeverPauses):
 
     @classmethod
     def from_config(cls, search: SearchConfig) -> Self:
-        """Return a scheduler; no option matters to it."""
+        """Return a scheduler. It has no options."""
         return cls()
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
-        """Goes on."""
+        """Return the decision to continue."""
         return Decision()
 
     def rung_epochs(self, last: int) -> Iterable[int]:
-        """None: trials are compared at their end."""
+        """Return no epochs, because trials are compared only at their end."""
         return ()

@@ -1,4 +1,4 @@
-"""Successive halving by the front of several objectives, as a study names it."""
+"""Successive halving by the front of several objectives, for a study."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from launch.schedulers.ladder import Ladder
 
 
 class ParetoHalving(Ladder):
-    """Ladder over the objectives of a study. `launch.schedulers.ParetoASHA` is the same one for a Tuner of your own.
+    """Ladder over the objectives of a study.
 
-    Source and differences from it: see `launch.on_ray.pareto_asha.ParetoASHA`.
+    `launch.on_ray.pareto_asha.ParetoASHA` is the same scheduler for any Tuner of Ray. See there for the sources and the
+    differences from them.
     """
 
     Config = ParetoHalvingConfig

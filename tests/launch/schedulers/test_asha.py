@@ -59,7 +59,7 @@ def test_a_repeated_epoch_gets_the_same_answer_and_is_counted_once() -> None:
 def test_a_stage_without_metrics_is_neither_stopped_nor_seen() -> None:
     asha = ASHA("m", "min", 2, 2)
     assert asha.decide(0, 2, {"m": math.nan}).action == "continue"
-    assert asha.decide(1, 2, {"m": 9.0}).reason == "rung 2: the first"
+    assert asha.decide(1, 2, {"m": 9.0}).reason == "rung 2: the first trial to reach it"
     assert asha.decide(0, 3, {"m": 99.0}).action == "continue", "epoch 3 is no rung"
 
 

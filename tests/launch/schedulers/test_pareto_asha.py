@@ -111,7 +111,7 @@ def test_a_failure_is_never_good_and_counts_as_a_loser() -> None:
     for trial, value in enumerate([math.nan, math.inf, -math.inf]):
         decision = scheduler.decide(trial, 1, {"a": 1.0, "b": value})
         assert decision.action == "stop"
-        assert "no finite b" in decision.reason
+        assert "no finite value of b" in decision.reason
     assert scheduler.decide(3, 1, {"a": 1.0}).action == "stop", "b is missing"
     assert scheduler.decide(4, 1, {"a": 9.0, "b": -9.0}).action == "continue", "all others have failed"
     assert scheduler.decide(5, 1, {"a": 8.0, "b": -8.0}).action == "continue"
