@@ -1,1 +1,1 @@
-"""What the driver of a search runs: `groupdir search FILE`, `groupdir resume FOLDER`."""
+"""Driver of a search: `groupdir search FILE`, `groupdir resume FOLDER`."""

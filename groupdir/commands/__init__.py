@@ -1,1 +1,1 @@
-"""What the commands of one trial do: train again, predict, describe."""
+"""Commands of one trial: train again, predict, describe."""

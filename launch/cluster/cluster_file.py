@@ -57,7 +57,7 @@ class ClusterFile:
 
     @property
     def is_local(self) -> bool:
-        """Whether the cluster consists of existing machines."""
+        """True if the cluster consists of existing machines."""
         return bool(self.content["provider"]["type"] == "local")
 
     @property

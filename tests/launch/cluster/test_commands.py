@@ -182,7 +182,7 @@ def test_attach_knows_what_goes_on_with_a_table(
 
 def test_a_search_that_nobody_knows(knows: Callable[..., list[list[str]]], tmp_path: Path) -> None:
     knows(job("digits-1", "SUCCEEDED"))
-    with pytest.raises(DataError, match="which knows digits. If the head was restarted: groupdir"):
+    with pytest.raises(DataError, match=r"which knows digits\. If the head was restarted: groupdir"):
         commands.attach(CLUSTER, "faces", tmp_path / "faces")
 
 
