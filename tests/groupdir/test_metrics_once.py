@@ -12,7 +12,7 @@ import pytest
 
 from analysis.benchmark import COLUMNS, load_benchmark_results, tables
 from analysis.figures.trade_off import metric_label
-from groupdir.commands.describe import catalogue
+from groupdir.commands.catalogue import load_catalogue
 from groupdir.config.schema import build_schema
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError
@@ -162,7 +162,7 @@ def test_a_new_metric_is_measured_searched_and_printed_without_another_change(me
         "continue", "continue", "stop",
     ]  # fmt: skip
     assert name in build_schema()["$defs"]["BenchmarkConfig"]["properties"]["select"]["enum"]
-    assert "within_one     share within one unit, from 0 to 1; the highest is best" in catalogue()
+    assert "within_one     share within one unit, from 0 to 1; the highest is best" in load_catalogue().text()
     assert metric_label(name) == "validation within one, few"
 
 
