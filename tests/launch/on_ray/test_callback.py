@@ -7,7 +7,7 @@ from typing import Any
 
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.callback import Recorder
-from launch.schedulers import NoStopping
+from launch.schedulers.none import NoStopping
 from launch.study.study import Study
 from tests.epoch_report import report
 

@@ -15,7 +15,7 @@ from launch.on_ray import backend as engine
 from launch.on_ray import slots as module
 from launch.on_ray.capacity import Coming
 from launch.on_ray.slots import Request, Slots
-from launch.schedulers import NoStopping
+from launch.schedulers.none import NoStopping
 from launch.study.study import Study
 from tests.launch.conftest import CONTENT
 
