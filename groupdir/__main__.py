@@ -1,4 +1,4 @@
-"""`python -m groupdir`: the same program as the installed command `groupdir`."""
+"""Entry point of `python -m groupdir`, which is the same program as the installed command `groupdir`."""
 
 from groupdir.cli import main
 

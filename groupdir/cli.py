@@ -1,4 +1,4 @@
-"""The command `groupdir`: every verb of the project. Torch is imported late, by the verbs that need it."""
+"""Command `groupdir` with all verbs of the project. Verbs that need torch import it when they run."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ HELP = """Train, search and choose models for imbalanced regression.
 Start with: groupdir search search_spaces/digits.yaml
 """
 NO_CHECKOUT = (
-    "Only the verbs for one configuration are installed. To search and to read studies, clone the project and run "
+    "Only the verbs for a single configuration are installed. To search and to read studies, clone the project and run "
     "`pip install -e .` in its folder."
 )
 
 
 class InstalledVerbs(Verbs):
-    """Verbs of an installation without its checkout."""
+    """Group of verbs of an installation without a checkout."""
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
-        """Return a command.
+        """Return the command of a verb.
 
         Raises:
-            ConfigError: This installation has no such verb.
+            ConfigError: If this installation does not have the verb.
         """
         command = super().get_command(ctx, cmd_name)
         if command is None and not ctx.resilient_parsing:
@@ -56,17 +56,17 @@ data_app = new_group("Look at a data set.")
 
 @app.command(rich_help_panel=Panel.RUN)
 def train(
-    file: Annotated[Path, typer.Argument(help="A trial's YAML, such as results/digits/best_few.yaml.")],
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from the file's seed.")] = 1,
+    file: Annotated[Path, typer.Argument(help="YAML of a trial, such as results/digits/best_few.yaml.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at the seed of the file.")] = 1,
     beside: Annotated[
-        str | None, typer.Option(help="Name of a second method to train the same way: vanilla.", show_default="none")
+        str | None, typer.Option(help="Second method to train in the same way, such as vanilla.", show_default="none")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="New folder for the results.", show_default="FILE without .yaml")
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of trainings at once.", show_default="one per core, or one on a GPU"),
+        typer.Option(min=1, help="Number of trainings at the same time.", show_default="one per core, or one on a GPU"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue in the folder of an interrupted run.")] = False,
     overrides: SetOption = None,
@@ -84,8 +84,8 @@ def train(
 
 @app.command(rich_help_panel=Panel.CHECKPOINT)
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `groupdir train` wrote.")],
-    split: Annotated[str, typer.Option(help="val or test.")] = "test",
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint that `groupdir train` wrote.")],
+    split: Annotated[str, typer.Option(help="Split of the data set: val or test.")] = "test",
     root: Annotated[
         str | None, typer.Option(help="Folder of the data, if it has moved.", show_default="as in training")
     ] = None,
@@ -99,13 +99,13 @@ def evaluate(
 
 @app.command(rich_help_panel=Panel.CHECKPOINT)
 def predict(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that `groupdir train` wrote.")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint that `groupdir train` wrote.")],
     inputs: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="What the data set reads: pictures, an array, a table.")
+        Path, typer.Argument(metavar="INPUT", help="Inputs for the data set: pictures, an array or a table.")
     ],
     out: Annotated[Path | None, typer.Option(help="New CSV file.", show_default="the terminal")] = None,
 ) -> None:
-    """Predict for new inputs, with the predicted group and the expert used."""
+    """Predict the labels of new inputs, and with groups also the group and the value of its expert."""
     from groupdir.commands.predict import predict_file, write_csv
 
     write_csv(predict_file(checkpoint, inputs), out)
@@ -134,7 +134,7 @@ def check(
     ] = False,
     overrides: SetOption = None,
 ) -> None:
-    """Validate a YAML and print what it would run."""
+    """Validate a YAML file and describe what it would run."""
     if schema:
         from groupdir.config.schema import schema_text
 
@@ -154,11 +154,11 @@ app.add_typer(data_app, name="data", rich_help_panel=Panel.INSPECT)
 def describe_data(
     file: Annotated[Path, typer.Argument(help="YAML of a trial or a search space.")],
     out: Annotated[
-        Path | None, typer.Option(help="New CSV file with the number of samples of each label.", show_default="none")
+        Path | None, typer.Option(help="New CSV file for the number of samples of each label.", show_default="none")
     ] = None,
     overrides: SetOption = None,
 ) -> None:
-    """Show how labels are spread over splits, shots and groups. No picture is read."""
+    """Count the labels of each split, shot and group. No picture is read."""
     from rich.console import Console
 
     from groupdir.commands.label_counts import count_labels, write_counts

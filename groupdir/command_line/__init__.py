@@ -1,1 +1,1 @@
-"""What the command lines of groupdir, launch and analysis share. Loading it needs typer alone."""
+"""Shared parts of the command lines of groupdir, launch and analysis. They import typer but no heavy package."""

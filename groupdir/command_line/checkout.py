@@ -1,4 +1,4 @@
-"""The folder of the project that this package is installed from."""
+"""Location of the checkout that this package is installed from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def find_checkout() -> Path | None:
-    """Return the checkout's folder, or None where the package was installed from a wheel.
+    """Return the folder of the checkout, or None if the package was installed from a wheel.
 
-    An editable install leaves `groupdir/` in the checkout, where `launch/` and `analysis/` stand next to it.
+    An editable install uses `groupdir/` in the checkout, which has `launch/` and `analysis/` next to it.
     """
     folder = PACKAGE.parent
     programs = [folder / name / "__main__.py" for name in ("launch", "analysis")]

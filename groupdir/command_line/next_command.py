@@ -1,4 +1,4 @@
-"""The one place that writes a command for a person to type next."""
+"""Commands that messages tell the user to type next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def next_command(*arguments: object) -> str:
     """Return a command of `groupdir` that can be pasted into a shell.
 
     Args:
-        arguments: Verb, files and options. Each becomes one word, quoted where it holds blanks or special characters.
+        arguments: Verb, files and options. Each becomes one word, quoted if it has blanks or special characters.
 
     >>> next_command("resume", "results/my study")
     "groupdir resume 'results/my study'"

@@ -1,4 +1,4 @@
-"""How a program of this project is made and ended: help, version, exit codes.
+"""Common settings of the programs of this project: help, version and exit codes.
 
 Exit codes: 0 for success, 1 for a run that failed, 2 for a mistake in the command, a file or the data, 130 for Ctrl-C.
 """
@@ -19,13 +19,13 @@ from groupdir import __version__
 from groupdir.errors import GroupdirError
 
 MISTAKE: Final = 2
-INTERRUPTED: Final = 130  # what a shell reports for a program that Ctrl-C ended
-OUTPUT_CLOSED: Final = 1  # what typer reports for an output that was closed while it wrote
+INTERRUPTED: Final = 130  # exit code that shells report after Ctrl-C
+OUTPUT_CLOSED: Final = 1  # exit code of typer when its output is closed
 HELP_OPTIONS: Final = ("-h", "--help")
 
 
 class Panel(StrEnum):
-    """Groups of verbs in the help, in the order in which the help shows them."""
+    """Panels of verbs in the help, in the order of the help."""
 
     RUN = "Train and search"
     RESULTS = "Read a study"
@@ -44,21 +44,21 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a progr
 
 
 class Verbs(TyperGroup):
-    """Group of commands that sorts its help by panel and turns results and errors into exit codes."""
+    """Group of commands that sorts its help by panel and converts results and errors into exit codes."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """Return the names of the commands, those of the first panel first."""
+        """Return the names of the commands in the order of their panels."""
         order = list(Panel)
         last = len(order)
 
-        def place(name: str) -> int:
+        def panel_index(name: str) -> int:
             panel = getattr(self.commands[name], "rich_help_panel", None)
             return order.index(panel) if panel in order else last
 
-        return sorted(super().list_commands(ctx), key=place)
+        return sorted(super().list_commands(ctx), key=panel_index)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        """Run a command. The number that it returns is the exit code; a person's mistake is printed as its text."""
+        """Run a command. A returned number is the exit code. Print an error that the user can fix without traceback."""
         try:
             code = super().invoke(ctx)
         except GroupdirError as error:
@@ -70,7 +70,7 @@ class Verbs(TyperGroup):
 
 
 def new_program(help_text: str, *, cls: type[Verbs] = Verbs, completion: bool = False) -> typer.Typer:
-    """Return an empty program with the settings that all programs of this project share."""
+    """Return a program without verbs, with the settings that all programs of this project share."""
     return typer.Typer(
         cls=cls,
         help=help_text,
@@ -87,28 +87,28 @@ def new_group(help_text: str) -> typer.Typer:
 
 
 def run(program: typer.Typer, name: str) -> None:
-    """Run a program on the words of the command line, then exit.
+    """Run a program with the arguments of the command line, then exit.
 
     Args:
-        program: The program.
-        name: What a person types to start it.
+        program: Program to run.
+        name: Name that the help shows for the program.
     """
-    # Only the program that runs gets a callback: typer does not take over callbacks when it merges programs.
+    # The callback is added only here, because typer drops callbacks when it merges programs.
     program.callback()(_version_option)
     try:
         try:
             program(prog_name=name)
         finally:
-            sys.stdout.flush()  # a closed pipe shows here, where it can be answered, and not at the interpreter's end
+            sys.stdout.flush()  # raises here for a closed pipe, and not when the interpreter exits
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes again at exit
         sys.exit(OUTPUT_CLOSED)
 
 
 def print_json(content: object) -> None:
-    """Print a value as JSON; numbers that are not finite become null."""
+    """Print a value as JSON. Numbers that are not finite become null."""
     typer.echo(json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False))
 
 
@@ -133,4 +133,4 @@ def _version_option(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Take the options of the program itself."""
+    """Define the options of the program itself."""

@@ -1,1 +1,1 @@
-"""Commands of one trial: train again, predict, describe."""
+"""Implementations of the verbs for one configuration: train again, evaluate, predict, describe, list."""

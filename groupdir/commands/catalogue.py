@@ -1,4 +1,4 @@
-"""List of everything that can be named in a YAML: registered plug-ins, metrics and presets."""
+"""Catalogue of the names that a YAML can use: registered plug-ins, metrics and presets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Entry:
-    """Name and one line of description."""
+    """Entry of the catalogue: a name and one line of description."""
 
     name: str
     summary: str
@@ -40,12 +40,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Registered plug-ins by kind, and presets.
+    """Catalogue of the registered plug-ins by kind, the metrics and the presets.
 
     Attributes:
         kinds: Plug-ins of each kind, in the order of the registry, then the metrics.
-        presets: Search spaces of the checkout, one for each published method.
-        folder: Folder of the presets, as a person can type it; None without a checkout.
+        presets: Search spaces in the checkout, one for each published method.
+        folder: Folder of the presets, as typed in the current folder; None without a checkout.
     """
 
     kinds: Mapping[str, tuple[Entry, ...]]
@@ -53,7 +53,7 @@ class Catalogue:
     folder: Path | None = None
 
     def text(self) -> str:
-        """Return the catalogue for a person, one line for each entry."""
+        """Return the catalogue as text, with one line for each entry."""
         lines = []
         for kind, entries in self.kinds.items():
             lines.append(f"{TITLES[kind]}:")
@@ -64,7 +64,7 @@ class Catalogue:
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, list[dict[str, str]]]:
-        """Return the catalogue as one list for each kind, of `name` and `summary`, and one of `presets` with `file`."""
+        """Return the catalogue as a list of `name` and `summary` for each kind, and a list of `presets` with `file`."""
         content = {kind: [vars(entry) for entry in entries] for kind, entries in self.kinds.items()}
         folder = self.folder or Path()
         presets = [{**vars(entry), "file": str(folder / f"{entry.name}.yaml")} for entry in self.presets]
@@ -90,7 +90,7 @@ def load_catalogue() -> Catalogue:
 
 
 def summary_of(target: str) -> str:
-    """Return the first line of a plug-in's docstring. Its file is read, not imported: importing may load torch.
+    """Return the first line of the docstring of a plug-in. Parse its file, because an import may load torch.
 
     Args:
         target: "module:Class" of a registered plug-in.

@@ -1,4 +1,4 @@
-"""Description of what a YAML would run."""
+"""Description of the trial, study or benchmark in a YAML file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from groupdir.config.yamlfile import Document
 
 
 def describe(file: Path, overrides: Sequence[str] = ()) -> str:
-    """Validate a YAML file, and describe the trial, study or benchmark in it.
+    """Validate a YAML file and describe the trial, study or benchmark in it.
+
+    Args:
+        file: YAML file.
+        overrides: Strings `address=value`, as in `--set`.
 
     Raises:
-        ConfigError: Every mistake of the file at once.
+        ConfigError: If the file has mistakes. The error lists all of them.
     """
     document = Document.read(file)
     if is_benchmark(document):
@@ -30,9 +34,9 @@ def describe(file: Path, overrides: Sequence[str] = ()) -> str:
 
 
 def study_lines(study: StudyConfig) -> list[str]:
-    """Describe a study by its configuration alone: what it varies, what it is judged by, and how it is searched.
+    """Describe the configuration of a study: parameters, objectives, constraints, trials, sampler and scheduler.
 
-    `groupdir check` prints these lines. `search --dry-run` prints them and adds what it would cost.
+    `groupdir check` prints these lines. `groupdir search --dry-run` prints them and adds the cost of the search.
     """
     search = study.search
     lines = [f"{study.file}: a study named {study.name}; run it with `{next_command('search', study.file)}`", ""]

@@ -1,4 +1,4 @@
-"""How the labels of a data set are spread: over bins, shots, splits and groups. Trains nothing, reads no picture."""
+"""Counts of the labels of a data set in bins, shots, splits and groups. Nothing is trained and no picture is read."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _MOST_GROUPINGS = 50
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """The labels of a data set, counted.
+    """Counts of the labels of a data set.
 
     Attributes:
-        name: Of the data set.
-        targets: What the labels mean.
+        name: Name of the data set.
+        targets: Meaning of the labels: unit, range and bin width.
         labels: Labels (N,) of each split.
-        shots: Which of them have many, a median number of, or few training samples.
-        groupings: Numbers of groups to count, with the rule of each.
-        missing: Why there is no test split, or nothing.
+        shots: Shot of each label bin: many, median or few training samples.
+        groupings: Groupings to count: the number of groups and the rule that cuts the label range.
+        missing: Reason why there is no test split, or an empty string.
     """
 
     name: str
@@ -48,7 +48,7 @@ class LabelCounts:
     missing: str = ""
 
     def bins(self) -> tuple[npt.NDArray[np.int64], dict[SplitName, npt.NDArray[np.int64]]]:
-        """The label bins (K,) that hold a sample of any split, ascending, and how many of each split they hold."""
+        """Return the non-empty label bins (K,) in ascending order, and the samples (K,) of each split in them."""
         index = {split: self.shots.bins_of(y) for split, y in self.labels.items()}
         known = np.unique(np.concatenate(list(index.values())))
         counts = {
@@ -57,18 +57,18 @@ class LabelCounts:
         return known, counts
 
     def edges(self, bins: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Lower edges of bins, in label units."""
+        """Return the lower edges of bins, in label units."""
         return even_edges(self.shots.low, self.shots.bin_width, bins)
 
     def shot_of(self, bins: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-        """Return the shots of bins: indices into `SHOTS`."""
+        """Return the shot of each bin, as an index into `SHOTS`."""
         return self.shots.of_bins(bins)
 
     def of_group(self, groups: int, rule: Grouping) -> npt.NDArray[np.int64]:
-        """Training samples (G,) of each group.
+        """Return the number of training samples (G,) of each group.
 
         Raises:
-            ValueError: The label range cannot be cut so.
+            ValueError: If the label range cannot be cut into these groups.
         """
         y = self.labels["train"]
         cut = LabelGroups.by_rule(rule, groups, self.targets.low, self.targets.high, y)
@@ -76,19 +76,21 @@ class LabelCounts:
 
 
 def count_labels(file: Path, overrides: Sequence[str] = ()) -> LabelCounts:
-    """Counts the labels of a trial's data set, or of the data set at a space's first corner.
+    """Count the labels of the data set of a trial, or of the first corner of a search space.
 
     Args:
-        file: The YAML.
-        overrides: `address=value` texts, as of `--set`.
+        file: YAML file.
+        overrides: Strings `address=value`, as in `--set`.
 
     Raises:
-        ConfigError: The file has mistakes, or is a benchmark.
-        DataError: The data cannot be read. Without a test split there is no error.
+        ConfigError: If the file has mistakes, or is a benchmark.
+        DataError: If the data cannot be read. A missing test split is not an error.
     """
     document = Document.read(file)
     if is_benchmark(document):
-        raise ConfigError(f"{file}: must be a trial or a search space, got a benchmark: name one of its rows' files")
+        raise ConfigError(
+            f"{file}: must be a trial or a search space, got a benchmark: use the file of one of its rows"
+        )
     if "search" in document.data:
         study = load_space(file, overrides)
         config, groupings = study.space.build(next(iter(study.space.corners()))), _groupings(study)
@@ -111,28 +113,31 @@ def _grouping(config: TrialConfig) -> list[tuple[int, Grouping]]:
 
 
 def _groupings(study: StudyConfig) -> list[tuple[int, Grouping]]:
-    """Every number of groups that a space has, those between the ends of a range too unless they are very many."""
+    """Return all groupings of a search space.
+
+    Numbers between the ends of a range are included if the range has at most `_MOST_GROUPINGS` numbers.
+    """
     corners = [study.space.build(params) for params in study.space.corners()]
-    found = {grouping for config in corners for grouping in _grouping(config)}
-    rules = {rule for _, rule in found}
+    groupings = {grouping for config in corners for grouping in _grouping(config)}
+    rules = {rule for _, rule in groupings}
     for name, domain in study.space.parameters.items():
         if name.partition("|")[0] == "method.groups" and isinstance(domain, IntRange):
             between = range(domain.low, domain.high + 1, domain.step)
-            found |= {(groups, rule) for groups in between if len(between) <= _MOST_GROUPINGS for rule in rules}
-    return sorted(found)
+            groupings |= {(groups, rule) for groups in between if len(between) <= _MOST_GROUPINGS for rule in rules}
+    return sorted(groupings)
 
 
 def write_counts(counts: LabelCounts, path: Path) -> None:
-    """Writes a CSV file with a row for each label bin: its ends, its shot, and its samples in each split.
+    """Write a CSV file with one row for each label bin: its ends, its shot, and its samples in each split.
 
     Raises:
-        ConfigError: The file exists, or its name does not end in .csv.
-        FileWriteError: The disk is full, or the folder is missing or read-only.
+        ConfigError: If the file exists, or its name does not end in .csv.
+        FileWriteError: If the disk is full, or the folder is missing or read-only.
     """
     if path.suffix.lower() != ".csv":
-        raise ConfigError(f"--out {path}: must end in .csv: `groupdir figures labels` draws a figure of such a file")
+        raise ConfigError(f"--out {path}: must end in .csv: `groupdir figures labels` draws a figure from the CSV file")
     if path.exists():
-        raise ConfigError(f"{path}: exists already, and nothing is overwritten: give --out another file")
+        raise ConfigError(f"{path}: the file exists already: choose another file with --out")
     bins, samples = counts.bins()
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

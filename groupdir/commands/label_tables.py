@@ -1,4 +1,4 @@
-"""Counted labels on a terminal: a histogram by shot, samples and labels of each shot, samples of each group."""
+"""Tables of label counts for the terminal: a histogram by shot, the counts of each shot, the samples of each group."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from groupdir.commands.label_counts import LabelCounts
 from groupdir.metrics import ALL, SHOTS
 
 MARKS = (("█", "green"), ("▒", "yellow"), ("░", "red"), ("·", "magenta"), ("-", "cyan"))
-"""How bars of each shot look, with and without colours, in the order of the shots; the last ones are spare."""
+"""Character and colour of the bars of each shot, in the order of the shots. The last pairs are spare."""
 
 _MOST_ROWS = 32
 _BAR = 36
 
 
 def print_counts(counts: LabelCounts, console: Console) -> None:
-    """Prints all tables."""
+    """Print all tables."""
     targets = counts.targets
     console.print(
         f"{counts.name}: labels in {targets.unit}, bins of {targets.bin_width:g}, "
@@ -34,7 +34,10 @@ def print_counts(counts: LabelCounts, console: Console) -> None:
 
 
 def histogram(counts: LabelCounts) -> Table:
-    """Training samples over labels, bins merged so that they fit a screen; beside them the other splits' numbers."""
+    """Return a histogram of the training samples over the labels, with the counts of every split.
+
+    Neighbouring bins are merged until the histogram fits a screen.
+    """
     bins, samples = counts.bins()
     merged = bins // _merge(bins)
     shots = counts.shot_of(bins)
@@ -58,7 +61,13 @@ def histogram(counts: LabelCounts) -> Table:
 
 
 def bar(samples: npt.NDArray[np.int64], most: int) -> Text:
-    """A bar of samples (S,) of each shot, as long as they are many; one of `most` is whole, and one of any is seen.
+    """Return a bar whose length is proportional to the number of samples, with a segment for each shot.
+
+    A bar of any samples has at least one character.
+
+    Args:
+        samples: Number of samples (S,) of each shot.
+        most: Number of samples of a bar of full length.
 
     >>> bar(np.array([50, 25, 25]), 200).plain, bar(np.array([0, 0, 1]), 200).plain
     ('█████████▒▒▒▒▒░░░░', '░')
@@ -71,7 +80,7 @@ def bar(samples: npt.NDArray[np.int64], most: int) -> Text:
 
 
 def _merge(bins: npt.NDArray[np.int64]) -> int:
-    """How many bins a row of the histogram takes: 1, 2 or 5 times a power of ten."""
+    """Return the number of bins in a row of the histogram: 1, 2 or 5 times a power of ten."""
     factor = 1
     while bins[-1] // factor - bins[0] // factor + 1 > _MOST_ROWS:
         factor = factor * 5 // 2 if str(factor).startswith("2") else factor * 2
@@ -79,7 +88,7 @@ def _merge(bins: npt.NDArray[np.int64]) -> int:
 
 
 def shot_table(counts: LabelCounts) -> Table:
-    """How many labels (bins) and samples of each shot a split has."""
+    """Return a table of the numbers of labels (bins) and samples of each shot in each split."""
     bins, samples = counts.bins()
     shots = counts.shot_of(bins)
     table = Table(title="labels and samples of each shot", box=None, pad_edge=False)
@@ -94,7 +103,7 @@ def shot_table(counts: LabelCounts) -> Table:
 
 
 def group_table(counts: LabelCounts) -> Table:
-    """Training samples of each group, for every number of groups."""
+    """Return a table of the training samples of each group, with one row for each grouping."""
     table = Table(title="training samples of each group", box=None, pad_edge=False)
     table.add_column("groups", justify="right")
     table.add_column("cut")
@@ -102,9 +111,9 @@ def group_table(counts: LabelCounts) -> Table:
     table.add_column("samples, from the lowest group")
     for groups, rule in counts.groupings:
         try:
-            found = counts.of_group(groups, rule)
+            samples = counts.of_group(groups, rule)
         except ValueError as error:
-            table.add_row(str(groups), rule, "", f"cannot be: {error}")
+            table.add_row(str(groups), rule, "", f"not possible: {error}")
             continue
-        table.add_row(str(groups), rule, str(int((found == 0).sum())), " ".join(map(str, found.tolist())))
+        table.add_row(str(groups), rule, str(int((samples == 0).sum())), " ".join(map(str, samples.tolist())))
     return table

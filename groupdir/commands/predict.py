@@ -1,4 +1,4 @@
-"""From a checkpoint to numbers: predictions for new inputs, and errors on a split."""
+"""Predictions of a checkpoint for new inputs, and its errors on a split of its data set."""
 
 from __future__ import annotations
 
@@ -24,11 +24,16 @@ Row = dict[str, Any]
 
 
 def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> dict[str, float]:
-    """Errors of a checkpoint's weights (of the epoch that `train.keep` means) on "val" or "test".
+    """Return the errors of a checkpoint on a split, with the weights of the epoch that `train.keep` selects.
+
+    Args:
+        path: Checkpoint.
+        split: "val" or "test".
+        root: Folder of the data; None for the folder in the checkpoint.
 
     Raises:
-        ConfigError: Another split.
-        DataError: The checkpoint or the data cannot be used.
+        ConfigError: If the split is neither val nor test.
+        DataError: If the checkpoint or the data cannot be used.
     """
     if split not in ("val", "test"):
         raise ConfigError(f"--split must be val or test, got {split}")
@@ -40,17 +45,18 @@ def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> dict
     method = _method(content, config)
     data = dataset.split("val" if split == "val" else "test")
     inputs, present = tuple(as_tensor(array) for array in data.inputs), partial(dataset.present, spec=dataset.inputs)
-    found = predict(method, inputs, 4 * config.train.batch_size, config.train.amp, present)
-    return errors(method, found, data.y, dataset.shots, f"{split}_")
+    predictions = predict(method, inputs, 4 * config.train.batch_size, config.train.amp, present)
+    return errors(method, predictions, data.y, dataset.shots, f"{split}_")
 
 
 def predict_file(checkpoint: Path, inputs: Path) -> Iterator[Row]:
-    """One row for each input: `input`, `prediction` in label units, and for methods with groups `group` and `expert`.
+    """Yield one row for each input: `input`, `prediction` in label units, and with groups also `group` and `expert`.
 
-    `group` is the predicted one and `expert` the value of its expert, which is the prediction unless experts are mixed.
+    `group` is the predicted group and `expert` the value of its expert. This value is the prediction unless routing
+    is soft.
 
     Raises:
-        DataError: The checkpoint or the inputs cannot be used.
+        DataError: If the checkpoint or the inputs cannot be used.
     """
     content = load_checkpoint(checkpoint)
     config = _config(content, checkpoint)
@@ -58,31 +64,31 @@ def predict_file(checkpoint: Path, inputs: Path) -> Iterator[Row]:
     dataset: type[Dataset] = resolve("data", config.data.name)
     arrays, names = dataset.read_inputs(inputs, spec)
     if not len(names):
-        raise DataError(f"{inputs}: holds no input")
+        raise DataError(f"{inputs}: contains no input")
     method = _method(content, config)
     tensors, present = tuple(as_tensor(array) for array in arrays), partial(dataset.present, spec=spec)
-    found = predict(method, tensors, 4 * config.train.batch_size, config.train.amp, present)
+    predictions = predict(method, tensors, 4 * config.train.batch_size, config.train.amp, present)
     for index, name in enumerate(names):
-        row: Row = {"input": name, "prediction": float(found.value[index])}
-        if found.group is not None:
-            row["group"] = int(found.group[index])
-            if found.experts is not None:
-                row["expert"] = float(found.experts[index, found.group[index]])
+        row: Row = {"input": name, "prediction": float(predictions.value[index])}
+        if predictions.group is not None:
+            row["group"] = int(predictions.group[index])
+            if predictions.experts is not None:
+                row["expert"] = float(predictions.experts[index, predictions.group[index]])
         yield row
 
 
 def write_csv(rows: Iterator[Row], out: Path | None) -> None:
-    """Writes rows as CSV into a new file, or to the terminal.
+    """Write rows as CSV to a new file, or to the terminal.
 
     Raises:
-        ConfigError: The file exists.
-        FileWriteError: The disk is full, or the folder is missing or read-only.
+        ConfigError: If the file exists.
+        FileWriteError: If the disk is full, or the folder is missing or read-only.
     """
     if out is None:
         _write(rows, sys.stdout)
         return
     if out.exists():
-        raise ConfigError(f"{out}: exists already, and nothing is overwritten: give --out another file")
+        raise ConfigError(f"{out}: the file exists already: choose another file with --out")
     with whole_file(out) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         _write(rows, file)
 
@@ -100,7 +106,7 @@ def _config(content: dict[str, Any], path: Path) -> TrialConfig:
 
 
 def _spec(content: dict[str, Any]) -> InputSpec:
-    """What the encoder reads; word vectors are zeros until the checkpoint's own are loaded."""
+    """Return the description of the encoder's inputs. Its word vectors are those of the checkpoint."""
     spec = InputSpec(**content["inputs"])
     if spec.vocabulary is None:
         return spec
@@ -109,10 +115,12 @@ def _spec(content: dict[str, Any]) -> InputSpec:
 
 
 def _method(content: dict[str, Any], config: TrialConfig) -> Method:
-    begun = config.encoder.model_copy(update={"weights": None} if hasattr(config.encoder, "weights") else {})
-    encoder = resolve("encoder", config.encoder.name)(begun, _spec(content))  # the checkpoint's own are loaded below
+    options = config.encoder.model_copy(update={"weights": None} if hasattr(config.encoder, "weights") else {})
+    encoder = resolve("encoder", config.encoder.name)(
+        options, _spec(content)
+    )  # the checkpoint's weights are loaded below
     targets, train_y = Targets(**content["targets"]), content["train_y"].numpy()
-    found: Method = resolve("method", config.method.name)(config.method, encoder, targets, train_y)
+    method: Method = resolve("method", config.method.name)(config.method, encoder, targets, train_y)
     best = content["best"] if config.train.keep == "best" else None
-    found.load_state_dict(best["model"] if best is not None else content["model"])
-    return found
+    method.load_state_dict(best["model"] if best is not None else content["model"])
+    return method

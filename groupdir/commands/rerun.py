@@ -1,4 +1,4 @@
-"""Retrains one configuration on several seeds and measures it on the test set, beside another method if asked."""
+"""Training of one configuration on several seeds with a test on the test set, optionally next to a second method."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from groupdir.metrics import find_metric
 
 @dataclass(frozen=True)
 class Run:
-    """One training, measured.
+    """Training of one seed with its test metrics.
 
     Attributes:
-        label: The method's name.
-        seed: Its seed.
-        epoch: Whose weights are measured.
-        metrics: `test_*`, in label units.
+        label: Name of the method.
+        seed: Seed of the training.
+        epoch: Epoch whose weights are tested.
+        metrics: Values of the metrics `test_*`, in label units.
     """
 
     label: str
@@ -50,29 +50,31 @@ def rerun(
     trained: Path | None = None,
     quiet: bool = False,
 ) -> list[Run]:
-    """Trains seeds `config.seed`, `config.seed + 1`, ... of a configuration, several at once.
+    """Train a configuration on seeds `config.seed`, `config.seed + 1`, ..., with several trainings at the same time.
 
     Args:
-        config: What to train.
-        seeds: How many.
+        config: Configuration to train.
+        seeds: Number of seeds.
         beside: Name of a second method, trained with the same data, encoder, optimizer, batches and number of epochs.
-        folder: Takes `<method>/seed_<n>/checkpoint.pt` and `result.json`; must be new, unless `resume`.
-        jobs: Trainings at once.
-        resume: Keep what is finished in `folder`, and go on with what is not.
-        trained: A checkpoint of `config` itself, which its own seed goes on from: a search has trained it already.
+        folder: Folder for `<method>/seed_<n>/checkpoint.pt` and `result.json`. Must be new unless `resume` is set.
+        jobs: Number of trainings at the same time; None for one per core, or one on a GPU.
+        resume: Skip the finished trainings in `folder` and continue the others.
+        trained: Checkpoint of `config` from a search. Its seed continues from this checkpoint.
         quiet: Print no line for each training.
 
     Raises:
-        ConfigError: The folder exists, or `beside` does not fit.
+        ConfigError: If the folder exists, or `beside` does not fit.
     """
     plans = {config.method.name: config}
     if beside is not None:
         if beside == config.method.name:
-            raise ConfigError(f"--beside {beside}: is the configuration's own method: name another")
+            raise ConfigError(
+                f"--beside {beside}: must differ from the method of the configuration: name another method"
+            )
         plans[beside] = _beside(config, beside)
     if folder.exists() and not resume:
         raise ConfigError(
-            f"{folder}: exists already, and nothing is overwritten: give --out another folder, or --resume to go on"
+            f"{folder}: the folder exists already: choose another folder with --out, or continue with --resume"
         )
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [
@@ -80,17 +82,17 @@ def rerun(
         for index in range(seeds)
         for label, plan in plans.items()
     ]
-    own = tasks[0][2] / LAST_CHECKPOINT
-    if trained is not None and not own.exists():
-        own.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(own) as partial:
+    first = tasks[0][2] / LAST_CHECKPOINT
+    if trained is not None and not first.exists():
+        first.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(first) as partial:
             shutil.copyfile(trained, partial)
     runs = _run_all(tasks, jobs or _jobs(config), Console(quiet=quiet))
     return sorted(runs, key=lambda run: (list(plans).index(run.label), run.seed))
 
 
 def report(runs: list[Run], folder: Path) -> None:
-    """Prints mean and standard deviation over seeds of every test metric, and writes `test.csv`."""
+    """Print the mean and standard deviation of every test metric over the seeds, and write `test.csv`."""
     labels = list(dict.fromkeys(run.label for run in runs))
     names = sorted(runs[0].metrics, key=lambda name: not _by_shot(name))
     count = len(runs) // len(labels)
@@ -118,7 +120,7 @@ def report(runs: list[Run], folder: Path) -> None:
 
 
 def _by_shot(name: str) -> bool:
-    """Return whether a metric has a value for each shot and is no diagnostic."""
+    """Return whether a metric has a value for each shot and is not a diagnostic (oracle) metric."""
     parsed = find_metric(name)
     return parsed is not None and parsed.shot is not None and not parsed.oracle
 
@@ -131,7 +133,7 @@ def _spread(runs: list[Run], name: str) -> str:
 
 
 def _beside(config: TrialConfig, name: str) -> TrialConfig:
-    """The same trial with another method, which gets as many epochs as all stages together."""
+    """Return the trial with another method, trained for the number of epochs of all stages together."""
     data = config.to_dict() | {"method": {"name": name}}
     return TrialConfig.from_dict(data, "--beside").with_total_epochs(config.total_epochs)
 
@@ -151,35 +153,35 @@ def _jobs(config: TrialConfig) -> int:
 
 
 def _run_all(tasks: list[tuple[str, TrialConfig, Path]], jobs: int, console: Console) -> list[Run]:
-    found = []
+    runs: list[Run] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
         waiting = [pool.submit(train_one, label, config, folder) for label, config, folder in tasks]
         try:
             for future in as_completed(waiting):
                 run = future.result()
-                found.append(run)
-                few, whole = run.metrics["test_mae_few"], run.metrics["test_mae_all"]
-                text = f"{len(found)}/{len(tasks)}  {run.label} seed {run.seed}: epoch {run.epoch}"
-                text += f", test MAE all {whole:.3f}, few {few:.3f}"
+                runs.append(run)
+                mae_few, mae_all = run.metrics["test_mae_few"], run.metrics["test_mae_all"]
+                text = f"{len(runs)}/{len(tasks)}  {run.label} seed {run.seed}: epoch {run.epoch}"
+                text += f", test MAE all {mae_all:.3f}, few {mae_few:.3f}"
                 console.print(text, highlight=False, soft_wrap=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return found
+    return runs
 
 
 def train_one(label: str, config: TrialConfig, folder: Path) -> Run:
-    """Trains one seed, going on from its checkpoint if there is one, and measures it on the test set.
+    """Train one seed and test it on the test set. Continue from the checkpoint in the folder if there is one.
 
     Raises:
-        DataError: The folder holds another configuration's result.
+        DataError: If the folder has the result of another configuration.
     """
     result = folder / RESULT
     if result.exists():
         content = json.loads(result.read_text(encoding="utf-8"))
         if content["digest"] != config.digest:
-            raise DataError(f"{result}: is of another configuration: give --out another folder")
+            raise DataError(f"{result}: the result is from another configuration: choose another folder with --out")
         return Run(label, config.seed, content["epoch"], content["metrics"])
     from groupdir.files.tensorboard import TrialWriter
     from groupdir.training.trainer import Trainer

@@ -45,7 +45,7 @@ def test_train_leaves_every_seed(trained: Path) -> None:
 def test_train_does_not_overwrite_but_resumes(trained: Path) -> None:
     done = groupdir("train", trained / "trial.yaml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "exists already, and nothing is overwritten" in done.stderr
+    assert "the folder exists already: choose another folder with --out, or continue with --resume" in done.stderr
     assert "Traceback" not in done.stderr
     before = (trained / "trial/test.csv").read_text(encoding="utf-8")
     result = trained / "trial/vanilla/seed_1/result.json"
@@ -55,7 +55,7 @@ def test_train_does_not_overwrite_but_resumes(trained: Path) -> None:
     assert (trained / "trial/test.csv").read_text(encoding="utf-8") == before
     done = groupdir("train", trained / "trial.yaml", "--resume", "--set", "optim.lr=0.02")
     assert done.returncode == 2
-    assert "is of another configuration" in done.stderr
+    assert "the result is from another configuration" in done.stderr
 
 
 def test_evaluate_gives_the_same_numbers(trained: Path) -> None:
@@ -86,7 +86,7 @@ def test_predict_writes_prediction_group_and_expert(trained: Path, tmp_path: Pat
     assert {int(row["group"]) for row in rows} <= set(range(5))
     again = groupdir(*words)
     assert again.returncode == 2
-    assert "nothing is overwritten" in again.stderr
+    assert "the file exists already: choose another file with --out" in again.stderr
 
 
 @pytest.mark.parametrize(

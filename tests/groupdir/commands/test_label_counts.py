@@ -75,7 +75,7 @@ def test_every_rule_and_a_trial(folder: Path) -> None:
     (folder / "trial.yaml").write_text("\n".join(path.read_text("utf-8").split("\n")[:2]), encoding="utf-8")
     counts = count_labels(folder / "trial.yaml", trial)
     assert counts.groupings == [(200, "integer_width")]
-    assert "cannot be: groups must leave a width of at least 1" in printed(counts, 200)
+    assert "not possible: groups must leave a width of at least 1" in printed(counts, 200)
     assert count_labels(folder / "trial.yaml", ["method={name: vanilla}"]).groupings == []
     assert group_table(count_labels(folder / "trial.yaml", ["method={name: vanilla}"])).row_count == 0
 
@@ -126,7 +126,7 @@ def test_the_file_of_counts(folder: Path) -> None:
         rows = list(csv.DictReader(file))
     assert rows[1] == {"low": "31.0", "high": "32.0", "shot": "median", "train": "2", "val": "1", "test": "0"}
     assert Counter(row["shot"] for row in rows) == {"many": 1, "median": 1, "few": 2}
-    with pytest.raises(ConfigError, match=r"labels\.csv: exists already"):
+    with pytest.raises(ConfigError, match=r"labels\.csv: the file exists already"):
         write_counts(counts, folder / "labels.csv")
     with pytest.raises(ConfigError, match=r"must end in \.csv: `groupdir figures labels` draws"):
         write_counts(counts, folder / "labels.png")
