@@ -66,7 +66,7 @@ def test_ten_steps_lower_its_loss(case: str) -> None:
 @every_method
 def test_its_configuration_says_whether_it_predicts_groups(case: str) -> None:
     """A search for a metric of groups is refused by the configuration alone, before anything is built."""
-    config = trial(CASES[case])
+    config = case_trial(case)
     assert ("val_group_accuracy" in steps(config)[-1]) == config.method.has_groups
 
 
