@@ -25,7 +25,7 @@ from groupdir.files.study_files import CHECKPOINT, EPOCH_REPORT, STAGES
 from groupdir.files.write_whole import FULL
 from groupdir.node.gpu_share import trainer_on_share
 from groupdir.node.probe import code_digest
-from groupdir.training.device_memory import told
+from groupdir.training.device_memory import explain_out_of_memory
 from groupdir.training.stages import StageFolder
 from groupdir.training.trainer import EpochResult, Trainer
 
@@ -113,7 +113,7 @@ class TrialTrainable(tune.Trainable):
         if self._refusal is not None:
             raise self._refusal
         trainer = self._trainer
-        with told(trainer.device, min(1.0, self.gpu_share) or 1.0):
+        with explain_out_of_memory(trainer.device, min(1.0, self.gpu_share) or 1.0):
             result = next(self._epochs, None)
         if result is None:  # the checkpoint was of the last epoch, whose row exists already
             result = EpochResult.of(trainer, trainer.evaluate("val"), 0.0)

@@ -6,7 +6,7 @@ import torch
 
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset
-from groupdir.training.device_memory import limit, told
+from groupdir.training.device_memory import explain_out_of_memory, limit
 from groupdir.training.stages import StageFolder
 from groupdir.training.trainer import Trainer, device_of
 
@@ -31,7 +31,7 @@ def trainer_on_share(config: TrialConfig, dataset: Dataset | None, stages: Stage
     torch.cuda.reset_peak_memory_stats(device)
     share = min(share, 1.0) or 1.0
     limit(device, share)
-    with told(device, share):
+    with explain_out_of_memory(device, share):
         trainer = Trainer(config, dataset, stages, device)
         if share < 1:
             trainer.dry_step()

@@ -34,7 +34,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 @contextlib.contextmanager
-def told(device: torch.device, share: float) -> Iterator[None]:
+def explain_out_of_memory(device: torch.device, share: float) -> Iterator[None]:
     """Turn an out-of-memory error into one that states the memory in numbers and says what to do.
 
     Args:

@@ -85,7 +85,7 @@ class EpochTrainer:
             terms = self.method.losses(batch, stage.name)
         # Of all parameters: a frozen encoder would otherwise keep the gradients of the previous stage.
         self.method.zero_grad(set_to_none=True)
-        terms["loss"].backward()
+        terms["loss"].backward()  # type: ignore[no-untyped-call]
         if stage.optim.grad_clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.method.parameters(), stage.optim.grad_clip_norm)
         optimizer.step()
