@@ -1,1 +1,1 @@
-"""The backend on Ray Tune: resources, callbacks, and every private name of Ray that is used."""
+"""Backend on Ray Tune: resources, callbacks, and all uses of private names of Ray."""

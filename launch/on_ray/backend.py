@@ -1,4 +1,4 @@
-"""Ray: found or started, kept quiet, and given trials to run."""
+"""Backend that connects to Ray or starts it, silences it, and runs the trials of a study on it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from launch.study.study import Study
 if TYPE_CHECKING:
     from ray import tune
 
-LONGEST_TEMP = 30  # Ray puts Unix sockets some 70 characters below, and Linux allows 107
+LONGEST_TEMP = 30  # Ray adds some 70 characters for its Unix sockets, and Linux allows 107
 MIB = 1024**2
 
 
 class Interrupt:
-    """Whether to end early: a first Ctrl-C (or SIGTERM) asks to, a second one insists. A stopper of Ray asks this.
+    """Condition for an early end: the first Ctrl-C (or SIGTERM), or a time limit. A second Ctrl-C ends at once.
 
     Args:
-        max_seconds: Time after which to end as well.
+        max_seconds: Time limit in seconds from now, or None for no limit.
     """
 
     def __init__(self, max_seconds: float | None) -> None:
@@ -44,13 +44,13 @@ class Interrupt:
         self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
 
     def __call__(self) -> bool:
-        """Whether to end now."""
+        """Return whether to end now."""
         self.out_of_time = self._deadline is not None and time.monotonic() >= self._deadline
         return self.asked or self.out_of_time
 
     @contextlib.contextmanager
     def catch(self) -> Iterator[None]:
-        """Takes the signals while the context lasts."""
+        """Handle SIGINT and SIGTERM within the context."""
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def ask(number: int, frame: FrameType | None) -> None:
@@ -69,20 +69,20 @@ class Interrupt:
 
 @contextlib.contextmanager
 def quiet_ray(shared_bytes: int) -> Iterator[None]:
-    """Ray for as long as the context lasts: the cluster that RAY_ADDRESS names, or one of this machine's own.
+    """Connect to the cluster that RAY_ADDRESS names, or start Ray on this machine, for the time of the context.
 
     Args:
-        shared_bytes: Size of what trials share through the object store.
+        shared_bytes: Size in bytes of the data that trials share through the object store.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # workers inherit it: more threads than cores are many times slower
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the workers: more threads than cores are many times slower
     private.quiet_switches()
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # `Interrupt` handles it, through a stopper
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # `Interrupt` handles it instead
     os.environ.setdefault("TUNE_FORCE_TRIAL_CLEANUP_S", "10")
     import ray
 
     if address := os.environ.get("RAY_ADDRESS"):
-        with _keeps_sigterm():
+        with _keep_sigterm():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         try:
             yield
@@ -92,7 +92,7 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
     parent = tempfile.gettempdir()
     temp = tempfile.mkdtemp(prefix="gd-", dir=parent if len(parent) <= LONGEST_TEMP else "/tmp")
     try:
-        with _keeps_sigterm():
+        with _keep_sigterm():
             ray.init(
                 include_dashboard=False,
                 log_to_driver=False,
@@ -107,8 +107,8 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _keeps_sigterm() -> Iterator[None]:
-    """Leaves SIGTERM to who has it: Ray's start takes it, and then ends the program at once, without checkpoints."""
+def _keep_sigterm() -> Iterator[None]:
+    """Restore the SIGTERM handler, because `ray.init` installs one that ends the program without checkpoints."""
     before = signal.getsignal(signal.SIGTERM)
     yield
     if callable(before) and threading.current_thread() is threading.main_thread():
@@ -117,7 +117,12 @@ def _keeps_sigterm() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Screen:
-    """Where a run is watched: what is called several times a second, and what says a line."""
+    """Output of a run.
+
+    Attributes:
+        refresh: Function that Ray calls several times a second.
+        say: Function that prints a line.
+    """
 
     refresh: Callable[[], None]
     say: Callable[[str], None]
@@ -131,23 +136,24 @@ def run_trials(
     screen: Screen,
     trainable: type[tune.Trainable] | None = None,
 ) -> None:
-    """Runs trials until all have ended, or someone asks to end.
+    """Run trials until the study loop is over or an early end is requested.
 
-    Ray's own restore is not used: it brings back neither rungs nor what a sampler needs. Each driver makes a new
-    experiment folder, and goes on from the store.
+    Ray's own restore is not used, because it restores neither rungs nor the state of a sampler. Each driver creates a
+    new experiment folder and resumes the trials from the event log.
 
     Args:
-        study: Where they are recorded.
-        loop: Who says which trial runs, and what becomes of it.
-        dataset: What all trials share, if they share one.
-        interrupt: Asked whether to end early.
-        screen: Where it is watched.
-        trainable: What a trial does, where it is not `TrialTrainable`: it takes the same configuration and data set,
-            and gives the same rows.
+        study: The study that the trials belong to.
+        loop: Study loop that chooses the next trial and decides which trials continue.
+        dataset: Data set that all trials share, or None if each loads its own.
+        interrupt: Condition for an early end.
+        screen: Output of the run.
+        trainable: Replacement for `TrialTrainable`. It takes the same configuration and data set and reports the same
+            rows.
 
     Raises:
-        ConfigError: This machine can hold no trial.
-        NodeError: A node runs another groupdir, lacks the data, or its disk is full. Nothing is lost: a resume goes on.
+        ConfigError: If this machine is too small for a trial.
+        NodeError: If a node runs another version of groupdir, lacks the data, or has a full disk. No result is lost;
+            resume the study after the repair.
     """
     from ray import tune
 
@@ -166,26 +172,26 @@ def run_trials(
 
     recorder = Recorder(study, loop, screen.refresh, screen.say)
     search, slots = study.config.search, Slots.of_cluster(study.config.search)
-    if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # of a cluster the doctor says so
-        asked, there = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))
-        text = f"a trial must fit on this machine, which has {there}, but asks for {asked}: lower it, and begin anew"
+    if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # a cluster is checked by the doctor
+        requested, available = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))
+        text = f"a trial requests {requested} but this machine has {available}: lower the request and start again"
         raise ConfigError([study.config.mistake("search.resources", text)])
-    taken = len(study.runs())
+    earlier_runs = len(study.runs())
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
-    shared.__name__ = shared.__qualname__ = TrialTrainable.__name__  # what `ps` and Ray's dashboard show
+    shared.__name__ = shared.__qualname__ = TrialTrainable.__name__  # shown by `ps` and Ray's dashboard
     tuner = tune.Tuner(
         shared,
         tune_config=tune.TuneConfig(
             search_alg=StudySearcher(study, loop.following, slots),
             scheduler=RecordingScheduler(loop, slots, screen.say),
-            num_samples=-1,  # until the searcher says that it is over
-            max_concurrent_trials=1,  # makes Ray ask the searcher, which counts itself
+            num_samples=-1,  # until the searcher returns FINISHED
+            max_concurrent_trials=1,  # makes Ray call `set_max_concurrency` of the searcher
             reuse_actors=True,
             trial_name_creator=lambda trial: trial_name(number(trial)),
             trial_dirname_creator=lambda trial: trial_name(number(trial)),
         ),
         run_config=tune.RunConfig(
-            name=f"{RUN_PREFIX}{taken + 1}",
+            name=f"{RUN_PREFIX}{earlier_runs + 1}",
             storage_path=str(study.storage),
             callbacks=[recorder],
             stop=WhenAsked(),
@@ -196,7 +202,7 @@ def run_trials(
             ),
         ),
     )
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial is a line of ours, not a traceback
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial is one line of ours, not a traceback
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tuner.fit()

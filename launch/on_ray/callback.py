@@ -1,4 +1,4 @@
-"""What Ray calls back: starts, last epochs, checkpoints and ends of trials, into the store."""
+"""Callback of Ray Tune that writes starts, last epochs, checkpoints and ends of trials to the event log."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class Recorder(Callback):
-    """Writes what happens to trials.
+    """Callback that writes the events of trials to the event log of a study.
 
     Args:
-        study: Where to.
-        loop: Who decides.
-        every_step: Called several times a second, for the screen.
-        say: Tells the person something.
+        study: The study.
+        loop: Study loop of the current phase.
+        every_step: Function that is called several times a second, to refresh the screen.
+        say: Function that prints a line.
 
     Attributes:
-        refused: Why the search must end: a node with another groupdir, or with a full disk, would fail one trial after
-            the other.
+        refused: Error that must end the search, or None. A node with another version of groupdir or a full disk would
+            fail one trial after the other.
     """
 
     def __init__(
@@ -42,80 +42,83 @@ class Recorder(Callback):
         self._loop = loop
         self._every_step = every_step
         self._say = say
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
         self.refused: NodeError | None = None
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
-        """Ray pickles its callbacks into a file that nothing here reads; a screen cannot be pickled."""
+        """Replace the callback in Ray's pickle, which is never read, because a screen cannot be pickled."""
         return Callback, ()
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Lets the screen follow."""
+        """Refresh the screen."""
         self._every_step()
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A worker has it."""
+        """Record that a worker has started a trial."""
         self._study.append("started", trial=number(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Ray asks no scheduler about a last epoch, so that this is where it is written; others are there already."""
+        """Record the last epoch of a trial, which Ray does not pass to the scheduler.
+
+        The scheduler has already recorded any earlier epoch.
+        """
         self._loop.record(number(trial), result)
 
     def on_checkpoint(
         self, iteration: int, trials: list[Trial], trial: Trial, checkpoint: Checkpoint, **info: Any
     ) -> None:
-        """Where a resume goes on from."""
+        """Record the checkpoint that a resume continues from."""
         epoch = int((trial.last_result or {}).get("epoch", 0))
         path = checkpoint.path
-        if self._study.storage.path is None:  # Ray's path in an object store lacks what leads to it
+        if self._study.storage.path is None:  # in an object store Ray's path is no complete URI
             path = str(self._study.storage / "/".join(PurePosixPath(path).parts[-3:]))
         self._study.append("checkpoint", trial=number(trial), epoch=epoch, payload={"path": path})
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Finished, stopped or paused by the scheduler, or only interrupted: then it is still to be gone on with."""
+        """Record that a trial has finished, stopped or paused. An interrupted trial stays open for a resume."""
         state = self._study.state.trials[number(trial)]
         if state.status != "running":
             return
         if state.complete and int((trial.last_result or {}).get("epoch", 0)) < state.epoch:
-            return  # interrupted as it came once more to its last epoch, of which there is no checkpoint yet
+            return  # interrupted while it repeated epochs: its last epoch has no checkpoint yet
         if state.complete:
             self._watch_disk(keep(self._study, state.number))
         elif state.told_to_stop:
             self._study.append("stopped", trial=state.number)
-            self._tell(remove(self._study, state.number))
+            self._say_once(remove(self._study, state.number))
         elif state.told_to_pause:
             self._study.append("paused", trial=state.number)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """It failed, and is tried again."""
+        """End the search if a trial failed because its node was rejected. Otherwise Ray retries the trial."""
         cause = cause_of(trial)
         if isinstance(cause, NodeError):
             self.refused = cause
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """It is lost, after all its tries; or its node is refused, and it is still to be gone on with."""
+        """Record a trial that failed for good. If its node was rejected, leave the trial open for a resume."""
         state, cause = self._study.state.trials[number(trial)], cause_of(trial)
         if isinstance(cause, NodeError):
             self.refused = cause
             return
         payload = {"message": reason(cause or RuntimeError("unknown"))}
         self._study.append("failed", trial=state.number, payload=payload)
-        self._tell(remove(self._study, state.number))
+        self._say_once(remove(self._study, state.number))
 
-    def _watch_disk(self, of_copy: str) -> None:
-        """Keeps to the budget of checkpoints."""
-        for text in [of_copy, *fit_budget(self._study), free_space_warning(self._study)]:
-            self._tell(text)
+    def _watch_disk(self, warning: str) -> None:
+        """Keep the checkpoints within their budget, and print warnings about the disk, the given one first."""
+        for text in [warning, *fit_budget(self._study), free_space_warning(self._study)]:
+            self._say_once(text)
 
-    def _tell(self, text: str) -> None:
-        """Says a thing once."""
-        if text and text not in self._said:
-            self._said.add(text)
+    def _say_once(self, text: str) -> None:
+        """Print a line, unless it is empty or was printed before."""
+        if text and text not in self._printed:
+            self._printed.add(text)
             self._say(text)
 
 
 def number(trial: Trial) -> int:
-    """Our number of Ray's trial."""
+    """Return the number that the study gives to a trial of Ray."""
     return int(trial.config["trial"])

@@ -1,4 +1,4 @@
-"""Which trials are on a node that Ray is told to give up, such as a spot machine that is taken back."""
+"""Draining nodes: nodes that will leave the cluster soon, such as a spot machine before its interruption."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
 EVERY = 2.0
-"""Seconds between two questions to Ray: two minutes is all that a spot machine has."""
+"""Seconds between two queries to Ray. A spot machine has two minutes from its notice to its end."""
 
 
 class Draining:
-    """Asks Ray now and then.
+    """Draining nodes, queried from Ray every few seconds.
 
     Args:
-        nodes: Gives the nodes that are given up.
-        node_of: Gives the node of a trial; asked only while there are any.
-        now: A clock, in seconds.
+        nodes: Function that returns the draining nodes.
+        node_of: Function that returns the node of a trial. It is called only while a node is draining.
+        now: Clock, in seconds.
     """
 
     def __init__(
@@ -38,19 +38,19 @@ class Draining:
         self._next = 0.0
 
     def holds(self, trial: Trial) -> bool:
-        """Whether a trial is on such a node."""
+        """Return whether a trial is on a draining node."""
         self._look()
         return bool(self._nodes) and self._node_of(trial) in self._nodes
 
     def more(self) -> bool:
-        """Whether there are others since this was last asked."""
+        """Return whether a node has begun to drain since the last call."""
         self._look()
         more, self._more = self._more, False
         return more
 
     def _look(self) -> None:
         if self._now() >= self._next:
-            found = frozenset(self._ask())
-            self._more = self._more or bool(found - self._nodes)
-            self._nodes = found
+            nodes = frozenset(self._ask())
+            self._more = self._more or bool(nodes - self._nodes)
+            self._nodes = nodes
             self._next = self._now() + EVERY

@@ -1,4 +1,4 @@
-"""Why a trial of Ray's failed."""
+"""Causes of failed trials of Ray."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def cause_of(trial: Trial) -> BaseException | None:
-    """Return a trial's last failure as the worker raised it, or None where it has not failed."""
+    """Return the last exception that a trial raised in its worker, or None if it has not failed."""
     path = private.error_file(trial)
     if path is None:
         return None
@@ -25,7 +25,7 @@ def cause_of(trial: Trial) -> BaseException | None:
 
 
 def reason(error: BaseException) -> str:
-    """One line that says why a trial failed."""
+    """Return one line that says why a trial failed."""
     lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no message"]
     text = lines[0] if isinstance(error, GroupdirError) else f"{type(error).__name__}: {lines[-1]}"
     return text.strip()

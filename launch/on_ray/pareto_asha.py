@@ -23,35 +23,39 @@ class ParetoASHA(FIFOScheduler):
 
     Of the n trials that ever reached a rung, failed ones included, floor(n / eta) may continue, and at least one: whole
     fronts as long as they fit, then members of the next front by the tie-break. A trial whose front fits is therefore
-    never stopped, and a trial with more than n / eta others on better fronts never continues.
+    never stopped. A trial with more than n / eta others on better fronts never continues.
 
-    Use it in any Tuner, and give the metrics to the searcher, not to `TuneConfig`. Leave `max_concurrent_trials` out in
-    mode "promote": Ray counts paused trials too, and would wait for ever. The decisions are those of a `Ladder`, which
-    knows nothing of Ray; a study of `launch` uses that ladder without this class.
+    Use it in any Tuner, and pass the metrics to the searcher, not to `TuneConfig`. Leave out `max_concurrent_trials` in
+    mode "promote", because Ray counts paused trials too and would wait for ever. The decisions are made by a `Ladder`,
+    which does not use Ray. A study of `launch` uses the ladder without this class.
 
     Args:
         objectives: Metric -> "min" or "max".
-        time_attr: The result's entry that counts epochs from 1.
-        grace_period: Epochs that every trial gets: the first rung.
-        reduction_factor: eta; the next rungs stand at grace_period * eta^k, rounded.
-        max_t: Epochs at which a trial ends; None leaves that to the trial.
+        time_attr: Entry of the results that counts epochs from 1.
+        grace_period: Epochs that every trial gets, which is the epoch of the first rung.
+        reduction_factor: Factor eta. The later rungs stand at grace_period * eta^k, rounded.
+        max_t: Epoch at which every trial ends, or None if trials end by themselves.
         tie_break: Order within the front that straddles the cut: "crowding" (Deb et al. 2002) or "epsilon_net"
             (Salinas et al. 2021).
-        epsilon: Difference that is noise, for all objectives or by name, such as the seed-to-seed spread: a member then
-            dominates another if it is better by more than that somewhere, and worse by more than that nowhere.
-        min_peers: A rung with fewer members stops nobody, and promotes nobody while more may come to it.
-        mode: "stop" decides when a trial reaches a rung. "promote" pauses it there with a checkpoint, and continues any
-            paused trial that is among the best floor(n / eta) of the whole rung: slower at first, never wrong later.
-        seed: Accepted as by other schedulers. No decision is random; equal trials keep the order of their arrival.
+        epsilon: Difference that counts as noise, such as the spread between seeds, for all objectives or by name. A
+            member then dominates another if it is better by more than epsilon in one objective and worse by more than
+            epsilon in none.
+        min_peers: Minimal size of a rung. A smaller rung stops no trial, and promotes none while more trials may reach
+            it.
+        mode: "stop" decides once, when a trial reaches a rung. "promote" pauses each trial at a rung with a checkpoint,
+            and continues any paused trial that is among the best floor(n / eta) of the whole rung. It is slower at
+            first, but does not stop a trial that turns out to be among the best.
+        seed: Accepted for the same signature as other schedulers, but unused. No decision is random, and equal trials
+            keep the order of their arrival.
 
     Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"; Schmucker et al. 2021,
     "Multi-objective Asynchronous Successive Halving", for the ranking by fronts.
 
-    Differences from the sources: a trial is compared at the very epoch of a rung only; duplicates count once in the
-    tie-break; failures count as losers; small rungs stop nobody.
+    Differences from the sources: a trial is compared exactly at the epoch of a rung. Duplicates count once in the
+    tie-break. Failed trials rank last. Small rungs stop no trial.
 
     Raises:
-        ValueError: An argument is invalid. In mode "promote", `Tuner.fit` raises it if a trainable writes no
+        ValueError: If an argument is invalid. In mode "promote", `Tuner.fit` raises it if a trainable writes no
             checkpoint.
 
     >>> asha = ParetoASHA({"a": "min", "b": "min"}, grace_period=1, reduction_factor=2, max_t=8, min_peers=2)
@@ -91,47 +95,51 @@ class ParetoASHA(FIFOScheduler):
 
     @property
     def supports_buffered_results(self) -> bool:
-        """A rung must see every epoch in the order of arrival."""
+        """False, because a rung must see every epoch in the order of arrival."""
         return False
 
     def decide(self, trial: Hashable, epoch: int, row: Mapping[str, Any]) -> Decision:
-        """What becomes of a trial after an epoch. Asked again for the same epoch, it says the same again."""
+        """Return the decision about a trial after an epoch. A second call for the same epoch returns the same."""
         return self.ladder.decide(trial, epoch, row)
 
     def rung_epochs(self, last: int) -> Iterable[int]:
-        """The rungs below an epoch."""
+        """Return the epochs of the rungs below `last`."""
         return self.ladder.rung_epochs(last)
 
     def promotable(self, ready: Callable[[Hashable], bool], last: bool = False) -> tuple[Hashable, int] | None:
-        """A paused trial to go on with, and its rung, or None. See `Ladder.promotable`."""
+        """Return a paused trial that may continue and the epoch of its rung, or None. See `Ladder.promotable`."""
         return self.ladder.promotable(ready, last)
 
     def promote(self, trial: Hashable, epoch: int) -> None:
-        """Takes note that a paused trial goes on."""
+        """Register that a paused trial continues."""
         self.ladder.promote(trial, epoch)
 
     def on_trial_result(self, tune_controller: Controller, trial: Trial, result: dict[str, Any]) -> str:
-        """Decides; a result without `time_attr` is an error."""
+        """Return the decision for Ray.
+
+        Raises:
+            ValueError: If the result lacks `time_attr`.
+        """
         if self.time_attr not in result:
             raise ValueError(f"a result must have {self.time_attr!r} (time_attr), got {', '.join(sorted(result))}")
-        if not result.get("predicts", True):  # an epoch of a stage that does not predict, as our trainable reports it
+        if not result.get("predicts", True):  # our trainable reports that this stage does not predict
             return str(TrialScheduler.CONTINUE)
         return str(_ACTIONS[self.decide(trial.trial_id, int(result[self.time_attr]), result).action])
 
     def on_trial_complete(self, tune_controller: Controller, trial: Trial, result: dict[str, Any]) -> None:
-        """It stays on its rungs."""
+        """Register that a trial has ended. It stays a member of its rungs."""
         self.ladder.forget(trial.trial_id)
 
     def on_trial_error(self, tune_controller: Controller, trial: Trial) -> None:
-        """It stays on its rungs."""
+        """Register that a trial has ended. It stays a member of its rungs."""
         self.ladder.forget(trial.trial_id)
 
     def on_trial_remove(self, tune_controller: Controller, trial: Trial) -> None:
-        """It stays on its rungs."""
+        """Register that a trial has ended. It stays a member of its rungs."""
         self.ladder.forget(trial.trial_id)
 
     def choose_trial_to_run(self, tune_controller: Controller) -> Trial | None:
-        """A paused trial with a place first, then a new one; paused trials that nothing can promote are stopped."""
+        """Return a promoted trial, else a new one, else None. At the end, stop the paused trials that remain."""
         trials: dict[str, Trial] = {
             trial.trial_id: trial
             for trial in tune_controller.get_trials()  # type: ignore[no-untyped-call]
@@ -155,18 +163,22 @@ class ParetoASHA(FIFOScheduler):
         return None
 
     def _over(self, tune_controller: Controller, trials: list[Trial]) -> bool:
-        """Whether no trial runs, and no new one will come that could make a place."""
+        """Return whether no trial runs and no new one will start, so that the rungs have reached their final size."""
         ended = {Trial.PAUSED, Trial.TERMINATED, Trial.ERROR}
         return all(trial.status in ended for trial in trials) and bool(tune_controller.search_alg.is_finished())
 
     def debug_string(self) -> str:
-        """One line for Ray's own table."""
+        """Return one line for the status output of Ray."""
         sizes = ", ".join(f"{epoch}: {len(rung)}" for epoch, rung in sorted(self.ladder.rungs.items()))
         return f"ParetoASHA ({self.ladder.mode}); members of the rungs: {sizes or 'none yet'}"
 
 
 def _with_checkpoint(trial: Trial, epoch: int) -> Trial:
-    """Return a promoted trial. Without a checkpoint it would begin again at its first epoch, and pause there again."""
+    """Return a promoted trial if it has a checkpoint. Without one it would start again and pause at the same rung.
+
+    Raises:
+        ValueError: If the trial has no checkpoint.
+    """
     if trial.checkpoint is None:
         raise ValueError(
             f"trial {trial.trial_id} is promoted at epoch {epoch}, but its trainable wrote no checkpoint to continue "

@@ -1,10 +1,10 @@
 """Every private or undocumented name of Ray that the project uses, each in one function.
 
-Ray may rename or drop these in any release. No other file touches one: tests/launch/on_ray/test_private.py scans them
-all, and asks the installed Ray for each name. Each docstring says why the public API is not enough. All were tested
-with the Ray of `TESTED`, which is the version in constraints.txt and the last that pyproject.toml admits.
+Ray may rename or remove these in any release. No other file uses one: tests/launch/on_ray/test_private.py scans all
+files, and looks up each name in the installed Ray. Each docstring says why the public API is not enough. All were
+tested with the version `TESTED` of Ray, which constraints.txt pins and which is the last that pyproject.toml allows.
 
-Nothing here imports Ray before it is called: `launch.cluster.spot` waits on a machine for days in a few megabytes.
+Importing this file does not import Ray, because `launch.cluster.spot` waits on a machine for days in a few megabytes.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
     Controller = TuneController
-    """What Ray hands to schedulers. Its module is internal, and needed for annotations alone."""
+    """Object that Ray passes to schedulers. Its module is internal and needed only for annotations."""
 
 TESTED = "2.60.0"
-LOST_NODES = 20  # of one trial; after that, the trial itself may be what ends its nodes
+LOST_NODES = 20  # per trial; after more, the trial itself may crash its nodes
 HEADS_COPY = "~/ray_bootstrap_config.yaml"
-"""Where `ray up` puts the cluster's file on the head; the docs of Ray name no API that gives an autoscaler's limits."""
+"""Path on the head at which `ray up` puts the cluster's file. No documented API of Ray gives an autoscaler's limits."""
 KIND_OF_GPU = "accelerator_type:"
-"""Before the name of a kind of GPU in a node's resources; the public API takes such a kind, but lists none."""
+"""Prefix of the kind of GPU in a node's resources. The public API accepts a kind of GPU, but lists none."""
 PROCESSES = "[r]aylet/raylet|[g]cs_server|[r]ay::|[r]ay/dashboard|[r]ay/autoscaler"
-"""Pattern of Ray's processes for pgrep, because `ray stop` does not say whether all have ended. The brackets keep it
-from matching its own command line."""
+"""Pattern of Ray's processes for pgrep, because `ray stop` does not report whether all have ended. The brackets keep
+the pattern from matching its own command line."""
 STOP_SECONDS = "RAY_JOB_STOP_WAIT_TIME_S"
-"""Variable of a job's environment: seconds between the two signals of `ray job stop`, which has no option for it."""
+"""Environment variable of a job: seconds between the two signals of `ray job stop`, which has no option for it."""
 
 
 # --- a driver's own Ray ---
 
 
 def quiet_switches() -> None:
-    """Set the environment switches that the docs of Ray do not list; call it before Ray is imported.
+    """Set the environment switches that the docs of Ray do not list. Call this function before Ray is imported.
 
     They silence a warning about CUDA_VISIBLE_DEVICES in workers without a GPU, a warning about the next major version,
     and the progress box of Tune's new output, which is printed in spite of `verbose=0`.
@@ -56,7 +56,7 @@ def quiet_switches() -> None:
 
 
 def session_in(folder: str) -> dict[str, Any]:
-    """Return the option of `ray.init` that puts Ray's session into a folder; the public default is /tmp/ray for all."""
+    """Return the option of `ray.init` that puts Ray's session into a folder. The public default is always /tmp/ray."""
     return {"_temp_dir": folder}
 
 
@@ -66,7 +66,7 @@ def quiet_jobs() -> None:
 
 
 def is_unknown_job(error: RuntimeError) -> bool:
-    """Return whether the job server does not know a job: the client raises a bare RuntimeError with an English text."""
+    """Return whether the job server does not know a job. The only sign is the text of a RuntimeError."""
     return "status code 404:" in str(error)
 
 
@@ -74,7 +74,7 @@ def is_unknown_job(error: RuntimeError) -> bool:
 
 
 def free_resources() -> dict[str, dict[str, float]]:
-    """Return the free resources of each node by its name; `ray.available_resources` gives only the sum of all nodes."""
+    """Return the free resources of each node by name. `ray.available_resources` returns only the sum over all nodes."""
     from ray._private.state import available_resources_per_node
 
     free: dict[str, dict[str, float]] = available_resources_per_node()  # type: ignore[no-untyped-call]
@@ -82,12 +82,12 @@ def free_resources() -> dict[str, dict[str, float]]:
 
 
 def session_folder(node: Mapping[str, Any]) -> str:
-    """Return Ray's session folder on a node of `ray.nodes()`, from its socket; no public API has it."""
+    """Return Ray's session folder on a node of `ray.nodes()`, from the path of its socket. No public API has it."""
     return str(Path(node["RayletSocketName"]).parent.parent)
 
 
 def draining_nodes() -> Collection[str]:
-    """Return the running nodes that Ray was told to give up; `ray.nodes()` does not mark them."""
+    """Return the running nodes that Ray is draining. `ray.nodes()` does not mark them."""
     from ray._private.state import state
 
     nodes: Collection[str] = state.get_draining_nodes()
@@ -95,23 +95,26 @@ def draining_nodes() -> Collection[str]:
 
 
 def node_of(trial: Trial) -> str:
-    """Return Ray's name of the node that a trial runs on, or "" where it runs on none.
+    """Return the id of the node that a trial runs on, or "" if the trial is not running.
 
-    `ray.util.state` needs a dashboard, and Tune publishes the IP address of a trial, which several nodes may share.
+    `ray.util.state` needs a dashboard. Tune publishes only the IP address of a trial, which several nodes may share.
     """
     from ray._private.state import actors
 
     actor: Any = trial.temporary_state.ray_actor
     if actor is None:
         return ""
-    about: dict[str, Any] = actors(actor._ray_actor_id.hex())
-    return str(about.get("Address", {}).get("NodeID", ""))
+    info: dict[str, Any] = actors(actor._ray_actor_id.hex())
+    return str(info.get("Address", {}).get("NodeID", ""))
 
 
 def raylet(command: Sequence[str]) -> tuple[str, str] | None:
-    """Return a node's name and its head's address from the command line of its raylet; None for another process.
+    """Return the id of a node and the address of its head from the command line of its raylet, or None otherwise.
 
-    A process that has not joined the cluster cannot ask for them, and joining costs far more memory than waiting.
+    A process outside the cluster has no API to ask, and joining the cluster costs far more memory than waiting.
+
+    Args:
+        command: Command line of any process, split into words.
     """
     if not command or Path(command[0]).name != "raylet":
         return None
@@ -120,7 +123,7 @@ def raylet(command: Sequence[str]) -> tuple[str, str] | None:
 
 
 def drain_command(head: str, node: str, message: str, seconds: float) -> list[str]:
-    """Return the command by which Ray gives a node up. It is hidden in `ray --help`; nothing public drains a node."""
+    """Return the command that drains a node. `ray --help` does not show it, and no public API drains a node."""
     reason = "DRAIN_NODE_REASON_PREEMPTION"
     command = [sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", head, "--node-id", node]
     command += ["--reason", reason, "--reason-message", message]
@@ -131,15 +134,15 @@ def drain_command(head: str, node: str, message: str, seconds: float) -> list[st
 
 
 def error_file(trial: Trial) -> str | None:
-    """Return the file of a trial's last error, or None; `get_pickled_error` reads a copy that comes later."""
+    """Return the file of the last error of a trial, or None. `get_pickled_error` reads a copy that is written later."""
     path: str | None = trial.pickled_error_file
     return path
 
 
 def is_lost_with_its_node(error: BaseException | None) -> bool:
-    """Return whether a trial failed because its machine did.
+    """Return whether a trial failed because its node was lost.
 
-    Of an actor whose node vanishes, Ray keeps only an English text that names the cause.
+    For an actor whose node vanishes, Ray names the cause only in an English text.
     """
     from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError
 
@@ -158,7 +161,7 @@ def _patient_trial() -> type[Trial]:
         lost_nodes = 0
 
         def handle_error(self, exc: Any = None) -> None:
-            """Count a failure, unless the node is to blame."""
+            """Count a failure, unless it was caused by the loss of the node."""
             before = self.run_metadata.num_failures
             super().handle_error(exc)
             if is_lost_with_its_node(exc) and self.lost_nodes < LOST_NODES:
@@ -169,26 +172,27 @@ def _patient_trial() -> type[Trial]:
 
 
 def forgive_lost_nodes(trial: Trial) -> None:
-    """Let the loss of a node cost a trial no retry. Ray makes its trials itself and takes no class for them.
+    """Stop the loss of a node from using up a retry of a trial.
 
-    Its public `FailureConfig` counts every failure alike, but for nodes whose end was announced.
+    Ray creates its trials itself and accepts no other class for them. Its public `FailureConfig` counts every failure
+    except the loss of a node that was draining.
     """
     trial.__class__ = _patient_trial()
 
 
 def will_retry(trial: Trial) -> bool:
-    """Return whether Ray tries a failed trial again; schedulers are asked in both cases and are not told which."""
+    """Return whether Ray retries a failed trial. Ray calls schedulers in both cases without this information."""
     return bool(trial.should_recover())  # type: ignore[no-untyped-call]
 
 
 def requested(trial: Trial) -> dict[str, float]:
-    """Return the resources that a trial requests; the public ones are those of a `Trainable`, on its worker."""
+    """Return the resources that a trial requests. The public property is one of the `Trainable`, on the worker."""
     factory: Any = trial.placement_group_factory
     return dict(factory.required_resources)
 
 
 def request(trial: Trial, resources: Mapping[str, float]) -> None:
-    """Change the resources that a trial requests when it is tried again.
+    """Change the resources that a trial requests when it is retried.
 
     The public `ResourceChangingScheduler` changes them when a trial reports, not when it fails.
     """
@@ -199,25 +203,25 @@ def request(trial: Trial, resources: Mapping[str, float]) -> None:
     anything.invalidate_json_state()
 
 
-# --- what Tune does with processes that it keeps ---
+# --- processes that Tune reuses for later trials ---
 
 
 def controller_of(controller: Controller) -> Any:
-    """Return what Ray wraps, now and then, to warn schedulers that use its private names."""
+    """Return the controller without the wrapper by which Ray may warn schedulers that use its private names."""
     return getattr(controller, "_tune_controller", controller)
 
 
 def give_up_process(controller: Controller, trial: Trial) -> None:
-    """Let the process of a trial end with it. `reuse_actors` is for all trials or for none.
+    """End the process of a trial together with the trial. `reuse_actors` applies to all trials or to none.
 
-    Ray keeps the processes that it knows as started; nothing else asks whether one is.
+    Ray reuses only processes in its set of started ones, and that set has no other use.
     """
     inner = controller_of(controller)
     inner._started_actors.discard(inner._trial_to_actor.get(trial))
 
 
 def drop_kept_processes(controller: Controller) -> None:
-    """End the processes that wait for another trial, some of which may be on a node that is given up."""
+    """End the idle processes that Ray keeps for the next trials, because some may be on a draining node."""
     controller_of(controller)._cleanup_cached_actors(force_all=True)
 
 
@@ -225,7 +229,7 @@ def drop_kept_processes(controller: Controller) -> None:
 
 
 def cluster_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a cluster's file, by which Ray checks only when it starts machines."""
+    """Return the JSON Schema of a cluster's file. Ray itself checks a file only when it starts machines."""
     import ray.autoscaler
 
     schema = (Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text(encoding="utf-8")
@@ -233,17 +237,17 @@ def cluster_schema() -> dict[str, Any]:
 
 
 def with_defaults(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a cluster's file with Ray's defaults, as `ray up` reads it; only `ray up` is public."""
+    """Return a cluster's file with Ray's defaults filled in, as `ray up` does. Only `ray up` is public."""
     from ray.autoscaler._private.util import prepare_config
 
-    with _silence():  # it warns of every file among the mounts, and `ray up` warns again
+    with _silence():  # Ray warns about every file among the mounts, and `ray up` warns again
         return dict(prepare_config(copy.deepcopy(dict(content))))
 
 
 def cluster_mistake(content: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return what Ray refuses of a complete file, as a field ("" if none is named) and a text; None if nothing.
+    """Return the field and the message of Ray's complaint about a complete file, or None if Ray accepts the file.
 
-    Ray names the field inside an English text.
+    Ray names the field only in an English text. The field is "" if the text names none.
     """
     from ray.autoscaler._private.util import validate_config
 
@@ -256,13 +260,13 @@ def cluster_mistake(content: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def record_head(provider: Mapping[str, Any], cluster: str) -> None:
-    """Write the file in which Ray remembers that a cluster of one's own machines is started.
+    """Write the file by which Ray remembers that an on-premise cluster has been started.
 
-    Only `ray up` does so publicly, and it would start the cluster a second time.
+    The only public way is `ray up`, which would start the cluster a second time.
     """
     from ray.autoscaler._private.local.node_provider import LocalNodeProvider, record_local_head_state_if_needed
 
-    with _silence():  # it reports each write
+    with _silence():  # Ray reports each write
         record_local_head_state_if_needed(LocalNodeProvider(dict(provider), cluster))  # type: ignore[no-untyped-call]
 
 

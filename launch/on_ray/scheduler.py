@@ -1,4 +1,4 @@
-"""What Ray talks to: an epoch is in the store, and judged by ours, before Ray hears what becomes of the trial."""
+"""Scheduler for Ray: an epoch is in the event log, and our own scheduler has decided, before Ray gets an answer."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 
 
 class RecordingScheduler(FIFOScheduler):
-    """Trials run in their order. One that pauses ends for Ray, with a checkpoint: it comes back as a new one.
+    """Scheduler that passes the epochs of trials to the study loop and its decisions to Ray.
 
-    One whose node is given up moves: Ray's own pause writes a checkpoint, and the trial goes on from it elsewhere. To
-    the study it runs all the while, and it is no failure.
+    Trials start in the order of their creation. A trial that the study loop pauses ends for Ray with a checkpoint, and
+    is promoted as a new trial of Ray. A trial on a draining node moves: Ray pauses it with a checkpoint and resumes it
+    on another node. For the study such a trial keeps running, and the move is not a failure.
 
     Args:
-        loop: Who decides.
-        slots: Where trials run.
-        say: Tells the person something.
-        draining: Knows which nodes are given up.
+        loop: Study loop that decides about trials.
+        slots: Slots of the cluster that trials run in.
+        say: Function that prints a line.
+        draining: Draining nodes; None asks Ray.
     """
 
     def __init__(
@@ -43,32 +44,33 @@ class RecordingScheduler(FIFOScheduler):
 
     @property
     def supports_buffered_results(self) -> bool:
-        """Rows reach the store, and the rungs with them, as soon as they are reported."""
+        """False, because each epoch must reach the event log and the rungs as soon as it is reported."""
         return False
 
     def __reduce__(self) -> tuple[type[FIFOScheduler], tuple[()]]:
-        """Ray pickles its scheduler into a file that nothing here reads: the store is the truth, not that."""
+        """Replace the scheduler in Ray's pickle, which is never read, because all state is in the event log."""
         return FIFOScheduler, ()
 
     def on_trial_add(self, tune_controller: Controller, trial: Trial) -> None:
-        """Let the loss of a node cost the trial no retry."""
+        """Stop the loss of a node from using up a retry of the trial."""
         private.forgive_lost_nodes(trial)
 
     def on_trial_result(self, tune_controller: Controller, trial: Trial, result: dict[str, Any]) -> str:
-        """Ray does not call it for a trial's last epoch: that one is written by `launch.on_ray.callback.Recorder`."""
+        """Record an epoch and return the decision. Ray passes the last epoch of a trial only to the `Recorder`."""
         action = self._loop.report(int(result["trial"]), result)
         if action != "continue":
             return str(TrialScheduler.STOP)
         return str(TrialScheduler.PAUSE if self._leaves(tune_controller, trial) else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Controller, trial: Trial, result: dict[str, Any]) -> None:
-        """The process of a trial that ends on a node that is given up takes no other one either."""
+        """Stop Ray from reusing the process of a trial that ended on a draining node."""
         self._leaves(tune_controller, trial)
 
     def choose_trial_to_run(self, tune_controller: Controller) -> Trial | None:
-        """Those that move come before those that have not begun; Ray itself asks them last, and one after the other.
+        """Return a trial that moves to another node, else a new one; Ray alone would resume moving trials last.
 
-        Ray asks before it gives a process that it has kept to a trial: those on a node that was given up meanwhile go.
+        Ray calls this before it gives a kept process to a trial. Kept processes on nodes that have begun to drain are
+        therefore ended here.
         """
         if self._draining.more():
             private.drop_kept_processes(tune_controller)
@@ -80,24 +82,24 @@ class RecordingScheduler(FIFOScheduler):
         """Adjust a retried trial's resource request to what the cluster can still offer.
 
         A trial that failed because its share of a GPU was too small waits for a whole one. A trial that lost its node
-        requests the kind of GPU of which most is free. Ray calls this before it queues the trial, by its request; a
-        callback would come too late.
+        requests the kind of GPU with the most free slots. Ray calls this method before it queues the trial by its
+        request; a callback would come too late.
         """
         if not private.will_retry(trial):
             return
-        cause, asked = cause_of(trial), private.requested(trial)
+        cause, resources = cause_of(trial), private.requested(trial)
         if isinstance(cause, DeviceMemoryError):
-            is_part = 0 < asked.get("GPU", 0) < 1
-            where = " on a whole GPU, when one is free" if is_part else ""
-            self._say(f"trial {trial.config['trial']}: {cause}; it is tried again{where}")
-            if is_part:
-                asked = {**asked, "GPU": 1.0}
+            is_share = 0 < resources.get("GPU", 0) < 1
+            where = " on a whole GPU when one is free" if is_share else ""
+            self._say(f"trial {trial.config['trial']}: {cause}; it is retried{where}")
+            if is_share:
+                resources = {**resources, "GPU": 1.0}
         elif private.is_lost_with_its_node(cause):
-            asked = self._slots.move(trial.trial_id).bundle
-        private.request(trial, asked)
+            resources = self._slots.move(trial.trial_id).bundle
+        private.request(trial, resources)
 
     def _leaves(self, tune_controller: Controller, trial: Trial) -> bool:
-        """Return whether a trial's node is given up; Ray must then not keep the trial's process for the next one."""
+        """Return whether the node of a trial is draining. If so, stop Ray from reusing the process of the trial."""
         if not self._draining.holds(trial):
             return False
         private.give_up_process(tune_controller, trial)

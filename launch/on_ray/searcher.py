@@ -1,4 +1,4 @@
-"""What Ray asks for the next trial."""
+"""Searcher of Ray Tune that asks the study loop for the next trial."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from launch.study.study import Study
 
 
 def stages_of(study: Study) -> dict[str, Any] | None:
-    """Where the study's trials share first stages, for the trainable, or None where they do not."""
+    """Return the place of the first stages that trials share, for the trainable, or None if they share none."""
     folder = study.stages
     if folder is None:
         return None
@@ -27,12 +27,12 @@ def stages_of(study: Study) -> dict[str, Any] | None:
 
 
 class StudySearcher(Searcher):
-    """Hands trials out to Ray.
+    """Searcher that gives the trials of a study to Ray.
 
     Args:
-        study: Where trials are recorded.
-        following: Gives the number of the next trial, `WAIT` or `OVER`.
-        slots: Who may run now, and on what.
+        study: The study that the trials belong to.
+        following: Function that returns the number of the next trial, `WAIT` or `OVER`.
+        slots: Slots of the cluster that trials run in.
     """
 
     def __init__(self, study: Study, following: Callable[[], Next], slots: Slots) -> None:
@@ -42,11 +42,11 @@ class StudySearcher(Searcher):
         self._slots = slots
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
-        """Whether Ray need not count: the cluster grows and shrinks."""
+        """Return True: `Slots` limits the number of trials instead of Ray, because the size of a cluster changes."""
         return True
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's configuration for the trainable, that there is none now (None), or no more."""
+        """Return the configuration of the next trial for the trainable, None if none can start now, or FINISHED."""
         request = self._slots.take(trial_id)
         if request is None:
             return None
@@ -55,23 +55,23 @@ class StudySearcher(Searcher):
             self._slots.give_back(trial_id)
             return Searcher.FINISHED if number == OVER else None
         trial = self._study.state.trials[number]
-        there = trial.checkpoint is not None and (Place.at(trial.checkpoint) / CHECKPOINT).is_file()
+        has_checkpoint = trial.checkpoint is not None and (Place.at(trial.checkpoint) / CHECKPOINT).is_file()
         return {
             "trial": number,
             "config": dict(trial.config),
             "code": code_digest(),
-            "resume": trial.checkpoint if there else None,
+            "resume": trial.checkpoint if has_checkpoint else None,
             "stages": stages_of(self._study),
             "resources": request.bundle,
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Another may run; all else is in the store."""
+        """Free the slot of a trial. The callback records everything else."""
         self._slots.give_back(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
-        """Ray wants a file; a new driver reads the store instead."""
+        """Write a file, because Ray expects one. A new driver reads the event log instead."""
         Path(checkpoint_path).write_text(f"the state of this search is in {EVENT_LOG}\n", encoding="utf-8")
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore: see `save`."""
+        """Restore nothing: see `save`."""

@@ -1,4 +1,4 @@
-"""What a trial takes of a cluster, which kind of GPU it goes to, and how many run at once while nodes come and go."""
+"""Slots of a cluster: how many trials fit while nodes join and leave, and which resources each trial requests."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from launch.on_ray.capacity import Coming, coming
 from launch.on_ray.private import KIND_OF_GPU as KIND
 
 Amounts = Mapping[str, float]
-AGE = 2.0  # seconds that a look at the nodes holds
+AGE = 2.0  # seconds until the nodes are queried again
 
 
 @dataclass(frozen=True)
 class Request:
-    """What one trial asks for.
+    """Resources that a trial requests.
 
     Attributes:
-        cpu: CPUs.
-        gpu: GPUs, or the part of one.
-        kind: Of GPU, as Ray names it, such as A100; "": any.
+        cpu: Number of CPUs.
+        gpu: Number of GPUs, or the share of one.
+        kind: Kind of GPU as Ray names it, such as A100, or "" for any.
     """
 
     cpu: float
@@ -32,53 +32,61 @@ class Request:
 
     @property
     def bundle(self) -> dict[str, float]:
-        """As Ray reads it."""
-        asked = {"CPU": self.cpu, "GPU": self.gpu} | ({KIND + self.kind: 0.001} if self.kind else {})
-        return {name: amount for name, amount in asked.items() if amount}
+        """Request in the form that Ray reads."""
+        amounts = {"CPU": self.cpu, "GPU": self.gpu} | ({KIND + self.kind: 0.001} if self.kind else {})
+        return {name: amount for name, amount in amounts.items() if amount}
 
     @classmethod
     def of(cls, bundle: Amounts) -> Request:
-        """That which has this bundle."""
+        """Return the request with the given bundle."""
         kinds = [name.removeprefix(KIND) for name in bundle if name.startswith(KIND)]
         return cls(bundle.get("CPU", 0.0), bundle.get("GPU", 0.0), "".join(kinds))
 
     def __str__(self) -> str:
         return in_words(self.bundle)
 
-    def fits(self, there: Amounts) -> int:
-        """How many of them a node holds."""
-        return min(math.floor(there.get(name, 0.0) / amount + 1e-9) for name, amount in self.bundle.items())
+    def fits(self, node: Amounts) -> int:
+        """Return how many such requests fit on a node with the given resources."""
+        return min(math.floor(node.get(name, 0.0) / amount + 1e-9) for name, amount in self.bundle.items())
 
 
-def in_words(there: Amounts) -> str:
-    """CPUs and GPUs of a node or a trial.
+def in_words(amounts: Amounts) -> str:
+    """Return a text with the CPUs and GPUs of a node or a request.
 
     >>> in_words({"CPU": 4, "GPU": 0.5}), in_words({"CPU": 1}), str(Request(1, 2, "T4"))
     ('4 CPUs and 0.5 GPUs', '1 CPU and 0 GPUs', '1 CPU and 2 GPUs (T4)')
     """
-    cpu, gpu = there.get("CPU", 0), there.get("GPU", 0)
-    kinds = ", ".join(name.removeprefix(KIND) for name in there if name.startswith(KIND))
+    cpu, gpu = amounts.get("CPU", 0), amounts.get("GPU", 0)
+    kinds = ", ".join(name.removeprefix(KIND) for name in amounts if name.startswith(KIND))
     gpus = f"{gpu:g} GPU{'' if gpu == 1 else 's'}" + (f" ({kinds})" if kinds else "")
     return f"{cpu:g} CPU{'' if cpu == 1 else 's'} and {gpus}"
 
 
-def requests(asked: ResourcesConfig, nodes: Sequence[Amounts]) -> list[Request]:
-    """What a trial may ask for, where these nodes are or may come: one for each kind of GPU that the file names."""
-    if isinstance(asked.gpu, dict):
-        return [Request(asked.cpu, share, kind) for kind, share in asked.gpu.items()]
-    if asked.gpu == "auto":
-        return [Request(asked.cpu, 1.0 if any(node.get("GPU") for node in nodes) else 0.0)]
-    return [Request(asked.cpu, float(asked.gpu))]
+def requests(resources: ResourcesConfig, nodes: Sequence[Amounts]) -> list[Request]:
+    """Return the requests that a trial may make: one for each kind of GPU that `search.resources` names, else one.
+
+    Args:
+        resources: The `search.resources` of a study.
+        nodes: Resources of the nodes that run or may join. With `gpu: auto` a trial requests a GPU if any has one.
+    """
+    if isinstance(resources.gpu, dict):
+        return [Request(resources.cpu, share, kind) for kind, share in resources.gpu.items()]
+    if resources.gpu == "auto":
+        return [Request(resources.cpu, 1.0 if any(node.get("GPU") for node in nodes) else 0.0)]
+    return [Request(resources.cpu, float(resources.gpu))]
 
 
 class Slots:
-    """Who may run now, and on what. A node counts as soon as it is there, and no more when it is gone.
+    """Slots of a cluster: which trials run, with which request, and how many more fit right now.
+
+    A node counts from the moment it joins until it leaves.
 
     Args:
-        search: Says what a trial takes.
-        alive: Gives what each node that runs has.
-        to_come: What an autoscaler may add.
-        spare: Trials that wait beyond what fits, where an autoscaler is unknown and comes for those that wait.
+        search: Configuration of the search, with the resources of a trial.
+        alive: Function that returns the resources of each running node.
+        to_come: Nodes that an autoscaler may add.
+        spare: Number of trials to queue beyond those that fit. An autoscaler with unknown limits adds nodes only for
+            queued trials.
     """
 
     def __init__(
@@ -91,26 +99,26 @@ class Slots:
 
     @classmethod
     def of_cluster(cls, search: SearchConfig) -> Slots:
-        """Those of the Ray that this process is connected to."""
+        """Return the slots of the Ray cluster that this process is connected to."""
         on_cluster = bool(os.environ.get("RAY_ADDRESS"))
         in_pod = on_cluster and "KUBERNETES_SERVICE_HOST" in os.environ
         return cls(search, alive_nodes, coming() if on_cluster else Coming(), int(in_pod))
 
     @property
     def rooms(self) -> dict[Request, int]:
-        """For each request how many trials of it fit, if the cluster grows as far as it may."""
+        """Number of trials that fit for each request, after the cluster has grown to its maximum."""
         if time.monotonic() - self._looked > AGE:
             alive, may_come = self._alive(), self._to_come
-            asked = requests(self._search.resources, [*alive, *may_come.nodes])
+            choices = requests(self._search.resources, [*alive, *may_come.nodes])
             self._rooms = {
                 request: max(sum(request.fits(node) for node in alive), may_come.holds(request.fits))
-                for request in asked
+                for request in choices
             }
             self._looked = time.monotonic()
         return self._rooms
 
     def take(self, trial: Hashable) -> Request | None:
-        """What the next trial asks for; None: it has to wait until another has ended, or a node has come."""
+        """Take a slot and return its request, or return None if the next trial must wait for a free slot."""
         limit = self._search.concurrency or max(1, sum(self.rooms.values()) + self._spare)
         if len(self._live) >= limit:
             return None
@@ -118,13 +126,13 @@ class Slots:
         return request
 
     def move(self, trial: Hashable) -> Request:
-        """What a trial that lost its place asks for now: the nodes that had its kind of GPU may all be gone."""
+        """Return a new request for a trial that lost its node, because all nodes with its kind of GPU may be gone."""
         self._live.pop(trial, None)
         self._live[trial] = request = self._freest()
         return request
 
     def give_back(self, trial: Hashable) -> None:
-        """It has ended."""
+        """Free the slot of a trial that has ended."""
         self._live.pop(trial, None)
 
     def _freest(self) -> Request:
@@ -133,7 +141,7 @@ class Slots:
 
 
 def alive_nodes() -> list[Amounts]:
-    """What each node has that runs."""
+    """Return the resources of each running node."""
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]

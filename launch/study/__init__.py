@@ -1,1 +1,1 @@
-"""The driver's side of a study: its folder, its checkpoints, its exports."""
+"""Study as its driver sees it: folder, checkpoints and exports."""

@@ -1,4 +1,4 @@
-"""Which checkpoints stay: those of running trials and of the front; all others under a byte budget."""
+"""Checkpoints of a study: running trials and the front keep theirs, the others only within a byte budget."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from launch.study.study import Study
 
 
 def trial_name(trial: int) -> str:
-    """What Ray calls a trial and its folder."""
+    """Return the name that a trial and its folder have in Ray."""
     return f"trial-{trial:04d}"
 
 
 def kept_place(study: Study) -> Place:
-    """Where checkpoints of finished trials are kept: in the study's folder, or in its object store."""
+    """Return the place of the checkpoints of finished trials: in the study's folder or in its object store."""
     return Place(str(study.folder)) / CHECKPOINTS if study.storage.path is not None else study.storage / CHECKPOINTS
 
 
 def kept_checkpoint(study: Path, trial: int, storage: Place | None = None) -> Path | None:
-    """The file that is kept of a finished trial, or None where there is none (any more).
+    """Return the checkpoint file of a finished trial, or None if the trial has no checkpoint or it was deleted.
 
     Args:
-        study: The study's folder.
-        trial: The trial's number.
-        storage: The study's place in an object store, if it has one: the file is fetched from there.
+        study: Folder of the study.
+        trial: Number of the trial.
+        storage: Place of the study in an object store, or None. The file is fetched from there if necessary.
     """
     file = study / CHECKPOINTS / trial_folder(trial) / CHECKPOINT
     if storage is not None and storage.path is None and not file.is_file():
-        there = storage / CHECKPOINTS / trial_folder(trial)
-        if (there / CHECKPOINT).is_file():
-            there.fetch(file.parent)
+        remote = storage / CHECKPOINTS / trial_folder(trial)
+        if (remote / CHECKPOINT).is_file():
+            remote.fetch(file.parent)
     return file if file.is_file() else None
 
 
 def keep(study: Study, trial: int) -> str:
-    """Copies the last checkpoint of a trial to where they are kept, then calls the trial finished.
+    """Copy the last checkpoint of a trial to the kept checkpoints, then record the trial as finished.
 
-    The copy is whole before it is recorded, and the source goes last: whenever a driver dies in between, a resume does
-    it again.
+    The copy is complete before the event is written, and the source is deleted last. If a driver dies in between, a
+    resume repeats the remaining steps. If the copy fails, for example on a full disk, the source stays instead.
 
     Returns:
-        What a person should know, or an empty text: where there is no room for the copy, the source stays instead.
+        A warning for the user, or an empty text.
     """
     source = study.state.trials[trial].checkpoint
     kept = kept_place(study) / trial_folder(trial)
@@ -60,13 +60,14 @@ def keep(study: Study, trial: int) -> str:
         _copy(Place.at(source), kept)
     except (OSError, FileWriteError) as error:  # shutil.Error is an OSError
         study.append("finished", trial=trial, payload={"checkpoint": source})
-        return f"checkpoint of trial {trial} left in {source}: {str(error).splitlines()[0]}"
+        reason = str(error).splitlines()[0]
+        return f"the checkpoint of trial {trial} stays in {source}, because it cannot be copied: {reason}"
     study.append("finished", trial=trial, payload={"checkpoint": str(kept)})
     return remove(study, trial)
 
 
 def _copy(source: Place, target: Place) -> None:
-    """Copy a folder. On a disk, the copy appears whole or not at all."""
+    """Copy a folder. On a disk, the copy appears completely or not at all."""
     if target.path is None or source.path is None:
         target.put(source)
         return
@@ -76,32 +77,38 @@ def _copy(source: Place, target: Place) -> None:
 
 
 def remove(study: Study, trial: int) -> str:
-    """Deletes the checkpoints of a trial that nobody goes on with: Ray keeps one of each trial and driver.
+    """Delete the checkpoints that Ray has written of an ended trial. Ray keeps one for each trial and driver.
 
-    Not before the trial has ended: when its worker dies, Ray sets it up anew from the checkpoint it was resumed from.
+    Call this function only after the trial has ended. If a worker dies, Ray restarts its trial from the checkpoint that
+    the trial was resumed from.
 
     Returns:
-        What a person should know, or an empty text.
+        A warning for the user, or an empty text.
     """
-    return _delete(folder for _, folder in _of_ray(study, {trial}))
+    return _delete(folder for _, folder in _ray_checkpoints(study, {trial}))
 
 
 def sweep(study: Study) -> str:
-    """Deletes what is left of trials that have ended: those that were paused for good, or whose driver died first.
+    """Delete the checkpoints that Ray has written of all ended trials.
+
+    Some remain if a trial ended while it was paused, or if the driver died before it could delete them.
 
     Returns:
-        What a person should know, or an empty text.
+        A warning for the user, or an empty text.
     """
     ended = {
         trial.number: trial.checkpoint
         for trial in study.state.trials.values()
         if trial.status in ("finished", "stopped", "failed")
     }
-    return _delete(folder for number, folder in _of_ray(study, set(ended)) if str(folder) != ended[number])
+    return _delete(folder for number, folder in _ray_checkpoints(study, set(ended)) if str(folder) != ended[number])
 
 
-def _of_ray(study: Study, trials: Collection[int]) -> Iterator[tuple[int, Place]]:
-    """The checkpoints that Ray has written of some trials; one that was promoted has folders with a suffix too."""
+def _ray_checkpoints(study: Study, trials: Collection[int]) -> Iterator[tuple[int, Place]]:
+    """Yield trial number and folder of each checkpoint that Ray has written of the given trials.
+
+    A promoted trial has further folders, whose names have a suffix.
+    """
     for run in study.runs():
         for name in run.names():
             digits = name.removeprefix("trial-").partition("_")[0]
@@ -117,28 +124,29 @@ def _delete(folders: Iterable[Place]) -> str:
         for folder in folders:
             folder.remove()
     except OSError as error:
-        return f"checkpoints of trials that have ended are left: {str(error).splitlines()[0]}"
+        return f"checkpoints of ended trials cannot be deleted: {str(error).splitlines()[0]}"
     return ""
 
 
 def fit_budget(study: Study) -> list[str]:
-    """Deletes kept checkpoints of the worst trials until the rest fits `search.checkpoint_budget`.
+    """Delete kept checkpoints of the worst trials until the remaining ones fit `search.checkpoint_budget`.
 
-    Those on the front of the finished trials stay in any case; of the others the worst front goes first, and of one
-    front the oldest. The configuration of a trial stays in the study, so that it can be trained again.
+    The checkpoints of trials on the front are never deleted. Of the others, those on the worst front are deleted first,
+    and on the same front the oldest first. The configuration of a trial stays in the study, so that the trial can be
+    trained again.
 
     Returns:
-        What a person should know: what was deleted, and that even the front does not fit.
+        Messages for the user: which checkpoints were deleted, and whether the front alone exceeds the budget.
     """
     budget = study.config.search.checkpoint_budget
     try:
         return [] if budget is None else _fit(study, int(budget))
     except OSError as error:
-        return [f"checkpoints could not be brought under the budget: {str(error).splitlines()[0]}"]
+        return [f"search.checkpoint_budget cannot be enforced: {str(error).splitlines()[0]}"]
 
 
 def _fit(study: Study, budget: int) -> list[str]:
-    said = []
+    messages = []
     kept = kept_place(study)
     sizes = kept_bytes(study)
     total = sum(sizes.values())
@@ -148,18 +156,18 @@ def _fit(study: Study, budget: int) -> list[str]:
         if number in sizes:
             (kept / trial_folder(number)).remove()
             total -= sizes[number]
-            said.append(
-                f"checkpoint of trial {number} deleted: it is not on the front, and the budget is {budget:,} bytes"
+            messages.append(
+                f"deleted the checkpoint of trial {number}: it is not on the front, and the budget is {budget:,} bytes"
             )
     if total > budget:
-        said.append(
-            f"the checkpoints of the front take {total:,} bytes, more than the budget of {budget:,}: kept all the same"
+        messages.append(
+            f"the checkpoints of the front take {total:,} bytes and are kept, although the budget is {budget:,} bytes"
         )
-    return said
+    return messages
 
 
 def free_space_warning(study: Study) -> str:
-    """What to say where the disk could not take two more checkpoints, or an empty text."""
+    """Return a warning if the disk has no room for two more checkpoints, else an empty text."""
     folder = study.storage.path
     if folder is None:
         return ""
@@ -168,17 +176,17 @@ def free_space_warning(study: Study) -> str:
     free = shutil.disk_usage(folder).free
     if not largest or free >= 2 * largest:
         return ""
-    return f"{folder}: {free:,} bytes are free, a checkpoint takes {largest:,}: make room, or set checkpoint_budget"
+    return f"{folder}: {free:,} bytes are free, a checkpoint takes {largest:,}: free space or set checkpoint_budget"
 
 
 def kept_bytes(study: Study) -> dict[int, int]:
-    """What the kept checkpoint of each trial takes, of those that have one."""
+    """Return the size in bytes of the kept checkpoint of each trial that has one."""
     sizes = kept_place(study).sizes()
     return {int(name): size for name, size in sizes.items() if name.isdigit()}
 
 
 def _expendable(study: Study) -> list[int]:
-    """The finished trials that are not on the front, the first to go first."""
+    """Return the finished trials that are not on the front, in the order in which their checkpoints are deleted."""
     objectives = study.config.search.objectives
     done = [trial for trial in study.state.of("search") if trial.status == "finished"]
     if not done:

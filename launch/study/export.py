@@ -1,4 +1,4 @@
-"""The event log as files that `analysis` and TensorBoard read."""
+"""Export of the event log to the files that `analysis` and TensorBoard read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def write_tables(study: Study) -> None:
-    """Write both Parquet files, with the study and every trial's exact configuration in the footer."""
+    """Write both Parquet files, with the study and the exact configuration of every trial in the footer."""
     configs = {str(number): dict(trial.config) for number, trial in sorted(study.state.trials.items())}
     footer = {"study": study.config.to_dict(), "configs": configs}
     write_parquet(study.folder / EPOCHS, epoch_rows(study.state), footer)
@@ -36,7 +36,7 @@ def write_tables(study: Study) -> None:
 
 
 def epoch_rows(state: StudyState) -> list[dict[str, Any]]:
-    """One row per trial, seed and epoch, sorted."""
+    """Return one row for each trial, seed and epoch, in this order."""
     return [
         dict(zip(EPOCH_KEY, (trial.number, trial.seed, row["epoch"]), strict=True))
         | {name: row[name] for name in EPOCH_FIELDS}
@@ -47,14 +47,14 @@ def epoch_rows(state: StudyState) -> list[dict[str, Any]]:
 
 
 def trial_rows(state: StudyState) -> list[dict[str, Any]]:
-    """One row per trial."""
+    """Return one row for each trial, in the order of their numbers."""
     trials = [trial for _, trial in sorted(state.trials.items())]
     params = list(dict.fromkeys(name for trial in trials for name in trial.params))
     return [trial_row(trial, params) for trial in trials]
 
 
 def trial_row(trial: TrialState, params: list[str]) -> dict[str, Any]:
-    """A trial with the metrics of its selected epoch; a parameter that was not active is null."""
+    """Return the row of a trial, with the metrics of its selected epoch. An inactive parameter is None."""
     row = trial.selected or {}
     renamed = {"trial": trial.number, "epochs": trial.epoch, "epoch": row.get("epoch"), "seconds": trial.seconds}
     return (
@@ -65,7 +65,7 @@ def trial_row(trial: TrialState, params: list[str]) -> dict[str, Any]:
 
 
 def write_tensorboard(study: Study) -> None:
-    """Write one TensorBoard run per trial: its curves, and its parameters for the HParams plug-in."""
+    """Write one TensorBoard run for each trial: its curves, and its parameters for the HParams plug-in."""
     from torch.utils.tensorboard import SummaryWriter
 
     discard_partials(study.folder / TENSORBOARD)  # the study's lock excludes other drivers
@@ -76,12 +76,12 @@ def write_tensorboard(study: Study) -> None:
 
 
 def _write_run(writer: SummaryWriter, trial: TrialState, objectives: Sequence[str]) -> None:
-    """Write a trial. An objective's own name is kept for its final value, which the HParams plug-in shows."""
+    """Write the run of a trial. The plain name of an objective is its final value, which the HParams plug-in shows."""
     from torch.utils.tensorboard.summary import hparams
 
     values = {name: trial.value(name) for name in objectives if math.isfinite(trial.value(name))}
     params = {name: _plain(value) for name, value in trial.params.items()}
-    file: Any = writer.file_writer  # SummaryWriter.add_hparams would open a folder of its own
+    file: Any = writer.file_writer  # SummaryWriter.add_hparams would write into another folder
     for summary in hparams(params, values):  # type: ignore[no-untyped-call]
         file.add_summary(summary)
     for name, value in values.items():

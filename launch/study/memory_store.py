@@ -1,4 +1,4 @@
-"""A store without a disk, for simulated studies."""
+"""Event log in memory, for simulated studies."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from groupdir.study.events import Event, Kind, without_nan
 
 
 class MemoryStore:
-    """The events of a study in a list; in all else as `groupdir.study.store.Store`.
+    """Event log in a list, with the methods of `groupdir.study.store.Store`.
 
     Args:
-        clock: Gives the time that events are stamped with, in seconds.
+        clock: Function that returns the time stamp of an event, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -30,7 +30,7 @@ class MemoryStore:
         epoch: int | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> Event | None:
-        """Takes an event; None for an epoch that is there already."""
+        """Append an event and return it, or return None for an epoch that the log has already."""
         key = (trial, seed, epoch)
         if kind == "epoch" and key in self._epochs:
             return None
@@ -41,16 +41,16 @@ class MemoryStore:
         return event
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """The events after a place in the order of arrival."""
+        """Yield the events after the first `after` ones, in the order of arrival."""
         yield from self.list[after:]
 
     def copy_to(self, path: Path) -> None:
-        """Refuses.
+        """Refuse to copy the event log.
 
         Raises:
-            ValueError: Always: there is no file to copy.
+            ValueError: On every call, because there is no file to copy.
         """
-        raise ValueError(f"{path}: a simulated study has no file")
+        raise ValueError(f"{path}: cannot be written: a simulated study has no event log on disk")
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, because no file is open."""

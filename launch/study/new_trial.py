@@ -1,4 +1,4 @@
-"""A new trial's entry in the store."""
+"""Entry of a new trial in the event log."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def record_trial(
     metric: str,
     notes: Mapping[str, Any] | None = None,
 ) -> int:
-    """Writes a new trial into the store.
+    """Write a new trial to the event log.
 
     Args:
-        study: Where.
-        config: The trial's.
-        params: Name of an open parameter -> its value.
-        role: What it is for.
-        label: Name of the ablation, else empty.
-        metric: The one whose lowest value selects the trial's epoch.
-        notes: What the sampler wants to be told again with it.
+        study: The study.
+        config: Configuration of the trial.
+        params: Name of each open parameter -> its value.
+        role: Purpose of the trial.
+        label: Name of the ablation, or "" for a trial of the search.
+        metric: Metric whose best value selects the epoch of the trial.
+        notes: Data that the sampler stores with the trial and reads back later.
 
     Returns:
-        Its number.
+        The number of the trial.
     """
     number = len(study.state.trials)
     payload = {

@@ -1,4 +1,4 @@
-"""A study whose folder went with its machine, made anew from the copy of its record that is in its storage."""
+"""Recovery of a study from the copy in its storage after its machine was lost."""
 
 from __future__ import annotations
 
@@ -14,31 +14,29 @@ from launch.study.study import refuse_existing
 
 
 def bring_back(place: Place, folder: Path) -> None:
-    """Makes a study's folder from its storage.
+    """Rebuild the folder of a study from the copy of the event log in its storage.
 
-    The copy there is as old as `search.snapshot_minutes`: epochs after it are trained again, those of a trial whose
-    checkpoint has been replaced since from its beginning. What the copy has is neither lost nor doubled.
+    The copy is up to `search.snapshot_minutes` old, and later epochs are trained again. A trial whose checkpoint was
+    replaced after the copy starts again at its first epoch. No epoch of the copy is lost or counted twice.
 
     Args:
-        place: The study's in its storage, such as s3://bucket/path/agedb.
-        folder: Where it goes.
+        place: Place of the study in its storage, such as s3://bucket/path/agedb.
+        folder: New folder of the study.
 
     Raises:
-        DataError: There is no copy, or it cannot be read.
-        ConfigError: The folder is there already.
+        DataError: If the storage has no copy, or the copy cannot be read.
+        ConfigError: If the folder exists.
     """
     refuse_existing(folder)
     try:
         content = (place / EVENT_LOG).read()
     except OSError as error:
         why = str(error).splitlines()[0]
-        text = (
-            f"{place}: must hold the {EVENT_LOG} of a study, but that cannot be read: {why}: name <storage_path>/<name>"
-        )
+        text = f"{place}: must hold the {EVENT_LOG} of a study, but reading it fails: {why}: name <storage_path>/<name>"
         raise DataError(text) from error
     with whole_folder(folder) as partial:
         (partial / EVENT_LOG).write_bytes(content)
-        store = Store.open(partial / EVENT_LOG)  # not read-only: that would refuse a log that was copied in WAL mode
+        store = Store.open(partial / EVENT_LOG)  # not read-only, which would fail for a log that was copied in WAL mode
         try:
             config = study_config(store, folder)
         finally:

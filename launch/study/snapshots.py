@@ -1,4 +1,4 @@
-"""The Parquet files of a running search, renewed at intervals, on the study's disk and where all nodes can read."""
+"""Snapshots of a running search: Parquet files, written at intervals to the study's folder and its storage."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from launch.study.study import Study
 
 
 class Snapshots:
-    """Writes snapshots when their time has come.
+    """Snapshots of a study, written every `search.snapshot_minutes`.
+
+    A snapshot that cannot be written does not end the search, because the event log has all data and the next snapshot
+    may succeed.
 
     Args:
-        study: Its folder gets `epochs.parquet` and `trials.parquet`; its `storage_path`, where there is one, gets
-            copies of them and of the store.
-        say: Tells the person where one could not be written. The search goes on: all is in the store, and the next one
-            may succeed.
+        study: The study. Its folder gets `epochs.parquet` and `trials.parquet`. Its `storage_path`, if it has one, gets
+            copies of these files and of the event log.
+        say: Function that prints a line, for a snapshot that cannot be written.
     """
 
     def __init__(self, study: Study, say: Callable[[str], None]) -> None:
@@ -33,7 +35,7 @@ class Snapshots:
         self._seen = 0
 
     def refresh(self) -> None:
-        """Writes if it is time and there is something new."""
+        """Write a snapshot if the interval has passed and there are new epochs."""
         if time.monotonic() < self._next:
             return
         if self._study.state.epochs != self._seen:
@@ -43,7 +45,7 @@ class Snapshots:
 
 
 def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
-    """Writes a snapshot, or says why it could not: a full disk, or a storage that does not answer."""
+    """Write a snapshot, or print why it cannot be written, such as a full disk or a storage that does not answer."""
     try:
         write_snapshot(study)
     except (OSError, sqlite3.Error, ArrowException, GroupdirError) as error:
@@ -53,7 +55,7 @@ def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
 
 
 def write_snapshot(study: Study) -> None:
-    """Writes the files, and their copies."""
+    """Write the files of a snapshot and their copies in the storage."""
     write_tables(study)
     if study.config.search.storage_path is None:
         return

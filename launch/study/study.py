@@ -1,4 +1,4 @@
-"""A study's folder with its one driver: configuration, store and state together."""
+"""Study that is open in its driver: folder, configuration, event log and state."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ class Journal(Protocol):
         epoch: int | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> Event | None:
-        """Takes an event; None for an epoch that is there already."""
+        """Append an event and return it, or return None for an epoch that the log has already."""
         ...
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """The events after a place in the order of arrival."""
+        """Yield the events after the first `after` ones, in the order of arrival."""
         ...
 
     def copy_to(self, path: Path) -> None:
-        """Writes a consistent copy."""
+        """Write a consistent copy of the event log."""
         ...
 
     def close(self) -> None:
-        """No more is appended."""
+        """Close the event log. No event can be appended afterwards."""
         ...
 
 
 class Study:
-    """An open study. Only one process has it open at a time; use `create` or `open`."""
+    """Open study. Only one process can open a study at a time. Use `create` or `open` instead of the constructor."""
 
     def __init__(self, folder: Path, config: StudyConfig, store: Journal, lock: IO[str] | None) -> None:
         self.folder = folder
@@ -66,10 +66,10 @@ class Study:
 
     @classmethod
     def create(cls, folder: str | Path, config: StudyConfig) -> Study:
-        """Makes the folder, as a whole or not at all, and opens it.
+        """Create the folder of a study, completely or not at all, and open it.
 
         Raises:
-            ConfigError: Something is there already.
+            ConfigError: If the folder exists.
         """
         folder = Path(folder).absolute()
         refuse_existing(folder)
@@ -80,22 +80,24 @@ class Study:
 
     @classmethod
     def open(cls, folder: str | Path) -> Study:
-        """Opens the folder of a study to go on with it.
+        """Open the folder of a study to continue it.
 
         Raises:
-            DataError: It is no study, another driver has it, or another version wrote it.
+            DataError: If the folder is not a study, is open in another driver, or was written by another version.
         """
         folder = Path(folder).absolute()
         if not (folder / EVENT_LOG).is_file():
             refuse_old_benchmark(folder)
-            todo = "it is a benchmark: search it again, which resumes it" if _is_benchmark(folder) else "see `search`"
-            raise DataError(f"{folder}: must be the folder of a study, but has no {EVENT_LOG}: {todo}")
+            hint = "start one with `groupdir search`"
+            if _is_benchmark(folder):
+                hint = "it is a benchmark: run `groupdir benchmark` again, which resumes it"
+            raise DataError(f"{folder}: must be the folder of a study, but has no {EVENT_LOG}: {hint}")
         lock = (folder / STUDY_LOCK).open("a+")
         if not _lock(lock):
             lock.seek(0)
             pid = lock.read().strip() or "unknown"
             lock.close()
-            raise DataError(f"{folder}: another driver (process {pid}) is at work on it: wait for it or end it")
+            raise DataError(f"{folder}: another driver (process {pid}) is running this study: wait for it or end it")
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -109,17 +111,17 @@ class Study:
 
     @property
     def storage(self) -> Place:
-        """Where Ray writes: in this folder, or where all nodes can."""
+        """Place that Ray writes to: in the study's folder, or in `search.storage_path`, which all nodes can reach."""
         path = self.config.search.storage_path
         return Place(str(self.folder)) / RAY if path is None else Place.at(path) / self.config.name
 
     def runs(self) -> list[Place]:
-        """The folders of the experiments that Ray has made for this study."""
+        """Return the folders of the experiments that Ray has created for this study."""
         return [self.storage / name for name in self.storage.names() if name.startswith(RUN_PREFIX)]
 
     @property
     def stages(self) -> Place | None:
-        """Where trials share first stages; None where the study does not."""
+        """Place of the first stages that trials share, or None if the study shares none."""
         search = self.config.search
         if not search.share_stages:
             return None
@@ -134,10 +136,10 @@ class Study:
         epoch: int | None = None,
         payload: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Writes an event and folds it into the state.
+        """Write an event to the event log and update the state. An epoch that the log has already changes nothing.
 
         Returns:
-            Whether it is new; an epoch that is there already changes nothing.
+            True if the event is new.
         """
         event = self._store.append(kind, trial=trial, seed=seed, epoch=epoch, payload=payload)
         if event is None:
@@ -148,22 +150,22 @@ class Study:
         return True
 
     def events(self) -> Iterator[Event]:
-        """All events, in the order of their arrival."""
+        """Return an iterator over all events, in the order of arrival."""
         return self._store.events()
 
     def copy_store(self, path: Path) -> None:
-        """Writes a consistent copy of the store."""
+        """Write a consistent copy of the event log to a file."""
         self._store.copy_to(path)
 
     def close(self) -> None:
-        """Closes the store and lets another driver in; the lock then names no process that is gone."""
+        """Close the event log and release the lock. Empty the lock file, so that it does not name an ended process."""
         self._store.close()
         if self._lock is not None and not self._lock.closed:
             self._lock.truncate(0)
             self._lock.close()
 
     def __reduce__(self) -> tuple[Callable[[Path], Path], tuple[Path]]:
-        """Ray pickles searcher and scheduler into a file that nothing here reads: the store is the truth, not that."""
+        """Replace the study in Ray's pickle of searcher and scheduler, which is never read."""
         return Path, (self.folder,)
 
 
@@ -172,7 +174,10 @@ def _is_benchmark(folder: Path) -> bool:
 
 
 def _lock(lock: IO[str]) -> bool:
-    """Whether the lock is this process's now; one who only looks whether it is free has it for a moment."""
+    """Take the lock and return whether that succeeded.
+
+    Retry briefly, because a process that only tests whether the lock is free holds it for a moment.
+    """
     for wait in (0.0, 0.01, 0.1):
         time.sleep(wait)
         with suppress(BlockingIOError):
@@ -182,11 +187,11 @@ def _lock(lock: IO[str]) -> bool:
 
 
 def refuse_existing(folder: Path) -> None:
-    """Refuses to write into anything that is there.
+    """Refuse a folder that exists, because nothing is overwritten.
 
     Raises:
-        ConfigError: Something is.
+        ConfigError: If the folder exists.
     """
     if folder.exists():
-        again = next_command("resume", folder) if (folder / EVENT_LOG).exists() else "remove it"
-        raise ConfigError(f"{folder}: exists already, and nothing is written over: {again}, or take another --out")
+        remedy = next_command("resume", folder) if (folder / EVENT_LOG).exists() else "remove it"
+        raise ConfigError(f"{folder}: exists already, and nothing is overwritten: {remedy}, or choose another --out")

@@ -1,4 +1,4 @@
-"""What an earlier study knows that a new one can use."""
+"""Warm start: results of an earlier study that a new study can use."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from groupdir.study.state import TrialState
 
 @dataclass(frozen=True)
 class Earlier:
-    """What a study contributes.
+    """Results of an earlier study.
 
     Attributes:
-        trials: `source`, `params` and `values` of each.
-        text: What was taken and what left out, in words.
+        trials: `source`, `params` and `values` of each trial.
+        text: Summary for people of the trials that are used and the parameters that are ignored.
     """
 
     trials: list[dict[str, Any]]
@@ -28,36 +28,36 @@ class Earlier:
 
 
 def known(folder: str | Path, config: StudyConfig) -> Earlier:
-    """The finished trials of an earlier study, in the parameters that both have.
+    """Return the finished trials of an earlier study, restricted to the parameters that both studies have.
 
-    A value outside of the new range is left out, and so is a trial without all objectives. Values are of the trials'
-    selected epochs.
+    A parameter value outside the range of the new study is ignored, and so is a trial without a finite value of every
+    objective. The metrics are those of the selected epoch of each trial.
 
     Args:
-        folder: The earlier study's.
-        config: The new study's.
+        folder: Folder of the earlier study.
+        config: Configuration of the new study.
 
     Raises:
-        DataError: The folder holds no study.
+        DataError: If the folder is not a study.
     """
     state = read_study(folder).state
     parameters = config.space.parameters
     taken: list[dict[str, Any]] = []
-    dropped: set[str] = set()
+    ignored: set[str] = set()
     for trial in state.of("search"):
         values = {name: trial.value(name) for name in {*config.search.objectives, *config.search.constraints}}
         if trial.status != "finished" or not all(math.isfinite(values[name]) for name in config.search.objectives):
             continue
         params = {name: value for name, value in trial.params.items() if fits(parameters.get(name), value)}
-        dropped |= set(trial.params) - set(params)
+        ignored |= set(trial.params) - set(params)
         if params:
             finite = {name: value for name, value in values.items() if math.isfinite(value)}
             taken.append({"source": str(folder), "params": params, "values": finite})
-    return Earlier(taken, _text(folder, taken, parameters, dropped, state.of("search")))
+    return Earlier(taken, _text(folder, taken, parameters, ignored, state.of("search")))
 
 
 def fits(domain: Domain | None, value: Any) -> bool:
-    """Whether a value is in a domain.
+    """Return whether a value is in a domain. Without a domain it is not.
 
     >>> fits(Choice((5, 10)), 10), fits(Choice((5, 10)), 20), fits(IntRange(2, 10, 2), 3), fits(None, 10)
     (True, False, False, False)
@@ -71,7 +71,7 @@ def fits(domain: Domain | None, value: Any) -> bool:
     if not domain.low <= value <= domain.ends[1]:
         return False
     if isinstance(domain, IntRange):
-        return bool((value - domain.low) % domain.step == 0)  # Optuna raises at a value beside the grid
+        return bool((value - domain.low) % domain.step == 0)  # Optuna raises for a value off the grid
     step = domain.step if isinstance(domain, Uniform) else None
     return step is None or abs((value - domain.low) / step - round((value - domain.low) / step)) < 1e-8
 
@@ -80,9 +80,9 @@ def _text(
     folder: str | Path,
     taken: list[dict[str, Any]],
     parameters: Mapping[str, Domain],
-    dropped: set[str],
+    ignored: set[str],
     trials: list[TrialState],
 ) -> str:
     used = [name for name in parameters if any(name in trial["params"] for trial in taken)]
-    text = f"warm start from {folder}: {len(taken)} of {len(trials)} trials, in {', '.join(used) or 'no parameter'}"
-    return text + (f"; not in this space, or out of its range: {', '.join(sorted(dropped))}" if dropped else "")
+    text = f"warm start from {folder}: {len(taken)} of {len(trials)} trials, parameters: {', '.join(used) or 'none'}"
+    return text + (f"; ignored (not in this space or out of range): {', '.join(sorted(ignored))}" if ignored else "")

@@ -118,7 +118,8 @@ def test_a_machine_that_can_hold_no_trial_says_so(tmp_path: Any, monkeypatch: py
     for place in (module, engine):
         monkeypatch.setattr(place, "alive_nodes", lambda: [{"CPU": 2.0}])
     loop = StudyLoop(study, NoStopping(), "val_mae_all")
-    says = r"resources: .* has 2 CPUs and 0 GPUs, but asks for 1 CPU and 0.5 GPUs \(A100\) or 1 CPU and 1 GPU \(T4\)"
+    requested = r"1 CPU and 0\.5 GPUs \(A100\) or 1 CPU and 1 GPU \(T4\)"
+    says = rf"resources: a trial requests {requested} but this machine has 2 CPUs and 0 GPUs: lower the request"
     with pytest.raises(ConfigError, match=says):
         engine.run_trials(study, loop, None, engine.Interrupt(None), engine.Screen(lambda: None, print))
     study.close()

@@ -95,9 +95,9 @@ def test_what_is_too_large_for_a_part_of_a_card_gets_a_whole_one(cluster: None, 
     assert "must fit into 1 of a card" in trials[2].message
     assert sorted(text.partition(":")[0] for text in said) == [f"trial {number}" for number in (1, 2, 2, 3, 5)]
     whole = [
-        text for text in said if text.endswith("into 0.5 of a card; it is tried again on a whole GPU, when one is free")
+        text for text in said if text.endswith("into 0.5 of a card; it is retried on a whole GPU when one is free")
     ]
-    again = [text for text in said if text.endswith("into 1 of a card; it is tried again")]
+    again = [text for text in said if text.endswith("into 1 of a card; it is retried")]
     assert (len(whole), len(again)) == (4, 1), said
     study.close()
 

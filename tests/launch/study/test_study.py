@@ -378,7 +378,7 @@ def test_a_study_that_is_closed_names_no_driver(study: Study) -> None:
 
 def test_a_table_is_no_study_to_resume(tmp_path: Path) -> None:
     (tmp_path / "benchmark.yaml").touch()
-    with pytest.raises(DataError, match="it is a benchmark: search it again, which resumes it"):
+    with pytest.raises(DataError, match="it is a benchmark: run `groupdir benchmark` again, which resumes it"):
         Study.open(tmp_path)
 
 
