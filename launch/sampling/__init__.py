@@ -1,1 +1,1 @@
-"""Where new trials come from: quasi-random designs, Optuna, and our own model of the front."""
+"""Samplers that suggest new trials: quasi-random designs, Optuna, and our own model of the front."""

@@ -1,4 +1,4 @@
-"""A sampler: what suggests the next trial, from the trials so far and nothing else."""
+"""Base of all samplers, which suggest the next trial from the trials so far and nothing else."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Suggestion:
     """Parameters of the next trial.
 
     Attributes:
-        params: Name of an open parameter -> its value.
-        notes: What the sampler wants to read again in the trial's history.
+        params: Values by parameter name.
+        notes: Values that the sampler stores with the trial and reads back in later suggestions.
     """
 
     params: dict[str, Any]
@@ -31,15 +31,15 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Past:
-    """All that a suggestion may depend on.
+    """Inputs of a suggestion; it depends on nothing else.
 
     Attributes:
-        space: What is open.
+        space: The search space.
         search: Objectives, constraints, the sampler's options and the seed.
         trials: All search trials so far, by number.
-        rungs: The epochs at which trials are compared, in ascending order.
-        warm: Trials of earlier studies: `params` and `values`.
-        fixed: Parameters of the next trial whose values are given.
+        rungs: Epochs at which trials are compared, in ascending order.
+        warm: `params` and `values` of trials of earlier studies.
+        fixed: Parameters of the next trial that already have a value.
     """
 
     space: Space
@@ -51,13 +51,13 @@ class Past:
 
 
 class Sampler(ABC):
-    """Sampler of one suggestion: it is made for the next trial, and asked until its parameters are new.
+    """Sampler of one trial. It is called again with another seed if an earlier trial has the same parameters.
 
     Args:
-        past: What the suggestion may depend on.
+        past: Inputs of the suggestion.
 
     Attributes:
-        Config: The options, a subclass of `groupdir.config.samplers.SamplerConfig`.
+        Config: Class of the options, a subclass of `groupdir.config.samplers.SamplerConfig`.
     """
 
     Config: ClassVar[type[SamplerConfig]]
@@ -67,18 +67,20 @@ class Sampler(ABC):
 
     @abstractmethod
     def suggest(self, seed: Sequence[int]) -> Suggestion | None:
-        """Return a suggestion that follows from `past` and the seed; None for the next point of a quasi-random design.
+        """Return a suggestion, or None to take the next point of the quasi-random design.
+
+        The result depends on `past` and the seed only.
 
         Args:
-            seed: Whole numbers that seed a generator: the study's seed, the trial's number, the attempt.
+            seed: Integers for the random generator: the study's seed, the trial's number, the attempt.
         """
 
 
 class Learner(Sampler):
-    """Sampler that learns from the trials so far, once there are enough."""
+    """Sampler that learns from the trials so far as soon as there are enough of them."""
 
     def suggest(self, seed: Sequence[int]) -> Suggestion | None:
-        """Return None until `startup` trials have been suggested, then what was learned."""
+        """Return None for the first `startup` trials, then a suggestion of the model."""
         options = self.past.search.sampler
         assert isinstance(options, LearnerConfig)
         if len(self.past.trials) + len(self.past.warm) < options.startup:
@@ -87,4 +89,4 @@ class Learner(Sampler):
 
     @abstractmethod
     def learned(self, seed: Sequence[int]) -> Suggestion | None:
-        """Return a suggestion of the model, or None while the model has too few data. See `suggest`."""
+        """Return a suggestion of the model, or None while the model has too little data. See `suggest`."""

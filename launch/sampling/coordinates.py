@@ -1,4 +1,4 @@
-"""Points of a search space as numbers: for distances, regressions and small steps."""
+"""Numeric coordinates of configurations, for distances and regressions."""
 
 from __future__ import annotations
 
@@ -15,29 +15,32 @@ Array = npt.NDArray[np.float64]
 
 
 class Coordinates:
-    """One coordinate per parameter, or one per value of a choice without an order; the ends of each are 1 apart.
+    """Coordinates of the configurations of a search space.
+
+    A parameter with an order has one coordinate from 0 to 1. A choice without an order has one coordinate per value,
+    and any two of its values are 1 apart.
 
     Args:
-        parameters: Name -> domain, of all parameters.
+        parameters: Domains of all parameters by name.
     """
 
     def __init__(self, parameters: Mapping[str, Domain]) -> None:
         self._parameters = [(name, domain, _labels(domain)) for name, domain in parameters.items()]
 
     def of(self, params: Mapping[str, Any]) -> Array:
-        """Coordinates `(D,)` of parameters; NaN for parameters that are not active."""
-        found: list[float] = []
+        """Return the coordinates `(D,)` of a configuration, NaN for inactive parameters."""
+        coordinates: list[float] = []
         for name, domain, labels in self._parameters:
             if name not in params:
-                found += [math.nan] * max(1, len(labels))
+                coordinates += [math.nan] * max(1, len(labels))
             elif labels:
-                found += [math.sqrt(0.5) * (params[name] == value) for value in labels]
+                coordinates += [math.sqrt(0.5) * (params[name] == value) for value in labels]
             else:
-                found.append(share(domain, params[name]))
-        return np.asarray(found)
+                coordinates.append(share(domain, params[name]))
+        return np.asarray(coordinates)
 
     def features(self, params: Mapping[str, Any]) -> Array:
-        """The same for a regression: -1 where a parameter is not active."""
+        """Return the coordinates `(D,)` for a regression, -1 for inactive parameters."""
         return _filled(self.of(params))
 
 
@@ -46,7 +49,7 @@ def _filled(point: Array) -> Array:
 
 
 def _labels(domain: Domain) -> tuple[Any, ...]:
-    """The values of a choice that are not all numbers, and so have no order."""
+    """Return the values of a choice that has no order because not all values are numbers, else nothing."""
     if not isinstance(domain, Choice):
         return ()
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in domain.values)
@@ -54,7 +57,9 @@ def _labels(domain: Domain) -> tuple[Any, ...]:
 
 
 def share(domain: Domain, value: Any) -> float:
-    """Where a number lies in its domain, 0..1 on the domain's own scale; in a choice, its place among the values.
+    """Return the position of a value in its domain, from 0 to 1 on the domain's own scale.
+
+    The position in a choice is the rank of the value.
 
     >>> share(LogUniform(1, 16), 4.0), share(Choice((2, 5, 50)), 5)
     (0.5, 0.5)

@@ -1,4 +1,4 @@
-"""A quasi-random design: the n-th point of a space by its number alone, whatever has been asked before or at once."""
+"""Quasi-random design of a search space, whose n-th point depends on n and the seed only."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from launch.sampling.base import NOTHING
 
 
 def design_point(space: Space, seed: int, number: int, fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
-    """Parameters of a point of a scrambled Sobol sequence over all parameters.
+    """Return the parameters of one point of a scrambled Sobol sequence over all parameters.
 
-    Points that workers ask for in parallel are different and cover the space together: a point depends on its number
-    and on nothing that has been reported. Each case of a conditional parameter has a dimension of its own, so that
-    those of a case cover its range evenly too.
+    A point depends on its number, not on reported values. So points that workers request in parallel differ and cover
+    the space together. Each case of a conditional parameter has its own dimension, so the points of each case cover
+    its range evenly too.
 
     Source: Owen 1998, "Scrambling Sobol' and Niederreiter-Xing points" (scipy's `qmc.Sobol`).
 
     Args:
-        space: What is open.
-        seed: Of the scrambling.
-        number: Which point, from 0.
-        fixed: Leaves whose values are given.
+        space: The search space.
+        seed: Seed of the scrambling.
+        number: Number of the point, from 0.
+        fixed: Parameters that already have a value.
 
     Returns:
-        Name -> value, of the active parameters.
+        Values of the active parameters by name.
     """
     return next(iter(design(space, seed, 1, number, fixed)))
 
@@ -38,7 +38,7 @@ def design_point(space: Space, seed: int, number: int, fixed: Mapping[str, Any] 
 def design(
     space: Space, seed: int, count: int, first: int = 0, fixed: Mapping[str, Any] = NOTHING
 ) -> list[dict[str, Any]]:
-    """Points of the sequence that `design_point` takes one of, from `first` on."""
+    """Return `count` points of the sequence of `design_point`, starting with number `first`."""
     names = list(space.parameters)
     if not names:
         return [{}] * count
@@ -58,7 +58,7 @@ def _at(space: Space, shares: Mapping[str, float], fixed: Mapping[str, Any]) -> 
 
 
 def quantile(domain: Domain, share: float) -> Any:
-    """The value below which a share of a domain lies, `0 <= share < 1`.
+    """Return the value below which a share of a domain lies, `0 <= share < 1`.
 
     >>> quantile(Choice(("a", "b")), 0.5), quantile(LogUniform(1, 16), 0.5), quantile(IntRange(2, 8, 2), 0.99)
     ('b', 4.0, 8)

@@ -1,4 +1,4 @@
-"""Our domains as Optuna's distributions."""
+"""Conversion between our domains and Optuna's distributions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from groupdir.config.domains import Choice, Domain, IntRange, LogUniform
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """The distribution of a domain.
+    """Return the Optuna distribution of a domain.
 
-    A choice's values may be lists and mappings, and true, 1 and 1.0 are equal in Python; its categories are their JSON
-    texts.
+    The categories of a choice are the JSON texts of its values, because values may be lists and mappings, and because
+    true, 1 and 1.0 are equal in Python.
 
     >>> distribution(Choice((1, True, None, {"lr": 0.1})))
     CategoricalDistribution(choices=('1', 'true', 'null', '{"lr":0.1}'))
@@ -34,21 +34,21 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def encode(domain: Domain, value: Any) -> Any:
-    """A value as Optuna sees it."""
+    """Return a value in the form that Optuna stores."""
     return json.dumps(value, separators=(",", ":")) if isinstance(domain, Choice) else value
 
 
 def decode(domain: Domain, value: Any) -> Any:
-    """The value that Optuna means."""
+    """Return our value from the form that Optuna stores."""
     return json.loads(value) if isinstance(domain, Choice) else value
 
 
 def draw(trial: Trial, name: str, domain: Domain) -> Any:
-    """A value for a parameter, from Optuna."""
-    found = distribution(domain)
-    if isinstance(found, CategoricalDistribution):
-        return decode(domain, trial.suggest_categorical(name, found.choices))
-    if isinstance(found, IntDistribution):
-        return trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
-    assert isinstance(found, FloatDistribution)
-    return trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)
+    """Return a value for a parameter, suggested by Optuna."""
+    target = distribution(domain)
+    if isinstance(target, CategoricalDistribution):
+        return decode(domain, trial.suggest_categorical(name, target.choices))
+    if isinstance(target, IntDistribution):
+        return trial.suggest_int(name, target.low, target.high, step=target.step, log=target.log)
+    assert isinstance(target, FloatDistribution)
+    return trial.suggest_float(name, target.low, target.high, step=target.step, log=target.log)

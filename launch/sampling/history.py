@@ -1,4 +1,4 @@
-"""Values of the trials so far that are comparable, because they are of one fidelity."""
+"""Comparable values of the trials so far: values at one fidelity."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from groupdir.config.search import SearchConfig
 from groupdir.study.state import TrialState
 
 END = math.inf
-"""The fidelity of trials that have finished."""
+"""Fidelity of finished trials."""
 
 
 def measured(trial: TrialState, fidelity: float, search: SearchConfig) -> Mapping[str, Any] | None:
-    """A trial's row at a fidelity, or None where it did not come to it or an objective is no finite number."""
+    """Return a trial's row at a fidelity.
+
+    The result is None if the trial did not reach the fidelity or an objective is not finite.
+    """
     row = (trial.selected if trial.complete else None) if fidelity == END else trial.at_fidelity(int(fidelity))
     if row is None or not all(math.isfinite(row.get(name, math.nan)) for name in search.objectives):
         return None

@@ -1,4 +1,4 @@
-"""Our own sampler: the point that is expected to add most to the front's hypervolume, from values at all rungs."""
+"""Our own sampler: it maximises the expected hypervolume improvement, predicted from values at all rungs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from launch.sampling.history import END, measured
 from launch.sampling.improvement import BoolArray, expected_improvement
 from launch.sampling.modelled import Modelled
 
-CANDIDATES = 4  # of a quasi-random design, of which one is taken: eight did about as well, hundreds far worse
-KNOWN = 64  # trials that improvements are measured from: those on the first fronts
-SAMPLES = 16  # of what may be true
-LEAST = 0.25  # probability to succeed and to keep to the constraints that a candidate must have
-EXPLORES = 3  # one trial in so many is of the design whatever the model says: it may be wrong (BOHB does so too)
+CANDIDATES = 4  # points of a quasi-random design to choose from: eight did about as well, hundreds far worse
+KNOWN = 64  # most trials from which improvements are measured, taken from the first fronts
+SAMPLES = 16  # joint samples of the true objectives
+LEAST = 0.25  # lowest probability that a candidate succeeds and satisfies the constraints
+EXPLORES = 3  # every third trial comes from the design because the model may be wrong (as in BOHB)
 
 
 class Hypervolume(Learner):
-    """Sampler that takes the point which is expected to add most to the front's hypervolume."""
+    """Sampler that takes the candidate with the greatest expected hypervolume improvement."""
 
     Config = HypervolumeConfig
 
@@ -41,7 +41,7 @@ class Hypervolume(Learner):
         return suggester(past.space, past.search, past.trials, past.rungs, past.warm, past.fixed)
 
     def learned(self, seed: Sequence[int]) -> Suggestion | None:
-        """Return the best of some candidates; None for every third trial, and while too little is known."""
+        """Return the best candidate, or None for every third trial and while the model has too little data."""
         if len(self.past.trials) % EXPLORES == 0 or self._suggest is None:
             return None
         return Suggestion(self._suggest(seed))
@@ -55,25 +55,26 @@ def suggester(
     warm: Sequence[Mapping[str, Any]],
     fixed: Mapping[str, Any] = NOTHING,
 ) -> Callable[[Sequence[int]], dict[str, Any]] | None:
-    """Return a function from a seed to parameters, or None while no fidelity has more trials than there are parameters.
+    """Return a function from a seed to parameters, or None while the model has too little data.
 
-    Every objective is predicted for the end of a training from the values at all rungs (`Climb`). The next trial is the
-    one of some candidates whose expected hypervolume improvement is greatest, over what has finished and what runs;
-    points that may fail or break a constraint add the less. What is asked for at once is different.
+    The model needs a fidelity that more trials reached than there are parameters. It predicts every objective at the
+    end of a training from the values at all rungs (`Climb`). The next trial is the candidate with the greatest expected
+    hypervolume improvement over the finished and the running trials. A candidate that may fail or violate a constraint
+    counts for less. Because running trials count too, suggestions that are requested at the same time differ.
 
-    All follows from the arguments, and from how the machine rounds: fits on other processors may differ in the last
-    digit, and so, rarely, in which of two points that are as good is taken.
+    The result depends on the arguments and on the rounding of the machine only. Fits on other processors may differ in
+    the last digit. In rare cases this changes which of two equally good candidates is taken.
 
     Args:
-        space: What is open.
+        space: The search space.
         search: Objectives and constraints.
         trials: All search trials so far, by number.
-        rungs: The rungs, upwards.
-        warm: Trials of earlier studies: `params` and `values`.
-        fixed: Parameters whose values are given.
+        rungs: Epochs of the rungs, in ascending order.
+        warm: `params` and `values` of trials of earlier studies.
+        fixed: Parameters that already have a value.
 
     Returns:
-        A function of the numbers that seed a generator.
+        A function of the integers that seed its random generator.
     """
     study = _Study(space, search, trials, rungs, warm)
     if not study.ready:
@@ -84,8 +85,8 @@ def suggester(
         means = np.stack([model.mean(study.points[alive]) for model in models], axis=1)
         alive = alive[np.argsort(fronts(means), kind="stable")[:KNOWN]]
 
-    def suggest(words: Sequence[int]) -> dict[str, Any]:
-        rng = np.random.default_rng(list(words))
+    def suggest(seed: Sequence[int]) -> dict[str, Any]:
+        rng = np.random.default_rng(list(seed))
         candidates = design(space, int(rng.integers(2**31)), CANDIDATES, fixed=fixed)
         points = np.stack([study.coordinates.features(item) for item in candidates])
         places = np.concatenate([study.points[alive], points])
@@ -93,7 +94,7 @@ def suggester(
         kept = _kept(study, places, rng)
         gain = expected_improvement(samples, kept, len(alive), int(rng.integers(2**31)))
         chance = kept[:, len(alive) :].mean(axis=0)
-        behind = fronts(samples[:, len(alive) :].mean(axis=0))  # decides where none is expected to improve anything
+        behind = fronts(samples[:, len(alive) :].mean(axis=0))  # decides if no candidate has an expected gain
         return candidates[int(np.lexsort((-behind, chance, gain * (chance >= LEAST)))[-1])]
 
     return suggest
@@ -104,9 +105,9 @@ def _normal(rng: np.random.Generator, points: Array) -> Array:
 
 
 def _kept(study: _Study, points: Array, rng: np.random.Generator) -> BoolArray:
-    """Whether trainings at points succeed and keep to the constraints, in each sample: `(S, K)`.
+    """Mark the samples `(S, K)` in which a training at a point succeeds and satisfies the constraints.
 
-    A constraint on what nobody has measured yet is left aside.
+    A constraint on a metric without enough values is ignored.
     """
     kept = np.ones((SAMPLES, len(points)), dtype=bool)
     for name, text in study.search.constraints.items():
@@ -120,7 +121,7 @@ def _kept(study: _Study, points: Array, rng: np.random.Generator) -> BoolArray:
 
 
 class _Study:
-    """The trials as points, and their values at each fidelity."""
+    """Trials as points, with their values at each fidelity."""
 
     def __init__(
         self,
@@ -136,16 +137,16 @@ class _Study:
         self.points = np.stack([self.coordinates.features(item) for item in self.params])
         ends = [search.scheduler.last_epoch] if search.scheduler.last_epoch else []
         rows = {fidelity: [measured(trial, fidelity, search) for trial in trials] for fidelity in (*rungs, *ends, END)}
-        counts = {fidelity: sum(row is not None for row in found) for fidelity, found in rows.items()}
+        counts = {fidelity: sum(row is not None for row in reached) for fidelity, reached in rows.items()}
         counts[END] += len(warm)
         self.ready = max(counts.values()) >= max(FEWEST, len(space.parameters) + 1)
-        self._rows = {fidelity: found for fidelity, found in rows.items() if counts[fidelity] >= FEWEST}
+        self._rows = {fidelity: reached for fidelity, reached in rows.items() if counts[fidelity] >= FEWEST}
         self.objectives = {name: sign(name) for name in search.objectives}
 
     @property
     def alive(self) -> list[int]:
-        """Indices of those that have finished or may: neither stopped below their last epoch, failed nor paused."""
-        last = self.search.scheduler.last_epoch or np.inf  # a trial that came there is stopped, but has not lost
+        """Indices of the trials that finished, may still finish, or were stopped at the last epoch of the scheduler."""
+        last = self.search.scheduler.last_epoch or np.inf  # a trial stopped there was not stopped for bad values
         may = [
             (trial.status in ("running", "finished") and not trial.told_to_stop) or trial.fidelity >= last
             for trial in self._trials
@@ -153,33 +154,33 @@ class _Study:
         return [*range(len(self._warm)), *(len(self._warm) + index for index, is_may in enumerate(may) if is_may)]
 
     def measurable(self, name: str) -> bool:
-        """Whether any fidelity has enough values of a metric."""
+        """Return True if any fidelity has enough values of a metric."""
         return any(np.isfinite(self._costs(fidelity, name, 1.0)).sum() >= FEWEST for fidelity in self._rows)
 
     def model(self, name: str, sign: float, cut: bool = True) -> Modelled:
-        """A model of a metric times its sign."""
+        """Return a model of a metric times its sign."""
         costs = [self._costs(fidelity, name, sign) for fidelity in self._rows]
         return Modelled(self.points, costs, self.settled, cut)
 
     @property
     def failures(self) -> Array:
-        """1 for each that has failed, 0 for one that came to a fidelity, NaN while nobody knows: `(N,)`."""
-        came = [any(found[index] is not None for found in self._rows.values()) for index in range(len(self._trials))]
+        """Outcomes `(N,)`: 1 for a failed trial, 0 for a trial that reached a fidelity, NaN for an undecided one."""
+        reached = [any(row[index] is not None for row in self._rows.values()) for index in range(len(self._trials))]
         new = [
             1.0 if trial.status == "failed" else 0.0 if known else np.nan
-            for trial, known in zip(self._trials, came, strict=True)
+            for trial, known in zip(self._trials, reached, strict=True)
         ]
         return np.asarray([0.0] * len(self._warm) + new)
 
     def _costs(self, fidelity: float, name: str, sign: float) -> Array:
-        """Costs `(N,)` at a fidelity."""
+        """Return the costs `(N,)` of the trials at a fidelity."""
         old = [item["values"].get(name, np.nan) if fidelity == END else np.nan for item in self._warm]
         new = [row.get(name, np.nan) if row is not None else np.nan for row in self._rows[fidelity]]
         return sign * np.asarray([*old, *new], dtype=np.float64)
 
     @property
     def settled(self) -> int:
-        """How many first trials have come to the lowest fidelity, or never will."""
+        """Number of first trials without a gap that reached the lowest fidelity or never will."""
         lowest = self._rows[next(iter(self._rows))]
         over = (
             row is not None or trial.status in ("stopped", "failed", "finished")

@@ -1,4 +1,4 @@
-"""How much points are expected to add to the volume that a front dominates."""
+"""Expected hypervolume improvement: the volume that points are expected to add to a front."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from launch.sampling.process import Array
 
 BoolArray = npt.NDArray[np.bool_]
 PROBES = 1024
-MARGIN = 0.1  # of the front's range, beyond its worst member: as in launch.simulation.quality, where it has a range
+MARGIN = 0.1  # of the front's range, added beyond its worst member, as in launch.simulation.quality
 
 
 def expected_improvement(samples: Array, kept: BoolArray, known: int, seed: int) -> Array:
-    """Expected hypervolume improvement of points over a front that is itself uncertain.
+    """Return the expected hypervolume improvement of points over a front that is itself uncertain.
 
-    In each of S samples of what may be true, of K known trials and N points together, a point that keeps to the
-    constraints adds the volume that it dominates and no known trial does that keeps to them too; the mean over the
-    samples is what is expected. A point next to a known trial has that one's luck in each sample, and so adds nothing,
-    however noisy its measurement was. Volumes are shares of quasi-random probes in a box that holds the front; so any
-    number of objectives will do.
+    There are S joint samples of the true costs of K known trials and N points. In each sample, a point that satisfies
+    the constraints adds the volume that it dominates and that no known trial with satisfied constraints dominates. The
+    expectation is the mean over the samples. A point next to a known trial has nearly the same cost as that trial in
+    each sample, so it adds nothing, however noisy the trial's measurement was. Volumes are shares of quasi-random
+    probes in a box around the front, which works for any number of objectives.
 
     Source: Daulton et al. 2021, "Parallel Bayesian optimization of multiple noisy objectives with expected hypervolume
     improvement" (NEHVI), for one point at a time.
@@ -30,36 +30,39 @@ def expected_improvement(samples: Array, kept: BoolArray, known: int, seed: int)
 
     Args:
         samples: Costs `(S, K + N, M)`, the known trials first.
-        kept: Whether constraints hold `(S, K + N)`.
-        known: K.
-        seed: Of the probes.
+        kept: Flags `(S, K + N)`, True where the constraints are satisfied.
+        known: Number of known trials, K.
+        seed: Seed of the probes.
 
     Returns:
-        Shares of the box `(N,)`.
+        Shares of the box `(N,)`, from 0 to 1.
     """
     low, high = _box(samples, kept)
     probes = low + qmc.Sobol(len(low), scramble=True, rng=np.random.default_rng(seed)).random(PROBES) * (high - low)
-    found = np.zeros(samples.shape[1] - known)
+    gain = np.zeros(samples.shape[1] - known)
     for costs, holds in zip(samples, kept, strict=True):
         free = probes[~_dominated(costs[:known][holds[:known]], probes).any(axis=0)]
-        found += holds[known:] * _dominated(costs[known:], free).sum(axis=1)
-    return found / (PROBES * len(samples))
+        gain += holds[known:] * _dominated(costs[known:], free).sum(axis=1)
+    return gain / (PROBES * len(samples))
 
 
 def _dominated(points: Array, probes: Array) -> Array:
-    """Which points `(K, M)` are nowhere worse than which probes `(U, M)`: `(K, U)`."""
-    found = np.ones((len(points), len(probes)), dtype=bool)
+    """Mark the pairs `(K, U)` of which the point `(K, M)` is no worse than the probe `(U, M)` in any objective."""
+    dominated = np.ones((len(points), len(probes)), dtype=bool)
     for column in range(points.shape[1]):
-        found &= points[:, None, column] <= probes[None, :, column]
-    return found
+        dominated &= points[:, None, column] <= probes[None, :, column]
+    return dominated
 
 
 def _box(samples: Array, kept: BoolArray) -> tuple[Array, Array]:
-    """From the best to a tenth beyond the worst that the front has, of those that are likeliest to keep to constraints.
+    """Return the lowest and highest corner `(M,)` of a box around the front.
+
+    The box reaches from the best costs to a tenth of the front's range beyond its worst costs. The front is that of the
+    points that most likely satisfy the constraints. A point that violates them must not enlarge the box.
 
     Args:
-        samples: `(S, N, M)`; their mean is what the front is of.
-        kept: Whether constraints hold `(S, N)`: what breaks them is no reason to look for anything so good.
+        samples: Costs `(S, N, M)`. The front is computed from their mean.
+        kept: Flags `(S, N)`, True where the constraints are satisfied.
     """
     chance = kept.mean(axis=0)
     middle = samples.mean(axis=0)[chance >= min(0.5, chance.max())]

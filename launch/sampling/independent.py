@@ -1,4 +1,4 @@
-"""A sampler of independent random parameters."""
+"""Sampler of independent random parameters."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from launch.sampling.design import quantile
 
 
 class Random(Sampler):
-    """Sampler that draws every parameter on its own."""
+    """Sampler that draws every parameter independently of the others."""
 
     Config = RandomConfig
 
     def suggest(self, seed: Sequence[int]) -> Suggestion:
-        """Return independent draws, except for parameters whose values are given."""
+        """Return independent draws for all parameters that have no value yet."""
         return Suggestion(random_point(self.past.space, seed, self.past.fixed))
 
 
 def random_point(space: Space, seed: Sequence[int], fixed: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
-    """Return independent draws from a seeded generator, except for parameters whose values are given."""
+    """Return independent draws from a seeded generator for all parameters that are not in `fixed`."""
     rng = np.random.default_rng(list(seed))
     return space.suggest(lambda name, domain: fixed[name] if name in fixed else quantile(domain, float(rng.random())))

@@ -1,4 +1,4 @@
-"""A search of two nested: few outer points, such as encoders, with many inner ones each, such as heads."""
+"""Nested search: few outer configurations, such as encoders, each with many inner ones, such as heads."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from groupdir.config.search import NestedConfig
 
 
 def outer_parameters(nested: NestedConfig | None, earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the outer parameters of the next trial if an earlier trial decides them, else nothing.
+    """Return the outer parameters that the next trial takes from an earlier trial, or nothing if it suggests new ones.
 
-    Trials come in rounds of `at_once * inner`. The first `at_once` of a round have outer points of their own, one each,
-    so that as many workers have different first stages to train; the others follow in turn.
+    Trials come in rounds of `at_once * inner`. Each of the first `at_once` trials of a round has new outer parameters,
+    so that as many workers have different first stages to train. The other trials take these parameters in turn.
 
     Args:
-        nested: How; None: one level.
+        nested: Options of the nested search, None for a search that is not nested.
         earlier: Parameters of all trials so far, by number.
     """
     if nested is None:

@@ -1,4 +1,4 @@
-"""What Optuna is told of the trials so far: values that are comparable, each trial with its true state."""
+"""Trials so far in Optuna's form, with comparable values and the state of each trial."""
 
 from __future__ import annotations
 
@@ -16,33 +16,36 @@ from launch.sampling.domains import distribution, encode
 from launch.sampling.history import END, measured
 
 
-def told(
+def optuna_trials(
     space: Space,
     search: SearchConfig,
     trials: Sequence[state.TrialState],
     rungs: Sequence[int] = (),
     warm: Sequence[Mapping[str, Any]] = (),
 ) -> list[FrozenTrial] | None:
-    """The history as Optuna may know it.
+    """Return the trials so far as Optuna trials, or None while no fidelity has enough values.
 
-    All values are of one fidelity: the highest rung that enough trials have come to (one more than there are
-    parameters), at that rung's epoch, or the end. A trial that came there is COMPLETE with its values there, whatever
-    became of it since; one that was stopped before is PRUNED, which Optuna counts as worse than all that are complete;
-    one that may still come there is RUNNING; a failed one is FAIL.
+    All values belong to one fidelity: the end, or else the highest rung that enough trials reached. Enough is one more
+    than the number of parameters. The states are:
+
+    - COMPLETE: the trial reached the fidelity. Its values are those at the fidelity, even if the trial failed later.
+    - PRUNED: the trial was stopped below the fidelity. Optuna ranks it below all complete trials.
+    - RUNNING: the trial may still reach the fidelity.
+    - FAIL: the trial failed below the fidelity, or finished without a finite value of each objective there.
 
     Source: Falkner et al. 2018, "BOHB", section 3.2: the model of the largest budget with enough observations.
 
-    Differences from the source: trials that were stopped below the fidelity are kept, as bad ones.
+    Differences from the source: trials that were stopped below the fidelity are kept as bad ones.
 
     Args:
-        space: What is open.
+        space: The search space.
         search: Objectives and constraints.
         trials: All search trials so far, by number.
-        rungs: The rungs, upwards.
-        warm: Trials of earlier studies, which have finished: they are told at the end's fidelity alone.
+        rungs: Epochs of the rungs, in ascending order.
+        warm: Finished trials of earlier studies. They are used if the fidelity is the end.
 
     Returns:
-        One trial for each, the warm ones first; None where no fidelity has enough observations yet.
+        One Optuna trial for each trial, the warm ones first.
     """
     enough = len(space.parameters) + 1
     for fidelity in (END, *sorted(rungs, reverse=True)):
@@ -58,13 +61,13 @@ def told(
 def _frozen(
     parameters: Mapping[str, Domain], search: SearchConfig, trial: state.TrialState, row: Mapping[str, Any] | None
 ) -> FrozenTrial:
-    found = TrialState.COMPLETE
+    optuna_state = TrialState.COMPLETE
     if row is None:
-        lost = trial.status == "stopped" or trial.told_to_stop
+        stopped = trial.status == "stopped" or trial.told_to_stop
         failed = trial.status == "failed" or trial.complete
-        found = TrialState.FAIL if failed else TrialState.PRUNED if lost else TrialState.RUNNING
+        optuna_state = TrialState.FAIL if failed else TrialState.PRUNED if stopped else TrialState.RUNNING
     frozen = create_trial(
-        state=found,
+        state=optuna_state,
         values=[row[name] for name in search.objectives] if row is not None else None,
         params={name: encode(parameters[name], value) for name, value in trial.params.items()},
         distributions={name: distribution(parameters[name]) for name in trial.params},
@@ -86,7 +89,7 @@ def _warm(parameters: Mapping[str, Domain], search: SearchConfig, item: Mapping[
 
 
 def _constrain(frozen: FrozenTrial, search: SearchConfig, values: Mapping[str, Any]) -> None:
-    """A constraint that cannot be measured does not hold."""
+    """Store the constraints of a trial. A constraint on a missing metric counts as violated."""
     for name, text in search.constraints.items():
         sign, limit = bound(text)
         value = float(values.get(name, math.nan))

@@ -1,4 +1,4 @@
-"""The samplers of Optuna."""
+"""Samplers that delegate to Optuna."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from optuna.trial import FrozenTrial, TrialState
 from groupdir.config.samplers import GPConfig, NSGA2Config, TPEConfig
 from launch.sampling.base import Learner, Suggestion
 from launch.sampling.domains import draw
-from launch.sampling.optuna_history import told
+from launch.sampling.optuna_history import optuna_trials
 
-GOOD = 0.2  # share that TPE models as good: enough of them to cover a front
-POPULATION = 16  # of NSGA-II: a search has tens of trials, not thousands
+GOOD = 0.2  # share of the complete trials that TPE models as good: enough to cover a front
+POPULATION = 16  # population of NSGA-II, small because a search has tens of trials, not thousands
 
 
 class OptunaSampler(Learner):
-    """Sampler that asks one of Optuna's, in a study made for this one question."""
+    """Sampler that asks an Optuna sampler, with a new Optuna study for each suggestion."""
 
     @abstractmethod
     def make(self, complete: int, seed: int) -> BaseSampler:
         """Return Optuna's sampler.
 
         Args:
-            complete: How many trials have values.
-            seed: Of its generator.
+            complete: Number of complete trials.
+            seed: Seed of its random generator.
         """
 
     @cached_property
     def history(self) -> list[FrozenTrial] | None:
-        """The trials so far, as Optuna may know them; None while too few are comparable."""
+        """Trials so far as Optuna trials, or None while too few values are comparable."""
         past = self.past
-        return told(past.space, past.search, past.trials, past.rungs, past.warm)
+        return optuna_trials(past.space, past.search, past.trials, past.rungs, past.warm)
 
     def learned(self, seed: Sequence[int]) -> Suggestion | None:
-        """Ask Optuna; it draws the other parameters as if none were fixed."""
+        """Return the suggestion of Optuna, which does not know the values of the fixed parameters."""
         if self.history is None:
             return None
         complete = sum(trial.state is TrialState.COMPLETE for trial in self.history)
@@ -60,11 +60,11 @@ class OptunaSampler(Learner):
 
 
 class TPE(OptunaSampler):
-    """Tree-structured Parzen estimator over several objectives; conditional parameters form groups of their own.
+    """Tree-structured Parzen estimator for several objectives, with a group for each set of conditional parameters.
 
-    The good trials are a share of those that have values. Optuna's own rule counts stopped trials too: where most are
-    stopped, all trials that have values would be good, and stopped ones as well. (Optuna 6 will drop `gamma`;
-    pyproject.toml keeps Optuna below it.)
+    A fixed share of the complete trials counts as good. Optuna's own rule counts stopped trials too. If most trials are
+    stopped, that rule counts all complete trials and some stopped ones as good. (Optuna 6 will drop `gamma`, so
+    pyproject.toml keeps Optuna below 6.)
     """
 
     Config = TPEConfig
@@ -86,7 +86,7 @@ class TPE(OptunaSampler):
 
 
 class GP(OptunaSampler):
-    """Gaussian process; parameters that not all trials have are drawn independently."""
+    """Gaussian process. Parameters that some trials lack are drawn independently."""
 
     Config = GPConfig
 

@@ -1,4 +1,4 @@
-"""A sampler that learns nothing and covers the space evenly."""
+"""Sampler that covers the space evenly and does not learn."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class QMC(Sampler):
     Config = QMCConfig
 
     def suggest(self, seed: Sequence[int]) -> Suggestion | None:
-        """Return None: the next point of the design."""
+        """Return None, which stands for the next point of the design."""
         return None

@@ -1,4 +1,4 @@
-"""The next trial of a study: its sampler is asked, with the study's history alone."""
+"""Suggestion of a study's next trial from the study's history alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from launch.sampling.base import Past, Sampler, Suggestion
 from launch.sampling.design import design_point
 from launch.sampling.nested import outer_parameters
 
-ATTEMPTS = 20  # to find parameters that no trial has had; a small space repeats itself then
+ATTEMPTS = 20  # attempts to suggest parameters that no trial has; a small space repeats parameters after that
 
 
 def propose(
@@ -23,18 +23,18 @@ def propose(
     rungs: Sequence[int] = (),
     warm: Sequence[Mapping[str, Any]] = (),
 ) -> Suggestion:
-    """Return the next trial: a function of the space, the seed and the trials so far, and of nothing else.
+    """Return the suggestion for the next trial.
 
-    A restarted driver therefore suggests what the first one would have. The first trials, and those that are requested
-    before enough has been reported, are points of a quasi-random design by their number. In a nested search most trials
-    take the outer parameters of an earlier one (`outer_parameters`).
+    It depends on the arguments only, so a resumed search suggests the same trials as one that ran through. The first
+    trials, and trials that are requested while the sampler has too little data, are points of a quasi-random design by
+    their number. In a nested search most trials take the outer parameters of an earlier trial (`outer_parameters`).
 
     Args:
-        space: What is open.
+        space: The search space.
         search: Objectives, sampler and seed.
         history: All search trials so far, by number.
-        rungs: The epochs at which trials are compared.
-        warm: Trials of earlier studies: `params` and `values`.
+        rungs: Epochs at which trials are compared.
+        warm: `params` and `values` of trials of earlier studies.
     """
     if not space.parameters:
         return Suggestion({})

@@ -34,7 +34,7 @@ def test_the_history_is_read_once_and_attempts_differ(
         train(study, suggest(study), [4.0 - 0.1 * index], "finished")
     sampler = TPE(Past(study.config.space, study.config.search, study.state.of("search")))
     first = sampler.suggest([0, 12, 0])
-    monkeypatch.setattr("launch.sampling.optuna_samplers.told", None)
+    monkeypatch.setattr("launch.sampling.optuna_samplers.optuna_trials", None)
     second = sampler.suggest([0, 12, 1])
     assert first is not None
     assert second is not None

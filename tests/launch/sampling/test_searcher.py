@@ -14,7 +14,7 @@ from launch.on_ray.capacity import Coming
 from launch.on_ray.searcher import StudySearcher
 from launch.on_ray.slots import Slots
 from launch.sampling.design import design_point
-from launch.sampling.optuna_history import told
+from launch.sampling.optuna_history import optuna_trials
 from launch.sampling.searcher import propose
 from launch.study.study import Study
 
@@ -44,7 +44,7 @@ def test_the_sampler_is_told_the_truth(study: Study, suggest: Suggest, train: Tr
     """Nine trials; at epoch 2 all have been but the failed one and the one that runs: that level has enough."""
     complete, pruned, fail, running = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING
     space, search = study.config.space, study.config.search
-    assert told(space, search, [], [1, 2]) is None
+    assert optuna_trials(space, search, [], [1, 2]) is None
     for errors, end in (
         ([5.0, 4.0, 3.0], "finished"),
         ([5.0], "stopped"),
@@ -54,14 +54,14 @@ def test_the_sampler_is_told_the_truth(study: Study, suggest: Suggest, train: Tr
         *[([6.0, 5.0, 4.0], "finished")] * 5,
     ):
         train(study, suggest(study), errors, end)
-    known = told(space, search, study.state.of("search"), [1, 2])
+    known = optuna_trials(space, search, study.state.of("search"), [1, 2])
     assert known is not None
     assert [trial.state for trial in known] == [complete, pruned, fail, running, complete, *[complete] * 5]
     assert known[0].values == [5.0, 6.0, 7.0], "many, median, few of epoch 2, not of the end"
     assert known[1].values is None, "an error after one epoch is none after two"
     assert known[4].values == [9.0, 10.0, 11.0], "it came to the level, and was stopped there"
     train(study, suggest(study), [3.0, 2.0, 1.0], "finished")
-    highest = told(space, search, study.state.of("search"), [1, 2])
+    highest = optuna_trials(space, search, study.state.of("search"), [1, 2])
     assert highest is not None
     assert highest[0].values == [4.0, 5.0, 6.0], "seven have finished: the end is the level now"
     assert highest[4].state == pruned
@@ -74,7 +74,7 @@ def test_constraints_and_warm_trials_are_told(study: Study, suggest: Suggest, tr
     values = {"val_mae_many": 4.0, "val_mae_median": 5.0, "val_mae_few": 6.0}
     warm = [{"params": {"method.groups": 5}, "values": values | {"val_mae_all": 2.0}}] * 2
     warm += [{"params": {"method.groups": 10}, "values": values}]
-    known = told(study.config.space, search, study.state.of("search"), (), warm)
+    known = optuna_trials(study.config.space, search, study.state.of("search"), (), warm)
     assert known is not None
     assert [dict(trial.constraints)["val_mae_all"] for trial in known] == [-2.5, -2.5, 1.0, -1.5, -0.5, 0.5, 1.5]
     assert propose(study.config.space, search, study.state.of("search"), (), warm).params
