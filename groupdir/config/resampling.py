@@ -16,7 +16,7 @@ class ResamplingConfig(PluginConfig):
 class SMOTERConfig(ResamplingConfig):
     """Options of `SMOTER`."""
 
-    neighbors: int = Field(5, ge=1, description="Nearest neighbours that are used to interpolate.")
+    neighbors: int = Field(5, ge=1, description="Number of nearest neighbours to interpolate with.")
     ratio: float = Field(
         1.0, ge=0, le=1, description="Degree to which the sizes of rare and frequent runs are equalised."
     )
