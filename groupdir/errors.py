@@ -76,9 +76,8 @@ class ConfigError(GroupdirError):
     """
 
     def __init__(self, mistakes: str | Sequence[Mistake]) -> None:
-        found = [Mistake("", mistakes)] if isinstance(mistakes, str) else list(mistakes)
-        super().__init__("\n".join(str(mistake) for mistake in found))
-        self.mistakes = found
+        self.mistakes = [Mistake("", mistakes)] if isinstance(mistakes, str) else list(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
     def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Mistake]]]:
         """Pickle the error with its mistakes."""

@@ -49,7 +49,7 @@ class LabelGroups:
         if len(self.bounds) < 2 or not all(math.isfinite(edge) for edge in self.bounds):
             raise ValueError(f"bounds must be at least two finite edges, got {self.bounds}")
         if self.low >= self.high or any(
-            right < left for left, right in zip(self.bounds, self.bounds[1:], strict=False)
+            after < before for before, after in zip(self.bounds, self.bounds[1:], strict=False)
         ):
             raise ValueError(f"bounds must ascend, got {self.bounds}")
 

@@ -242,8 +242,8 @@ class _Groups:
 
     def others(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """Count the members `(r, H)` of each group without the anchor itself."""
-        own = self.code[rows, None] == self.code if self.member is None else self.member[rows]
-        return self.count.to(dtype) - own.to(dtype)
+        anchor = self.code[rows, None] == self.code if self.member is None else self.member[rows]
+        return self.count.to(dtype) - anchor.to(dtype)
 
 
 def _value_and_gradient(pairs: _Pairs, groups: _Groups, want_gradient: bool) -> tuple[Tensor, Tensor]:

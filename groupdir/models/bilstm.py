@@ -38,8 +38,8 @@ class BiLSTM(Encoder):
         tokens, lengths = inputs
         length = lengths.flatten().cpu()
         tokens = tokens.flatten(0, 1)[:, : int(length.max())]
-        words = self.dropout(self.vectors[tokens])
-        packed = pack_padded_sequence(words, length, batch_first=True, enforce_sorted=False)
+        vectors = self.dropout(self.vectors[tokens])
+        packed = pack_padded_sequence(vectors, length, batch_first=True, enforce_sorted=False)
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
         states = self.dropout(states).masked_fill((tokens == 0)[:, :, None], -torch.inf)
         a, b = states.amax(1).unflatten(0, (-1, 2)).unbind(1)

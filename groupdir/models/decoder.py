@@ -39,8 +39,8 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the reconstruction `(B, ...)` of features `(B, dim)`, in the shape of `aim`."""
-        found: Tensor = self.layers(z)
-        return found
+        reconstruction: Tensor = self.layers(z)
+        return reconstruction
 
     def aim(self, *inputs: Tensor) -> Tensor:
         """Return the target of the reconstruction: the averaged picture, the vector, or [|u - v|, u * v] of a pair."""

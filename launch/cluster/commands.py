@@ -84,11 +84,11 @@ def search(
     benchmark = is_benchmark(Document.read(file))
     if not (benchmark and (here / BENCHMARK).is_file()):
         refuse_existing(here)
-    words = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
-    words += ["--skip-doctor"] * skip_doctor + ["--quiet"] * quiet
-    typed = [*words[3:], "--cluster", cluster, *(["--out", out] if out else [])]
+    command = ["python", "-m", "launch", "search", str(inside), *(f"--set={change}" for change in changes)]
+    command += ["--skip-doctor"] * skip_doctor + ["--quiet"] * quiet
+    typed = [*command[3:], "--cluster", cluster, *(["--out", out] if out else [])]
     again = next_command(*typed) if benchmark else None
-    return _submit(running(cluster), [*words, "--out", f"{RESULTS_ON_HEAD}/{here.name}"], here, again)
+    return _submit(running(cluster), [*command, "--out", f"{RESULTS_ON_HEAD}/{here.name}"], here, again)
 
 
 def resume(
@@ -107,16 +107,16 @@ def resume(
     Raises:
         GroupdirError: If the cluster does not answer or refuses.
     """
-    words = ["python", "-m", "launch", "resume"]
+    command = ["python", "-m", "launch", "resume"]
     if is_uri(folder):
         here = results_folder(Place.at(folder).name, out)
-        words += [shlex.quote(folder), "--out", f"{RESULTS_ON_HEAD}/{here.name}"]
+        command += [shlex.quote(folder), "--out", f"{RESULTS_ON_HEAD}/{here.name}"]
     else:
         here = Path(folder)
         if (here / BENCHMARK).is_file():
             raise ConfigError(f"{here}: is a benchmark: continue it by the same `groupdir search` command as before")
-        words += [f"{RESULTS_ON_HEAD}/{here.name}"]
-    return _submit(running(cluster), [*words, *["--skip-doctor"] * skip_doctor, *["--quiet"] * quiet], here)
+        command += [f"{RESULTS_ON_HEAD}/{here.name}"]
+    return _submit(running(cluster), [*command, *["--skip-doctor"] * skip_doctor, *["--quiet"] * quiet], here)
 
 
 def attach(cluster: str | Path, name: str, out: Path | None) -> int:

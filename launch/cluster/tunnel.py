@@ -42,11 +42,11 @@ class Tunnel:
             DataError: If the job server does not answer.
         """
         port = free_port()
-        words = ["ray", "dashboard", str(self._cluster.path), "--port", str(port), "--remote-port", str(JOB_SERVER)]
-        show(words)
+        command = ["ray", "dashboard", str(self._cluster.path), "--port", str(port), "--remote-port", str(JOB_SERVER)]
+        show(command)
         with tempfile.TemporaryFile() as output:
             self._process = subprocess.Popen(
-                with_own_ray(words), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                with_own_ray(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
             address = f"http://127.0.0.1:{port}"
             deadline = time.monotonic() + self._seconds

@@ -124,9 +124,9 @@ def _to_come(storage: Place) -> tuple[Sequence[dict[str, float]], Sequence[str],
     """Return `may_come`, `missing` and `private` of `Need`."""
     if not os.environ.get("RAY_ADDRESS"):
         return (), (), False
-    own = own_machines()
+    machines = own_machines()
     private = storage.path is not None and not probe.on_network(storage.path)
-    return kinds(), missing(own), bool(kinds()) and not own and private
+    return kinds(), missing(machines), bool(kinds()) and not machines and private
 
 
 def await_machines(listed: Sequence[str], patience: float = ARRIVAL) -> None:
