@@ -10,7 +10,7 @@ from launch.schedulers.ladder import Ladder
 
 
 class ParetoHalving(Ladder):
-    """Ladder over the objectives of a study.
+    """Scheduler that lets the best 1/eta of each rung continue, ranked by fronts of all objectives.
 
     `launch.on_ray.pareto_asha.ParetoASHA` is the same scheduler for any Tuner of Ray. See there for the sources and the
     differences from them.
