@@ -313,7 +313,7 @@ def test_a_failure_is_one_line() -> None:
     [
         (
             {"name": "pareto_asha", "grace_period": 1, "max_t": 3},
-            "below the 4 epochs in which a trial predicts",
+            "max_t: must be at least 4, the epochs of predicting stages, .* got 3: set train.epochs instead",
         ),
         ({"name": "asha", "min_peer": 5}, r"search.scheduler.min_peer: unknown key: Known: grace_period, metric"),
         ({"name": "none", "mode": "promote"}, r"search.scheduler.mode: unknown key: Known: metric, name$"),
