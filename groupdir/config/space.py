@@ -221,7 +221,7 @@ def study_from(document: Document) -> StudyConfig:
     if not wrong:
         mistakes += _check(space, search, document)
     if mistakes:
-        raise ConfigError(sorted(set(mistakes), key=lambda mistake: mistake.line or 0))
+        raise ConfigError(sorted(dict.fromkeys(mistakes), key=lambda mistake: mistake.line or 0))
     return StudyConfig(str(name), space, search, document)
 
 
