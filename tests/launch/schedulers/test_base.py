@@ -72,5 +72,5 @@ def test_a_wrong_option_has_its_line_and_a_hint(module: str, tmp_path: Path) -> 
     with pytest.raises(ConfigError) as caught:
         StudyConfig.from_dict({**CONTENT, "search": search})
     messages = [str(mistake) for mistake in caught.value.mistakes]
-    assert "search.scheduler.epoch: unknown key: did you mean 'epochs'? Known: epochs, metric, name" in messages[0]
-    assert "search.sampler.share: must be <= 1.0, got 7" in messages[1]
+    assert "search.scheduler.epoch: unknown key: did you mean 'epochs'? Known: epochs, metric, name" in messages[1]
+    assert "search.sampler.share: must be <= 1.0, got 7" in messages[0]
