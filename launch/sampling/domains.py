@@ -45,10 +45,10 @@ def decode(domain: Domain, value: Any) -> Any:
 
 def draw(trial: Trial, name: str, domain: Domain) -> Any:
     """Return a value for a parameter, suggested by Optuna."""
-    target = distribution(domain)
-    if isinstance(target, CategoricalDistribution):
-        return decode(domain, trial.suggest_categorical(name, target.choices))
-    if isinstance(target, IntDistribution):
-        return trial.suggest_int(name, target.low, target.high, step=target.step, log=target.log)
-    assert isinstance(target, FloatDistribution)
-    return trial.suggest_float(name, target.low, target.high, step=target.step, log=target.log)
+    as_optuna = distribution(domain)
+    if isinstance(as_optuna, CategoricalDistribution):
+        return decode(domain, trial.suggest_categorical(name, as_optuna.choices))
+    if isinstance(as_optuna, IntDistribution):
+        return trial.suggest_int(name, as_optuna.low, as_optuna.high, step=as_optuna.step, log=as_optuna.log)
+    assert isinstance(as_optuna, FloatDistribution)
+    return trial.suggest_float(name, as_optuna.low, as_optuna.high, step=as_optuna.step, log=as_optuna.log)

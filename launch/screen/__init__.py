@@ -1,1 +1,1 @@
-"""What a person sees of a search in a terminal."""
+"""Terminal output of a search: its plan, its progress, and the state of a study."""

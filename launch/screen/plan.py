@@ -17,11 +17,12 @@ from launch.screen.sharing import sharing_text
 
 
 def plan(config: StudyConfig, folder: Path) -> str:
-    """Describe a study and what it would cost, for `search --dry-run`.
+    """Return the description and the budget of a study, for `search --dry-run`.
 
     Args:
-        config: The study's configuration.
-        folder: The study's folder. If a study is in it, or one is named for a warm start, its epochs give the time.
+        config: Configuration of the study.
+        folder: Folder of the study. The time is estimated from the epochs of a study in it, or else of a study that is
+            named for a warm start.
     """
     search = config.search
     first, predicting = epochs_of_a_trial(config)
@@ -51,26 +52,28 @@ def plan(config: StudyConfig, folder: Path) -> str:
 
 
 def epochs_of_a_trial(config: StudyConfig) -> tuple[int, int]:
-    """Return the most epochs that a trial has in stages that do not predict, and in stages that do."""
+    """Return the largest numbers of epochs of a trial in stages that do not predict, and in stages that do."""
     corners = config.space.corner_stages
     return max(epochs_of(stages, predicts=False) for stages in corners), max(map(epochs_of, corners))
 
 
 def expected_epochs(trials: int, rungs: Sequence[int], total: int, factor: float) -> int:
-    """Epochs that are trained if one in `factor` goes on at each rung, once the rungs are full.
+    """Return the epochs that a search trains if one trial in `factor` advances at each rung.
+
+    Early in a search, when rungs are not full, more trials advance.
 
     >>> expected_epochs(27, [1, 3, 9], 27, 3)
     81
     """
-    spent, reached, going = 0.0, 0, float(trials)
+    spent, reached, remaining = 0.0, 0, float(trials)
     for epoch in [*rungs, total]:
-        spent += going * (epoch - reached)
-        reached, going = epoch, going / factor
+        spent += remaining * (epoch - reached)
+        reached, remaining = epoch, remaining / factor
     return round(spent)
 
 
 def hours_text(epochs: int, folders: Sequence[Path], concurrency: int | None) -> str:
-    """Estimate the time of some epochs from those of the first study that has recorded any."""
+    """Return an estimate of the time of some epochs, from the first study of which epochs are recorded."""
     for folder in folders:
         if not (folder / EVENT_LOG).is_file():
             continue
@@ -79,4 +82,4 @@ def hours_text(epochs: int, folders: Sequence[Path], concurrency: int | None) ->
             one = median(seconds)
             text = f"time: {clock(one * epochs)} of trial time, at {one:.3g} s per epoch in {folder}"
             return text + (f"; {clock(one * epochs / concurrency)} with {concurrency} at once" if concurrency else "")
-    return "time: unknown until an epoch is recorded; run it, or name an earlier study in search.warm_start"
+    return "time: unknown until an epoch is recorded; start the search, or name an earlier study in search.warm_start"

@@ -1,4 +1,4 @@
-"""What a person sees of a running search: one live table in a terminal, plain lines elsewhere."""
+"""Progress of a running search: one live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from groupdir.files.study_files import Status
 from groupdir.study.events import Event
 from groupdir.study.state import StudyState, TrialState
 
-SHOWN = 24  # rows of the table: those that run, then the latest of the others
+SHOWN = 24  # rows of the table: running trials first, then the latest of the others
 LINE_EVERY = 10.0  # seconds between plain status lines
 _ENDED: tuple[Status, ...] = ("finished", "stopped", "failed")
 
 
 def total_trials(config: StudyConfig) -> int:
-    """How many trials the whole study has, ablations included."""
+    """Return the number of trials of the whole study, including ablations."""
     search = config.search
     return search.trials + (len(search.ablations) + 1) * search.ablation_seeds * bool(search.ablations)
 
 
 def short(objective: str) -> str:
-    """A column's title: val_mae_few becomes "val mae few"."""
+    """Return a column's title: val_mae_few becomes "val mae few"."""
     return objective.replace("_", " ")
 
 
 def number(value: float) -> str:
-    """A metric in four digits, or a dash where there is none."""
+    """Return a metric in four digits, or a dash if it is not finite."""
     return f"{value:.4g}" if math.isfinite(value) else "-"
 
 
 def clock(seconds: float) -> str:
-    """Hours, minutes and seconds.
+    """Return a duration as hours, minutes and seconds.
 
     >>> clock(3725.4)
     '1:02:05'
@@ -52,7 +52,7 @@ def clock(seconds: float) -> str:
 
 
 def params_text(params: Mapping[str, object]) -> str:
-    """Parameters in short: the last part of each address, numbers in three digits.
+    """Return parameters as a short text: the last part of each address, numbers in three digits.
 
     >>> params_text({"method.groups": 25, "method.temperature|cosine": 0.123456})
     'groups=25 temperature=0.123'
@@ -65,15 +65,13 @@ def params_text(params: Mapping[str, object]) -> str:
 
 
 def best_text(state: StudyState, search: SearchConfig) -> str:
-    """The best finished trial of each objective, of those that keep to the constraints."""
-    found = [(name, state.best(name, search.keeps)) for name in search.objectives]
-    return (
-        "  ".join(f"{short(name)} {number(t.value(name))} (trial {t.number})" for name, t in found if t) or "none yet"
-    )
+    """Return the best finished trial of each objective among those that satisfy the constraints."""
+    best = [(name, state.best(name, search.keeps)) for name in search.objectives]
+    return "  ".join(f"{short(name)} {number(t.value(name))} (trial {t.number})" for name, t in best if t) or "none yet"
 
 
 def estimated_rest(state: StudyState, total: int) -> float:
-    """Seconds until all trials have ended, at the pace so far; NaN before the first has."""
+    """Return the seconds until all trials have ended at the pace so far, NaN before the first trial has ended."""
     ended = [trial for trial in state.trials.values() if trial.status in _ENDED]
     spent = sum(trial.seconds for trial in state.trials.values())
     elapsed = state.elapsed(state.last_time)
@@ -85,16 +83,16 @@ def estimated_rest(state: StudyState, total: int) -> float:
 
 
 def status_text(state: StudyState, total: int, now: float) -> str:
-    """Counts and times in one line."""
+    """Return the counts and times of a study in one line."""
     counts = ", ".join(f"{state.count(status)} {status}" for status in _ENDED)
     running = sum(trial.status == "running" and trial.started for trial in state.trials.values())
     rest = estimated_rest(state, total)
-    left = f", about {clock(rest)} left" if math.isfinite(rest) else ""
-    return f"{counts}, {running} running of {total} trials; {clock(state.elapsed(now))} elapsed{left}"
+    remaining = f", about {clock(rest)} left" if math.isfinite(rest) else ""
+    return f"{counts}, {running} running of {total} trials; {clock(state.elapsed(now))} elapsed{remaining}"
 
 
 def line(trial: TrialState, objectives: Mapping[str, str]) -> str:
-    """A trial that has ended, as one plain line."""
+    """Return a trial that has ended as one plain line."""
     name = f"trial {trial.number}" + (f" ({trial.label}, seed {trial.seed})" if trial.label else "")
     if trial.status == "failed":
         return f"{name} failed after epoch {trial.epoch}: {trial.message}"
@@ -103,7 +101,7 @@ def line(trial: TrialState, objectives: Mapping[str, str]) -> str:
 
 
 def render(state: StudyState, config: StudyConfig, now: float) -> Group:
-    """The whole picture for a terminal."""
+    """Return the table of trials with the best trials and the status below it, for a terminal."""
     objectives = config.search.objectives
     table = Table(title=config.name, title_justify="left", expand=False)
     table.add_column("trial", justify="right")
@@ -125,12 +123,12 @@ def render(state: StudyState, config: StudyConfig, now: float) -> Group:
 
 
 class Progress:
-    """Follows a study on the screen. Use it as a context, and as a watcher of the study.
+    """Display of a study's progress. Use it as a context manager, and pass `watch` the events of the study.
 
     Args:
-        config: The study's.
-        console: Where to; whether it is a terminal decides between table and lines.
-        quiet: Print nothing.
+        config: Configuration of the study.
+        console: Console to print to. A terminal gets the table, anything else gets plain lines.
+        quiet: True to print nothing.
     """
 
     def __init__(self, config: StudyConfig, console: Console | None = None, quiet: bool = False) -> None:
@@ -151,17 +149,17 @@ class Progress:
             self._live.stop()
 
     def watch(self, state: StudyState, event: Event) -> None:
-        """Takes note of an event; an ended trial is a plain line."""
+        """Store the state after an event. Without a terminal, print a line for a trial that ended."""
         self._state = state
         if not self._live and event.kind in _ENDED and event.trial is not None:
             self.say(line(state.trials[event.trial], self._config.search.objectives))
 
     def say(self, text: str) -> None:
-        """A line of text, above the table."""
+        """Print a line of text, above the table if there is one."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def refresh(self) -> None:
-        """Redraws the table four times a second at most, or writes a status line every ten seconds."""
+        """Redraw the table at most four times a second, or print a status line every ten seconds."""
         now = time.time()
         if now - self._shown < (0.25 if self._live else LINE_EVERY):
             return

@@ -1,4 +1,4 @@
-"""What sharing first stages saves a search: how many different ones its trials have."""
+"""Epochs that a search saves by training each distinct first stage once."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Sharing:
     """First stages of a search.
 
     Attributes:
-        trials: How many trials have one.
-        different: How many different ones there are.
-        alone: Epochs of all of them, if each trial trains its own.
-        shared: Epochs if each is trained once.
+        trials: Number of trials with a first stage.
+        different: Number of distinct first stages.
+        alone: Epochs of first stages if each trial trains its own.
+        shared: Epochs of first stages if each distinct one is trained once.
     """
 
     trials: int
@@ -30,15 +30,15 @@ class Sharing:
     shared: int
 
     def __str__(self) -> str:
-        """One line."""
+        """Return the saving as one line."""
         if not self.trials:
-            return "first stages: none, so that there is nothing to share"
-        saved = f"{self.alone / self.shared:.1f} times less than the {self.alone:,} without sharing"
-        return f"first stages: {self.different} different ones of {self.trials} trials: {self.shared:,} epochs, {saved}"
+            return "first stages: none, so there is nothing to share"
+        saved = f"{self.alone / self.shared:.1f} times fewer than the {self.alone:,} without sharing"
+        return f"first stages: {self.different} distinct for {self.trials} trials: {self.shared:,} epochs, {saved}"
 
 
 def sharing(configs: Sequence[TrialConfig]) -> Sharing:
-    """Return what some trials have in common."""
+    """Return the first stages that some trials share."""
     longest: dict[str, int] = {}
     trials = alone = 0
     for config in configs:
@@ -52,7 +52,10 @@ def sharing(configs: Sequence[TrialConfig]) -> Sharing:
 
 
 def sharing_text(config: StudyConfig) -> str:
-    """Return the line of `--dry-run`, for trials suggested by a quasi-random design; empty where nothing is shared."""
+    """Return the line of `--dry-run` about first stages, or an empty text if no trial has a stage to share.
+
+    The trials are assumed to come from the quasi-random design.
+    """
     if not any(shareable(stages) for stages in config.space.corner_stages):
         return ""
     if not config.search.share_stages:

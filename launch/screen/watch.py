@@ -1,4 +1,4 @@
-"""A study that another process drives, on this screen."""
+"""Progress of a study whose search runs in another process."""
 
 from __future__ import annotations
 
@@ -15,40 +15,42 @@ from groupdir.study.read import event_log, read_study
 from groupdir.study.state import StudyState, fold
 from launch.screen.progress import Progress, best_text, status_text, total_trials
 
-EVERY = 0.5  # seconds between two looks
+EVERY = 0.5  # seconds between two reads of the event log
 
 
 def watch(folder: Path) -> int:
-    """Shows a study until its driver ends: a live table in a terminal, plain lines elsewhere.
+    """Show a study until its search ends, as a live table in a terminal and as plain lines elsewhere.
 
     Returns:
-        0, or 1 where the driver is gone without an end.
+        Exit status: 0, or 1 if the search was killed.
 
     Raises:
-        DataError: The folder holds no study.
+        DataError: If the folder holds no study.
     """
     state, seen = StudyState(), 0
     gone, here = False, os.uname().nodename
     with event_log(folder) as (config, store), Progress(config) as progress:
         while state.runs == 0 or state.session_start is not None:
-            gone = not driven(folder)  # asked before the last look, so that an end is not missed
+            gone = not driven(folder)  # before the events are read, so that the last event is not missed
             for event in store.events(seen):
                 seen = event.seq
                 if not gone and (host := event.payload.get("host", here)) != here:
-                    progress.say(f"its driver is on {host}: look on there, from here it may be seen late or not at all")
+                    progress.say(
+                        f"the search runs on {host}: watch it there, because here its progress may appear late or never"
+                    )
                 progress.watch(fold(state, event), event)
             progress.refresh()
             if gone and state.session_start is not None:
                 break
             time.sleep(EVERY)
     if gone and state.session_start is not None:
-        print(f"its driver is gone; continue with: {next_command('resume', folder)}")
+        print(f"the search was killed; continue with: {next_command('resume', folder)}")
         return 1
     return 0
 
 
 def glance(folders: Sequence[Path]) -> int:
-    """Prints where studies stand, a few lines each."""
+    """Print the state of studies, two lines each."""
     for folder in folders:
         study = read_study(folder)
         config, state = study.config, study.state
@@ -59,10 +61,10 @@ def glance(folders: Sequence[Path]) -> int:
 
 
 def standing(folder: Path) -> dict[str, Any]:
-    """Return where a study stands, for a program to read; docs/json_output.md describes the keys.
+    """Return the state of a study for a program to read. docs/json_output.md describes the keys.
 
     Raises:
-        DataError: The folder holds no study.
+        DataError: If the folder holds no study.
     """
     study = read_study(folder)
     config, state = study.config, study.state
@@ -81,10 +83,13 @@ def standing(folder: Path) -> dict[str, Any]:
 
 
 def driven(folder: Path) -> bool:
-    """Whether a process has a study open, on this machine or, where a network's file system has locks, on another."""
+    """Return True if a process runs the search of a study.
+
+    A process on another machine is noticed if the network file system supports locks.
+    """
     try:
         with (folder / STUDY_LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go at once: a driver may be about to open it
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released at once: a search may be starting
     except FileNotFoundError:
         return False
     except BlockingIOError:

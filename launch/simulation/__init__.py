@@ -1,1 +1,1 @@
-"""Searches in virtual time over recorded learning curves."""
+"""Simulated searches in virtual time over recorded learning curves."""

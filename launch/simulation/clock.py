@@ -1,4 +1,7 @@
-"""A search in virtual time: the production loop, searcher and scheduler over recorded curves."""
+"""Simulated clock that runs a search in virtual time.
+
+The study loop, sampler and scheduler are the production ones; the trials report recorded curves.
+"""
 
 from __future__ import annotations
 
@@ -15,47 +18,50 @@ from launch.simulation.surrogate import Drawn, Rows, Source
 
 
 class Driver(Protocol):
-    """What the clock drives. `SimulatedStudy` is the production one; others stand for tools that we compare with."""
+    """Search that the clock runs.
+
+    `SimulatedStudy` is the production search. Other classes stand for the tools that we compare with.
+    """
 
     def following(self) -> Next:
-        """The next trial, or wait, or over."""
+        """Return the number of the next trial, or that the worker should wait, or that the search is over."""
         ...
 
     def params(self, trial: int) -> Mapping[str, Any]:
-        """Parameters of a trial."""
+        """Return the parameters of a trial."""
         ...
 
     def whole(self, trial: int, rows: Rows) -> Rows:
-        """Return every epoch of a training, given those in which it predicts."""
+        """Return the rows of all epochs of a training from the rows of the epochs that predict."""
         ...
 
     def start(self, trial: int) -> int:
-        """A worker has it. Gives the epoch to go on from: 0, or that of its checkpoint."""
+        """Start or resume a trial on a worker and return the epoch of its checkpoint, 0 without one."""
         ...
 
     def report(self, trial: int, row: Mapping[str, Any]) -> Action:
-        """An epoch has ended."""
+        """Report the row of an epoch and return the decision about the trial."""
         ...
 
     def restart(self, running: Collection[int]) -> None:
-        """It dies, and a new one takes over; workers go on with the trials that run."""
+        """Replace the driver by a new one, while workers continue the running trials."""
         ...
 
     def end(self, trial: int, how: str, epoch: int) -> None:
-        """A worker let go of it: "finished", "stopped", "paused" or "failed", at an epoch."""
+        """End a trial at an epoch as "finished", "stopped", "paused" or "failed"."""
         ...
 
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong.
+    """Faults to inject.
 
     Attributes:
-        crash_rate: Probability that an epoch ends in the death of its worker.
-        lost_rate: Probability, for each epoch, that a node of eight workers is lost, with all that runs there.
-        checkpoint_every: Epochs between checkpoints: what a lost trial goes on from.
-        most: Times that a trial is tried again before it has failed.
-        restart_rate: Probability, for each epoch, that the driver dies after it and another one takes over.
+        crash_rate: Probability per epoch that the worker of the trial dies.
+        lost_rate: Probability per epoch that a node of eight workers is lost with all of its trials.
+        checkpoint_every: Epochs between checkpoints. A lost trial resumes from its last checkpoint.
+        most: Most retries of a trial before it counts as failed.
+        restart_rate: Probability per epoch that the driver dies after the epoch and a new driver replaces it.
     """
 
     crash_rate: float = 0.0
@@ -67,14 +73,14 @@ class Faults:
 
 @dataclass(frozen=True)
 class Tick:
-    """What happened: a trial's epoch, or its end.
+    """End of one epoch of a trial.
 
     Attributes:
         time: Virtual seconds since the start.
-        epochs: Trained so far by all, those that were lost included.
-        trial: Its number.
-        values: Its objectives without the luck of a seed.
-        finished: Whether this was its last epoch.
+        epochs: Epochs trained so far by all trials, including lost epochs.
+        trial: Number of the trial.
+        values: Objectives of the trial without the noise of its seed.
+        finished: True for the last epoch of the trial.
     """
 
     time: float
@@ -84,18 +90,18 @@ class Tick:
     finished: bool
 
 
-NODE = 8  # workers that a lost node takes with it
+NODE = 8  # workers of a node
 
 
 class Clock:
-    """Runs trials on virtual workers.
+    """Clock that runs trials on virtual workers.
 
     Args:
-        driver: What decides.
-        source: What trials report.
-        workers: How many trials run at once.
-        seed: Of what trials report, of the jitter of the seconds, and of faults.
-        faults: What goes wrong.
+        driver: Search that suggests trials and decides about them.
+        source: Source of the simulated trainings.
+        workers: Number of trials that run at once.
+        seed: Seed of the simulated trainings, of the jitter of their seconds, and of the faults.
+        faults: Faults to inject, None for none.
     """
 
     def __init__(
@@ -109,16 +115,16 @@ class Clock:
         self._faults = faults or Faults()
         self._random = np.random.default_rng([seed, 7])
         self._seed = seed
-        self._busy: list[tuple[float, int, int, int, int]] = []  # time, order, worker, trial, epoch that ends then
+        self._busy: list[tuple[float, int, int, int, int]] = []  # end time, order, worker, trial, epoch
         self._taken: dict[int, Drawn] = {}
-        self._lost: set[int] = set()  # orders of what a lost node will never end
+        self._lost: set[int] = set()  # orders of epochs that a lost node does not complete
         self._tries: dict[int, int] = {}
         self._again: list[int] = []
         self._order = 0
         self._over = False
 
     def run(self) -> Iterator[Tick]:
-        """Goes on until the driver has no more trials."""
+        """Run the search until the driver has no more trials, and yield the end of each epoch."""
         self._fill()
         while self._busy:
             self.now, order, worker, trial, epoch = heapq.heappop(self._busy)
@@ -148,7 +154,7 @@ class Clock:
         return Tick(self.now, self.epochs, trial, drawn.values, last)
 
     def _fill(self) -> None:
-        """Gives work to the free workers."""
+        """Start trials on the free workers."""
         while self._free and not self._over:
             number: Next = self._again.pop() if self._again else self.driver.following()
             if number == OVER:
@@ -170,14 +176,14 @@ class Clock:
         heapq.heappush(self._busy, (done, self._order, worker, trial, epoch))
 
     def _fails(self, worker: int, trial: int) -> bool:
-        """Whether this epoch ended in a fault instead; then its trials go on from their checkpoints."""
+        """Return True if a fault hit this epoch. The trials of lost workers are queued for a retry."""
         faults = self._faults
         if faults.lost_rate and self._random.random() < faults.lost_rate:
             node = worker // NODE
-            for _, order, other, lost, _ in self._busy:
-                if other // NODE == node and order not in self._lost:
+            for _, order, other_worker, other_trial, _ in self._busy:
+                if other_worker // NODE == node and order not in self._lost:
                     self._lost.add(order)
-                    self._lose(other, lost)
+                    self._lose(other_worker, other_trial)
             self._lose(worker, trial)
             return True
         if faults.crash_rate and self._random.random() < faults.crash_rate:

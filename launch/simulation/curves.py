@@ -1,4 +1,4 @@
-"""Recorded learning curves: what a simulated trial reports."""
+"""Recorded learning curves, from which simulated trials report."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from launch.sampling.coordinates import Array, Coordinates
 
 @dataclass(frozen=True)
 class Curve:
-    """What one training reported.
+    """Learning curve of one training.
 
     Attributes:
-        seed: The trial's.
-        rows: The epochs of its predicting stages in order: `stage`, `seconds` and the metrics.
+        seed: Seed of the trial.
+        rows: `stage`, `seconds` and the metrics of each epoch of the stages that predict, in order.
     """
 
     seed: int
@@ -31,12 +31,12 @@ class Curve:
 
 
 class Curves:
-    """The curves of a search space: for each recorded configuration one or more seeds.
+    """Recorded curves of a search space, with one or more seeds for each configuration.
 
     Args:
-        config: The study whose space the configurations are of.
-        params: Name -> value of each configuration.
-        curves: For each configuration its curves; all complete.
+        config: Configuration of the recorded study.
+        params: Parameters of each recorded configuration.
+        curves: Curves of each recorded configuration. All of them are complete.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class Curves:
         self._points = np.stack([self._coordinates.of(item) for item in self.params])
 
     def nearest(self, params: Mapping[str, Any]) -> int:
-        """Index of the recorded configuration next to these parameters.
+        """Return the index of the recorded configuration nearest to these parameters.
 
-        The distance is Euclidean; a range counts from 0 to 1 (on its own scale), two different values of a choice are 1
-        apart, or by their place where all values are numbers, and a parameter that only one of both has is 1 apart.
+        The distance is Euclidean in the coordinates of `Coordinates`. A coordinate that only one of the two
+        configurations has counts as a distance of 1.
         """
         point = self._coordinates.of(params)
         gap = np.abs(self._points - point)
@@ -62,43 +62,44 @@ class Curves:
         return int(np.argmin(np.square(gap).sum(axis=1)))
 
     def values(self, index: int, metric: str) -> tuple[float, ...]:
-        """Objectives of a configuration, each a mean over its seeds of the epoch that `metric` selects."""
+        """Return the objectives of a configuration, averaged over its seeds, at the epoch that `metric` selects."""
         best = [selected(curve.rows, "best", metric) for curve in self.curves[index]]
         return tuple(float(np.mean([row[name] for row in best])) for name in self.config.search.objectives)
 
     def features(self, params: Mapping[str, Any]) -> Array:
-        """Coordinates of a configuration for a regression; -1 where a parameter is not active."""
+        """Return the coordinates `(D,)` of a configuration for a regression, -1 for inactive parameters."""
         return self._coordinates.features(params)
 
     @property
     def longest(self) -> int:
-        """Epochs of the longest curve."""
+        """Number of epochs of the longest curve."""
         return max(len(curve.rows) for curves in self.curves for curve in curves)
 
 
 def load_curves(paths: Sequence[str | Path]) -> Curves:
-    """Reads curves from study folders, or from a file that `write_curves` wrote.
+    """Read curves from study folders or from files of `write_curves`.
 
-    Configurations with equal parameters are one, with a curve for each seed; trials that did not finish are left out.
+    Trials with equal parameters become one configuration with a curve for each seed. Trials that did not finish are
+    skipped.
 
     Raises:
-        DataError: There is no finished trial, or a path is neither.
+        DataError: If there is no finished trial, or if a path is neither a study folder nor a file of curves.
     """
-    found: dict[str, tuple[Mapping[str, Any], dict[int, Curve]]] = {}
+    recorded: dict[str, tuple[Mapping[str, Any], dict[int, Curve]]] = {}
     config: StudyConfig | None = None
     for path in map(Path, paths):
         read, trials = _from_store(path) if path.is_dir() else _from_file(path)
         config = config or read
         for params, curve in trials:
-            found.setdefault(repr(sorted(params.items())), (params, {}))[1][curve.seed] = curve
-    if config is None or not found:
-        raise DataError(f"{', '.join(map(str, paths))}: must hold finished trials, but there are none")
-    seeds = [list(curves.values()) for _, curves in found.values()]
-    return Curves(config, [params for params, _ in found.values()], seeds)
+            recorded.setdefault(repr(sorted(params.items())), (params, {}))[1][curve.seed] = curve
+    if config is None or not recorded:
+        raise DataError(f"{', '.join(map(str, paths))}: no trial has finished: run the search to its end first")
+    seeds = [list(curves.values()) for _, curves in recorded.values()]
+    return Curves(config, [params for params, _ in recorded.values()], seeds)
 
 
 def write_curves(curves: Curves, path: str | Path) -> None:
-    """Writes curves into one Parquet file: validation metrics alone, seconds to the millisecond."""
+    """Write the validation metrics and the seconds (in milliseconds' precision) of curves into one Parquet file."""
     rows: list[dict[str, Any]] = []
     for index, seeds in enumerate(curves.curves):
         for curve in seeds:
@@ -113,15 +114,13 @@ def write_curves(curves: Curves, path: str | Path) -> None:
 def _from_file(path: Path) -> tuple[StudyConfig, list[tuple[Mapping[str, Any], Curve]]]:
     table, footer = read_parquet(path)
     if "params" not in footer:
-        raise DataError(
-            f"{path}: must be a file of recorded curves, got another table: write one with `groupdir export-curves`"
-        )
+        raise DataError(f"{path}: not a file of recorded curves: write one with `groupdir export-curves`")
     rows: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for row in table.to_pylist():
         rows.setdefault((row["trial"], row["seed"]), []).append(row)
     trials = [
-        (footer["params"][trial], Curve(seed, tuple(sorted(found, key=lambda row: int(row["epoch"])))))
-        for (trial, seed), found in rows.items()
+        (footer["params"][trial], Curve(seed, tuple(sorted(epochs, key=lambda row: int(row["epoch"])))))
+        for (trial, seed), epochs in rows.items()
     ]
     return StudyConfig.from_dict(footer["study"], str(path)), trials
 
@@ -133,5 +132,5 @@ def _from_store(folder: Path) -> tuple[StudyConfig, list[tuple[Mapping[str, Any]
 
 
 def _predicting(trial: TrialState) -> tuple[Mapping[str, Any], ...]:
-    """Return the epochs that predict. A trial that took over a first stage has no rows of that stage."""
+    """Return the rows of the epochs that predict. A trial that took over a shared first stage has no rows of it."""
     return tuple(row for row in trial.rows if row["predicts"])

@@ -17,16 +17,16 @@ SOURCES: dict[str, Callable[[Curves], Source]] = {"nearest": Nearest, "interpola
 
 @dataclass(frozen=True)
 class Kinds:
-    """Every combination of the lists.
+    """Searches to simulate: every combination of the lists.
 
     Attributes:
-        workers: Numbers of trials at once.
-        schedulers: Names, with the mode after a colon where it is not the default.
-        samplers: Names.
+        workers: Numbers of trials that run at once.
+        schedulers: Names of schedulers. A mode other than the default follows after a colon.
+        samplers: Names of samplers.
         trials: Number of trials in each search.
         seeds: Number of searches of each kind.
-        source: Name of the source of the trials' values.
-        faults: Probabilities, per epoch, of the death of a worker, the loss of a node, a restart of the driver.
+        source: Name of the source of the simulated trainings.
+        faults: Probabilities per epoch of the death of a worker, the loss of a node, and a restart of the driver.
     """
 
     workers: Sequence[int]
@@ -41,7 +41,7 @@ class Kinds:
         """Refuse unknown names.
 
         Raises:
-            ConfigError: With the known names.
+            ConfigError: If a name is unknown. The message lists the known names.
         """
         for kind, names, known in (
             ("--scheduler", [name.partition(":")[0] for name in self.schedulers], list(SCHEDULERS)),
@@ -50,10 +50,10 @@ class Kinds:
         ):
             for name in names:
                 if name not in known:
-                    raise ConfigError(f"{kind} {name}: unknown: {did_you_mean(name, known)}")
+                    raise ConfigError(f"{kind}: unknown name '{name}': {did_you_mean(name, known)}")
 
     def searches(self) -> list[dict[str, Any]]:
-        """Return the `search:` sections."""
+        """Return the `search:` section of each combination of scheduler and sampler."""
         sections = []
         for name in self.schedulers:
             kind, _, mode = name.partition(":")
@@ -74,17 +74,17 @@ class Kinds:
         ]
 
     def faults_per_epoch(self) -> Faults:
-        """Return the rates of faults."""
+        """Return the faults to inject."""
         crash, lost, restart = self.faults
         return Faults(crash_rate=crash, lost_rate=lost, restart_rate=restart)
 
     def source_of(self, curves: Curves) -> Source:
-        """Return the source that gives the trials' values.
+        """Return the source of the simulated trainings.
 
         Raises:
-            DataError: The curves are too few for it.
+            DataError: If the source cannot use these curves.
         """
         try:
             return SOURCES[self.source](curves)
         except ValueError as error:
-            raise DataError(f"{error}: take --source nearest") from error
+            raise DataError(f"{error}: use --source nearest") from error

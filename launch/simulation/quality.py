@@ -1,4 +1,4 @@
-"""How good a search's front is: its hypervolume, as a share of the best that is known."""
+"""Quality of a search's front: its hypervolume as a share of the best known hypervolume."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from launch.pareto import as_costs, fronts
 
 
 class FrontQuality:
-    """Judges sets of configurations by their objectives without luck, so that a lucky seed is no discovery.
+    """Judge of sets of configurations by their hypervolume.
 
-    The reference point lies, in each objective, a tenth of the front's range beyond the worst member of the front of
-    all that is known.
+    The objectives are those without the noise of a seed, so a lucky seed gains nothing. In each objective, the
+    reference point lies a tenth of the known front's range beyond the worst member of the known front.
 
     Args:
-        known: Objectives of many configurations.
+        known: Objectives of many configurations, whose front is the known front.
         directions: "min" or "max" for each objective.
     """
 
@@ -30,7 +30,10 @@ class FrontQuality:
         self.best = float(moocore.hypervolume(best, ref=self.reference))
 
     def of(self, vectors: Iterable[Sequence[float]]) -> float:
-        """Share of the best known hypervolume that some configurations reach; above 1 where they are better."""
+        """Return the hypervolume of some configurations as a share of the best known one.
+
+        The share is above 1 if the configurations are better than the known front.
+        """
         chosen = list(vectors)
         if not chosen or not self.best:
             return 0.0

@@ -1,4 +1,4 @@
-"""Many simulated searches: what a study would have found, by epochs spent and by wall time."""
+"""Simulated searches and the quality of their fronts by epochs spent and by wall time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Source
 
 TARGET = 0.95
+"""Share of the best known hypervolume that a search should reach."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """The front of the finished trials at a moment.
+    """Quality of the front of the finished trials at one moment.
 
     Attributes:
-        epochs: Spent so far.
-        time: Virtual seconds.
-        hypervolume: As a share of the best known.
+        epochs: Epochs spent so far.
+        time: Virtual seconds since the start.
+        hypervolume: Hypervolume as a share of the best known one.
     """
 
     epochs: int
@@ -35,14 +36,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Result:
-    """One simulated search.
+    """Result of one simulated search.
 
     Attributes:
-        name: Of the way to search.
-        workers: How many there were.
-        seed: Its seed.
-        points: Whenever a trial finished.
-        epochs: Spent in all.
+        name: Name of the search method.
+        workers: Number of workers.
+        seed: Seed of the search.
+        points: Quality of the front after each finished trial.
+        epochs: Epochs spent in total.
     """
 
     name: str
@@ -52,12 +53,12 @@ class Result:
     epochs: int
 
     def reached(self, target: float = TARGET) -> float:
-        """Epochs spent when the front came to a share of the best known, infinite where it never did."""
+        """Return the epochs spent until the front reached a share of the best known hypervolume, infinity for never."""
         return next((float(point.epochs) for point in self.points if point.hypervolume >= target), np.inf)
 
 
 def with_search(config: StudyConfig, changes: Mapping[str, Any]) -> StudyConfig:
-    """A study with another `search:` section."""
+    """Return a study with changes to its `search:` section, without ablations and warm start."""
     content = config.to_dict()
     search = {**content["search"], "ablations": {}, "warm_start": [], **changes}
     return StudyConfig.from_dict({**content, "search": search})
@@ -74,18 +75,18 @@ def run(
     most_epochs: float = np.inf,
     target: float = np.inf,
 ) -> Result:
-    """One simulated search.
+    """Run one simulated search.
 
     Args:
-        name: Of the way to search.
-        driver: What searches.
-        source: What trials report.
-        quality: What judges the front.
-        workers: How many trials run at once.
-        seed: Of the clock.
-        faults: What goes wrong.
-        most_epochs: Where it ends.
-        target: Share of the best known hypervolume at which it ends.
+        name: Name of the search method.
+        driver: Search that suggests trials and decides about them.
+        source: Source of the simulated trainings.
+        quality: Judge of the front.
+        workers: Number of trials that run at once.
+        seed: Seed of the clock.
+        faults: Faults to inject, None for none.
+        most_epochs: Number of epochs after which the search ends.
+        target: Share of the best known hypervolume at which the search ends.
     """
     clock, done, points = Clock(driver, source, workers, seed, faults), [], []
     for tick in clock.run():
@@ -108,16 +109,16 @@ def simulate(
     seed: int,
     faults: Faults | None = None,
 ) -> Result:
-    """A search with the production objects.
+    """Run one simulated search with the production study loop, sampler and scheduler.
 
     Args:
-        curves: The recorded study, whose space is searched.
-        source: What trials report.
-        quality: What judges the front.
+        curves: Recorded study whose space is searched.
+        source: Source of the simulated trainings.
+        quality: Judge of the front.
         search: Changes to the recorded `search:` section.
-        workers: How many trials run at once.
-        seed: Of sampler and clock.
-        faults: What goes wrong.
+        workers: Number of trials that run at once.
+        seed: Seed of the sampler and the clock.
+        faults: Faults to inject, None for none.
     """
     config = with_search(curves.config, {**search, "seed": seed})
     every = faults.checkpoint_every if faults else config.search.checkpoint_every
@@ -127,7 +128,7 @@ def simulate(
 
 
 def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """One row per finished trial of each search, for a Parquet file."""
+    """Return one row per finished trial of each search, for a Parquet file."""
     return [
         {"label": result.name, "workers": result.workers, "seed": result.seed}
         | {"epochs": point.epochs, "time": point.time, "hypervolume": point.hypervolume}
@@ -137,18 +138,19 @@ def rows(results: Iterable[Result]) -> list[dict[str, Any]]:
 
 
 def table(results: Sequence[Result], budgets: Sequence[int]) -> list[list[str]]:
-    """For each way and number of workers: epochs to the target, and the hypervolume at some budgets.
+    """Return the lines of a table with the epochs to the target and the hypervolume at some budgets.
 
-    Medians over seeds, with the lower and upper quartile in brackets.
+    The table has one line for each search method and number of workers. Its numbers are medians over seeds, with the
+    lower and upper quartile in brackets.
     """
     lines = [
         ["search", "workers", "seeds", f"epochs to {TARGET:.0%}", *(f"at {budget:,} epochs" for budget in budgets)]
     ]
     for name, workers in dict.fromkeys((result.name, result.workers) for result in results):
-        mine = [result for result in results if (result.name, result.workers) == (name, workers)]
-        shares = [[_at(result, budget) for result in mine] for budget in budgets]
-        reached = _band([result.reached() for result in mine], ",.0f")
-        lines.append([name, str(workers), str(len(mine)), reached, *(_band(share, ".3f") for share in shares)])
+        runs = [result for result in results if (result.name, result.workers) == (name, workers)]
+        shares = [[_at(result, budget) for result in runs] for budget in budgets]
+        reached = _band([result.reached() for result in runs], ",.0f")
+        lines.append([name, str(workers), str(len(runs)), reached, *(_band(share, ".3f") for share in shares)])
     return lines
 
 

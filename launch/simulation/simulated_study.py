@@ -1,4 +1,4 @@
-"""The production loop over a study in memory, for a simulated clock."""
+"""Production study loop over a study in memory, for the simulated clock."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ENDS: dict[str, Kind] = {"finished": "finished", "stopped": "stopped", "paused":
 
 
 class SimulatedStudy:
-    """A study that writes, decides and suggests as a real one does.
+    """Study that writes events, decides and suggests like a real one.
 
     Args:
-        config: The study's; its `search:` section says how.
-        metric: The one whose lowest value selects a trial's epoch.
-        store: Where events go; by default a new one in memory.
-        make: Makes the scheduler; by default the one that the configuration names.
+        config: Configuration of the study.
+        metric: Name of the metric whose lowest value selects a trial's epoch.
+        store: Event log; by default a new one in memory.
+        make: Function that makes the scheduler; by default the scheduler of the configuration.
         checkpoint_every: Epochs between checkpoints.
     """
 
@@ -46,32 +46,33 @@ class SimulatedStudy:
         self.restart(())
 
     def restart(self, running: Collection[int]) -> None:
-        """Takes over from what is in the store alone; trials that workers go on with are not handed out again."""
+        """Open the study again from its event log alone. Trials that still run on workers are not started again."""
         self.study = Study(Path("simulated"), self._config, self._store, None)
         self.loop = StudyLoop(self.study, self._make(), self._metric, running=running)
 
     def following(self) -> Next:
-        """See `StudyLoop.following`."""
+        """Return the next trial. See `StudyLoop.following`."""
         return self.loop.following()
 
     def params(self, trial: int) -> Mapping[str, Any]:
-        """Parameters of a trial."""
+        """Return the parameters of a trial."""
         return self.study.state.trials[trial].params
 
     def whole(self, trial: int, rows: Rows) -> Rows:
-        """Return every epoch of a trial as its stages place it.
+        """Return the rows of all epochs of a trial, in the order of its stages.
 
         Args:
-            trial: Its number.
-            rows: Recorded epochs that predict. An epoch of another stage takes as long as the first of these.
+            trial: Number of the trial.
+            rows: Recorded rows of the epochs that predict. An epoch of another stage takes as long as the first of
+                these.
         """
         return staged(self._stages(trial), rows)
 
     def start(self, trial: int) -> int:
         """Start a trial on a worker and return the epoch of its last checkpoint.
 
-        Where the study shares first stages, the first one is there already: the simulator does not count the one trial
-        that trains it for the others.
+        If the study shares first stages, the trial starts after its first stage. The simulator does not count the
+        trial that trains the stage for the others.
         """
         self.study.append("started", trial=trial)
         first = shareable(self._stages(trial)) if self._config.search.share_stages else None
@@ -81,7 +82,7 @@ class SimulatedStudy:
         return TrialConfig.from_dict(self.study.state.trials[trial].config, f"trial {trial}").stages
 
     def report(self, trial: int, row: Mapping[str, Any]) -> Action:
-        """See `StudyLoop.report`."""
+        """Report the row of an epoch and write a checkpoint if one is due. See `StudyLoop.report`."""
         action = self.loop.report(trial, row)
         epoch = int(row["epoch"])
         if action != "stop" and (epoch % self._every == 0 or row["done"] or action == "pause"):
@@ -89,15 +90,15 @@ class SimulatedStudy:
         return action
 
     def end(self, trial: int, how: str, epoch: int) -> None:
-        """A worker let go of it."""
-        payload = {"message": "its worker died too often"} if how == "failed" else {"checkpoint": None}
+        """End a trial at an epoch as "finished", "stopped", "paused" or "failed"."""
+        payload = {"message": "the worker died too often"} if how == "failed" else {"checkpoint": None}
         self.study.append(ENDS[how], trial=trial, epoch=epoch, payload=payload)
 
 
 def staged(stages: Sequence[Stage], rows: Rows) -> Rows:
-    """Return the epochs of a whole training: those given where a stage predicts, empty ones elsewhere.
+    """Return the rows of a whole training: the given rows in stages that predict, rows without metrics elsewhere.
 
-    The last stage that predicts has all rows that remain: the nearest recorded training may have another length.
+    The last stage that predicts gets all remaining rows because the nearest recorded training may differ in length.
     """
     final = max(index for index, stage in enumerate(stages) if stage.predicts)
     whole: list[Mapping[str, Any]] = []

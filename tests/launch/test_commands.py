@@ -80,5 +80,5 @@ def test_curves_that_cannot_be_interpolated_are_refused(
     words = ["simulate", str(study.folder), "--out", str(tmp_path / "simulation")]
     run = CliRunner().invoke(app, words)
     assert run.exit_code == 2
-    assert "take --source nearest" in run.stderr
+    assert "use --source nearest" in run.stderr
     assert CliRunner().invoke(app, [*words, "--seeds", "0"]).exit_code == 2

@@ -124,7 +124,7 @@ def test_what_would_run_is_said_with_all_epochs(method: str, tmp_path: Path) -> 
     # 12 trials to rung 1, 4 to rung 3, 4 / 3 to the end: 12 + 8 + 8, and 3 epochs of warm-up each
     assert "budget: about 64 epochs" in text
     assert "at most 144\n" in text
-    assert "first stages: 12 different ones of 12 trials" in text, "the rate is part of it"
+    assert "first stages: 12 distinct for 12 trials" in text, "the rate is part of it"
 
 
 @every_method

@@ -38,7 +38,7 @@ def test_rounds_by_hand() -> None:
 
 def test_the_saving_follows() -> None:
     text = sharing_text(config(inner=12))
-    assert text.startswith("first stages: 2 different ones of 24 trials: 6 epochs, 12.0 times less")
+    assert text.startswith("first stages: 2 distinct for 24 trials: 6 epochs, 12.0 times fewer")
 
 
 @pytest.mark.parametrize(

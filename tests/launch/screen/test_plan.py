@@ -64,7 +64,7 @@ from pathlib import Path
 from groupdir.config.space import load_space
 from launch.screen.plan import plan
 text = plan(load_space({str(ROOT / "search_spaces/agedb.yaml")!r}), Path("nowhere"))
-assert "first stages: 8 different ones of 96 trials" in text, text
+assert "first stages: 8 distinct for 96 trials" in text, text
 print("torch" in sys.modules)
 """
     environment = {**os.environ, "GROUPDIR_DATA": "/nowhere", "PYTHONPATH": str(ROOT)}

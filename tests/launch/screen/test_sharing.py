@@ -40,7 +40,7 @@ STUDY: dict[str, Any] = {
 
 def test_the_saving_is_said_before(tmp_path: Path) -> None:
     config = StudyConfig.from_dict(STUDY)
-    text = "first stages: 4 different ones of 24 trials: 12 epochs, 6.0 times less than the 72 without sharing"
+    text = "first stages: 4 distinct for 24 trials: 12 epochs, 6.0 times fewer than the 72 without sharing"
     assert sharing_text(config) == text
     joint = {**STUDY, "method": {**STUDY["method"], "recipe": "joint", "pretrain": None}}
     assert sharing_text(StudyConfig.from_dict(joint)) == ""
@@ -51,7 +51,7 @@ def test_the_saving_is_said_before(tmp_path: Path) -> None:
 def test_where_lengths_differ_the_longest_serves_all(tmp_path: Path) -> None:
     method = {**STUDY["method"], "pretrain": {"epochs": {"choice": [1, 2, 5]}, "views": 2}, "groups": 4}
     text = sharing_text(StudyConfig.from_dict({**STUDY, "method": method}))
-    assert text.startswith("first stages: 2 different ones of 24 trials: 10 epochs, ")
+    assert text.startswith("first stages: 2 distinct for 24 trials: 10 epochs, ")
 
 
 def run(root: Path, *arguments: str) -> subprocess.Popen[bytes]:

@@ -54,7 +54,7 @@ def test_a_driver_on_another_machine_is_named(study: Study, capsys: pytest.Captu
     study.append("driver", payload={"action": "start", "pid": 1, "host": "node7"})
     study.append("driver", payload={"action": "end", "pid": 1})
     assert watch(study.folder) == 0
-    assert "its driver is on node7: look on there" in capsys.readouterr().out
+    assert "the search runs on node7: watch it there" in capsys.readouterr().out
 
 
 def test_a_look_at_the_lock_disturbs_no_driver_that_opens(study: Study) -> None:

@@ -103,7 +103,7 @@ def test_a_pre_training_is_no_part_of_a_curve(results: Path, train: Callable[...
 
 
 def test_mistakes_are_said(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="must hold finished trials"):
+    with pytest.raises(DataError, match="no trial has finished"):
         load_curves([study.folder])
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         load_curves([tmp_path / "none.parquet"])
