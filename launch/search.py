@@ -213,7 +213,7 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
         None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
     )
     loop = StudyLoop(study, make_scheduler(search), metric)
-    if not loop.left() and not unfinished_ablations(study):
+    if not loop.has_work() and not unfinished_ablations(study):
         return
     snapshots = Snapshots(study, progress.say)
 
@@ -223,7 +223,7 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
 
     screen = Screen(refresh, progress.say)
     with quiet_ray(size(dataset)):
-        if loop.left():
+        if loop.has_work():
             run_trials(study, loop, shared, interrupt, screen)
         if interrupt() or any(trial.status in ("running", "paused") for trial in study.state.of("search")):
             return

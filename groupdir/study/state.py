@@ -82,12 +82,12 @@ class TrialState:
         return bool(self.rows) and bool(self.rows[-1]["last"])
 
     @property
-    def told_to_stop(self) -> bool:
+    def stop_decided(self) -> bool:
         """Return whether the scheduler has decided to stop the trial."""
         return "stop" in self.decisions.values()
 
     @property
-    def told_to_pause(self) -> bool:
+    def pause_decided(self) -> bool:
         """Return whether the scheduler has decided to pause the trial at its present epoch.
 
         The trial may still be running: its status becomes "paused" once its worker has released it.

@@ -104,7 +104,7 @@ class StudyLoop:
             },
         )
 
-    def left(self) -> bool:
+    def has_work(self) -> bool:
         """Return whether trials of this phase remain to be run."""
         return bool(self._waiting) or (self._role == "search" and not self._ended())
 
@@ -169,7 +169,7 @@ class StudyLoop:
                 if row is not None and not row["last"]:
                     self._decide(trial, event.epoch, row, spent)
         for trial in state.of(self._role):
-            if trial.status == "running" and trial.told_to_stop:
+            if trial.status == "running" and trial.stop_decided:
                 self._study.append("stopped", trial=trial.number)
-            elif trial.status == "running" and trial.told_to_pause and trial.checkpoint_epoch == trial.epoch:
+            elif trial.status == "running" and trial.pause_decided and trial.checkpoint_epoch == trial.epoch:
                 self._study.append("paused", trial=trial.number)

@@ -85,10 +85,10 @@ class Recorder(Callback):
             return  # interrupted while it repeated epochs: its last epoch has no checkpoint yet
         if state.complete:
             self._watch_disk(keep(self._study, state.number))
-        elif state.told_to_stop:
+        elif state.stop_decided:
             self._study.append("stopped", trial=state.number)
             self._say_once(remove(self._study, state.number))
-        elif state.told_to_pause:
+        elif state.pause_decided:
             self._study.append("paused", trial=state.number)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:

@@ -148,7 +148,7 @@ class _Study:
         """Indices of the trials that finished, may still finish, or were stopped at the last epoch of the scheduler."""
         last = self.search.scheduler.last_epoch or np.inf  # a trial stopped there was not stopped for bad values
         may = [
-            (trial.status in ("running", "finished") and not trial.told_to_stop) or trial.fidelity >= last
+            (trial.status in ("running", "finished") and not trial.stop_decided) or trial.fidelity >= last
             for trial in self._trials
         ]
         return [*range(len(self._warm)), *(len(self._warm) + index for index, is_may in enumerate(may) if is_may)]

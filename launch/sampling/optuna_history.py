@@ -63,7 +63,7 @@ def _frozen(
 ) -> FrozenTrial:
     optuna_state = TrialState.COMPLETE
     if row is None:
-        stopped = trial.status == "stopped" or trial.told_to_stop
+        stopped = trial.status == "stopped" or trial.stop_decided
         failed = trial.status == "failed" or trial.complete
         optuna_state = TrialState.FAIL if failed else TrialState.PRUNED if stopped else TrialState.RUNNING
     frozen = create_trial(

@@ -241,7 +241,7 @@ def test_a_trial_that_was_promoted_goes_on_after_a_restart() -> None:
         assert trial is not None
         state = driver.study.state.trials[trial]
         assert state.status == "running"
-        assert not state.told_to_pause, "or an interrupt would pause it for ever"
+        assert not state.pause_decided, "or an interrupt would pause it for ever"
         again = {**state.rows[-1], "seed": state.seed, "done": False}
         assert driver.report(trial, again) == "continue", "it comes to the rung once more if its checkpoint is lost"
 

@@ -103,7 +103,7 @@ def test_rungs_come_back_and_nobody_is_judged_twice(study: Study, suggest: Sugge
     for trial, error in enumerate([3.0, 2.0, 2.9, 1.0]):
         suggest(study)
         loop.report(trial, result(study, trial, 1, error))
-    assert [t.told_to_stop for t in study.state.of("search")] == [False, False, True, False]
+    assert [t.stop_decided for t in study.state.of("search")] == [False, False, True, False]
     suggest(study)
     loop.record(4, result(study, 4, 1, 9.0))  # and here the driver dies, before the decision
     after = reopened(study)
@@ -356,7 +356,7 @@ def test_rungs_count_the_epochs_that_predict(results: Path, mode: str) -> None:
         promoted = next(event for event in study.events() if event.kind == "promoted")
         assert promoted.epoch == firsts[0] + 2
     else:
-        assert [trial.told_to_stop for trial in trials] == [False] * 5 + [True]
+        assert [trial.stop_decided for trial in trials] == [False] * 5 + [True]
     events = list(study.events())
     found = audit(events, config, lambda: make_scheduler(config.search))
     assert not found.wrong
