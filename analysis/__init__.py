@@ -1,1 +1,4 @@
-"""What is read after a search: its front, a choice on it, a page and a figure. Never torch, never Ray."""
+"""Analysis of a finished search: its front, the choice of a configuration, a report and figures.
+
+This package imports neither torch nor Ray.
+"""

@@ -1,6 +1,6 @@
-"""`python -m analysis`: choose a configuration from a study, compare methods, draw figures.
+"""Command line of `python -m analysis`: choose a configuration of a study, compare methods, draw figures.
 
-Every verb is also a verb of the installed command `groupdir`.
+Each command is also a command of the installed program `groupdir`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from analysis.rules import RULES
 from groupdir.command_line.program import JsonOption, Panel, new_group, new_program, print_json, run
 from groupdir.registry import did_you_mean
 
-app = new_program("Read what a search wrote into its folder.")
+app = new_program("Analyse the results of a search.")
 figures_app = new_group("Draw figures for print.")
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of a study, such as results/digits.")]
@@ -25,7 +25,7 @@ def _rule(value: str) -> str:
     """Return the name of a rule.
 
     Raises:
-        BadParameter: No rule is called so.
+        BadParameter: If no rule has this name.
     """
     if value not in RULES:
         raise typer.BadParameter(f"unknown rule '{value}': {did_you_mean(value, RULES)}")
@@ -41,11 +41,11 @@ def select(
             callback=_rule,
             autocompletion=lambda: RULES,
             metavar=f"[{'|'.join(RULES)}]",
-            help="Choose the best value of this shot on the front; knee: the point nearest to the ideal one.",
+            help="Choose the trial of the front that is best for this shot; knee: the one nearest to the ideal point.",
         ),
     ],
     include_stopped: Annotated[
-        bool, typer.Option("--include-stopped", help="Let trials that the scheduler stopped onto the front.")
+        bool, typer.Option("--include-stopped", help="Include trials that the scheduler stopped.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -63,7 +63,7 @@ def select(
 
 @app.command(rich_help_panel=Panel.RESULTS)
 def report(folder: FolderArgument) -> None:
-    """Write report.html, one page that needs no network, and front.png for print."""
+    """Write report.html, one page that works without a network, and front.png for print."""
     from analysis.load import load_results
     from analysis.page.report import write_report
 
@@ -71,7 +71,7 @@ def report(folder: FolderArgument) -> None:
 
 
 class Form(StrEnum):
-    """How a table is written."""
+    """Format of a table."""
 
     text = "text"
     markdown = "markdown"

@@ -1,4 +1,4 @@
-"""What each part of the chosen configuration is worth: trained again without it, over seeds, on validation data."""
+"""Ablations: the chosen configuration trained again without one part, over seeds, on validation data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BASELINE = "as chosen"
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation (n - 1) of a metric over seeds; the deviation is NaN for one seed.
+    """Mean and standard deviation (n - 1) of a metric over seeds, NaN for the deviation of one seed.
 
     >>> str(Spread(4.2, 0.1, 3)), str(Spread(4.2, math.nan, 1))
     ('4.20 ± 0.10', '4.20 (one seed)')
@@ -27,6 +27,7 @@ class Spread:
     seeds: int
 
     def __str__(self) -> str:
+        """Return mean and deviation as a text with two decimals."""
         if math.isnan(self.mean):
             return "–"
         return (
@@ -35,23 +36,23 @@ class Spread:
 
 
 def ablations(study: StudyResults) -> dict[str, dict[str, Spread]]:
-    """Label -> metric -> its spread over the seeds that finished; the chosen configuration comes first."""
+    """Return the spread over finished seeds by label and metric, the chosen configuration first."""
     rows = study.trials[(study.trials["role"] == "ablation") & (study.trials["status"] == "finished")]
     labels = sorted(rows["label"].unique().tolist(), key=lambda label: label != BASELINE)
     table: dict[str, dict[str, Spread]] = {}
     for label in labels:
-        own = rows[rows["label"] == label]
+        runs = rows[rows["label"] == label]
         table[str(label)] = {
-            metric: Spread(float(own[metric].mean()), float(own[metric].std(ddof=1)), int(own[metric].count()))
+            metric: Spread(float(runs[metric].mean()), float(runs[metric].std(ddof=1)), int(runs[metric].count()))
             for metric in shot_metrics_of(study)
         }
     return table
 
 
 def findings(study: StudyResults, table: Mapping[str, Mapping[str, Spread]]) -> list[str]:
-    """One sentence for each ablation: the two errors over all samples, and what follows from them, no more.
+    """Return one sentence for each ablation: the two errors over all samples and their difference.
 
-    A difference counts as one only if it is larger than both standard deviations over seeds.
+    The sentence says whether the difference exceeds both standard deviations over seeds.
     """
     metric = metric_of(study, ALL)
     if BASELINE not in table or metric not in table[BASELINE]:
@@ -63,19 +64,19 @@ def findings(study: StudyResults, table: Mapping[str, Mapping[str, Spread]]) -> 
 def _finding(label: str, metric: str, changed: Spread, chosen: Spread) -> str:
     numbers = f"{label}: {metric} {changed} against {chosen} {BASELINE}"
     part = label.removeprefix("without ")
-    what = f"gain from {part}" if part != label else "loss"
+    effect = f"gain from {part}" if part != label else "loss"
     if math.isnan(changed.mean) or math.isnan(chosen.mean):
         return f"{numbers}: not measured."
     difference = sign(metric) * (changed.mean - chosen.mean)  # above 0: the change makes it worse
     deviations = [spread.deviation for spread in (changed, chosen)]
     if any(math.isnan(deviation) for deviation in deviations):
-        verdict = f"{abs(difference):.2f} {'worse' if difference > 0 else 'better'}, from too few seeds to tell"
+        verdict = f"{abs(difference):.2f} {'worse' if difference > 0 else 'better'}, but too few seeds to judge"
     elif difference > max(deviations):
-        verdict = f"a {what} of {difference:.2f} here, more than the spread"
+        verdict = f"a {effect} of {difference:.2f} here, more than the spread"
     elif difference > 0:
-        verdict = f"a {what} of {difference:.2f} here, which is within the spread"
+        verdict = f"a {effect} of {difference:.2f} here, which is within the spread"
     elif -difference > max(deviations):
-        verdict = f"no {what} here; it is better by {-difference:.2f}, more than the spread"
+        verdict = f"no {effect} here; it is better by {-difference:.2f}, more than the spread"
     else:
-        verdict = f"no {what} here"
+        verdict = f"no {effect} here"
     return f"{numbers}: {verdict}."

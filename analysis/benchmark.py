@@ -1,4 +1,4 @@
-"""A benchmark as the paper prints it: ours over seeds, and the paper's numbers beside them."""
+"""Benchmark tables in the shape of the paper's tables: our results over seeds, with the paper's numbers."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from groupdir.metrics import METRICS, ORACLE, Metric, metric_name, parse_metric
 
 PAPER = "  in the paper"
 COLUMNS = {"table1": ("mae", "gm"), "table3": ("mse", "pearson")}
-"""Shape -> the two metrics of its columns, each for all samples and for every shot."""
+"""The two metrics of the columns by shape, each for all samples and for every shot."""
 
 GROUP_LOSSES = ("group_accuracy", "mae_all", f"{ORACLE}mae_all")
-"""The metrics of a grid of group losses, one table each."""
+"""Metrics of a grid of group losses, each with its own table."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a benchmark as it was left.
+    """Row of a benchmark with its test results so far.
 
     Attributes:
-        label: The row's.
-        cell: What a grid gave it, by address.
-        metrics: Of each seed: `mae_all` and so on, on the test set.
+        label: Label of the row.
+        cell: Values of the row's cell in a grid, by address.
+        metrics: Test metrics of each finished seed, such as `mae_all`.
     """
 
     label: str
@@ -43,7 +43,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Results:
-    """A benchmark's folder: its name, its shape, the paper's table beside it or None, seeds asked for, and the rows."""
+    """Results of a benchmark.
+
+    Attributes:
+        name: Name of the benchmark.
+        shape: Shape of its tables.
+        published: Name of the paper's table to compare with, or None.
+        seeds: Number of seeds per row in the complete benchmark.
+        entries: Rows of the benchmark.
+    """
 
     name: str
     shape: str
@@ -53,10 +61,10 @@ class Results:
 
 
 def load_benchmark_results(folder: str | Path) -> Results:
-    """Reads what `groupdir benchmark` left; rows that have not been run have no metrics.
+    """Read the results of `groupdir benchmark`. Rows that were not trained yet have no metrics.
 
     Raises:
-        DataError: The folder is no benchmark's, or a result is broken.
+        DataError: If the folder is not the folder of a benchmark, or a result is broken.
     """
     refuse_old_benchmark(Path(folder))
     path = Path(folder) / BENCHMARK
@@ -69,19 +77,19 @@ def load_benchmark_results(folder: str | Path) -> Results:
         raise DataError(f"{path}: is broken: {error}") from error
     entries = [Entry(row["label"], row["cell"], _seeds(Path(folder) / CONFIRMED / row["folder"])) for row in rows]
     if not any(entry.metrics for entry in entries):
-        raise DataError(f"{folder}: no row has a test result yet: go on with `groupdir benchmark`")
+        raise DataError(f"{folder}: no row has a test result yet: continue with `groupdir benchmark`")
     return Results(content["name"], config["shape"], config["published"], config["seeds"], tuple(entries))
 
 
 def tables(results: Results) -> list[Ruled]:
-    """The results in the shape that their YAML asks for."""
+    """Return the tables of a benchmark in the shape that its YAML requests."""
     if results.shape == "group_losses":
         return [_crossed(results, name) for name in GROUP_LOSSES]
     return [_methods(results)]
 
 
 def _methods(results: Results) -> Ruled:
-    """One row a method, or a trial of a grid; the best of each column is marked."""
+    """Return the table with one row per method or cell of a grid. The best value of each column is marked."""
     metrics = [METRICS[name] for name in COLUMNS.get(results.shape, COLUMNS["table1"])]
     columns = [(metric, shot) for metric in metrics for shot in metric.shots]
     header = ["", *(f"{metric.heading or metric.title} {shot}" for metric, shot in columns)]
@@ -110,7 +118,7 @@ def _methods(results: Results) -> Ruled:
 
 
 def _crossed(results: Results, name: str) -> Ruled:
-    """Return the table of one metric: numbers of groups down, group losses across."""
+    """Return the table of one metric, with a row per number of groups and a column per group loss."""
     _, metric, _, oracle = parse_metric(name)
     title = f"{metric.title} if the true group were known" if oracle else metric.heading or metric.title
     criteria = list(dict.fromkeys(str(entry.cell["method.group_loss"]) for entry in results.entries))
@@ -126,13 +134,13 @@ def _crossed(results: Results, name: str) -> Ruled:
 
 
 def _best(values: Sequence[float], metric: Metric) -> int | None:
-    """Return the index of the best finite value, the first of equals; None without any."""
+    """Return the index of the best finite value (the first of equal ones), or None if there is no finite value."""
     finite = [(metric.sign * value, index) for index, value in enumerate(values) if math.isfinite(value)]
     return min(finite)[1] if finite else None
 
 
 def _short(entry: Entry, results: Results) -> str:
-    """How many seeds there are, where some are missing."""
+    """Return the count of seeds for the label of a row with missing seeds, else an empty text."""
     count = len(entry.metrics)
     return "" if count in (0, results.seeds) else f" ({count} of {results.seeds} seeds)"
 
@@ -155,12 +163,12 @@ def _text(value: tuple[float, float | None], digits: int) -> str:
 
 
 def _seeds(folder: Path) -> list[dict[str, float]]:
-    """The test metrics of every finished seed, without their prefix."""
-    found = []
+    """Return the test metrics of every finished seed, without the prefix `test_`."""
+    seeds = []
     for path in sorted(folder.glob(f"*/{SEED_PREFIX}*/{RESULT}")):
         try:
             metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-            found.append({name.removeprefix("test_"): float(value) for name, value in metrics.items()})
+            seeds.append({name.removeprefix("test_"): float(value) for name, value in metrics.items()})
         except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}: is broken: {error}: remove it, and go on with `groupdir benchmark`") from error
-    return found
+            raise DataError(f"{path}: is broken: {error}: remove it and continue with `groupdir benchmark`") from error
+    return seeds

@@ -1,4 +1,4 @@
-"""Bounds that a study's configurations must keep to: `search.constraints`."""
+"""Constraints of a study, `search.constraints`: bounds on the metrics of its configurations."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from groupdir.errors import DataError
 
 
 def keep_constraints(study: StudyResults, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that keep to all constraints of the search; a metric that was not measured keeps to none.
+    """Return the rows that satisfy all constraints of the search. A missing metric counts as a violation.
 
     Raises:
-        DataError: There are rows, but none of them does; the text says what came nearest.
+        DataError: If there are rows but none satisfies all constraints. The message names the nearest values.
     """
     constraints = study.study.get("search", {}).get("constraints") or {}
     kept = np.ones(len(rows), dtype=bool)
@@ -25,13 +25,12 @@ def keep_constraints(study: StudyResults, rows: pd.DataFrame) -> pd.DataFrame:
         costs = _costs(rows, metric, sign)
         kept &= costs <= sign * limit
         finite = costs[np.isfinite(costs)]
-        nearest = f"the nearest has {sign * finite.min():.4g}" if len(finite) else "nobody has measured it"
+        nearest = f"the nearest trial has {sign * finite.min():.4g}" if len(finite) else "no trial has this metric"
         broken.append(f"{metric} {text} ({nearest})")
     if len(rows) and not kept.any():
         raise DataError(
-            f"{study.folder}: a configuration must keep to the study's constraints, but of {len(rows)} trials none "
-            f"does: {', '.join(broken)}; search longer, or loosen search.constraints in a new study that "
-            f"takes this one as search.warm_start"
+            f"{study.folder}: none of {len(rows)} trials satisfies the study's constraints: {', '.join(broken)}; "
+            f"search longer, or start a new study with looser search.constraints and this study in search.warm_start"
         )
     return rows[kept]
 

@@ -1,4 +1,4 @@
-"""A study's folder as tables: trials, epochs, and the exact configuration of every trial."""
+"""Results of a study read from its folder: trials, epochs, and the exact configuration of every trial."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from groupdir.files.study_files import EPOCH_KEY, EPOCHS, PARAM, TRIAL_FIELDS, T
 
 @dataclass(frozen=True)
 class StudyResults:
-    """What a search left.
+    """Results of a search.
 
     Attributes:
-        folder: Where it was read from.
-        name: The study's name.
-        footer: The footer of the Parquet files, as it stands there.
-        study: The resolved search space, as in study.yaml.
+        folder: Folder of the study.
+        name: Name of the study.
+        footer: Footer of the Parquet files, unchanged.
+        study: Resolved search space, as in study.yaml.
         trials: One row per trial, sorted by its number; metrics are those of the trial's selected epoch.
         epochs: One row per (trial, seed, epoch).
-        configs: Trial -> its exact configuration.
-        params: Trial -> what the search drew, by short name; a trial lacks what was not active in it.
-        objectives: Metric -> "min" or "max".
+        configs: Exact configuration of each trial, by its number.
+        params: Suggested parameters of each trial by short name, without inactive ones.
+        objectives: "min" or "max" for each metric.
     """
 
     folder: Path
@@ -44,39 +44,39 @@ class StudyResults:
 
     @property
     def searched(self) -> pd.DataFrame:
-        """The trials of the search itself, without those of the ablations."""
+        """Trials of the search itself, without ablations."""
         return self.trials[self.trials["role"] == "search"]
 
     @property
     def param_names(self) -> list[str]:
-        """Short names of all that the search drew, in the order of the space."""
+        """Short names of all suggested parameters, in the order of the search space."""
         return list(dict.fromkeys(name for params in self.params.values() for name in params))
 
     def counts(self) -> dict[str, int]:
-        """Status -> number of trials of the search."""
+        """Return the number of trials of the search by status."""
         return {str(status): int(number) for status, number in self.searched["status"].value_counts().items()}
 
 
 def load_results(folder: str | Path) -> StudyResults:
-    """Reads trials.parquet and epochs.parquet of a study.
+    """Read trials.parquet and epochs.parquet of a study.
 
     Raises:
-        DataError: The folder or a file is missing, a file is broken, or of another schema.
+        DataError: If the folder or a file is missing, or a file is broken or has another schema.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder}: must be the folder of a study, such as results/digits; there is no such folder")
+        raise DataError(f"{folder}: does not exist: name the folder of a study, such as results/digits")
     trials, footer = _read(folder, TRIALS, set(TRIAL_FIELDS))
     epochs, _ = _read(folder, EPOCHS, set(EPOCH_KEY))
     study = footer["study"]
     objectives = study.get("search", {}).get("objectives") or {}
     missing = [metric for metric in objectives if metric not in trials.columns]
     if missing or not objectives:
-        what = f"has no column {', '.join(missing)}" if missing else "names no objectives in its footer"
-        raise DataError(f"{folder / TRIALS}: {what}: there is no front to find; search again")
+        problem = f"has no column {', '.join(missing)}" if missing else "names no objectives in its footer"
+        raise DataError(f"{folder / TRIALS}: {problem}, so there is no front: run the search again")
     trials = trials.sort_values("trial", ignore_index=True)
     if trials["trial"].duplicated().any():
-        raise DataError(f"{folder / TRIALS}: must hold one row per trial, got some twice")
+        raise DataError(f"{folder / TRIALS}: holds several rows for one trial; was it written by `groupdir search`?")
     return StudyResults(
         folder=folder,
         name=str(study.get("name") or folder.resolve().name),
@@ -91,7 +91,7 @@ def load_results(folder: str | Path) -> StudyResults:
 
 
 def short_names(addresses: Sequence[str]) -> dict[str, str]:
-    """Address -> its last part, or the whole address where two would be called the same.
+    """Return a short name for each address: its last part, or the whole address if two last parts are equal.
 
     >>> short_names(["method.groups", "optim.name", "encoder.name"])
     {'method.groups': 'groups', 'optim.name': 'optim.name', 'encoder.name': 'encoder.name'}
@@ -101,7 +101,7 @@ def short_names(addresses: Sequence[str]) -> dict[str, str]:
 
 
 def short_text(value: object) -> str:
-    """A value as a table shows it: four digits, and a mapping by its name or its first entries.
+    """Return a value as a table shows it: a number in four digits, a mapping by its name or its first entries.
 
     >>> short_text(0.123456), short_text({"mode": "inverse", "lds": {"size": 5}}), short_text(None)
     ('0.1235', 'mode=inverse, lds=(size=5)', 'none')
@@ -127,8 +127,8 @@ def _read(folder: Path, name: str, columns: set[str]) -> tuple[pd.DataFrame, dic
     path = folder / name
     if not path.is_file():
         raise DataError(
-            f"{folder}: must hold {name}, which a search writes when it ends: it is still running, or was killed; "
-            f"finish it with `{next_command('resume', folder)}`"
+            f"{folder}: there is no {name}, which a search writes when it ends. The search is still running or was "
+            f"killed; finish it with `{next_command('resume', folder)}`"
         )
     table, footer = read_parquet(path)
     broken = [key for key in ("study", "configs") if not isinstance(footer.get(key), dict)]
@@ -139,7 +139,10 @@ def _read(folder: Path, name: str, columns: set[str]) -> tuple[pd.DataFrame, dic
 
 
 def _params(trials: pd.DataFrame, path: Path) -> dict[int, dict[str, Any]]:
-    """What was drawn, decoded; the parameters of one conditional address, of which one is active, become one."""
+    """Return the decoded parameters of each trial.
+
+    The cases of a conditional parameter become one parameter because only one case is active in a trial.
+    """
     columns = [column for column in trials.columns if column.startswith(PARAM)]
     address = {column: column.removeprefix(PARAM).split("|")[0] for column in columns}
     name = short_names(list(dict.fromkeys(address.values())))

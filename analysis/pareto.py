@@ -1,4 +1,4 @@
-"""Which points no other beats in everything, and how much of the space they dominate. The sorting is moocore's."""
+"""Pareto front and hypervolume of points, computed by moocore."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy.typing as npt
 
 
 def pareto_front(costs: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Marks the points that no other point dominates; all costs are minimised.
+    """Mark the points that no other point dominates. All costs are minimised.
 
-    A point dominates another if it is nowhere higher and somewhere lower. Equal points do not dominate each other: all
-    of them are on the front. A row with a NaN is never on the front and dominates nothing; infinities are compared as
-    numbers.
+    A point dominates another if no cost is higher and at least one is lower. Equal points do not dominate each other,
+    so all of them can be on the front. A point with a NaN is never on the front and dominates nothing. Infinities are
+    compared as numbers.
 
     Args:
-        costs: `(n, m)`, one row per point.
+        costs: Costs `(n, m)`, one row per point.
 
     Returns:
-        `(n,)`.
+        Flags `(n,)`, True for points on the front.
 
     Raises:
-        ValueError: If costs is not a matrix, or has points without a cost.
+        ValueError: If `costs` is not a matrix or has no column.
 
     Example:
         >>> pareto_front([[1, 3], [2, 2], [2, 2], [3, 3]]).tolist()
@@ -30,24 +30,25 @@ def pareto_front(costs: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     points = _matrix(costs)
     front: npt.NDArray[np.bool_] = np.logical_not(np.isnan(points).any(axis=1))
     if front.any():
-        # Ranks dominate exactly as their values do; moocore misjudges infinities in three objectives and more.
+        # Ranks dominate each other exactly as the values do. moocore misjudges infinities in three or more objectives.
         ranks = [np.unique(column, return_inverse=True)[1] for column in points[front].T]
         front[front] = moocore.is_nondominated(np.column_stack(ranks).astype(np.float64), keep_weakly=True)
     return front
 
 
 def hypervolume(costs: npt.ArrayLike, reference: npt.ArrayLike) -> float:
-    """Volume between the points and a reference point that is worse than all of interest; costs are minimised.
+    """Return the volume between the points and a reference point. All costs are minimised.
 
     Args:
-        costs: `(n, m)`. Points that are not below the reference in every cost contribute nothing; nor do rows with NaN.
-        reference: `(m,)`, finite.
+        costs: Costs `(n, m)`. Points with a NaN, and points that are not below the reference in every cost, contribute
+            nothing.
+        reference: Reference point `(m,)`, finite and worse than all points of interest.
 
     Returns:
-        The volume; 0 without points, infinite if a point below the reference has a cost of minus infinity.
+        Volume, 0 without points. It is infinite if a point below the reference has a cost of minus infinity.
 
     Raises:
-        ValueError: On shapes that do not fit, and a reference that is not finite.
+        ValueError: If the shapes do not match or the reference is not finite.
 
     Example:
         >>> hypervolume([[0, 1], [1, 0]], [2, 2])

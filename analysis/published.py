@@ -1,6 +1,6 @@
-"""The paper's own numbers (Pu et al. 2025), each with its table, as printed.
+"""Numbers of the paper's tables (Pu et al. 2025) as printed.
 
-Values stand in the order all, many, median, few: first of one metric, then of the other.
+Each row has the values of one metric in the order all, many, median, few, then those of the other metric.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TABLE_2: dict[str, Row] = {
     "LDS+FDS+DER": (7.24, 6.64, 11.87, 23.44, 3.93, 3.69, 6.64, 16.0),
     "Group-DIR": (7.22, 6.71, 11.42, 20.25, 3.88, 3.68, 5.74, 11.13),
 }
-"""IMDB-WIKI-DIR: MAE, then GM, in years; GM is not given for BMC and GAI."""
+"""IMDB-WIKI-DIR: MAE, then GM, in years; the paper gives no GM for BMC and GAI."""
 
 TABLE_3: dict[str, Row] = {
     "VANILLA": (0.974, 0.851, 1.52, 0.984, 74.2, 72.0, 62.7, 75.2),
@@ -68,7 +68,7 @@ TABLE_3: dict[str, Row] = {
     "LDS+FDS+DER": (1.007, 0.88, 1.535, 1.086, 72.9, 71.4, 63.5, 73.1),
     "Group-DIR": (0.887, 0.897, 0.891, 0.779, 77.4, 74.9, 70.7, 85.8),
 }
-"""STS-B-DIR: MSE, then Pearson correlation times 100. "Group-DIR" is the row "Ours" in all three."""
+"""STS-B-DIR: MSE, then Pearson correlation times 100. "Group-DIR" is the row "Ours" in Tables 1 to 3."""
 
 TABLE_4: dict[int, tuple[float, float, float, float]] = {
     2: (7.11, 4.65, 6.26, 4.03),
@@ -80,7 +80,7 @@ TABLE_4: dict[int, tuple[float, float, float, float]] = {
     40: (7.01, 4.55, 1.84, 0.87),
     50: (7.29, 4.63, 2.47, 0.97),
 }
-"""AgeDB-DIR, groups -> MAE, GM, and both if the true group's expert were taken."""
+"""AgeDB-DIR: MAE and GM, then MAE and GM with the expert of the true group, by number of groups."""
 
 TABLE_5: dict[int, dict[str, float]] = {
     5: {"soft": 67.71, "nc": 66.01, "do": 66.72, "rebat": 67.04},
@@ -88,13 +88,13 @@ TABLE_5: dict[int, dict[str, float]] = {
     25: {"soft": 20.56, "nc": 18.43, "do": 19.07, "rebat": 19.14},
     50: {"soft": 10.09, "nc": 9.67, "do": 9.44, "rebat": 9.78},
 }
-"""AgeDB-DIR, groups -> criterion -> group accuracy in percent."""
+"""AgeDB-DIR: group accuracy in percent, by number of groups and group loss."""
 
 TABLE_6: dict[str, dict[float, float]] = {
     "lambda_mse": {0.1: 7.17, 0.5: 6.87, 1: 6.94, 2: 7.26, 5: 7.44},
     "lambda_soft": {0.1: 6.97, 0.5: 6.92, 1: 6.87, 2: 7.01, 5: 7.24},
 }
-"""AgeDB-DIR with 25 groups: MAE by the weight of a loss; the other weight's value is not stated."""
+"""AgeDB-DIR with 25 groups: MAE in years by the weight of one loss. The paper does not state the other weight."""
 
 TABLES: dict[str, dict[str, Row]] = {"table1": TABLE_1, "table2": TABLE_2, "table3": TABLE_3}
-"""The tables of methods by name."""
+"""Tables of methods by name."""

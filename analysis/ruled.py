@@ -1,4 +1,4 @@
-"""A table of texts as plain text, Markdown or LaTeX."""
+"""Table of texts as plain text, Markdown or LaTeX."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "±": r"$\pm$", "–":
 
 @dataclass(frozen=True)
 class Ruled:
-    """A table.
+    """Table of texts.
 
     Attributes:
-        title: What it shows.
-        header: One text a column.
-        rows: One text a cell; a row that starts with blanks belongs to the one above.
-        marked: (row, column) of the cells that are marked as best.
+        title: Title of the table.
+        header: Headings of the columns.
+        rows: Texts of the cells. A row that starts with blanks belongs to the row above.
+        marked: (row, column) of the cells to mark as best.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Ruled:
     marked: AbstractSet[tuple[int, int]] = frozenset()
 
     def render(self, form: Format) -> str:
-        """The table in a format.
+        """Return the table as text in a format.
 
         Example:
             >>> print(Ruled("errors", ["", "MAE"], [["VANILLA", "6.1"], ["LDS", "5.9"]], {(1, 1)}).render("markdown"))
@@ -45,7 +45,7 @@ class Ruled:
         return self._latex() if form == "latex" else self._text()
 
     def _cells(self, mark: str) -> list[list[str]]:
-        """All cells, the marked ones put into a pattern."""
+        """Return all cells, with the pattern applied to the marked ones."""
         return [
             [mark.format(text) if (at, column) in self.marked else text for column, text in enumerate(row)]
             for at, row in enumerate(self.rows)

@@ -1,11 +1,11 @@
-"""The names of the rules that choose one configuration from a front."""
+"""Names of the rules that choose one configuration from a front."""
 
 from __future__ import annotations
 
 from groupdir.shots import ALL, SHOTS
 
 KNEE = "knee"
-"""The point of the front that is nearest to the ideal one."""
+"""Rule that chooses the point of the front nearest to the ideal point."""
 
 RULES = (*SHOTS, ALL, KNEE)
-"""The rules: the best value of one shot, the best value of all samples, or the knee."""
+"""All rules: the best value of one shot, the best value over all samples, and the knee."""

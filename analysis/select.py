@@ -1,4 +1,4 @@
-"""Named rules that pick one configuration from the front, before anything was measured on the test set."""
+"""Choice of one configuration from the front by a named rule, on validation data alone."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from groupdir.metrics import ALL, ALL_AND_SHOTS, metric_name, parse_metric, sign
 
 @dataclass(frozen=True)
 class Selection:
-    """A choice and what it was made from.
+    """Choice of a configuration from a front.
 
     Attributes:
-        rule: The rule's name.
-        trial: The chosen trial.
-        front: The rows of the front, sorted by the first objective.
-        file: The configuration's YAML.
+        rule: Name of the rule.
+        trial: Number of the chosen trial.
+        front: Rows of the front, sorted by the first objective.
+        file: YAML file of the chosen configuration.
     """
 
     rule: str
@@ -48,8 +48,8 @@ class Selection:
 def metric_of(study: StudyResults, shot: str) -> str:
     """Return the validation metric that a rule for this shot reads.
 
-    It is the objective of that shot if there is one, else the objectives' own metric at that shot (`val_mse_few` for
-    the objective `val_mse_all`), else the mean absolute error.
+    If an objective is of this shot, the metric is that objective. Otherwise it is the metric of an objective at this
+    shot (`val_mse_few` for the objective `val_mse_all`), or else the mean absolute error.
     """
     parsed = {name: parse_metric(name) for name in study.objectives}
     of_shot = [name for name, parts in parsed.items() if parts.shot == shot]
@@ -58,55 +58,56 @@ def metric_of(study: StudyResults, shot: str) -> str:
 
 
 def shot_metrics_of(study: StudyResults) -> list[str]:
-    """The metrics of all samples and of each shot that this study recorded, without doubles."""
+    """Return the recorded metrics of all samples and of each shot, without duplicates."""
     return [name for name in dict.fromkeys(metric_of(study, shot) for shot in ALL_AND_SHOTS) if name in study.trials]
 
 
 def costs(rows: pd.DataFrame, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Return costs `(rows, metrics)`: a metric of which the highest is best is negated, a missing one is NaN."""
+    """Return costs `(rows, metrics)`. Metrics to maximise are negated; missing metrics are NaN."""
     values = rows.reindex(columns=list(metrics)).to_numpy(dtype=np.float64)
     signs = np.array([sign(metric) for metric in metrics])
     return np.asarray(values * signs)
 
 
 def find_front(study: StudyResults, *, include_stopped: bool = False) -> pd.DataFrame:
-    """The trials of the search that no other one beats in all objectives, sorted by the first objective.
+    """Return the rows of the trials on the Pareto front, sorted by the first objective.
 
-    Trials that break one of the study's constraints are left out.
+    Trials that violate one of the study's constraints are skipped.
 
     Args:
-        study: The study.
-        include_stopped: False takes trials that trained to their last epoch; True also those that the scheduler
-            stopped, at the epoch that stands for them.
+        study: Results of the study.
+        include_stopped: True to include trials that the scheduler stopped, at their selected epoch. False for trials
+            that trained to their last epoch only.
 
     Raises:
-        DataError: No trial can be on the front; the text counts what there is, or says which constraints nobody keeps.
+        DataError: If no trial can be on the front. The message counts the trials, or names the constraints that no
+            trial satisfies.
     """
     statuses = ["finished", "stopped"] if include_stopped else ["finished"]
     rows = keep_constraints(study, study.searched[study.searched["status"].isin(statuses)])
     points = costs(rows, list(study.objectives))
     front = rows[pareto_front(points)]
     if front.empty:
-        counts = ", ".join(f"{number} {status}" for status, number in study.counts().items()) or "none at all"
+        counts = ", ".join(f"{number} {status}" for status, number in study.counts().items()) or "none"
         reason = "has a value for every objective" if len(rows) else f"is {' or '.join(statuses)}"
         raise DataError(
             f"{study.folder}: no trial {reason} (trials: {counts}), so there is no front; continue with "
-            f"`{next_command('resume', study.folder)}`" + ("" if include_stopped else ", or take --include-stopped")
+            f"`{next_command('resume', study.folder)}`" + ("" if include_stopped else ", or use --include-stopped")
         )
     order = np.argsort(costs(front, list(study.objectives)[:1])[:, 0], kind="stable")
     return front.iloc[order]
 
 
 def choose(study: StudyResults, front: pd.DataFrame, rule: str) -> int:
-    """The trial that a rule picks from the front.
+    """Return the number of the trial that a rule chooses from the front.
 
-    A shot or `all`: the best value of `metric_of` that shot. `knee`: every objective is scaled to
-    [0, 1] over the front, and the point nearest to the ideal one, 0 in all of them, is taken (Euclidean). Ties go to
-    the better metric over all samples, then to the lower trial number.
+    The rule of a shot, or `all`, chooses the best value of `metric_of` this shot. The rule `knee` scales every
+    objective to [0, 1] over the front and chooses the point with the smallest Euclidean distance to the ideal point,
+    which is 0 in all objectives. Ties go to the better metric over all samples, then to the lower trial number.
 
     Raises:
-        DataError: The rule's metric has no finite value on the front.
-        ValueError: An unknown rule.
+        DataError: If the rule's metric has no finite value on the front.
+        ValueError: If the rule is unknown.
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
@@ -115,7 +116,7 @@ def choose(study: StudyResults, front: pd.DataFrame, rule: str) -> int:
     usable = np.flatnonzero(np.isfinite(points).all(axis=1))
     if not len(usable):
         raise DataError(
-            f"{study.folder}: rule {rule}: {', '.join(metrics)} must be finite on the front, but nowhere is"
+            f"{study.folder}: rule {rule} cannot choose: no trial on the front has a finite {', '.join(metrics)}"
         )
     points = points[usable]
     if rule == KNEE:
@@ -128,9 +129,13 @@ def choose(study: StudyResults, front: pd.DataFrame, rule: str) -> int:
 
 
 def choices(study: StudyResults, front: pd.DataFrame) -> dict[str, int]:
-    """Rule -> trial, for all rules whose metric this study has; a validation set may have no few-shot labels."""
+    """Return the chosen trial of each rule whose metric has a value on the front.
+
+    For example, a validation set without few-shot labels has no trial for the rule `few`.
+    """
 
     def has_values(rule: str) -> bool:
+        """Return True if a trial of the front has finite values of all metrics of a rule."""
         metrics = list(study.objectives) if rule == KNEE else [metric_of(study, rule)]
         return bool(np.isfinite(costs(front, metrics)).all(axis=1).any())
 
@@ -138,12 +143,12 @@ def choices(study: StudyResults, front: pd.DataFrame) -> dict[str, int]:
 
 
 def select_config(study: StudyResults, rule: str, *, include_stopped: bool = False) -> Selection:
-    """Writes front.parquet and best_<rule>.yaml into the study's folder.
+    """Choose a configuration and write front.parquet and best_<rule>.yaml into the study's folder.
 
-    The YAML is the trial's configuration exactly as in the files' footer; a comment says where it comes from.
+    The YAML file holds the exact configuration of the trial. Comments in it name the study, the trial and the rule.
 
     Raises:
-        DataError: There is no front, or no configuration of the chosen trial.
+        DataError: If there is no front or no configuration of the chosen trial.
     """
     front = find_front(study, include_stopped=include_stopped)
     trial = choose(study, front, rule)
@@ -158,7 +163,7 @@ def select_config(study: StudyResults, rule: str, *, include_stopped: bool = Fal
         f"rule: {rule}, of {len(front)} configurations on the front",
         "on the validation set: " + ", ".join(f"{metric}={float(row[metric]):.6g}" for metric in metrics),
     ]
-    header = "".join(f"# {' '.join(line.split())}\n" for line in lines)  # a name with a line break stays a comment
+    header = "".join(f"# {' '.join(line.split())}\n" for line in lines)  # keeps a name with a line break in its comment
     body = yaml.safe_dump(dict(study.configs[trial]), sort_keys=False, allow_unicode=True)
     file = write_whole(study.folder / best_file(rule), header + body)
     write_parquet(study.folder / FRONT, _plain_rows(front), dict(study.footer))
@@ -166,7 +171,7 @@ def select_config(study: StudyResults, rule: str, *, include_stopped: bool = Fal
 
 
 def front_table(study: StudyResults, front: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the front as texts: trial, objectives, error over all samples, what the search drew."""
+    """Return the header and rows of the front as texts: trial, objectives, error over all samples, parameters."""
     metrics = list(dict.fromkeys([*study.objectives, metric_of(study, ALL)]))
     metrics = [metric for metric in metrics if metric in front.columns]
     rows = [
@@ -177,19 +182,23 @@ def front_table(study: StudyResults, front: pd.DataFrame) -> tuple[list[str], li
 
 
 def print_selection(study: StudyResults, selection: Selection, console: Console | None = None) -> None:
-    """Prints the front with the chosen trial marked, the file, and the next command; plain lines without a terminal."""
+    """Print the front with the chosen trial marked, the written file and the next command."""
     console = console or Console()
     header, rows = front_table(study, selection.front)
     marked = [["*" if row[0] == str(selection.trial) else "", *row] for row in rows]
     if console.is_terminal:
-        numbers = len(header) - len(study.param_names)  # what was drawn is one column: it may wrap, numbers may not
+        numbers = len(header) - len(study.param_names)  # parameters share one column, which may wrap; numbers may not
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=Text(f"front of {study.name}"))
         for name in ["", *header[:numbers]]:
             table.add_column(Text(name.replace("_", "\n")), no_wrap=True)
-        table.add_column("drawn by the search")
+        table.add_column("parameters")
         for row in marked:
-            drawn = ", ".join(f"{name} {text}" for name, text in zip(header[numbers:], row[numbers + 1 :], strict=True))
-            cells = [Text(text) for text in (*row[: numbers + 1], drawn)]  # Text: a list is no markup
+            params = ", ".join(
+                f"{name} {text}" for name, text in zip(header[numbers:], row[numbers + 1 :], strict=True)
+            )
+            cells = [
+                Text(text) for text in (*row[: numbers + 1], params)
+            ]  # Text: square brackets of a list are no markup
             table.add_row(*cells, style="bold green" if row[0] else None)
         console.print(table)
     else:
@@ -199,13 +208,13 @@ def print_selection(study: StudyResults, selection: Selection, console: Console 
             print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
     stopped = int((selection.front["status"] == "stopped").sum())
     note = f" ({stopped} stopped before the last epoch)" if stopped else ""
-    print(f"{len(rows)} on the front{note}; rule {selection.rule} takes trial {selection.trial}, marked *")
+    print(f"{len(rows)} on the front{note}; rule {selection.rule} chooses trial {selection.trial}, marked *")
     print(f"wrote {selection.file}")
     print(f"next: {_train_command(selection)}")
 
 
 def selection_to_json(study: StudyResults, selection: Selection) -> dict[str, Any]:
-    """Return the front and the chosen trial for a program to read; docs/json_output.md describes the keys."""
+    """Return the front and the chosen trial for a program to read. docs/json_output.md describes the keys."""
     metrics = [name for name in dict.fromkeys([*study.objectives, *shot_metrics_of(study)]) if name in selection.front]
     front = [
         {
@@ -240,7 +249,7 @@ def _param_texts(study: StudyResults, trial: int) -> list[str]:
 
 
 def _plain_rows(front: pd.DataFrame) -> list[dict[str, object]]:
-    """Rows of Python's own types; pandas reads a null text as NaN, and it goes back as a null."""
+    """Return the rows as dictionaries. pandas reads a null parameter as NaN, which is turned back into None."""
     return [
         {str(key): None if str(key).startswith(PARAM) and pd.isna(value) else value for key, value in row.items()}
         for row in front.to_dict("records")

@@ -1,4 +1,4 @@
-"""The figure of simulated searches: hypervolume by epochs spent and by wall time, with bands over seeds."""
+"""Figure of simulated searches: hypervolume by epochs spent and by wall time, with bands over seeds."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ STEPS = 120
 
 
 def simulation_figure(folder: str | Path) -> Path:
-    """Draws `simulation.png` from `simulation.parquet` of a folder.
+    """Draw `simulation.png` from `simulation.parquet` of a folder.
 
-    A row for each number of workers; lines are medians over seeds, bands go from the lower to the upper quartile.
+    The figure has a row for each number of workers. Lines are medians over seeds. Bands range from the lower to the
+    upper quartile.
 
     Raises:
-        DataError: The file is missing, or holds no point.
+        DataError: If the file is missing or holds no finished trial.
     """
     folder = Path(folder)
     table, _ = read_parquet(folder / SIMULATION)
     points = table.to_pandas()
     if points.empty:
-        raise DataError(f"{folder / SIMULATION}: must hold at least one finished trial, got none")
+        raise DataError(f"{folder / SIMULATION}: holds no finished trial: run `groupdir simulate` with more trials")
     workers = sorted(points["workers"].unique())
     figure = Figure(figsize=(9.0, 3.0 * len(workers)), dpi=130, layout="constrained")
     for row, axes in zip(workers, figure.subplots(len(workers), 2, squeeze=False), strict=True):
-        mine = points[points["workers"] == row]
+        selected = points[points["workers"] == row]
         for column, (name, label) in enumerate((("epochs", "epochs spent"), ("time", "virtual seconds"))):
-            _draw(axes[column], mine, name)
+            _draw(axes[column], selected, name)
             axes[column].set(xlabel=label, ylabel="hypervolume, share of best known")
             axes[column].set_title(f"{int(row)} workers", loc="left", fontsize=9)
     figure.axes[0].legend(frameon=False, fontsize=7, loc="lower right")
@@ -49,8 +50,8 @@ def simulation_figure(folder: str | Path) -> Path:
 
 def _draw(axes: Axes, points: pd.DataFrame, name: str) -> None:
     at = np.linspace(0, float(points[name].max()), STEPS)
-    for index, (label, mine) in enumerate(points.groupby("label", sort=False)):
-        lines = np.stack([_steps(run, name, at) for _, run in mine.groupby("seed")])
+    for index, (label, runs) in enumerate(points.groupby("label", sort=False)):
+        lines = np.stack([_steps(run, name, at) for _, run in runs.groupby("seed")])
         low, middle, high = np.quantile(lines, [0.25, 0.5, 0.75], axis=0)
         color = COLORS[index % len(COLORS)]
         axes.plot(at, middle, color=color, linewidth=1.4, label=str(label))
@@ -60,7 +61,7 @@ def _draw(axes: Axes, points: pd.DataFrame, name: str) -> None:
 
 
 def _steps(run: pd.DataFrame, name: str, at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The best hypervolume of one search at each place, 0 before its first finished trial."""
+    """Return the best hypervolume of one search at each place of the axis, 0 before its first finished trial."""
     ordered = run.sort_values(name)
     best = np.maximum.accumulate(ordered["hypervolume"].to_numpy(dtype=np.float64))
     place = np.searchsorted(ordered[name].to_numpy(dtype=np.float64), at, side="right") - 1

@@ -1,4 +1,4 @@
-"""Figures for print: the trade-off of one study."""
+"""Figure of the trade-off of one study, for print."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def metric_label(metric: str) -> str:
 def front_figure(study: StudyResults, path: str | Path) -> Path:
     """Draw the few-shot against the many-shot metric of all trials that finished.
 
-    A line joins the front of these two metrics; filled points are on the study's own front, over all its objectives.
-    Points that a rule chooses carry the rules' names.
+    A line joins the front of these two metrics. Filled points are on the study's front over all objectives. A point
+    that a rule chooses carries the name of the rule.
 
     Args:
-        study: The study.
-        path: The file; its suffix is the format, .png, .svg or .pdf.
+        study: Results of the study.
+        path: File to write. Its suffix gives the format: .png, .svg or .pdf.
 
     Raises:
-        DataError: No trial finished with both errors.
+        DataError: If no trial finished with both metrics.
     """
     path = Path(path)
     across, up = metric_of(study, "many"), metric_of(study, "few")
@@ -47,7 +47,7 @@ def front_figure(study: StudyResults, path: str | Path) -> Path:
     points = rows.reindex(columns=[across, up]).to_numpy(dtype=np.float64)
     shown = np.isfinite(points).all(axis=1)
     if not shown.any():
-        raise DataError(f"{study.folder}: {across} and {up} must both be there for a figure, but no trial has both")
+        raise DataError(f"{study.folder}: cannot draw the figure: no finished trial has both {across} and {up}")
     rows, points = rows[shown], points[shown]
     on_front = rows["trial"].isin(front["trial"]).to_numpy()
     line = points[pareto_front(costs(rows, [across, up]))]
@@ -84,7 +84,7 @@ def front_figure(study: StudyResults, path: str | Path) -> Path:
 def _name_choices(
     axes: Axes, study: StudyResults, points: dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]
 ) -> None:
-    """Writes the rules beside the points that they choose; one point may be the choice of several."""
+    """Write the names of the rules next to the points that they choose. Several rules may choose one point."""
     rules: dict[int, list[str]] = {}
     for rule, trial in choices(study, find_front(study)).items():
         rules.setdefault(trial, []).append(rule)

@@ -1,1 +1,1 @@
-"""The page of a study: one HTML file."""
+"""Report of a study: one HTML file."""

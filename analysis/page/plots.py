@@ -1,4 +1,4 @@
-"""Interactive plots of one study, for its page."""
+"""Interactive plots of one study, for its report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _LAYOUT: dict[str, Any] = {
 
 
 def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
-    """Every pair of objectives: trials that finished, were stopped, and are on the front, by colour and by symbol."""
+    """Return the plot of every pair of objectives.
+
+    Colours and symbols tell finished trials, stopped trials and trials on the front apart.
+    """
     objectives = list(study.objectives)
     pairs = list(itertools.combinations(objectives, 2)) or [("trial", objectives[0])]
     figure = make_subplots(rows=1, cols=len(pairs), horizontal_spacing=0.09)
@@ -59,7 +62,7 @@ def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
 
 
 def parallel_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
-    """One line per trial through what was drawn and what came out; the front is coloured."""
+    """Return the plot with one line per trial through its parameters and objectives. The front is coloured."""
     rows = study.searched[study.searched["status"].isin(["finished", "stopped"])]
     rows = rows[np.isfinite(rows[list(study.objectives)].to_numpy(dtype=np.float64)).all(axis=1)]
     order = rows["trial"].isin(front["trial"]).to_numpy().astype(int)
@@ -73,7 +76,7 @@ def parallel_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
     ]
     scale = [[0, "#cbd5e1"], [0.5, "#cbd5e1"], [0.5, FRONT], [1, FRONT]]
     line = {"color": np.sort(order).tolist(), "colorscale": scale, "cmin": 0, "cmax": 1}
-    hidden = {"size": 1, "color": "rgba(0,0,0,0)"}  # the ends of an axis are among its ticks
+    hidden = {"size": 1, "color": "rgba(0,0,0,0)"}  # hides the ends of the range, which are among the ticks
     figure = go.Figure(
         go.Parcoords(line=line, dimensions=dimensions, labelfont={"size": 13}, tickfont={"size": 11}, rangefont=hidden)
     )
@@ -81,7 +84,10 @@ def parallel_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
 
 
 def curves_plot(study: StudyResults, front: pd.DataFrame, chosen: set[int]) -> go.Figure:
-    """The error over all validation samples by epoch: the front coloured, stopped trials thin and grey."""
+    """Return the plot of the error over all validation samples by epoch.
+
+    Trials on the front are coloured; stopped trials are thin and grey.
+    """
     metric = metric_of(study, ALL)
     figure = go.Figure()
     status = study.searched.set_index("trial")["status"].to_dict()
@@ -128,7 +134,10 @@ _ABSENT = object()
 
 
 def _window(rows: pd.DataFrame, metric: str) -> list[float] | None:
-    """The range of the finished trials and a margin: one stopped early would squeeze all others into a corner."""
+    """Return the range of the finished trials with a margin.
+
+    A trial that was stopped early may have such bad values that all others would be squeezed into a corner.
+    """
     values = rows.loc[rows["status"] == "finished", metric].to_numpy(dtype=np.float64)
     values = values[np.isfinite(values)]
     if not len(values) or np.ptp(values) == 0:
@@ -142,7 +151,7 @@ def _axis(metric: str) -> str:
 
 
 def _hover(study: StudyResults, row: pd.Series[Any]) -> str:
-    """Trial, objectives and what was drawn; plotly reads tags in hover texts, so all of it is escaped."""
+    """Return the hover text: trial, objectives and parameters. It is escaped because plotly renders tags."""
     trial = int(row["trial"])
     values = [f"{name} = {row[name]:.4g}" for name in study.objectives]
     params = [f"{name} = {short_text(value)}" for name, value in study.params[trial].items()]
@@ -151,7 +160,7 @@ def _hover(study: StudyResults, row: pd.Series[Any]) -> str:
 
 
 def _dimension(name: str, column: list[Any]) -> dict[str, Any]:
-    """An axis: of numbers (by their logarithm where they span more than a factor of 20), or of categories."""
+    """Return an axis of numbers or of categories. Numbers that span a factor above 20 have a logarithmic axis."""
     present = [value for value in column if value is not _ABSENT]
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in present)
     if not numeric or len(set(present)) <= 1 or len(present) < len(column):
@@ -171,7 +180,7 @@ def _categories(name: str, column: list[Any]) -> dict[str, Any]:
         return (not number, float(value) if number else 0.0, _category(value))
 
     names = list(dict.fromkeys(_category(value) for value in sorted(column, key=key)))
-    shown = list(range(0, len(names), max(1, len(names) // 12)))  # an axis of many values names some of them
+    shown = list(range(0, len(names), max(1, len(names) // 12)))  # only some of many values get a label
     return {
         "label": name,
         "values": [names.index(_category(value)) for value in column],

@@ -1,4 +1,4 @@
-"""One HTML page of a study that needs nothing else: no network, no other file."""
+"""HTML report of a study in one file that needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ footer { margin-top: 3rem; color: #4b5563; font-size: .85rem; border-top: 1px so
 
 
 def write_report(study: StudyResults) -> Path:
-    """Writes report.html and front.png into the study's folder.
+    """Write report.html and front.png into the study's folder.
 
     Raises:
-        DataError: No trial finished, or the folder cannot be written.
+        DataError: If no trial finished or the folder cannot be written.
     """
     front_figure(study, study.folder / FRONT_FIGURE)
     return write_whole(study.folder / REPORT, report_page(study))
 
 
 def report_page(study: StudyResults) -> str:
-    """The page's text; everything that a person wrote (names, labels, values) is escaped.
+    """Return the HTML text. Everything that a person wrote (names, labels, values) is escaped.
 
     Raises:
-        DataError: No trial finished.
+        DataError: If no trial finished.
     """
     front = find_front(study)
     chosen = choices(study, front)
@@ -64,18 +64,18 @@ def report_page(study: StudyResults) -> str:
     sections = [
         _section(
             "The front",
-            "A trial is on the front if no other finished one is as good in every objective and better in one. "
-            "Point at a trial to see what it was; the plots open on the finished trials, a double click shows all.",
+            "A trial is on the front if no other finished trial is at least as good in every objective and better in "
+            "one. Hover for details. Axes are zoomed to finished trials; double-click to show all.",
             _plot(front_plot(study, front), "front"),
         ),
         _section(
-            "The configurations on the front",
-            "Validation values of each trial's selected epoch. A rule picks before the test set is read.",
+            "Configurations on the front",
+            "Validation metrics at each trial's selected epoch. A rule chooses by them, before the test set is read.",
             _front_html(study, front, chosen),
         ),
         _section(
-            "What was drawn, and what came out",
-            "One line per trial, those on the front in orange. Drag along an axis to keep only a part of it.",
+            "Parameters and results",
+            "One line per trial; trials on the front are orange. Drag along an axis to select a range.",
             _plot(parallel_plot(study, front), "parallel"),
         ),
         _section(
@@ -84,7 +84,11 @@ def report_page(study: StudyResults) -> str:
             _plot(curves_plot(study, front, set(chosen.values())), "curves"),
         ),
         *_ablation_sections(study),
-        _section("Again", "The same search, into an empty results folder, and this page.", _commands(study, chosen)),
+        _section(
+            "Reproduce",
+            "Run the same search into an empty results folder, and write this page.",
+            _commands(study, chosen),
+        ),
     ]
     name = html.escape(study.name)
     return (
@@ -148,11 +152,11 @@ def _ablation_sections(study: StudyResults) -> list[str]:
     ]
     sentences = "".join(f"<li>{html.escape(text)}</li>" for text in findings(study, table))
     note = (
-        f"Mean ± standard deviation over seeds on validation data; in brackets the difference from “{BASELINE}”. "
+        f"Mean ± standard deviation over seeds on validation data; in brackets the difference to “{BASELINE}”. "
         "A difference counts as more than the spread if it exceeds both standard deviations."
     )
     body = _table(["", "seeds", *metrics], rows, [label == BASELINE for label in table])
-    return [_section("What each part is worth here", note, f"{body}\n<ul>{sentences}</ul>")]
+    return [_section("Ablations", note, f"{body}\n<ul>{sentences}</ul>")]
 
 
 def _spreads(table: dict[str, dict[str, Spread]], label: str, metrics: Sequence[str]) -> list[str]:
@@ -178,7 +182,7 @@ def _versions() -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Hours, minutes and seconds.
+    """Return a duration in hours, minutes and seconds.
 
     >>> _duration(3725.4)
     '1 h 2 min 5 s'

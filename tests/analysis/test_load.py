@@ -41,9 +41,9 @@ def test_params_are_decoded_and_the_cases_of_a_condition_are_one(make_study: Mak
 
 
 def test_a_missing_folder_and_a_search_that_has_not_ended(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no such folder"):
+    with pytest.raises(DataError, match="does not exist: name the folder of a study"):
         load_results(tmp_path / "digits")
-    with pytest.raises(DataError, match=r"must hold trials\.parquet.*still running.*groupdir resume"):
+    with pytest.raises(DataError, match=r"there is no trials\.parquet.*still running.*groupdir resume"):
         load_results(tmp_path)
 
 
@@ -63,7 +63,7 @@ def test_broken_files(make_study: MakeStudy) -> None:
         (lambda rows, footer: [row.pop("status") for row in rows], "lacks status"),
         (lambda rows, footer: footer["study"]["search"].update(objectives={"val_x": "min"}), "no column val_x"),
         (lambda rows, footer: footer["study"].pop("search"), "names no objectives"),
-        (lambda rows, footer: rows.append(rows[0]), "one row per trial"),
+        (lambda rows, footer: rows.append(rows[0]), "several rows for one trial"),
         (
             lambda rows, footer: rows[3].update({"param:method.groups": "{"}),
             "trial 3: param:method.groups must be JSON",

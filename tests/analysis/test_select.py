@@ -136,7 +136,7 @@ def test_nothing_finished_is_said_with_counts(make_study: MakeStudy) -> None:
 
 def test_a_rule_without_values_and_a_rule_that_is_none(make_study: MakeStudy) -> None:
     study = study_of(make_study, {"val_mae_all": [1.0], "val_mae_few": [np.nan]}, {"val_mae_all": "min"})
-    with pytest.raises(DataError, match="rule few: val_mae_few must be finite"):
+    with pytest.raises(DataError, match="rule few cannot choose: no trial on the front has a finite val_mae_few"):
         choose(study, find_front(study), "few")
     with pytest.raises(ValueError, match="rule must be one of many"):
         choose(study, find_front(study), "best")
@@ -186,7 +186,7 @@ def test_the_command_line(make_study: MakeStudy, tmp_path: Path, root: Path) -> 
     missing = run("select", str(tmp_path / "none"), "--shot", "few", root=root)
     assert missing.returncode == 2
     assert missing.stderr.count("\n") == 1
-    assert "there is no such folder" in missing.stderr
+    assert "does not exist: name the folder of a study" in missing.stderr
     assert run("select", str(folder), "--shot", "low", root=root).returncode == 2
 
 

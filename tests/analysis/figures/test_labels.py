@@ -28,7 +28,7 @@ def test_a_figure_beside_the_file(tmp_path: Path, root: Path) -> None:
 def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"labels\.csv: must be a file of `groupdir data describe --out`, and is not"):
+    with pytest.raises(DataError, match=r"labels\.csv: not a file of `groupdir data describe --out`"):
         label_figure(path)
-    with pytest.raises(DataError, match=r"no\.csv: must be a file"):
+    with pytest.raises(DataError, match=r"no\.csv: not a file"):
         label_figure(tmp_path / "no.csv")

@@ -116,7 +116,7 @@ def test_ablations_are_means_and_deviations_over_seeds(make_study: MakeStudy) ->
         ("without L_grc", Spread(4.40, 0.1, 3), "a gain from L_grc of 0.05 here, which is within the spread."),
         ("without L_grc", Spread(5.35, 0.1, 3), "a gain from L_grc of 1.00 here, more than the spread."),
         ("hard labels", Spread(5.35, 0.1, 3), "a loss of 1.00 here, more than the spread."),
-        ("hard labels", Spread(5.35, math.nan, 1), "1.00 worse, from too few seeds to tell."),
+        ("hard labels", Spread(5.35, math.nan, 1), "1.00 worse, but too few seeds to judge."),
         ("hard labels", Spread(math.nan, math.nan, 0), "not measured."),
     ],
 )
