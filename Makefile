@@ -1,4 +1,4 @@
-# Every target makes .venv by itself; nothing else is installed and nothing is asked.
+# Every target creates .venv if it is missing. Nothing else is installed, and no target asks a question.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -11,21 +11,21 @@ DEV_STAMP := $(VENV)/.installed-dev
 DOCS_STAMP := $(VENV)/.installed-docs
 HALF := $(VENV)/.installing
 STUDY := results/digits
-# The interpreters to try, in this order; `make PYTHON=/path/to/python3.12 test` names another.
+# Interpreters to try, in this order. `make PYTHON=/path/to/python3.12 test` names another one.
 PYTHON ?= python3.11 python3 python3.12 python3.13
-# Without bytecode, which some containers switch off, each process that a test starts compiles our modules again.
+# Some containers switch bytecode off. Then each process that a test starts would compile our modules again.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-# One install at a time, even under `make -j quickstart test`.
+# Run one install at a time, even with `make -j quickstart test`.
 .NOTPARALLEL:
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
-install: $(DEV_STAMP)  ## Make .venv with the pinned packages: what runs groupdir, and the tools for tests and lint
+install: $(DEV_STAMP)  ## Create .venv with the pinned packages that groupdir, the tests and the linters need
 
-# install.py keeps the marker $(HALF) while .venv may be half installed. An install that was cut off leaves the marker,
-# and the next one starts from an empty environment. Stamps are as old as their install's beginning, so an edit of
-# pyproject.toml during an install counts.
+# install.py keeps the marker $(HALF) while .venv may be incomplete. An interrupted install leaves the marker, and the
+# next install starts from an empty environment. A stamp has the time at which its install began, so an edit of
+# pyproject.toml during an install triggers another one.
 define install
 	@for candidate in $(PYTHON); do \
 		if "$$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
@@ -44,7 +44,7 @@ define install
 	$(BIN)/python install.py --venv $(VENV) --marker $(HALF) $(1)
 endef
 
-# An install of the tools installs what runs, too: both stamps are its own.
+# An install of the tools also installs the packages that groupdir needs, so it writes both stamps.
 $(STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
 	$(call install,--stamp $(STAMP))
 
@@ -54,7 +54,7 @@ $(DEV_STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
 $(DOCS_STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
 	$(call install,--stamp $(STAMP) --stamp $(DOCS_STAMP) --extra docs)
 
-quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the report (5 minutes on 2 cores, after the install)
+quickstart: $(STAMP)  ## Search the built-in digits, show the front and write the report (5 minutes on 2 cores after the install)
 	@if [ -e $(STUDY) ]; then \
 		echo "$(STUDY) exists: resuming it"; \
 		$(BIN)/groupdir resume $(STUDY); \
@@ -68,35 +68,35 @@ quickstart: $(STAMP)  ## Search the built-in digits, show the front, write the r
 	@echo "  source $(BIN)/activate"
 	@echo "  groupdir train $(STUDY)/best_few.yaml --seeds 5 --beside vanilla"
 
-test: $(DEV_STAMP)  ## All tests but the long ones and those that need a GPU or make hosts (8 minutes on 2 cores)
+test: $(DEV_STAMP)  ## Run all tests except the long ones and those that need a GPU or simulated hosts (8 minutes on 2 cores)
 	$(PYTEST) -m "not long and not gpu and not hosts" --numprocesses=2 --dist=worksteal --durations=15
 
-test-fast: $(DEV_STAMP)  ## The tests without Ray, wheel and golden runs (3 minutes on 2 cores)
+test-fast: $(DEV_STAMP)  ## Run the tests without Ray, wheel and golden runs (3 minutes on 2 cores)
 	$(PYTEST) --numprocesses=auto --maxprocesses=4
 
-test-long: $(DEV_STAMP)  ## The tests of several searches or kills, and pages followed to the letter (6 minutes on 2 cores)
+test-long: $(DEV_STAMP)  ## Run the tests with several searches or kills, and the commands of the pages (6 minutes on 2 cores)
 	$(PYTEST) -m "long and not gpu" --numprocesses=2 --dist=worksteal --durations=15
 
-test-cluster: $(DEV_STAMP)  ## A cluster of hosts on this machine, made and broken (needs root on Linux, sshd, rsync; 5 minutes)
+test-cluster: $(DEV_STAMP)  ## Simulate hosts, start a cluster on them and inject failures (root on Linux, sshd, rsync; 5 minutes)
 	$(PYTEST) tests/cluster/test_hosts.py tests/cluster/test_on_premise.py \
 		-m hosts -k "not seen_in_a_terminal and not head_dies" --durations=10
 
-test-faults: $(DEV_STAMP)  ## The same hosts: the head dies, what the doctor finds, a spot notice, Slurm (also needs slurm; 15 minutes)
+test-faults: $(DEV_STAMP)  ## More tests on simulated hosts: death of the head, doctor, spot notice, Slurm (needs slurm too; 15 minutes)
 	$(PYTEST) tests/cluster -m hosts -k "doctor or spot or slurm or seen_in_a_terminal or head_dies" --durations=15
 
-lint: $(DEV_STAMP)  ## Style, format and types
+lint: $(DEV_STAMP)  ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict groupdir launch analysis install.py
 
-docs: $(DOCS_STAMP)  ## The documentation site in site/; a broken link or reference fails (a minute)
+docs: $(DOCS_STAMP)  ## Build the documentation site in site/ and check its links and references (a minute)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-bench: $(DEV_STAMP)  ## The benchmarks, small
+bench: $(DEV_STAMP)  ## Run small versions of the speed benchmarks
 	@for script in tests/bench/bench_*.py; do \
 		echo "== $$script"; \
 		OMP_NUM_THREADS=1 $(BIN)/python "$$script" --quick; \
 	done
 
-clean:  ## Remove .venv and the caches; results/ stays
+clean:  ## Remove .venv and the caches, but keep results/
 	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
