@@ -264,6 +264,7 @@ def test_who_has_come_to_the_last_rung_is_told_by_epochs_that_predict(
     """Six epochs of pre-training are not six on the way to a rung."""
     content = study.config.to_dict()
     scheduler = {"name": "pareto_asha", "grace_period": 1, "max_t": 3}
+    content["train"] = content["train"] | {"epochs": 3}
     search = StudyConfig.from_dict(content | {"search": content["search"] | {"scheduler": scheduler}}).search
     train(study, suggest(study), [4.0] * 8, "stopped", first=6)
     train(study, suggest(study), [4.0] * 9, "stopped", first=6)
