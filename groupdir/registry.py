@@ -119,7 +119,7 @@ TABLES: dict[Kind, dict[str, str]] = {
     "sampler": SAMPLERS,
 }
 PROGRAMS = ("launch.__main__:app", "analysis.__main__:app")
-"""The programs of the checkout whose verbs `groupdir` offers as well."""
+"""Command lines of the other two packages, whose commands `groupdir` offers too."""
 
 
 NAME_KEYS: dict[Kind, str] = {"weights": "mode"}
@@ -238,9 +238,9 @@ def _target(kind: Kind, name: str) -> tuple[str, str]:
 
 
 def load_from_checkout(checkout: Path, target: str) -> object:
-    """Return an object of a package that stands in the checkout and is not installed.
+    """Import a package from a checkout without installing it, and return one of its objects.
 
-    The package becomes importable in this process, and nothing else of the checkout does.
+    In this process the package becomes importable, but no other package of the checkout.
 
     Args:
         checkout: Folder that holds the package's folder.

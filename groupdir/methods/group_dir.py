@@ -54,7 +54,7 @@ class GroupDIR(Method):
         self.features = Features(config, targets, encoder.dim)
 
     def changed(self, stage: Stage) -> tuple[str, ...]:
-        """Return the prefix of the encoder, or of all names if the pre-training changes the group loss too."""
+        """Return the names that the pre-training changes: the encoder's, or all if it changes the group loss too."""
         return super().changed(stage) if self.config.group_loss.changes_in_pretraining else ("encoder.",)
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from launch.schedulers.base import Decision, NeverPauses
 
 
 class ASHA(NeverPauses):
-    """Scheduler that stops a trial at a rung if it is worse than the best 1/eta of the trials that came before it.
+    """Scheduler that stops a trial at a rung unless it is as good as the best 1/eta of the earlier trials.
 
     Rungs stand at the epochs grace_period * eta^k. A trial is compared exactly at the epoch of a rung, never later,
     because a value of epoch 31 cannot be compared with values of epoch 15. A trial without a finite metric at a rung
