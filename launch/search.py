@@ -173,7 +173,7 @@ def check_measured(config: StudyConfig, dataset: Dataset) -> None:
         text = f"no validation sample has {label}"
         if count:
             text = f"{metric.title} needs {metric.samples} validation samples with {label}, got {count}"
-        mistakes.append(config.mistake(address, f"cannot be measured: {text}"))
+        mistakes.append(config.mistake(address, f"cannot be measured: {text}: add such samples or remove the metric"))
     if mistakes:
         raise ConfigError(mistakes)
 

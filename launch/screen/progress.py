@@ -103,13 +103,14 @@ def line(trial: TrialState, objectives: Mapping[str, str]) -> str:
 def render(state: StudyState, config: StudyConfig, now: float) -> Group:
     """Return the table of trials with the best trials and the status below it, for a terminal."""
     objectives = config.search.objectives
-    table = Table(title=config.name, title_justify="left", expand=False)
-    table.add_column("trial", justify="right")
+    table = Table(title=config.name, title_justify="left", expand=True)
+    table.add_column("trial", justify="right", no_wrap=True, min_width=5)
     table.add_column("status", no_wrap=True, min_width=8)
-    table.add_column("epoch", justify="right")
+    table.add_column("epoch", justify="right", no_wrap=True, min_width=5)
     for objective in objectives:
-        table.add_column(short(objective), justify="right", no_wrap=True, min_width=len(short(objective)))
-    table.add_column("parameters", overflow="ellipsis", no_wrap=True)
+        heading = short(objective).removeprefix("val ")  # every value is one of the validation split
+        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
+    table.add_column("parameters", overflow="ellipsis", no_wrap=True, ratio=1)  # the rest of the width
     trials = sorted(state.trials.values(), key=lambda trial: (trial.status != "running", -trial.number))
     for trial in trials[:SHOWN]:
         status = "waiting" if trial.status == "running" and not trial.started else trial.status

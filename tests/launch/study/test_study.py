@@ -282,7 +282,9 @@ def test_the_samples_that_a_metric_needs_are_counted(study: Study) -> None:
             continue
         with pytest.raises(ConfigError) as caught:
             check_measured(config, dataset)
-        assert [mistake.message for mistake in caught.value.mistakes] == [f"cannot be measured: {m}" for m in messages]
+        assert [mistake.message for mistake in caught.value.mistakes] == [
+            f"cannot be measured: {m}: add such samples or remove the metric" for m in messages
+        ]
         assert caught.value.mistakes[-1].address == "search.constraints.val_pearson_few"
 
 
