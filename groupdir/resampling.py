@@ -1,8 +1,9 @@
-"""Resampling a training set for regression: rare targets get new samples, frequent ones lose some (SMOTER, SMOGN).
+"""Resampling of a training set for regression (SMOTER, SMOGN): add samples of rare targets, drop frequent ones.
 
-Targets are sorted and cut into bumps, runs of targets that are all rare or all not. Every bump is brought towards the
-same size: N / bumps. A small bump keeps its samples and gets new ones between a sample and one of its nearest
-neighbours in the bump; SMOGN makes them by noise if the neighbour is far. A large bump is thinned at random.
+The targets are sorted and cut into bumps. A bump is a run of targets that are all rare, or all not rare. Every bump
+moves towards the same size, N / (number of bumps), whether its targets are rare or not. A smaller bump keeps its
+samples and gets new ones between a sample and one of its nearest neighbours in the bump. SMOGN adds noise to the sample
+instead if that neighbour is far. A larger bump loses random samples.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Resampled:
     Attributes:
         x: Inputs `(M, ...)` of the given type.
         y: Targets `(M,)` of the given type.
-        source: `(M,)` int64, the original sample that each one is, or was made from.
-        kept: Number of unchanged samples at the beginning.
+        source: `(M,)` int64, for each sample the index of the original sample that it copies or was made from.
+        kept: Number of original samples, which come first.
     """
 
     x: npt.NDArray[np.floating]
@@ -48,10 +49,10 @@ def smoter(
     ratio: float = 1.0,
     undersample: bool = True,
 ) -> Resampled:
-    """Resample by SMOTER: new samples lie between a rare sample and one of its nearest neighbours.
+    """Resample by SMOTER: new samples lie between a sample of a small bump and one of its nearest neighbours there.
 
-    x' = x_i + u (x_n - x_i) with u uniform in [0, 1), and y' the mean of y_i and y_n weighted by inverse distance,
-    which is y_i + u (y_n - y_i), or the plain mean if x_i = x_n.
+    x' = x_i + u (x_n - x_i) with u uniform in [0, 1). y' is the mean of y_i and y_n weighted by the inverse distance to
+    x', which equals y_i + u (y_n - y_i). If x_i = x_n, it is their plain mean.
 
     Args:
         x: Inputs `(N, ...)`, floating. Distances are Euclidean over all values of a sample.
@@ -59,9 +60,11 @@ def smoter(
         rare: `(N,)`, true for samples with a rare target, equal for equal targets; see `rare_by_relevance` and
             `rare_by_count`.
         rng: Source of all random numbers.
-        neighbors: Neighbours to choose from, >= 1; fewer in a bump of fewer samples. A bump of one is copied.
-        ratio: Degree of balancing, in [0, 1]: the new size is size + ratio (N / bumps - size).
-        undersample: Whether to thin large bumps.
+        neighbors: Number of nearest neighbours from which one is drawn, >= 1. A smaller bump uses all its other
+            samples, and the sample of a bump of one is copied.
+        ratio: Degree of balancing, in [0, 1]. A bump of n samples changes to n + ratio (N / bumps - n); 0 changes
+            nothing, and 1 gives all bumps the same size, if `undersample` is set.
+        undersample: Whether larger bumps lose samples.
 
     Returns:
         The new training set.
@@ -95,12 +98,12 @@ def smogn(
     ratio: float = 1.0,
     undersample: bool = True,
 ) -> Resampled:
-    """Resample by SMOGN: as `smoter` for near neighbours, and by noise for far ones.
+    """Resample by SMOGN: interpolate to a near neighbour as `smoter` does, and add noise if the neighbour is far.
 
-    A neighbour is near if its distance is below half the median distance to the bump's other samples. Otherwise the new
-    sample is x_i + p N(0, s^2), y_i + p N(0, s_y^2), with s and s_y the standard deviations of each feature and of the
-    target in the bump, and p the perturbation, or half the median distance if that is smaller. Noise stays
-    within the range of values of the whole set.
+    Let r be half the median distance from the sample to the other samples of its bump. A neighbour is near if its
+    distance is below r. Otherwise the new sample is x_i + p N(0, s^2), y_i + p N(0, s_y^2). Here s and s_y are the
+    standard deviations of each feature and of the target in the bump, and p is the smaller of `perturbation` and r. New
+    values are clipped to the smallest and largest value of all of `x`, and of all of `y`.
 
     Args:
         x: See `smoter`.
@@ -120,24 +123,24 @@ def smogn(
 
     Source: Branco et al. 2017 (SMOGN) and the package smogn.
 
-    Differences from the source: those of `smoter`. The median excludes the sample itself, and both ends of a range are
-    respected, not only 0.
+    Differences from the source: those of `smoter`. The median excludes the sample itself. Values are clipped at both
+    ends of the range, not only at 0.
     """
     return _resample(x, y, rare, rng, ratio, undersample, _Maker(neighbors, perturbation))
 
 
 def relevance(y: Array, *, coef: float = 1.5) -> npt.NDArray[np.float64]:
-    """Return the relevance of targets in [0, 1]: how far they lie in the tails of their box plot.
+    """Return the relevance of each target, 0 to 1: how far it lies in a tail of the box plot of all targets.
 
-    The relevance is 0 at the median and 1 at and beyond a whisker with outliers. Between them it is 3 t^2 - 2 t^3, the
-    monotone cubic with level ends. On a side without outliers it is 0 everywhere.
+    On a side with outliers, the relevance is 0 at the median, and 1 at the end of the whisker and beyond. Between them
+    it rises as 3 t^2 - 2 t^3, where t is the share of the way. On a side without outliers it is 0.
 
     Args:
         y: Targets `(N,)`, N >= 1.
-        coef: Length of the whiskers, > 0, in interquartile ranges; they end at the last target within.
+        coef: Largest length of a whisker, > 0, in interquartile ranges. A whisker ends at the last target within it.
 
     Raises:
-        ValueError: On no targets, targets that are not finite, or a coefficient that is not positive.
+        ValueError: If `y` is empty or not finite, or `coef` is not positive.
 
     Source: Ribeiro 2011 (relevance), Tukey's box plot, as in the package smogn.
 
@@ -181,10 +184,10 @@ def rare_by_count(
 
     Args:
         y: Targets `(N,)`.
-        below: Smallest count that is not rare, > 0.
-        bin_width: > 0, in the units of `y`.
-        low: Lower edge of the first bin; targets below are counted in it.
-        high: Upper edge of the last bin, which includes targets above it. None: as many bins as needed.
+        below: Count at which a bin is no longer rare, > 0.
+        bin_width: Width of a bin, > 0, in the units of `y`.
+        low: Lower edge of the first bin, which also counts the targets below it.
+        high: Upper edge of the last bin, which also counts the targets above it. None: as many bins as needed.
         lds: Smoothing of the counts over neighbouring bins.
 
     Raises:
@@ -208,10 +211,11 @@ def rare_by_count(
 def _resample(
     x: Array, y: Array, rare: Bools, rng: np.random.Generator, ratio: float, undersample: bool, maker: _Maker
 ) -> Resampled:
+    """Return the training set in which each bump has its new size. `maker` makes the new samples."""
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio must be in [0, 1], got {ratio}")
     bumps = _bumps(x, y, rare)
-    kept, made = [], []
+    kept, new = [], []
     for members in bumps:
         size = round(len(members) + ratio * (len(y) / len(bumps) - len(members)))
         if size < len(members) and undersample:
@@ -219,12 +223,12 @@ def _resample(
             continue
         kept.append(members)
         if size > len(members):
-            made.append(maker.make(x, y, members, size - len(members), rng))
+            new.append(maker.make(x, y, members, size - len(members), rng))
     source = np.sort(np.concatenate(kept))
     return Resampled(
-        np.concatenate([x[source], *(part.x for part in made)]),
-        np.concatenate([y[source], *(part.y for part in made)]),
-        np.concatenate([source, *(part.source for part in made)]),
+        np.concatenate([x[source], *(part.x for part in new)]),
+        np.concatenate([y[source], *(part.y for part in new)]),
+        np.concatenate([source, *(part.source for part in new)]),
         len(source),
     )
 
@@ -248,7 +252,7 @@ def _bumps(x: Array, y: Array, rare: Bools) -> list[npt.NDArray[np.int64]]:
 
 @dataclass(frozen=True)
 class _Maker:
-    """Maker of new samples in one bump: between near neighbours, and by noise (if any) for far ones.
+    """Maker of new samples in a bump: by interpolation to near neighbours, and by noise for far ones if it is set.
 
     Attributes:
         neighbors: Number of neighbours to choose from.
@@ -267,31 +271,37 @@ class _Maker:
     def make(
         self, x: Array, y: Array, members: npt.NDArray[np.int64], number: int, rng: np.random.Generator
     ) -> Resampled:
-        """Return `number` new samples of a bump: equally many of each member, and the remainder of random ones."""
+        """Return `number` new samples. Each member is the base of equally many, and random members of the remainder."""
         flat, label = x[members].reshape(len(members), -1).astype(np.float64), y[members].astype(np.float64)
-        whole, rest = divmod(number, len(members))
-        seed = np.concatenate(
-            [np.repeat(np.arange(len(members)), whole), rng.choice(len(members), rest, replace=False)]
+        repeats, remainder = divmod(number, len(members))
+        base = np.concatenate(
+            [np.repeat(np.arange(len(members)), repeats), rng.choice(len(members), remainder, replace=False)]
         )
-        other, distance, reach = self._partners(flat, seed, rng)
+        neighbor, distance, reach = self._partners(flat, base, rng)
         share = rng.random(number)
-        new_x = flat[seed] + share[:, None] * (flat[other] - flat[seed])
-        new_y = label[seed] + np.where(distance > 0, share, 0.5) * (label[other] - label[seed])
+        new_x = flat[base] + share[:, None] * (flat[neighbor] - flat[base])
+        new_y = label[base] + np.where(distance > 0, share, 0.5) * (label[neighbor] - label[base])
         if self.perturbation is not None:
             far = np.flatnonzero(distance >= reach)
-            size, at = np.minimum(self.perturbation, reach[far]), seed[far]
+            size, at = np.minimum(self.perturbation, reach[far]), base[far]
             noise = rng.standard_normal((len(far), flat.shape[1] + 1)) * size[:, None]
             new_x[far] = np.clip(flat[at] + noise[:, 1:] * flat.std(0), x.min(), x.max())
             new_y[far] = np.clip(label[at] + noise[:, 0] * label.std(), y.min(), y.max())
-        return Resampled(new_x.astype(x.dtype).reshape(-1, *x.shape[1:]), new_y.astype(y.dtype), members[seed], 0)
+        return Resampled(new_x.astype(x.dtype).reshape(-1, *x.shape[1:]), new_y.astype(y.dtype), members[base], 0)
 
     def _partners(
-        self, flat: npt.NDArray[np.float64], seed: npt.NDArray[np.int64], rng: np.random.Generator
+        self, flat: npt.NDArray[np.float64], base: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return for each seed a random neighbour, its distance, and half the median distance to all others."""
+        """Return for each base a random nearest neighbour, its distance, and half the median distance to all others.
+
+        Args:
+            flat: `(n, D)`, the samples of the bump.
+            base: Base of each new sample, as an index into `flat`.
+            rng: Source of all random numbers.
+        """
         count = len(flat)
         if count == 1:
-            return seed, np.zeros(len(seed)), np.zeros(len(seed))
+            return base, np.zeros(len(base)), np.zeros(len(base))
         choices = min(self.neighbors, count - 1)
         centred = flat - flat.mean(0)
         square = np.einsum("nd,nd->n", centred, centred)
@@ -305,5 +315,5 @@ class _Maker:
             nearest[start:stop] = order[:, :choices]
             others = np.take_along_axis(apart, order[:, : count - 1], axis=1)
             reach[start:stop] = np.median(np.sqrt(np.maximum(others, 0)), axis=1) / 2
-        other = nearest[seed, rng.integers(0, choices, len(seed))]
-        return other, np.sqrt(np.square(flat[other] - flat[seed]).sum(1)), reach[seed]
+        neighbor = nearest[base, rng.integers(0, choices, len(base))]
+        return neighbor, np.sqrt(np.square(flat[neighbor] - flat[base]).sum(1)), reach[base]

@@ -1,4 +1,4 @@
-"""YAML files with the line of every value, so that messages can point to the line of a mistake."""
+"""YAML files with the line number of every value, so that messages can point to the line of a mistake."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Loader.add_implicit_resolver(
 
 
 def dotted(address: Address) -> str:
-    """Return an address as dotted text, such as `method.groups`."""
+    """Return an address as dotted text: ("search", "objectives", 1) gives `search.objectives.1`."""
     return ".".join(str(part) for part in address)
 
 
@@ -37,7 +37,7 @@ class Document:
     Attributes:
         name: Name of the file in messages.
         data: Content as plain mappings, lists and scalars.
-        lines: Line of each value by address, counted from 1.
+        lines: Address of each value -> line of its key (of the item itself in a list), counted from 1.
     """
 
     name: str
@@ -49,7 +49,8 @@ class Document:
         """Read and parse a file.
 
         Raises:
-            ConfigError: If the file is missing or not valid YAML, repeats a key, or is not a mapping at its top level.
+            ConfigError: If the file cannot be read, is not valid YAML, repeats a key in a mapping, or is not a
+                mapping at its top level.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -60,7 +61,7 @@ class Document:
 
     @classmethod
     def parse(cls, text: str, name: str = "<yaml>") -> Document:
-        """Parse a text; see `read`."""
+        """Parse YAML text. `name` is the name of the file in messages. Errors are those of `read`."""
         try:
             root = yaml.compose(text, Loader=_Loader)
             data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
@@ -82,7 +83,7 @@ class Document:
         return cls(name, data, lines)
 
     def line(self, address: Address) -> int | None:
-        """Return the line of a value, or else of the nearest mapping around it, or None."""
+        """Return the line of a value. For a missing value, return the line of the nearest enclosing mapping or list."""
         while address and address not in self.lines:
             address = address[:-1]
         return self.lines.get(address)
@@ -93,6 +94,7 @@ class Document:
 
 
 def _walk(node: yaml.Node, address: Address, lines: dict[Address, int], repeated: list[Mistake], name: str) -> None:
+    """Add the lines of a node and of all values in it to `lines`, and its repeated keys to `repeated`."""
     lines.setdefault(address, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         seen: set[Any] = set()

@@ -24,13 +24,14 @@ class Targets:
 
     Attributes:
         low: Lower end of the label range that is divided into groups, in label units.
-        high: Upper end of this range. Labels outside are clamped to assign groups, but never to compute errors.
+        high: Upper end of this range. A label outside the range is assigned to the first or last group, but errors are
+            computed with the label itself.
         bin_width: Width of a label bin, in label units. Shots and sample weights count samples per bin.
         unit: Name of the label unit, such as "years".
         center: Label, in label units, for which the network outputs 0.
         scale: Label difference, in label units, for which the network's output changes by 1. Its outputs are
             (y - center) / scale.
-        error: Metric that selects an epoch, over all validation samples, such as "mae".
+        error: Metric over all validation samples, such as "mae". Its best value selects the epoch of a trial.
         weights_high: Upper end of the label bins of sample weights, in label units. The last bin also counts all
             labels above it. None: the bins end at `high`.
     """
@@ -46,7 +47,7 @@ class Targets:
 
     @property
     def selected_by(self) -> str:
-        """Validation metric whose best value selects the epoch of a trial."""
+        """Name of the validation metric whose best value selects the epoch of a trial, such as "val_mae_all"."""
         return searchable(metric_name("val", self.error))
 
 
@@ -64,9 +65,9 @@ class InputSpec:
             "<unk>".
         columns: Encoding of table rows as vectors, for a "vector" that is made from a table. It consists of plain
             mappings, lists and scalars, because checkpoints store it.
-        mean: Mean of each channel in 0..1, for an "image" whose splits hold bytes (N, H, W, C). It is subtracted after
-            0..255 is scaled to 0..1. None: splits hold the inputs of the encoder.
-        std: Standard deviation of each channel, by which the difference is divided. None as for `mean`.
+        mean: Mean of each channel, for an "image" whose splits hold bytes (N, H, W, C). The bytes are scaled to 0..1
+            before the mean is subtracted. None: splits hold the inputs of the encoder.
+        std: Standard deviation of each channel, by which that difference is divided. None exactly if `mean` is None.
     """
 
     kind: Literal["image", "vector", "embedding_pair", "token_pair"]
@@ -80,10 +81,10 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Split:
-    """Samples of a split, as arrays that the processes of a node can share.
+    """Samples of a split (training, validation or test), as arrays that the processes of a node can share.
 
     Attributes:
-        inputs: Arrays of N rows each, as described by `InputSpec`. They may be memory-mapped files.
+        inputs: Arrays of N rows each, in the format that `InputSpec` describes. They may be memory-mapped files.
         y: (N,) float32, in label units.
     """
 
@@ -111,10 +112,12 @@ class Dataset(ABC):
     """
 
     Config: ClassVar[type[DatasetConfig]]
-    augments: ClassVar[bool] = False  # whether `augment` changes its inputs, so that two views differ
-    augment_one_view: bool = False  # whether training on a single view also augments
-    on_each_node: ClassVar[bool] = False  # whether each worker reads the files instead of receiving the splits
-    draws: ClassVar[int] = 0  # uniform numbers that `view` needs per sample; 0: only `augment` is defined
+    augments: ClassVar[bool] = False  # whether `augment` or `view` changes inputs, so that two views differ
+    augment_one_view: bool = False  # whether a stage that trains on one view of each sample augments it
+    on_each_node: ClassVar[bool] = (
+        False  # whether each worker process reads the files itself; else Ray sends it the splits
+    )
+    draws: ClassVar[int] = 0  # random numbers that `view` needs per sample; 0: `augment` is used instead of `view`
 
     def __init__(self, config: DatasetConfig) -> None:
         self.config = config
@@ -133,7 +136,7 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def shots(self) -> ShotSplit:
-        """Shot of each label bin: many, median or few training samples."""
+        """Shots of the data set: whether a label bin has many, a median number of or few training samples."""
 
     @abstractmethod
     def build(self, split: SplitName) -> Split:
@@ -148,7 +151,7 @@ class Dataset(ABC):
         """Read new inputs for a prediction. The files of the data set are not needed.
 
         Args:
-            path: File or folder that the user named.
+            path: File or folder with the new inputs.
             spec: The `inputs` that the encoder was trained on.
 
         Returns:
@@ -159,7 +162,7 @@ class Dataset(ABC):
         """
 
     def split(self, name: SplitName) -> Split:
-        """Return a split, which is built at the first call."""
+        """Return a split. The first call builds it, and later calls return the same object."""
         if name not in self._splits:
             self._splits[name] = self.build(name)
         return self._splits[name]
@@ -172,14 +175,14 @@ class Dataset(ABC):
         return self.split(name).y
 
     def files(self) -> Sequence[Path]:
-        """Return the files of the training and validation data. Nodes of a cluster are compared by them.
+        """Return the files of the training and validation data.
 
-        The default is no files.
+        The doctor checks that all nodes of a cluster have the same files. The default is no files.
         """
         return ()
 
     def prepare(self, names: Iterable[SplitName] = ("train", "val")) -> Dataset:
-        """Build splits now and return the data set. A search never builds "test"."""
+        """Build splits now and return this data set. A search never builds "test"."""
         for name in names:
             self.split(name)
         return self
@@ -200,7 +203,7 @@ class Dataset(ABC):
 
         Args:
             inputs: Tensors of B rows each.
-            draws: Random numbers `(B, self.draws)` float32 in [0, 1), on the same device.
+            draws: Uniform random numbers `(B, self.draws)` float32 in [0, 1), on the device of the inputs.
             views: Number of views of each sample that the stage requests. This call returns one of them.
         """
         raise TypeError(f"{type(self).__name__} sets `draws` > 0 but does not define `view`")

@@ -1,4 +1,4 @@
-"""Shared part of feature smoothing: buckets, the average over epochs, and the epoch in which statistics apply."""
+"""Shared part of `FeatureSmoothing` and `ProbabilisticSmoothing`: statistics of features in buckets of labels."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from groupdir.smoothing.moments import Moments, filled, reflected_convolution
 
 
 class BucketSmoothing(nn.Module, ABC):
-    """Base class of both smoothings: buckets, the average over epochs, and the smoothing over buckets.
+    """Base class of the two feature smoothings.
 
-    Statistics are float64 buffers, so a state_dict holds everything that the next epoch needs.
+    It keeps statistics of the features of each bucket, averages them over epochs, and smooths them over neighbouring
+    buckets. From these, `advance` computes the tables with which a subclass shifts and scales features. S is the number
+    of statistics of a bucket: a mean, its variance, and those that the subclass adds. They are float64 buffers, so a
+    state_dict holds everything that the next epoch needs.
 
     Args:
-        buckets: Number of buckets, counted from 0.
-        start: First bucket with statistics; K = buckets - start buckets have them.
-        dim: Features D.
+        buckets: Number of buckets. A bucket is an index from 0 to buckets - 1.
+        start: First bucket with statistics. K = buckets - start buckets have statistics.
+        dim: Number of features D.
         kernel: Shape of the kernel over buckets.
         size: Number of buckets that the kernel covers, odd.
         sigma: Width of the kernel in buckets.
         momentum: Share of the old statistics in the average over epochs, in [0, 1).
-        clip: Bounds of the ratio of the variances, 0 < low <= high. Published: (0.1, 10) for ages, (0.5, 2) for scores.
+        clip: Bounds of the ratio of the smoothed to the bucket's variance, 0 < low <= high. Published: (0.1, 10) for
+            ages, (0.5, 2) for scores.
         as_published: Behave as the published code; see the subclasses.
         start_smooth: First epoch, counted from 0, in which features are smoothed.
 
@@ -34,9 +38,9 @@ class BucketSmoothing(nn.Module, ABC):
         ValueError: On arguments out of range.
     """
 
-    window_powers: ClassVar[tuple[int, ...]]  # for each statistic: power of the kernel that smooths it
-    initial: ClassVar[tuple[float, ...]]  # its value before any features were observed
-    neutral: ClassVar[Mapping[str, float]]  # the tables that `smooth` uses, with values that change nothing
+    window_powers: ClassVar[tuple[int, ...]]  # for each of the S statistics: power of the kernel that smooths it
+    initial: ClassVar[tuple[float, ...]]  # for each of the S statistics: value before any feature is observed
+    neutral: ClassVar[Mapping[str, float]]  # name of each table of `smooth` -> value that leaves features unchanged
 
     convolution: Tensor
     running: Tensor
@@ -81,10 +85,13 @@ class BucketSmoothing(nn.Module, ABC):
         self._moments: Moments | None = None
 
     def advance(self, epoch: int) -> None:
-        """Add the features observed in this epoch to the average, and put the average of earlier epochs into use.
+        """Add the features observed in this epoch to the average, and compute the tables for the epochs that follow.
+
+        The tables come from the averages before this epoch, so the first call leaves features unchanged. With
+        `as_published`, only the smoothed statistics come from before.
 
         Args:
-            epoch: Number of the epoch, larger at each call.
+            epoch: Number of the epoch. It must increase from call to call.
 
         Raises:
             ValueError: If the epoch is not later than the last one, or no features were observed in it.
@@ -111,6 +118,7 @@ class BucketSmoothing(nn.Module, ABC):
         self.epoch.fill_(epoch)
 
     def _observe(self, x: Tensor, bucket: Tensor) -> None:
+        """Add features `(N, D)`, or distributions `(N, 2 D)`, to the moments of this epoch."""
         row, inside = self._rows(bucket)
         if inside is not None:
             x, row = x[inside], row[inside]
@@ -118,9 +126,9 @@ class BucketSmoothing(nn.Module, ABC):
         self._moments = moments if self._moments is None else self._moments.joined(moments)
 
     def _rows(self, bucket: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the row of each sample, and a mask of the samples that count (None: all).
+        """Return the row of the tables for each sample, and a mask of the samples that are smoothed (None: all).
 
-        The published code counts labels beyond an end only in batches in which the label of that end occurs.
+        The published code leaves out labels beyond an end, except in batches in which the label of that end occurs.
         """
         last = self.buckets - 1 - self.start
         exact = bucket.long() - self.start
@@ -131,6 +139,7 @@ class BucketSmoothing(nn.Module, ABC):
         return row, ((exact >= 0) | low) & ((exact <= last) | high)
 
     def _check(self, x: Tensor, bucket: Tensor, name: str = "z") -> None:
+        """Refuse features or buckets of a wrong shape or type."""
         if x.dim() != 2 or x.shape[1] != self.dim or not x.is_floating_point():
             raise ValueError(
                 f"{name} must be a floating tensor of shape (B, {self.dim}), got {x.dtype} of shape {tuple(x.shape)}"
@@ -141,19 +150,29 @@ class BucketSmoothing(nn.Module, ABC):
             )
 
     def _table(self, rows: int, value: float) -> Tensor:
+        """Return a table `(rows, D)` that is `value` everywhere."""
         return torch.full((rows, self.dim), value, dtype=torch.float64)
 
-    def _calibrate(self, own: Tensor, smoothed: Tensor) -> None:
-        """Set the tables from statistics `(S, K, D)`. Features of a bucket whose own variance is 0 stay unchanged."""
-        usable = (own[1] > 0) & (own[1].sum(1, keepdim=True) >= 1e-10)
-        factor = (smoothed[1] / torch.where(usable, own[1], 1)).clamp(*self.clip).sqrt()
-        for name, table in self._tables(own, smoothed, factor).items():
+    def _calibrate(self, raw: Tensor, smoothed: Tensor) -> None:
+        """Set the tables from the statistics `raw` and `smoothed` over buckets, `(S, K, D)` each.
+
+        Features whose raw variance is 0 in a bucket stay unchanged.
+        """
+        usable = (raw[1] > 0) & (raw[1].sum(1, keepdim=True) >= 1e-10)
+        factor = (smoothed[1] / torch.where(usable, raw[1], 1)).clamp(*self.clip).sqrt()
+        for name, table in self._tables(raw, smoothed, factor).items():
             getattr(self, name).copy_(torch.where(usable, table, self.neutral[name]))
 
     @abstractmethod
     def _statistics(self, moments: Moments) -> Tensor:
-        """Return an epoch's statistics `(S, K, D)`: a mean, its variance, and others that the subclass needs."""
+        """Return the statistics `(S, K, D)` of an epoch: the mean, the variance, and others that the subclass needs."""
 
     @abstractmethod
-    def _tables(self, own: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
-        """Return the tables `(K, D)` of `neutral`, from statistics `(S, K, D)` and the factor of deviations."""
+    def _tables(self, raw: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
+        """Return the tables `(K, D)` that `neutral` names.
+
+        Args:
+            raw: Statistics `(S, K, D)`.
+            smoothed: These statistics, smoothed over buckets.
+            factor: Ratio `(K, D)` of the smoothed to the raw standard deviation, clipped.
+        """

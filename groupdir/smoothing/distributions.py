@@ -96,6 +96,6 @@ class ProbabilisticSmoothing(BucketSmoothing):
         between = moments.scatter[:, : self.dim] / number
         return torch.stack([mean, between + variance * (1 - 1 / number), variance / number])
 
-    def _tables(self, own: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
-        tables = {"center": own[0], "factor": factor, "target": smoothed[0]}
-        return tables | {"spread": own[2], "target_spread": smoothed[2]}
+    def _tables(self, raw: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
+        tables = {"center": raw[0], "factor": factor, "target": smoothed[0]}
+        return tables | {"spread": raw[2], "target_spread": smoothed[2]}

@@ -117,5 +117,5 @@ class FeatureSmoothing(BucketSmoothing):
         variance = moments.scatter / (moments.count - 1).clamp(min=1)[:, None]
         return torch.stack([moments.mean, variance])
 
-    def _tables(self, own: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
-        return {"center": own[0], "factor": factor, "target": smoothed[0]}
+    def _tables(self, raw: Tensor, smoothed: Tensor, factor: Tensor) -> dict[str, Tensor]:
+        return {"center": raw[0], "factor": factor, "target": smoothed[0]}

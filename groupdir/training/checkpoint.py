@@ -1,4 +1,4 @@
-"""Checkpoint files of a trial. Loading one never runs code, whatever the file holds."""
+"""Checkpoint files of a trial. Loading a checkpoint never runs code from the file, even if somebody changed it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMAT = 1
 
 
 def save_checkpoint(path: str | Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint. After a crash or a power cut the file is the old one or the new one, never a part.
+    """Write a checkpoint. After a crash or a power cut the file holds the old or the new content, never a part of it.
 
     Args:
         path: The file. The folders above it are created.
@@ -23,6 +23,7 @@ def save_checkpoint(path: str | Path, content: dict[str, Any]) -> None:
 
     Raises:
         FileWriteError: If the disk is full or the folder is read-only.
+        OSError: If a folder above the file cannot be created.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +42,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise DataError(f"{path}: is not a groupdir checkpoint, or is broken: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{path}: is broken, or is not a groupdir checkpoint: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         value = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise DataError(f"{path}: must be a groupdir checkpoint of format {FORMAT}, got {value}")

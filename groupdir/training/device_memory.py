@@ -1,4 +1,4 @@
-"""Memory of a GPU that trials share: the cap of one process, and the error of a trial that does not fit."""
+"""Memory of a GPU that several trials share: the cap for a process, and the error for a trial that does not fit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from groupdir.errors import DeviceMemoryError
 
 GIB = 1024**3
 CONTEXT = GIB // 2
-"""Bytes that every process on a GPU needs in addition to its tensors, for kernels and library handles."""
+"""Bytes of the CUDA context: memory that each process needs in addition to its tensors, for kernels and libraries."""
 
 
 def limit(device: torch.device, share: float) -> None:
-    """Cap the memory of this process, so that a trial that exceeds its share fails and the other trials do not.
+    """Cap the memory of this process, so that only a trial that exceeds its share fails, and not its neighbours.
+
+    The cap for tensors is the share of the memory minus `CONTEXT`; the whole GPU (share 1) has no cap.
 
     Args:
         device: A CUDA device.
@@ -27,7 +29,7 @@ def limit(device: torch.device, share: float) -> None:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return how many bytes of a CUDA device this process may still allocate."""
+    """Return how many more bytes of a CUDA device this process may reserve, under its cap and the free memory."""
     free, total = torch.cuda.mem_get_info(device)
     allowed = torch.cuda.get_per_process_memory_fraction(device) * total
     return max(0, min(int(allowed) - torch.cuda.memory_reserved(device), free))
@@ -47,17 +49,19 @@ def explain_out_of_memory(device: torch.device, share: float) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        asked = (*str(error).split(". "), "")[1] or str(error)  # after "CUDA out of memory"
+        request = (*str(error).split(". "), "")[1] or str(
+            error
+        )  # the sentence after "CUDA out of memory", which says how much
         held = torch.cuda.max_memory_reserved(device) / GIB
-        todo = f"raise search.resources.gpu above {share:g}" if share < 1 else "set train.amp to bf16"
+        advice = f"raise search.resources.gpu above {share:g}" if share < 1 else "set train.amp to bf16"
         raise DeviceMemoryError(
             f"the trial does not fit into {_allowed(device, share)}: it held {held:.1f} GiB and asked for more "
-            f"({asked}): reduce train.batch_size, or {todo}"
+            f"({request}): reduce train.batch_size, or {advice}"
         ) from error
 
 
 def _allowed(device: torch.device, share: float) -> str:
-    """Return the memory that a share of a GPU gives a trial, as a text."""
+    """Return a text about the memory that a share of a GPU gives a trial."""
     total = torch.cuda.get_device_properties(device).total_memory / GIB
     name = torch.cuda.get_device_name(device)
     if share >= 1:

@@ -1,4 +1,4 @@
-"""Weights from the number of samples in the bin of a label: its inverse, or the inverse of its square root."""
+"""Sample weights that are inverse to the count of the label's bin, or to the square root of this count."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from groupdir.weights.base import LabelCounts, SampleWeights
 
 
 class Inverse(SampleWeights):
-    """Sample-weight mode INV: one over the count of the label's bin. Counts are smoothed over bins if `lds` is set.
+    """Sample-weight mode INV: one over the count of the label's bin.
 
-    Source: Yang et al. 2021. For ages, the published counts are clipped to 5..1000.
+    Counts are first clipped to the range `clip` and then smoothed over bins, if `clip` and `lds` are set.
+
+    Source: Yang et al. 2021. Published `clip` for ages: 5 to 1000.
     """
 
     Config = InverseConfig
@@ -48,12 +50,18 @@ class SqrtInverse(SampleWeights):
 
 
 def _inverted(
-    counts: npt.NDArray[np.float64], bins: npt.NDArray[np.int64], lds: LDSConfig | None
+    values: npt.NDArray[np.float64], bins: npt.NDArray[np.int64], lds: LDSConfig | None
 ) -> npt.NDArray[np.floating]:
-    """Return one over the smoothed count of each sample's bin."""
+    """Return one over the smoothed value of each sample's bin.
+
+    Args:
+        values: Value of each bin: its count, or the square root of the count.
+        bins: `(N,)`, the bin of each sample.
+        lds: Smoothing of the values over bins. None: no smoothing.
+    """
     if lds is not None:
         kernel = LDS(lds.kernel, lds.size, lds.sigma)
         half = kernel.size // 2
-        counts = np.convolve(counts, kernel.window(), mode="full")[half : half + len(counts)]
-    inverse: npt.NDArray[np.floating] = 1 / counts[bins]
+        values = np.convolve(values, kernel.window(), mode="full")[half : half + len(values)]
+    inverse: npt.NDArray[np.floating] = 1 / values[bins]
     return inverse

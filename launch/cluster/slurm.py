@@ -18,7 +18,7 @@ _TIME = re.compile(r"^(\d+(:\d\d(:\d\d)?)?|\d+-\d+(:\d\d(:\d\d)?)?)$")
 
 @dataclass(frozen=True)
 class Job:
-    """Resources that the job requests from Slurm.
+    """Resources that a search requests from Slurm.
 
     Attributes:
         nodes: Number of nodes.
@@ -36,7 +36,7 @@ class Job:
 
 
 def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> str:
-    """Return a script for `sbatch`, for this checkout and this Python.
+    """Return a script for `sbatch` that runs a search with this checkout and this Python.
 
     Args:
         file: Search space, which is checked here.
@@ -44,7 +44,7 @@ def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> s
         out: Folder of the study; by default `results/<name of the study>`.
 
     Raises:
-        ConfigError: If the space or the time is wrong, or no node of the job could run a trial.
+        ConfigError: If the space, the time limit or the partition is wrong, or a trial requests more than a node has.
     """
     config = load_space(file)
     _check(config, job)
@@ -64,7 +64,7 @@ def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> s
 
 
 def _directives(text: str, job: Job, name: str) -> str:
-    """Return the template with the `#SBATCH` lines of a job."""
+    """Return the template `text` with the `#SBATCH` lines of a job for the study `name`."""
     values = {
         "job-name": f"groupdir-{name}",
         "nodes": job.nodes,
@@ -81,21 +81,22 @@ def _directives(text: str, job: Job, name: str) -> str:
 
 
 def _check(config: StudyConfig, job: Job) -> None:
-    """Refuse a job that Slurm would refuse, or whose trials would wait for ever."""
+    """Refuse a job that Slurm would reject, or whose nodes are too small for any trial."""
     mistakes = []
     if not _TIME.match(job.time):
-        text = f"--time: must be a time limit of Slurm such as 90, 12:00:00 or 2-00:00:00, got {job.time}"
+        text = f"--time: must be a time limit of Slurm such as 90 (minutes), 12:00:00 or 2-00:00:00, got {job.time}"
         mistakes.append(Mistake("", text))
     if job.partition is not None and not re.fullmatch(r"[\w.,-]+", job.partition):
-        mistakes.append(Mistake("", f"--partition: must be a name, got {job.partition!r}"))
-    asked = config.search.resources
-    gpus = asked.gpu.values() if isinstance(asked.gpu, dict) else [0.0 if asked.gpu == "auto" else asked.gpu]
+        mistakes.append(Mistake("", f"--partition: must be the name of a partition, got {job.partition!r}"))
+    request = config.search.resources
+    gpus = request.gpu.values() if isinstance(request.gpu, dict) else [0.0 if request.gpu == "auto" else request.gpu]
     for address, requested, available, option in (
-        ("search.resources.cpu", asked.cpu, job.cpus_per_node, "--cpus-per-node"),
+        ("search.resources.cpu", request.cpu, job.cpus_per_node, "--cpus-per-node"),
         ("search.resources.gpu", min(gpus), job.gpus_per_node, "--gpus-per-node"),
     ):
         if requested > available:
-            text = f"a trial requests {requested:g}, but a node of the job has {available}: raise {option}, or lower it"
+            advice = f"raise {option}, or lower {address}"
+            text = f"a trial requests {requested:g}, but a node of the job has {available}: {advice}"
             mistakes.append(config.mistake(address, text))
     if mistakes:
         raise ConfigError(mistakes)

@@ -1,4 +1,4 @@
-"""Examination of every node before a search: what it has, what it can reach, and what must be fixed."""
+"""Examination of every node before a search: its software and resources, what it can reach, what must be fixed."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from launch.on_ray.capacity import coming, kinds, own_machines
 from launch.on_ray.slots import alive_nodes, requests
 
 ANSWER = 300.0
-"""Seconds in which a node must answer: it imports torch and looks at every file of the data."""
+"""Seconds within which a node must answer. It imports torch and checks every file of the data."""
 ARRIVAL = 90.0
-"""Seconds to wait for the machines of a cluster file to join a head that has just started."""
+"""Seconds to wait for the machines of a cluster file to join a new head."""
 
 
 def doctor(file: str | Path, overrides: Sequence[str] = (), out: str | Path | None = None) -> int:
-    """Examine the cluster at RAY_ADDRESS, or this machine, for a search space.
+    """Examine the cluster at RAY_ADDRESS for a search, and print the result. Without RAY_ADDRESS, examine this machine.
 
     Args:
         file: A search space.
-        overrides: `address=value` texts, as for `--set`.
+        overrides: Texts `address=value` that replace values of the file, as `--set` does.
         out: Folder of the study, as for `search`.
 
     Returns:
-        The exit code: 0, or 1 if something must be fixed.
+        Exit code: 1 if an error would make the search fail, else 0.
     """
     config = load_space(file, overrides)
     folder = results_folder(config.name, out)
@@ -52,10 +52,11 @@ def doctor(file: str | Path, overrides: Sequence[str] = (), out: str | Path | No
 
 
 def refuse_sick(config: StudyConfig, folder: Path) -> None:
-    """Refuse to search on a cluster where the search would fail. A single machine is not examined.
+    """Print the examination of a cluster, and refuse a search that would fail there.
 
-    A cluster begins with its head alone. Machines of a cluster file are awaited; those of a cloud join once there are
-    trials.
+    Without RAY_ADDRESS, or if the cluster has one node and can get no other, nothing is examined. A cluster starts with
+    its head only. This function waits for the machines of a cluster file, but not for those of a cloud, which join when
+    trials need them.
 
     Raises:
         DataError: If there are fatal findings.
@@ -77,14 +78,14 @@ def refuse_sick(config: StudyConfig, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Health:
-    """Result of an examination."""
+    """Result of an examination: a report for each node, and the problems."""
 
     reports: Sequence[NodeReport]
     findings: Sequence[Finding]
 
     @property
     def fatal(self) -> bool:
-        """True if a finding forbids a search."""
+        """Whether a finding forbids a search."""
         return any(finding.fatal for finding in self.findings)
 
     def show(self) -> None:
@@ -103,13 +104,13 @@ class Health:
 
 
 def examine(config: StudyConfig, folder: Path) -> Health:
-    """Examine all nodes of the cluster that this process is connected to."""
+    """Examine all nodes of the Ray cluster that this process is connected to, for a study with its folder."""
     trial = config.space.build(next(iter(config.space.corners())))
     storage = Place.at(config.search.storage_path or folder.absolute().parent)
     meeting = str(storage / f".doctor-{uuid.uuid4().hex[:8]}")
     to_come = coming().nodes if os.environ.get("RAY_ADDRESS") else ()
     asks = requests(config.search.resources, [*alive_nodes(), *to_come])
-    here = {"versions": probe.versions(), "code": probe.code_digest(), "data": probe.data(trial.to_dict())}
+    driver = {"versions": probe.versions(), "code": probe.code_digest(), "data": probe.data(trial.to_dict())}
     try:
         reports = _ask(trial.to_dict(), meeting)
     finally:
@@ -117,31 +118,33 @@ def examine(config: StudyConfig, folder: Path) -> Health:
     open_data = any(name.partition(".")[0] == "data" for name in config.space.parameters)
     on_nodes = open_data or bool(resolve("data", trial.data.name).on_each_node)  # type: ignore[attr-defined]
     need = Need(asks, on_nodes, str(storage), *_to_come(storage))
-    return Health(reports, judge(reports, here, need))
+    return Health(reports, judge(reports, driver, need))
 
 
 def _to_come(storage: Place) -> tuple[Sequence[dict[str, float]], Sequence[str], bool]:
-    """Return `may_come`, `missing` and `private` of `Need`."""
+    """Return the fields `may_come`, `missing` and `private` of `Need`, about nodes that may join later."""
     if not os.environ.get("RAY_ADDRESS"):
         return (), (), False
     machines = own_machines()
-    private = storage.path is not None and not probe.on_network(storage.path)
-    return kinds(), missing(machines), bool(kinds()) and not machines and private
+    local_storage = storage.path is not None and not probe.on_network(storage.path)
+    return kinds(), missing(machines), bool(kinds()) and not machines and local_storage
 
 
 def await_machines(listed: Sequence[str], patience: float = ARRIVAL) -> None:
-    """Wait for the machines of a cluster file and say so. Machines that did not join are awaited once per process."""
-    expected = [name for name in missing(listed) if name not in _gone]
+    """Wait for the missing machines of a cluster file, and print their names. Wait for each only once per process."""
+    expected = [name for name in missing(listed) if name not in _absent]
     if not expected:
         return
     print(f"waiting up to {patience:g} s for {', '.join(expected)}", flush=True)
     end = time.monotonic() + patience
     while set(expected) & set(missing(listed)) and time.monotonic() < end:
         time.sleep(1)
-    _gone.update(missing(listed))
+    _absent.update(missing(listed))
 
 
-_gone: set[str] = set()  # machines that did not join; a benchmark has many searches, which need not all wait
+_absent: set[str] = (
+    set()
+)  # machines that did not join: a benchmark runs many searches, and only its first one waits for them
 
 
 def missing(listed: Sequence[str]) -> list[str]:
@@ -151,6 +154,7 @@ def missing(listed: Sequence[str]) -> list[str]:
 
 
 def _address(name: str) -> str:
+    """Return the network address of a host, or its name if it cannot be resolved."""
     try:
         return socket.gethostbyname(name)
     except OSError:
@@ -158,6 +162,7 @@ def _address(name: str) -> str:
 
 
 def _alive() -> list[dict[str, Any]]:
+    """Return Ray's records of the nodes that are alive, sorted by address."""
     import ray
 
     nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
@@ -165,35 +170,40 @@ def _alive() -> list[dict[str, Any]]:
 
 
 def _ask(trial: dict[str, Any], meeting: str) -> list[NodeReport]:
-    """Return the reports of all nodes: each runs the probe, then looks for the others' files, then tells its time."""
+    """Return a report of each node. A node runs the probe, looks for the files of the other nodes, and sends its time.
+
+    Args:
+        trial: Trial whose data is read, as a mapping.
+        meeting: Folder in the storage in which each node writes a file for the others.
+    """
     nodes = _alive()
     names = [str(node["NodeID"]) for node in nodes]
     folders = {str(node["NodeID"]): private.session_folder(node) for node in nodes}
-    said = _on_each(names, probe.probe, lambda name: (trial, meeting, name, folders[name]))
-    answered = [name for name in names if not isinstance(said[name], str)]
-    wrote = [name for name in answered if not said[name]["storage"]]
-    met = _on_each(answered, probe.meet, lambda name: (meeting, wrote))
+    answers = _on_each(names, probe.probe, lambda name: (trial, meeting, name, folders[name]))
+    answered = [name for name in names if not isinstance(answers[name], str)]
+    writers = [name for name in answered if not answers[name]["storage"]]
+    seen = _on_each(answered, probe.meet, lambda name: (meeting, writers))
     _on_each(answered, probe.part, lambda name: (meeting,))
     free = private.free_resources()
     reports = []
     for node, name in zip(nodes, names, strict=True):
-        about = {"resources": node["Resources"], "free": free.get(name, {})}
-        if isinstance(said[name], str):
-            reports.append(NodeReport(name, node["NodeManagerAddress"], **about, message=said[name]))
+        known = {"resources": node["Resources"], "free": free.get(name, {})}
+        if isinstance(answers[name], str):
+            reports.append(NodeReport(name, node["NodeManagerAddress"], **known, message=answers[name]))
             continue
-        seen = met[name] if not isinstance(met[name], str) else {"names": [], "message": met[name]}
+        met = seen[name] if not isinstance(seen[name], str) else {"names": [], "message": seen[name]}
         skew = _skew(name)
-        reports.append(NodeReport(name, node["NodeManagerAddress"], **about, said=said[name], met=seen, skew=skew))
+        reports.append(NodeReport(name, node["NodeManagerAddress"], **known, said=answers[name], met=met, skew=skew))
     return reports
 
 
 def _on_each(
     nodes: Sequence[str], function: Callable[..., Any], arguments: Callable[[str], tuple[Any, ...]]
 ) -> dict[str, Any]:
-    """Run a function once on each node, without reserving a CPU.
+    """Run a function once on each node, without reserving a CPU. `arguments` gives the arguments for a node.
 
     Returns:
-        Node -> the result, or a text that says why the function could not run.
+        Node -> the result of the function, or a text with the reason why it could not run.
     """
     import ray
     from ray.exceptions import RayError, RayTaskError
@@ -207,7 +217,11 @@ def _on_each(
     for ref in done:
         try:
             results[refs[ref]] = ray.get(ref)
-        except (RayTaskError, ImportError, AttributeError) as error:  # the groupdir there may lack the function
+        except (
+            RayTaskError,
+            ImportError,
+            AttributeError,
+        ) as error:  # the version of groupdir on that node may lack the function
             results[refs[ref]] = f"the node cannot run the driver's groupdir: {_last_line(error)}"
         except RayError as error:
             results[refs[ref]] = f"the node accepts no task: {_last_line(error)}"
@@ -215,6 +229,7 @@ def _on_each(
 
 
 def _task(node: str, function: Callable[..., Any]) -> Any:
+    """Return a Ray task that runs the function on this node only."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -223,9 +238,9 @@ def _task(node: str, function: Callable[..., Any]) -> Any:
 
 
 def _skew(node: str) -> float:
-    """Return the seconds by which a node's clock is certainly ahead: the difference less the time of the question."""
+    """Return a lower bound of the seconds by which a node's clock is ahead of ours; negative: behind, 0: may agree."""
     skews = []
-    for _ in range(2):  # the first may wait for a process to start
+    for _ in range(2):  # the first question may wait for a worker process to start
         before = time.time()
         answer = _on_each([node], probe.clock, lambda _: ())[node]
         after = time.time()
@@ -235,11 +250,13 @@ def _skew(node: str) -> float:
 
 
 def _last_line(error: Exception) -> str:
+    """Return the last line of an error's text that is not empty, or the name of its class."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 
 
 def _row(report: NodeReport) -> list[str]:
+    """Return the row of a node in the table of `Health.show`."""
     if report.said is None:
         return [report.name, "-", "-", "-", "-", "-", "-", "-"]
     said = report.said

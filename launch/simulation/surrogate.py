@@ -15,7 +15,7 @@ from launch.simulation.curves import Curves
 
 Rows = Sequence[Mapping[str, Any]]
 COMPONENTS = 8  # principal components of the curves: more did not predict held-out configurations better
-SAMPLES = 8192  # points of the space that give the best known front
+SAMPLES = 8192  # points of the space from which the best known front is computed
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Drawn:
     """Simulated training.
 
     Attributes:
-        rows: `stage`, `seconds` and the metrics of each epoch that predicts.
-        values: Objectives without the noise of a seed, by which a search is judged.
+        rows: `stage`, `seconds` and the metrics of each epoch that predicts. They include the noise of one seed, and a
+            simulated search sees only them.
+        values: Objectives of the configuration without the noise of a seed. The result of a search is judged by them.
     """
 
     rows: Rows
@@ -37,20 +38,22 @@ class Source(Protocol):
     name: str
 
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
-        """Return a training with these parameters and random noise, as of a new seed."""
+        """Return a simulated training of a configuration, with random noise as a new seed would give."""
         ...
 
     def known(self) -> list[tuple[float, ...]]:
-        """Return the objectives of many configurations without noise. Their front is the best known front."""
+        """Return the noise-free objectives of many configurations. Their front is the best known front."""
         ...
 
 
 class Nearest:
-    """Source that replays the nearest recorded configuration with a random one of its seeds.
+    """Source that replays a recorded curve of the configuration nearest to the requested one, of a random seed.
+
+    The noise-free objectives of a configuration are the means over its recorded seeds.
 
     Args:
         curves: Recorded curves.
-        metric: Name of the metric whose lowest value selects a trial's epoch.
+        metric: Name of the metric whose best value selects the epoch of a trial.
     """
 
     name = "nearest recorded configuration"
@@ -60,7 +63,7 @@ class Nearest:
         self._values = [curves.values(index, metric) for index in range(len(curves.params))]
 
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
-        """Return a training. See `Source.draw`."""
+        """Return a recorded training of the nearest configuration. See `Source.draw`."""
         index = self._curves.nearest(params)
         seeds = self._curves.curves[index]
         return Drawn(seeds[int(rng.integers(len(seeds)))].rows, self._values[index])
@@ -75,9 +78,10 @@ class Interpolated:
 
     The logarithms of the recorded curves are reduced to their first principal components. Each component has its own
     Gaussian process over the parameters (Matern 5/2, one length scale per coordinate). The processes fit a noise term
-    too, so that a lucky recorded seed does not shift the mean. The noise of a training is the difference between two
-    recorded seeds of one configuration, halved in variance. The whole curve of differences is used, so the noise of
-    neighbouring epochs is correlated as in a real training.
+    too, so that a lucky recorded seed does not shift the mean. The noise of a training is the difference between the
+    first two recorded seeds of a random configuration, divided by sqrt(2) to have the variance of one seed, with a
+    random sign. The whole curve of differences is used, so the noise of neighbouring epochs is correlated as in a real
+    training. Every epoch takes the median of the recorded seconds.
 
     Source: Rasmussen and Williams 2006, "Gaussian Processes for Machine Learning", chapters 2 and 5 (scikit-learn); the
     idea of a surrogate benchmark: Eggensperger et al. 2015, "Efficient benchmarking of hyperparameter optimizers via
@@ -85,11 +89,11 @@ class Interpolated:
 
     Args:
         curves: Recorded curves, all of one length. At least one configuration has two seeds.
-        metric: Name of the metric whose lowest value selects a trial's epoch.
+        metric: Name of the metric whose best value selects the epoch of a trial.
 
     Attributes:
-        explained: Share of the variance at the last epoch that the processes explain, by objective. Each configuration
-            is predicted from all others.
+        explained: For each objective, the share of its variance over configurations at the last epoch that the
+            processes explain (R^2 of the logarithms), when each configuration is predicted from all others.
 
     Raises:
         ValueError: If the curves differ in length, or no configuration has two seeds.
@@ -100,15 +104,19 @@ class Interpolated:
     def __init__(self, curves: Curves, metric: str = "val_mae_all") -> None:
         lengths = {len(curve.rows) for seeds in curves.curves for curve in seeds}
         if len(lengths) != 1:
-            raise ValueError(f"curves must have equal numbers of epochs to be interpolated, got {sorted(lengths)}")
+            raise ValueError(
+                f"all curves must have the same number of epochs to be interpolated, got {sorted(lengths)}"
+            )
         self._curves, self._metric = curves, metric
         self._names = sorted({metric, *curves.config.search.objectives})
         blocks = [np.stack([self._block(curve.rows) for curve in seeds]) for seeds in curves.curves]
         pairs = [block for block in blocks if len(block) > 1]
         if not pairs:
-            raise ValueError("at least one configuration must have curves of two seeds, from which the noise is taken")
-        half = np.stack([(block[0] - block[1]) / np.sqrt(2.0) for block in pairs])
-        self._noise = np.concatenate([half, -half])
+            raise ValueError(
+                "at least one configuration must have curves of two seeds, because the noise is estimated from them"
+            )
+        differences = np.stack([(block[0] - block[1]) / np.sqrt(2.0) for block in pairs])
+        self._noise = np.concatenate([differences, -differences])
         self._shape = blocks[0].shape[1:]
         seconds = [row["seconds"] for seeds in curves.curves for curve in seeds for row in curve.rows]
         self._seconds = float(np.median(seconds))
@@ -122,7 +130,7 @@ class Interpolated:
         self.explained = self._explained(targets)
 
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
-        """Return a training. See `Source.draw`."""
+        """Return the predicted mean curve plus recorded noise, at least 5 % of the mean. See `Source.draw`."""
         mean = self._mean(self._curves.features(params)[None])[0]
         noisy = np.maximum(mean + self._noise[int(rng.integers(len(self._noise)))], 0.05 * mean)
         return Drawn(self._rows(noisy), self._objectives(mean))
@@ -139,19 +147,22 @@ class Interpolated:
         return np.asarray(np.exp(self._centre + scores @ self._directions).reshape(-1, *self._shape))
 
     def _explained(self, targets: Array) -> dict[str, float]:
-        without = np.stack([process.left_out() for process in self._processes], axis=1)
-        missed = (targets - self._centre - without @ self._directions).reshape(-1, *self._shape)[:, -1]
-        share = 1 - np.square(missed).mean(axis=0) / targets.reshape(-1, *self._shape)[:, -1].var(axis=0)
+        """Return `explained` for the logarithms `(configurations, epochs * names)` of the mean recorded curves."""
+        left_out = np.stack([process.left_out() for process in self._processes], axis=1)
+        errors = (targets - self._centre - left_out @ self._directions).reshape(-1, *self._shape)[:, -1]
+        share = 1 - np.square(errors).mean(axis=0) / targets.reshape(-1, *self._shape)[:, -1].var(axis=0)
         return {name: float(share[self._names.index(name)]) for name in self._curves.config.search.objectives}
 
     def _block(self, rows: Rows) -> Array:
-        """Return the metrics `(epochs, names)` of rows."""
+        """Return the metrics of the rows of a curve as an array `(epochs, names)`."""
         return np.asarray([[float(row[name]) for name in self._names] for row in rows])
 
     def _rows(self, block: Array) -> Rows:
-        about = {"stage": "fit", "seconds": self._seconds}
-        return [about | dict(zip(self._names, map(float, line), strict=True)) for line in block]
+        """Return the rows of a curve whose metrics are `(epochs, names)`."""
+        common = {"stage": "fit", "seconds": self._seconds}
+        return [common | dict(zip(self._names, map(float, line), strict=True)) for line in block]
 
     def _objectives(self, mean: Array) -> tuple[float, ...]:
+        """Return the objectives at the epoch of a mean curve `(epochs, names)` that represents the trial."""
         best = selected(self._rows(mean), "best", self._metric)
         return tuple(float(best[name]) for name in self._curves.config.search.objectives)

@@ -1,4 +1,4 @@
-"""Snapshots of a running search: Parquet files, written at intervals to the study's folder and its storage."""
+"""Snapshots of a running search: Parquet files that are written at intervals to the study's folder and storage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from launch.study.study import Study
 
 
 class Snapshots:
-    """Snapshots of a study, written every `search.snapshot_minutes`.
+    """Writer of the snapshots of a study, one every `search.snapshot_minutes`.
 
     A snapshot that cannot be written does not end the search, because the event log has all data and the next snapshot
     may succeed.
@@ -24,7 +24,7 @@ class Snapshots:
     Args:
         study: The study. Its folder gets `epochs.parquet` and `trials.parquet`. Its `storage_path`, if it has one, gets
             copies of these files and of the event log.
-        say: Function that prints a line, for a snapshot that cannot be written.
+        say: Function that prints a line. It is called when a snapshot cannot be written.
     """
 
     def __init__(self, study: Study, say: Callable[[str], None]) -> None:
@@ -35,7 +35,7 @@ class Snapshots:
         self._seen = 0
 
     def refresh(self) -> None:
-        """Write a snapshot if the interval has passed and there are new epochs."""
+        """Write a snapshot if the interval has passed and epochs were recorded since the last attempt."""
         if time.monotonic() < self._next:
             return
         if self._study.state.epochs != self._seen:
@@ -45,7 +45,7 @@ class Snapshots:
 
 
 def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
-    """Write a snapshot, or print why it cannot be written, such as a full disk or a storage that does not answer."""
+    """Write a snapshot. If that fails (full disk, unreachable storage), print the reason and continue."""
     try:
         write_snapshot(study)
     except (OSError, sqlite3.Error, ArrowException, GroupdirError) as error:
@@ -55,7 +55,7 @@ def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
 
 
 def write_snapshot(study: Study) -> None:
-    """Write the files of a snapshot and their copies in the storage."""
+    """Write the Parquet files to the study's folder, and copy them and the event log to its storage, if it has one."""
     write_tables(study)
     if study.config.search.storage_path is None:
         return

@@ -77,7 +77,7 @@ def test_times_of_slurm_are_taken(root: Path, time: str) -> None:
     [
         (Job(1, 0, 8, "12h"), "--time: must be a time limit of Slurm"),
         (Job(1, 0, 8, "1:2:3"), "--time: must be"),
-        (Job(1, 0, 8, "10", "a b"), "--partition: must be a name"),
+        (Job(1, 0, 8, "10", "a b"), "--partition: must be the name of a partition"),
         (Job(1, 0, 1, "10"), "search.resources.cpu: a trial requests 2, but a node of the job has 1"),
         (Job(1, 1, 8, "10"), "search.resources.gpu: a trial requests 2, but a node of the job has 1"),
     ],

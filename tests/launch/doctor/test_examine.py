@@ -47,7 +47,7 @@ class Head:
         patch.setattr(doctor, "quiet_ray", lambda size: contextlib.nullcontext())
         patch.setattr(doctor, "examine", lambda config, folder: SICK)
         patch.setattr(doctor, "_alive", self.alive)
-        patch.setattr(doctor, "_gone", set())
+        patch.setattr(doctor, "_absent", set())
         patch.setattr(doctor.time, "monotonic", lambda: self.now)
         patch.setattr(doctor.time, "sleep", self.sleep)
 
