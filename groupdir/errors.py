@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class GroupdirError(Exception):
@@ -95,3 +97,20 @@ class FieldError(ValueError):
     def __init__(self, address: tuple[str, ...], message: str) -> None:
         super().__init__(message)
         self.address = address
+
+
+def described(error: BaseException) -> str:
+    """Return the class, the place and the text of an error that someone's own code raised, in one line.
+
+    >>> try:
+    ...     exec(compile("1 / 0", "mod.py", "exec"))
+    ... except ZeroDivisionError as error:
+    ...     described(error)
+    'ZeroDivisionError at mod.py:1: division by zero'
+    """
+    calls = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(calls[-1].filename).name}:{calls[-1].lineno}" if calls else ""
+    if isinstance(error, SyntaxError):  # its text has the place in the module, the last call is Python's own
+        place = ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{place}" + (f": {text}" if text else "")

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, described
 
 Kind = Literal[
     "method",
@@ -169,7 +169,8 @@ def resolve(kind: Kind, name: str) -> type:
         name: Registered name, or "module:Class" for your own class.
 
     Raises:
-        ConfigError: If the name is unknown, its module cannot be imported, or the class has no `Config`.
+        ConfigError: If the name is unknown, its module cannot be imported or raises an error, or the class has no
+            `Config` that is a pydantic model.
     """
     module, attribute = _target(kind, name)
     try:
@@ -178,8 +179,14 @@ def resolve(kind: Kind, name: str) -> type:
         raise ConfigError(
             f"{_words(kind)} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'"
         ) from error
+    except (Exception, SystemExit) as error:  # a module of one's own can raise anything while it is imported
+        raise ConfigError(f"{_words(kind)} '{name}' cannot be loaded: {described(error)}") from error
     if not isinstance(plugin, type) or not hasattr(plugin, "Config"):
         raise ConfigError(f"{_words(kind)} '{name}' must be a class with a nested `Config`, got {plugin!r}")
+    if not isinstance(plugin.Config, type) or not hasattr(plugin.Config, "model_validate"):
+        raise ConfigError(
+            f"{_words(kind)} '{name}' must have a `Config` that is a pydantic model, got {plugin.Config!r}"
+        )
     return plugin
 
 

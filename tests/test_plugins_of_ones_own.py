@@ -76,3 +76,16 @@ def test_weights_and_samples_are_those_of_the_classes() -> None:
     weighted = Trainer(TrialConfig.from_dict(content("weights"))).training
     assert float(weighted.weight[rare][0] / weighted.weight[~rare][0]) == pytest.approx(3)
     assert len(Trainer(TrialConfig.from_dict(content("resampling"))).training) == len(plain) + int(rare.sum())
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_options_of_another_kind_are_refused(kind: Kind) -> None:
+    other = "tests.toy.plugins:Short" if kind != "regularizer" else "tests.toy.plugins:Cubic"
+    with pytest.raises(ConfigError, match=rf"{other} must have a `Config` that inherits from \w+Config, got"):
+        TrialConfig.from_dict(content(kind, **{NAME_KEYS.get(kind, "name"): other}))
+
+
+def test_options_that_raise_are_a_mistake() -> None:
+    method = {"name": "tests.toy.plugins:Careless", "table": "b"}
+    with pytest.raises(ConfigError, match=r"Careless must raise ValueError for wrong options, got KeyError at plugins"):
+        TrialConfig.from_dict({**content("method"), "method": method})

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, described
 from groupdir.registry import DEFAULT_NAMES, NAME_KEYS, Kind, resolve_config
 
 # Key that marks a property of a JSON Schema as the name of a plug-in. `groupdir.config.schema` replaces it.
@@ -53,11 +53,15 @@ class Plugin:
         """Name of the plug-in when a mapping gives none; None if a name is required."""
         return DEFAULT_NAMES.get(self.kind)
 
-    def options(self, value: Any) -> Any:
+    def options(self, value: Any, base: type = BaseModel) -> Any:
         """Validate the value of a section and return the options of the plug-in that the value names.
 
+        Args:
+            value: Value of the section.
+            base: Class that the options must inherit from.
+
         Raises:
-            ValueError: If the value names no known plug-in.
+            ValueError: If the value names no known plug-in, or its options are of another kind or raise another error.
             ValidationError: If the options of the plug-in have wrong keys or values.
         """
         if isinstance(value, BaseModel):
@@ -72,7 +76,16 @@ class Plugin:
             options = resolve_config(self.kind, name)
         except ConfigError as error:
             raise ValueError(str(error)) from error
-        return options.model_validate({**section, self.key: name})
+        if not issubclass(options, base):
+            raise ValueError(f"{name} must have a `Config` that inherits from {base.__name__}, got {options!r}")
+        try:
+            return options.model_validate({**section, self.key: name})
+        except ValueError:
+            raise
+        except Exception as error:
+            if ":" not in name:
+                raise
+            raise ValueError(f"{name} must raise ValueError for wrong options, got {described(error)}") from error
 
     def model(self, value: Any) -> type[BaseModel] | None:
         """Return the options class of the plug-in that a value names, or None if the value names no known plug-in."""
@@ -86,7 +99,11 @@ class Plugin:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Make pydantic convert the value with `options` before it checks the type."""
-        return core_schema.no_info_before_validator_function(self.options, handler(source))
+
+        def options(value: Any) -> Any:
+            return self.options(value, source)
+
+        return core_schema.no_info_before_validator_function(options, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Mark the property of the JSON Schema with the kind of plug-in."""

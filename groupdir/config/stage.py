@@ -86,13 +86,22 @@ def check_stages(stages: Sequence[Stage]) -> None:
     """Refuse stages that cannot be trained.
 
     Raises:
-        ValueError: If there is no stage, a name is empty or repeated, a stage has no epoch, or no stage predicts.
+        ValueError: If there is no stage, a name is empty or repeated, a stage has no epoch or a part of one, no stage
+            predicts, or a method of one's own returned something else than stages.
     """
+    if not isinstance(stages, tuple | list):
+        raise ValueError(f"must return its stages as a tuple of Stage, got {type(stages).__name__}")
+    if others := [stage for stage in stages if not isinstance(stage, Stage)]:
+        raise ValueError(f"must return its stages as a tuple of Stage, got one with {others[0]!r}")
     names = [stage.name for stage in stages]
     if not names:
         raise ValueError("must have at least one stage, got none")
+    if wrong := [name for name in names if not isinstance(name, str) or not name.isprintable()]:
+        raise ValueError(f"must have stages whose names are text in one line, got {wrong[0]!r}")
     if not all(names) or len(set(names)) < len(names):
         raise ValueError(f"must have stages with different names, got {', '.join(map(repr, names))}")
+    if part := next((stage for stage in stages if not isinstance(stage.epochs, int)), None):
+        raise ValueError(f"stage {part.name} must have a whole number of epochs, got {part.epochs!r}")
     if empty := next((stage for stage in stages if stage.epochs < 1), None):
         raise ValueError(f"stage {empty.name} must have at least 1 epoch, got {empty.epochs}")
     if not any(stage.predicts for stage in stages):

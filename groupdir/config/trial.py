@@ -22,7 +22,7 @@ from groupdir.config.stage import Stage, check_stages
 from groupdir.config.validation import explain
 from groupdir.config.weights import Weights
 from groupdir.config.yamlfile import Address, Document
-from groupdir.errors import ConfigError, FieldError, Mistake
+from groupdir.errors import ConfigError, FieldError, Mistake, described
 from groupdir.registry import TABLES, resolve
 
 
@@ -166,10 +166,19 @@ class TrialConfig(Strict):
 
     @model_validator(mode="after")
     def _stages_can_be_trained(self) -> Self:
+        name = self.method.name
         try:
-            check_stages(self.stages)
-        except (ValueError, ConfigError) as error:
-            raise FieldError(("method",), f"{self.method.name} {error}") from error
+            stages = self.stages
+        except ConfigError as error:
+            raise FieldError(("method",), f"{name} {error}") from error
+        except Exception as error:
+            if name in TABLES["method"]:
+                raise
+            raise FieldError(("method",), f"{name} cannot say its stages: {described(error)}") from error
+        try:
+            check_stages(stages)
+        except ValueError as error:
+            raise FieldError(("method",), f"{name} {error}") from error
         return self
 
     @classmethod

@@ -67,3 +67,33 @@ print("fine")
 
 def test_every_yaml_is_looked_at() -> None:
     assert len(list(Path(ROOT / "search_spaces").rglob("*.yaml"))) > 50
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("raise RuntimeError('boom\\nagain')", r"cannot be loaded: RuntimeError at \w+\.py:1: boom again$"),
+        ("raise SystemExit(7)", r"cannot be loaded: SystemExit at \w+\.py:1: 7$"),
+        ("def (", r"cannot be loaded: SyntaxError: invalid syntax \(\w+\.py, line 1\)$"),
+        ("import no_such_module", "cannot be loaded: No module named 'no_such_module'; it must be importable"),
+        ("Mine = 5", "must be a class with a nested `Config`, got 5"),
+        ("class Mine: pass", "must be a class with a nested `Config`"),
+        ("class Mine: Config = None", "must have a `Config` that is a pydantic model, got None"),
+        ("class Mine:\n  class Config: pass", "must have a `Config` that is a pydantic model"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["method", "sampler"])
+def test_a_class_that_cannot_be_loaded_is_a_mistake(
+    kind: Kind, code: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"own_{kind}_{abs(hash(code))}"
+    (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=f"'{module}:Mine' {says}"):
+        resolve_config(kind, f"{module}:Mine")
+
+
+@pytest.mark.parametrize("name", [":Mine", "..:Mine", ".mod:Mine"])
+def test_a_module_that_no_import_can_name_is_a_mistake(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"method '{name}' cannot be loaded"):
+        resolve_config("method", name)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from groupdir.config.group_losses import GroupLossConfig
@@ -46,6 +46,19 @@ class Median(Regressor):
 
     def predict(self, *inputs: Tensor) -> Prediction:
         return Prediction(self.unscaled(self.head(self.encoder(*inputs)).squeeze(-1)))
+
+
+class Careless(Median):
+    """The method with an option whose check raises KeyError."""
+
+    class Config(RegressorConfig):
+        scale: float = 1.0
+        table: str = "a"
+
+        @field_validator("table")
+        @classmethod
+        def _known(cls, value: str) -> str:
+            return {"a": "a"}[value]
 
 
 class Cubic(RegressionLoss):

@@ -1,5 +1,7 @@
 """Methods of one's own with stages `warmup` and `fit`, named in a YAML as `tests.toy.staged:Warmed` and others."""
 
+from typing import Any
+
 import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
@@ -81,3 +83,25 @@ class Named(Warmed):
             return {"never": never, "twins": (fit, fit), "none": (), "empty": (Stage("a", 0, trial.optim), fit)}[
                 self.kind
             ]
+
+
+class Wrong(Warmed):
+    """A method whose class returns something else than a tuple of stages, or raises."""
+
+    class Config(PlainConfig):
+        kind: str = "raises"
+
+    section: Config
+
+    def stages(self, trial: TrialConfig) -> Any:
+        fit = Stage("fit", trial.train.epochs, trial.optim)
+        wrong = {
+            "nothing": None,
+            "one": fit,
+            "texts": ("warmup", "fit"),
+            "generator": (stage for stage in (fit,)),
+            "half": (Stage("fit", 2.5, trial.optim),),  # type: ignore[arg-type]
+            "lines": (Stage("fit\n", 2, trial.optim),),
+            "number": (Stage(1, 2, trial.optim),),  # type: ignore[arg-type]
+        }
+        return wrong[self.section.kind]

@@ -78,6 +78,14 @@ def test_the_trainer_follows_them() -> None:
         ("Named", {"kind": "none"}, "must have at least one stage, got none"),
         ("Named", {"kind": "empty"}, "stage a must have at least 1 epoch, got 0"),
         ("Warmed", {"warmup": 0}, "stage warmup must have at least 1 epoch, got 0"),
+        ("Wrong", {"kind": "nothing"}, "must return its stages as a tuple of Stage, got NoneType"),
+        ("Wrong", {"kind": "one"}, "must return its stages as a tuple of Stage, got Stage"),
+        ("Wrong", {"kind": "texts"}, "must return its stages as a tuple of Stage, got one with 'warmup'"),
+        ("Wrong", {"kind": "generator"}, "must return its stages as a tuple of Stage, got generator"),
+        ("Wrong", {"kind": "half"}, r"stage fit must have a whole number of epochs, got 2\.5"),
+        ("Wrong", {"kind": "lines"}, r"must have stages whose names are text in one line, got 'fit\\n'"),
+        ("Wrong", {"kind": "number"}, "must have stages whose names are text in one line, got 1"),
+        ("Wrong", {"kind": "raises"}, r"cannot say its stages: KeyError at staged\.py:[0-9]+: 'raises'"),
     ],
 )
 def test_stages_that_cannot_be_trained_are_refused_as_the_file_is_read(
