@@ -61,6 +61,9 @@ class LabelGroups:
             ValueError: Unless groups >= 1 and low < high.
         """
         _check_range(low, high, groups)
+        if groups != int(groups):
+            raise ValueError(f"groups must be a whole number, got {groups}")
+        groups = int(groups)
         width = (decimal(high) - decimal(low)) / groups
         return cls(tuple(rational_edges(decimal(low), width, np.arange(groups + 1)).tolist()))
 

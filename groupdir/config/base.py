@@ -53,7 +53,7 @@ class Plugin:
         """Name of the plug-in when a mapping gives none; None if a name is required."""
         return DEFAULT_NAMES.get(self.kind)
 
-    def options(self, value: Any, base: type = BaseModel) -> Any:
+    def options(self, value: Any, base: type[BaseModel] = BaseModel) -> Any:
         """Validate the value of a section and return the options of the plug-in that the value names.
 
         Args:

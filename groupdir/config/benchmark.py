@@ -135,10 +135,13 @@ def _unselectable(metric: str, rows: Sequence[Row]) -> list[str]:
 
 def _searched(document: Document) -> list[Row]:
     rows, mistakes = [], list[Mistake]()
-    for label, entry in document.data["rows"].items():
+    entries = document.data["rows"]
+    if not isinstance(entries, dict) or not entries:
+        raise ConfigError([document.mistake(("rows",), f"must map each label to a file, got {entries!r}")])
+    for label, entry in entries.items():
         at = ("rows", label)
         try:
-            if not isinstance(entry, str) and not (isinstance(entry, dict) and set(entry) <= {"from", "set"}):
+            if not isinstance(entry, str) and not _is_changed_file(entry):
                 raise ConfigError(
                     [document.mistake(at, f"must be a file or {{from: file, set: {{address: value}}}}, got {entry!r}")]
                 )
@@ -149,6 +152,13 @@ def _searched(document: Document) -> list[Row]:
     if mistakes:
         raise ConfigError(list(dict.fromkeys(mistakes)))
     return rows
+
+
+def _is_changed_file(entry: Any) -> bool:
+    """Return whether a value of `rows` is `{from: file, set: {address: value}}`."""
+    if not isinstance(entry, dict) or not set(entry) <= {"from", "set"}:
+        return False
+    return isinstance(entry.get("from"), str) and isinstance(entry.get("set", {}), dict)
 
 
 def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Document:
@@ -193,8 +203,8 @@ def _gridded(document: Document) -> list[Row]:
     grid = document.data["grid"]
     base = {key: value for key, value in document.data.items() if key in TRIAL_KEYS and key != "search"}
     rows, mistakes = [], list[Mistake]()
-    for part in grid if isinstance(grid, list) else [grid]:
-        if not isinstance(part, dict) or not all(isinstance(values, list) and values for values in part.values()):
+    for part in grid if isinstance(grid, list) and grid else [grid]:
+        if not _is_part_of_grid(part):
             raise ConfigError([document.mistake(("grid",), f"must map each address to a list of values, got {part!r}")])
         for values in itertools.product(*part.values()):
             cell = dict(zip(part, values, strict=True))
@@ -212,6 +222,13 @@ def _gridded(document: Document) -> list[Row]:
     if mistakes:
         raise ConfigError(list(dict.fromkeys(mistakes)))
     return rows
+
+
+def _is_part_of_grid(part: Any) -> bool:
+    """Return whether a value maps at least one address to a list of values."""
+    if not isinstance(part, dict) or not part:
+        return False
+    return all(isinstance(at, str) and isinstance(values, list) and values for at, values in part.items())
 
 
 def _shown(value: Any, values: Sequence[Any]) -> Any:

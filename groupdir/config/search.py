@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
@@ -43,7 +44,7 @@ def size_in_bytes(text: str | int) -> int:
     (20000000000, 1572864, 512)
     """
     match = _BYTES.match(str(text))
-    if not match or match[1].count(".") > 1 or not float(match[1].strip(".") or 0) > 0:
+    if not match or match[1].count(".") > 1 or not 0 < float(match[1].strip(".") or 0) < math.inf:
         raise ValueError(f"must be a size above 0 such as 20 GB or 500 MiB, got {text!r}")
     base = 1024 if match[2].endswith("i") else 1000
     return int(float(match[1]) * base ** " kMGT".index(match[2][:1] or " "))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from groupdir.errors import DataError
 from groupdir.files.study_files import EPOCH_REPORT, Role, Status
 from groupdir.metrics import sign
 from groupdir.study.events import Event
@@ -197,7 +198,21 @@ def selected(rows: Sequence[Mapping[str, Any]], keep: Literal["best", "last"], m
 
 
 def fold(state: StudyState, event: Event) -> StudyState:
-    """Apply an event to the state in place (copying would be slow in a long study) and return the state."""
+    """Apply an event to the state in place (copying would be slow in a long study) and return the state.
+
+    Raises:
+        DataError: If the event lacks an entry, has one of the wrong type, or names a trial that was never suggested.
+    """
+    try:
+        _apply(state, event)
+    except (KeyError, TypeError, AttributeError, AssertionError) as error:
+        text = f"event {event.seq} ({event.kind}) of the study is broken, so its event log was changed or damaged"
+        raise DataError(f"{text}: {type(error).__name__} {error}") from error
+    return state
+
+
+def _apply(state: StudyState, event: Event) -> None:
+    """Apply an event to the state in place."""
     if event.kind == "driver":
         _driver(state, event)
     elif event.kind == "warm":
@@ -213,7 +228,6 @@ def fold(state: StudyState, event: Event) -> StudyState:
             state.epochs += 1
             state.longest = max(state.longest, state.trials[event.trial].fidelity)
     state.last_time = event.time
-    return state
 
 
 def replay(events: Iterable[Event]) -> StudyState:

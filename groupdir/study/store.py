@@ -7,6 +7,7 @@ from these events. After a crash nothing has to be restored from another place.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -125,9 +126,19 @@ class Store:
         query = "SELECT seq, time, kind, trial, seed, epoch, payload FROM events WHERE seq > ? ORDER BY seq"
         try:
             for seq, when, kind, trial, seed, epoch, payload in self._connection.execute(query, (after,)):
-                yield Event(seq, when, kind, trial, seed, epoch, json.loads(payload))
+                yield Event(seq, when, kind, trial, seed, epoch, self._payload(seq, kind, payload))
         except sqlite3.DatabaseError as error:
             raise unreadable(self.path, error) from error
+
+    def _payload(self, seq: int, kind: str, text: str) -> dict[str, Any]:
+        """Return the payload of an event."""
+        try:
+            payload = json.loads(text)
+        except ValueError:
+            payload = None
+        if kind not in KINDS or not isinstance(payload, dict):
+            raise DataError(f"{self.path}: event {seq} ({kind}) is broken, so the log was changed or damaged")
+        return payload
 
     def copy_to(self, path: Path) -> None:
         """Write a consistent copy of the log, which may be in use meanwhile."""
@@ -157,7 +168,10 @@ def _connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
     always a prefix of the log: if the event of a checkpoint remains, so do the events of all epochs before it.
     """
     if readonly:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        mode = "?mode=ro"
+        if not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+            mode += "&immutable=1"  # SQLite would create a write-ahead log, and no driver has one open
+        return sqlite3.connect(f"{path.absolute().as_uri()}{mode}", uri=True)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -48,11 +48,14 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
     """
     result, state, scheduler = Audit(), StudyState(), make_scheduler()
     due: dict[tuple[int, int], Decision] = {}
+    newest = None
     for event in events:
-        if event.kind == "suggested" and event.payload["role"] == "search":
+        if event.kind != "driver":
+            newest = event.trial, event.epoch
+        if event.kind == "suggested" and event.payload.get("role") == "search":
             rungs = tuple(scheduler.rung_epochs(state.longest + 1))
             expected = propose(config.space, config.search, state.of("search"), rungs, state.warm)
-            result.compare("suggestions", event, event.payload["params"], expected.params)
+            result.compare("suggestions", event, event.payload.get("params"), expected.params)
         fold(state, event)
         trial = state.trials.get(-1 if event.trial is None else event.trial)
         if trial is None or trial.role != "search" or event.epoch is None:
@@ -63,19 +66,25 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
             due[trial.number, event.epoch] = decision_on(scheduler, trial.number, row)
         elif event.kind == "decision":
             decision = due.pop((trial.number, event.epoch), Decision())
-            if event.payload["cause"] == "budget" and (why := budget_spent(config.search, state.epochs)):
+            if event.payload.get("cause") == "budget" and (why := budget_spent(config.search, state.epochs)):
                 decision = Decision("stop", why, "budget")
-            logged = (event.payload["action"], event.payload["cause"])
+            logged = (event.payload["action"], event.payload.get("cause"))
             result.compare("decisions", event, logged, (decision.action, decision.cause))
         elif event.kind == "promoted":
             trial.status = "paused"
             all_suggested = len(state.of("search")) >= config.search.trials
-            last = all_suggested and not any(other.status == "running" for other in state.of("search"))
-            chosen = scheduler.promotable(lambda number: state.trials[int(str(number))].status == "paused", last)
+            final = all_suggested and not any(other.status == "running" for other in state.of("search"))
+            chosen = scheduler.promotable(lambda number: state.trials[int(str(number))].status == "paused", final)
             row = trial.at(event.epoch)
             assert row is not None
             rung = row["fidelity"]
             result.compare("promotions", event, (trial.number, rung), chosen)
             trial.status = "running"
             scheduler.promote(trial.number, rung)
+    for (number, epoch), decision in due.items():
+        if decision.reason and newest != (number, epoch):  # a killed driver leaves its last epoch without a decision
+            replayed = (decision.action, decision.cause)
+            result.wrong.append(
+                f"trial {number}, epoch {epoch}: the log has no decision, but replaying the log gives {replayed}"
+            )
     return result

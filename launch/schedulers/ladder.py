@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from groupdir.metrics import find_metric
 from launch.pareto import TieBreak
 from launch.schedulers.base import Decision
 from launch.schedulers.rung import Rung
@@ -175,6 +176,15 @@ def _check(
 ) -> None:
     if not objectives:
         raise ValueError("objectives must name at least one metric, got none")
+    if not isinstance(objectives, Mapping):
+        raise ValueError(f"objectives must map each metric to min or max, got {objectives!r}")
+    for name, direction in objectives.items():
+        metric = find_metric(name)
+        if direction not in ("min", "max"):
+            raise ValueError(f"the direction of {name} must be min or max, got {direction!r}")
+        if metric is not None and direction != metric.metric.direction:
+            text = f"because the {metric.metric.best} {metric.metric.text} is best, got {direction}"
+            raise ValueError(f"the direction of {name} must be {metric.metric.direction}, {text}")
     if grace < 1:
         raise ValueError(f"grace_period must be >= 1, got {grace}")
     if not factor > 1:

@@ -16,7 +16,7 @@ from groupdir.errors import ConfigError, DataError
 from groupdir.files.schema import refuse_old_benchmark
 from groupdir.files.storage import Place
 from groupdir.files.study_files import BENCHMARK, EVENT_LOG, RAY, RUN_PREFIX, STAGES, STUDY_CONFIG, STUDY_LOCK
-from groupdir.files.write_whole import whole_folder
+from groupdir.files.write_whole import whole_folder, write_error
 from groupdir.study.events import Event, Kind
 from groupdir.study.read import study_config
 from groupdir.study.state import StudyState, fold, replay
@@ -92,7 +92,10 @@ class Study:
             if _is_benchmark(folder):
                 hint = "it is a benchmark: run `groupdir benchmark` again, which resumes it"
             raise DataError(f"{folder}: must be the folder of a study, but has no {EVENT_LOG}: {hint}")
-        lock = (folder / STUDY_LOCK).open("a+")
+        try:
+            lock = (folder / STUDY_LOCK).open("a+")
+        except OSError as error:
+            raise write_error(folder / STUDY_LOCK, error) from error
         if not _lock(lock):
             lock.seek(0)
             pid = lock.read().strip() or "unknown"

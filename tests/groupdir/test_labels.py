@@ -215,3 +215,8 @@ def test_the_last_bin_takes_what_lies_above_and_the_first_what_lies_below() -> N
 def test_weights_of_float32_labels_on_edges() -> None:
     y = np.repeat(np.arange(50) / 10, 2).astype(np.float32)
     assert sample_weights(y, bin_width=0.1, mode="inverse") == pytest.approx(np.ones(100))
+
+
+def test_a_part_of_a_group_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"groups must be a whole number, got 2\.5"):
+        LabelGroups.equal_width(0, 100, 2.5)  # type: ignore[arg-type]

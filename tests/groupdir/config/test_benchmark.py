@@ -157,3 +157,24 @@ def test_every_preset_is_a_row_and_has_its_own_range() -> None:
         assert any(parameter.startswith("method.") for parameter in study.space.parameters), (
             f"{name} searches nothing of its own"
         )
+
+
+@pytest.mark.parametrize("rows", ["null", "{}", "[vanilla.yaml]", "5"])
+def test_rows_that_are_no_mapping(tmp_path: Path, rows: str) -> None:
+    head, _, _ = TABLE.partition("rows:")
+    with pytest.raises(ConfigError, match=r"small\.yaml:8: rows: must map each label to a file, got"):
+        load_benchmark(write(tmp_path, f"{head}rows: {rows}\n"))
+
+
+@pytest.mark.parametrize("entry", ["{set: {}}", "{from: 3}", "{from: rrt.yaml, set: [1]}", "{from: rrt.yaml, set: 1}"])
+def test_a_row_of_the_wrong_type(tmp_path: Path, entry: str) -> None:
+    table = TABLE.replace("VANILLA: vanilla.yaml", f"VANILLA: {entry}")
+    with pytest.raises(ConfigError, match=r"small\.yaml:9: rows\.VANILLA: must be a file or {from: file, set"):
+        load_benchmark(write(tmp_path, table))
+
+
+@pytest.mark.parametrize("grid", ["{}", "[]", "{3: [1]}", "{method.groups: 5}", "null"])
+def test_a_grid_of_the_wrong_type(tmp_path: Path, grid: str) -> None:
+    head, _, _ = GRID.partition("grid:")
+    with pytest.raises(ConfigError, match="grid: must map each address to a list of values, got"):
+        load_benchmark(write(tmp_path, f"{head}grid: {grid}\n"))

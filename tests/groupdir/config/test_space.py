@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from groupdir.config.domains import Choice, Domain, IntRange, LogUniform, parse_domain
+from groupdir.config.search import size_in_bytes
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import ConfigError
 from tests.checkout import ROOT
@@ -140,3 +141,8 @@ def test_every_shipped_space_loads(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for path in sorted((ROOT / "search_spaces").rglob("*.yaml")):
         assert "digest" in describe(path) or "parameters" in describe(path)
+
+
+def test_a_size_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be a size above 0 such as"):
+        size_in_bytes("9" * 400 + " GB")

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,25 @@ def test_an_empty_store_folds_to_nothing(tmp_path: Path) -> None:
     state = replay(Store.create(tmp_path / "study.sqlite", {}).events())
     assert not state.trials
     assert state.elapsed(5.0) == 0.0
+
+
+@pytest.mark.parametrize("change", ["payload = '{'", "payload = '[]'", "kind = 'nonsense'"])
+def test_an_event_that_was_changed_is_told(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "study.sqlite"
+    store = Store.create(path, {})
+    store.append("driver", payload={"action": "start"})
+    store.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE events SET {change}")
+    with pytest.raises(DataError, match=r"event 1 \(\w+\) is broken, so the log was changed or damaged"):
+        list(Store.open(path, readonly=True).events())
+
+
+def test_a_log_in_a_folder_that_is_read_only_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.create(tmp_path / "study.sqlite", {"name": "a"})
+    store.append("driver", payload={"action": "start"})
+    store.close()
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    reader = Store.open(tmp_path / "study.sqlite", readonly=True)
+    assert [event.kind for event in reader.events()] == ["driver"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["study.sqlite"]

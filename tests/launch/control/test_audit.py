@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
+from groupdir.errors import DataError
 from groupdir.study.events import Cause, Event
 from launch.control.audit import Audit, audit
 from launch.schedulers import make_scheduler
@@ -71,3 +72,29 @@ def first(cause: Cause, change: Mapping[str, Any]) -> Callable[[Mapping[str, Any
 )
 def test_a_decision_that_does_not_follow_is_found(events: list[Event], cause: Cause, change: Mapping[str, Any]) -> None:
     assert len(audited(changed(events, first(cause, change))).wrong) == 1
+
+
+def test_a_decision_that_is_missing_is_found(events: list[Event]) -> None:
+    rung = next(event for event in events if event.kind == "decision" and event.payload["cause"] == "rung")
+    (wrong,) = audited([event for event in events if event is not rung]).wrong
+    assert wrong.startswith(f"trial {rung.trial}, epoch {rung.epoch}: the log has no decision")
+
+
+def test_a_driver_that_was_killed_before_its_last_decision_is_no_mistake(events: list[Event]) -> None:
+    rung = next(event for event in events if event.kind == "decision" and event.payload["cause"] == "rung")
+    assert not audited(events[: events.index(rung)]).wrong
+
+
+@pytest.mark.parametrize("entry", ["cause", "action"])
+def test_a_decision_without_an_entry_is_told(events: list[Event], entry: str) -> None:
+    broken = [
+        replace(event, payload={name: value for name, value in event.payload.items() if name != entry})
+        if event.kind == "decision"
+        else event
+        for event in events
+    ]
+    if entry == "cause":
+        assert len(audited(broken).wrong) == sum(event.kind == "decision" for event in events)
+    else:
+        with pytest.raises(DataError, match=r"event \d+ \(decision\) of the study is broken.*KeyError 'action'"):
+            audited(broken)

@@ -231,3 +231,17 @@ def test_a_study_and_a_tuner_decide_the_same() -> None:
     public = {name: value for name, value in vars(ours).items() if not isinstance(value, dict)}
     assert public == {name: vars(rays)[name] for name in public}
     assert (ours.objectives, ours.grace_period, ours.max_t, ours.mode) == (objectives, 2, 9, "promote")
+
+
+@pytest.mark.parametrize(
+    ("objectives", "says"),
+    [
+        ({"loss": "up"}, "the direction of loss must be min or max, got 'up'"),
+        ({"val_mae_few": "max"}, "val_mae_few must be min, because the lowest mean absolute error is best, got max"),
+        ({"val_pearson_all": "min"}, "val_pearson_all must be max, because the highest Pearson"),
+        (["val_mae_few"], "objectives must map each metric to min or max"),
+    ],
+)
+def test_a_wrong_direction_is_refused(objectives: dict[str, str], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        ParetoASHA(objectives)

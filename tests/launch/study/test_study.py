@@ -395,3 +395,12 @@ def test_a_study_comes_back_where_it_is_said(study: Study, tmp_path: Path, monke
     assert run.exit_code == 0, run.output
     assert driven == [folder]
     assert {"study.sqlite", "study.yaml"} <= {path.name for path in folder.iterdir()}
+
+
+def test_a_lock_that_cannot_be_opened_is_told(study: Study) -> None:
+    study.close()
+    lock = study.folder / "study.lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(DataError, match=r"study\.lock: cannot be written: Is a directory"):
+        Study.open(study.folder)
