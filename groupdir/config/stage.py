@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from groupdir.config.optimizers import OptimConfig
 
@@ -15,7 +16,7 @@ class Stage:
     Attributes:
         name: Name such as "pretrain" or "fit"; different for each stage of a training.
         epochs: Number of epochs, at least 1.
-        optim: Options of the optimizer.
+        optim: Options of the optimizer; by default those of the trial.
         views: Random views of each sample in a batch. With two, the batch holds the first views, then the second.
         encoder_lr: Factor of the encoder's learning rate; 0 freezes the encoder.
         predicts: Whether the heads predict in the stage. Epochs of a stage that does not predict have no validation
@@ -25,7 +26,7 @@ class Stage:
 
     name: str
     epochs: int
-    optim: OptimConfig
+    optim: OptimConfig = field(default=None)  # type: ignore[assignment]  # `with_optim` fills it in
     views: int = 1
     encoder_lr: float = 1.0
     predicts: bool = True
@@ -47,6 +48,16 @@ class Position:
     stage: Stage
     stage_epoch: int
     fidelity: int
+
+
+def with_optim(stages: Any, optim: OptimConfig) -> Any:
+    """Return stages in which each stage without an optimizer has the given one, as a tuple.
+
+    Anything but a tuple or list of stages is returned as it is, for `check_stages` to refuse.
+    """
+    if not isinstance(stages, tuple | list) or not all(isinstance(stage, Stage) for stage in stages):
+        return stages
+    return tuple(replace(stage, optim=optim) if stage.optim is None else stage for stage in stages)
 
 
 def position(stages: Sequence[Stage], epoch: int) -> Position:

@@ -18,7 +18,7 @@ from groupdir.config.base import Plugin, PluginConfig, Strict
 from groupdir.config.change import change
 from groupdir.config.optimizers import AdamConfig, Optim
 from groupdir.config.resampling import Resampling
-from groupdir.config.stage import Stage, check_stages
+from groupdir.config.stage import Stage, check_stages, with_optim
 from groupdir.config.validation import explain
 from groupdir.config.weights import Weights
 from groupdir.config.yamlfile import Address, Document
@@ -115,7 +115,8 @@ class TrialConfig(Strict):
         name = self.method.name
         if name in TABLES["method"]:
             return self.method.stages(self)
-        stages: tuple[Stage, ...] = resolve("method", name).stages_of(self)  # type: ignore[attr-defined]
+        declared = resolve("method", name).stages_of(self)  # type: ignore[attr-defined]
+        stages: tuple[Stage, ...] = with_optim(declared, self.optim)
         return stages
 
     @property

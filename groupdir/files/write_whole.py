@@ -57,6 +57,8 @@ def whole_file(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
         FileWriteError: If the disk is full, or the folder is missing or read-only.
     """
     target = Path(path)
+    if target.is_symlink():
+        target = target.resolve()  # the link stays, and the file that it names is replaced
     partial = partial_path(target)
     try:
         with _explained(target, partial):

@@ -77,8 +77,8 @@ def filled(table: Tensor, seen: Tensor) -> Tensor:
         return table
     known = seen.nonzero().squeeze(1)
     every = torch.arange(len(seen), device=table.device)
-    right = torch.searchsorted(known, every).clamp(max=len(known) - 1)
-    left = (torch.searchsorted(known, every, right=True) - 1).clamp(min=0)
-    gap = (known[right] - known[left]).clamp(min=1)
-    share = ((every - known[left]).clamp(min=0) / gap).clamp(max=1).to(table.dtype)[None, :, None]
-    return table[:, known[left]] * (1 - share) + table[:, known[right]] * share
+    after = torch.searchsorted(known, every).clamp(max=len(known) - 1)
+    before = (torch.searchsorted(known, every, right=True) - 1).clamp(min=0)
+    gap = (known[after] - known[before]).clamp(min=1)
+    share = ((every - known[before]).clamp(min=0) / gap).clamp(max=1).to(table.dtype)[None, :, None]
+    return table[:, known[before]] * (1 - share) + table[:, known[after]] * share

@@ -85,7 +85,7 @@ class Health:
 
     @property
     def fatal(self) -> bool:
-        """Whether a finding forbids a search."""
+        """True if a finding forbids a search."""
         return any(finding.fatal for finding in self.findings)
 
     def show(self) -> None:

@@ -28,7 +28,7 @@ class WarmedConfig(PlainConfig):
 
 
 def warmed_up(epochs: int, trial: TrialConfig) -> tuple[Stage, ...]:
-    return Stage("warmup", epochs, trial.optim, predicts=False), Stage("fit", trial.train.epochs, trial.optim)
+    return Stage("warmup", epochs, predicts=False), Stage("fit", trial.train.epochs, trial.optim)
 
 
 class Warmed(Method):

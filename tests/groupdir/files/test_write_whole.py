@@ -116,6 +116,15 @@ def test_an_error_about_another_file_is_not_blamed_on_this_one(tmp_path: Path) -
         (tmp_path / "other").read_text()
 
 
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "a.txt"
+    link.symlink_to(tmp_path / "disk" / "real.txt")
+    write_whole(link, "new")
+    assert link.is_symlink()
+    assert (tmp_path / "disk" / "real.txt").read_text() == "new"
+
+
 def test_a_process_that_is_killed_leaves_the_old_content(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_text("old")
