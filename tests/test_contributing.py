@@ -65,7 +65,7 @@ def test_its_space_is_valid(folder: Path) -> None:
     assert {space.build(corner).method.name for corner in space.corners()} == {"vanilla", "group_dir"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(420)
 def test_its_commands_run(folder: Path) -> None:
     commands = COMMANDS.search(PAGE)

@@ -22,7 +22,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError, FileWriteError
 from groupdir.files.lease import Claim
 from groupdir.files.storage import Place
-from groupdir.files.write_whole import write_whole
+from groupdir.files.write_whole import discard_partials, write_whole
 from groupdir.methods.base import Method
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -109,7 +109,10 @@ class SharedStage:
         if finished is not None:
             self._claim.release()
             return finished
-        saved = [self._read(self._file(mark)) for mark in sorted(self._keep)] + [self._read(self.folder / LATEST)]
+        files = [*map(self._file, sorted(self._keep)), self.folder / LATEST]
+        for file in files:
+            discard_partials(file)  # of an owner that was killed; the claim excludes every other writer
+        saved = [self._read(file) for file in files]
         usable = [state for state in saved if state is not None and trained < state.epoch <= self._epochs]
         return max(usable, key=lambda state: state.epoch, default=None)
 

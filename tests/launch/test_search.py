@@ -165,7 +165,7 @@ def test_killed_interrupted_and_resumed_nothing_is_lost_and_nothing_twice(result
     check_resumed(words, root, folder, seen)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_promotion_in_a_real_search(results: Path, root: Path) -> None:
     """Trials pause at rungs 2 and 4, and go on from their checkpoints; what is left at the end is stopped."""

@@ -134,6 +134,7 @@ def test_a_storage_that_cannot_be_written_is_refused_before_the_study(server: S3
     assert not (results / "tiny").exists()
 
 
+@pytest.mark.long
 def test_a_folder_that_is_gone_is_brought_back_from_s3(server: S3, results: Path, root: Path) -> None:
     """The head's disk went with the head: the copy of the record and the checkpoints are all that is left."""
     space, folder = space_on(server, results), results / "tiny"

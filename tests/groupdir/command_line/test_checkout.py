@@ -49,7 +49,7 @@ def test_verbs_of_the_checkout_work_from_any_folder(tmp_path: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()
     for words, says in (
-        (["select", "none", "--shot", "few"], "none: must be the folder of a study"),
+        (["select", "none", "--shot", "few"], "none: does not exist: name the folder of a study"),
         (["search", "none.yaml", "--dry-run"], "none.yaml: cannot be read"),
         (["watch", "none"], "none"),
     ):

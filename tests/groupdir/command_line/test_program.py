@@ -65,8 +65,14 @@ def test_panels_come_in_their_order() -> None:
 
 
 def test_ctrl_c_is_130() -> None:
+    # A shell that starts this in the background has made SIGINT ignored, which a child would inherit.
+    awake = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     with subprocess.Popen(
-        [sys.executable, "-c", SLEEPS, "sleep"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", awake + SLEEPS, "sleep"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

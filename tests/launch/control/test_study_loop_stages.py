@@ -151,7 +151,7 @@ def test_rows_of_a_benchmark_have_equal_epochs(method: str, tmp_path: Path) -> N
         assert {sum(stage.epochs for stage in stages) for stages in row.study.space.corner_stages} == {10}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("scheduler", ["pareto_asha", "pareto_asha promote"])
 def test_a_search_on_ray(scheduler: str, root: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def rows(study: Study) -> dict[int, list[tuple[int, float]]]:
     return {trial.number: [(row["epoch"], row["val_mae_all"]) for row in trial.rows] for trial in trials}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_node_dies_and_another_comes_while_trials_may_not_fail(
     cluster: Cluster, results: Path, expected: Callable[..., dict[int, list[tuple[int, float]]]]

@@ -20,7 +20,7 @@ search: {trials: 2, objectives: {val_mae_all: min}, max_failures: FAILURES, conc
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("failures", [0, 2])
 def test_it_ends_the_search_and_loses_nothing(results: Path, monkeypatch: pytest.MonkeyPatch, failures: int) -> None:

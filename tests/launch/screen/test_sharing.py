@@ -92,7 +92,7 @@ def test_twenty_four_trials_train_four_and_find_what_they_would_have_alone(root:
     assert sum(row["stage"] == "pretrain" for row in rows(alone)) == 72
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_killed_search_goes_on_with_the_stages_that_are_there(root: Path, tmp_path: Path) -> None:
     content = {**STUDY, "search": {**STUDY["search"], "trials": 8}}
