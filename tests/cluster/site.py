@@ -52,6 +52,11 @@ def furnish(hosts: Hosts) -> None:
     hosts.home(LAPTOP, ".bashrc").write_text('export PATH="$HOME/venv/bin:$PATH"\n')
     there = hosts.home(LAPTOP, "groupdir")
     there.mkdir()
+    # What `pip install -e` of the checkout gives the laptop; the other hosts run pip themselves.
+    command = hosts.home(LAPTOP, "venv/bin/groupdir")
+    lines = (f"#!{home()}/venv/bin/python", "import sys", f"sys.path.insert(0, {str(home() / 'groupdir')!r})")
+    command.write_text("\n".join((*lines, "from groupdir.cli import main", "sys.exit(main())\n")))
+    command.chmod(0o755)
     copy = ["rsync", "-a", "--exclude=__pycache__", *(str(CHECKOUT / part) for part in PARTS), f"{there}/"]
     subprocess.run(copy, check=True)
     path = there / CLUSTER
