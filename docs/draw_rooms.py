@@ -4,10 +4,10 @@
     python -m docs.draw_rooms --counts               prints the counts of groupdir, launch and analysis
     python -m docs.draw_rooms --counts --root PATH   the same for another checkout
 
-A room is a top-level module or sub-package of a package. The `__init__.py` of a package does not count. An arrow from A to
-B means that a file of A imports one of B, at its top or inside a function. A room's floor is the longest path of
-arrows that leads down from it, so a room that imports no other room stands on floor 0. In a circle of rooms there is
-no such path: there the order with the fewest arrows up is taken.
+A room is a top-level module or sub-package of a package. The `__init__.py` of a package is not counted. An arrow
+from A to B means that a file of A imports one of B, at its top or inside a function. A room's floor is the longest
+path of arrows that leads down from it, so a room that imports no other room stands on floor 0. In a circle of rooms
+there is no such path: there the order with the fewest arrows up is taken.
 """
 
 import argparse
