@@ -17,6 +17,9 @@ has a closed form: it is computed together with the value, in the only B x B mat
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -39,6 +42,21 @@ _MAX_LEVELS = 256
 
 _BLOCK_ELEMENTS, _BLOCK_ELEMENTS_GPU = 2**18, 2**24
 """Size of a block of anchors' rows: it stays in a core's cache, or is large enough to fill a GPU."""
+
+_FUSED: ContextVar[bool] = ContextVar("fused", default=True)
+
+
+@contextmanager
+def fused(enabled: bool) -> Iterator[None]:
+    """Allow or forbid the fused GPU path of `group_contrastive_loss` inside a `with` block; it is allowed by default.
+
+    Use it to compare both paths. The fused path stays unused where it does not apply, such as on a CPU.
+    """
+    token = _FUSED.set(enabled)
+    try:
+        yield
+    finally:
+        _FUSED.reset(token)
 
 
 def group_contrastive_loss(
