@@ -27,30 +27,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from groupdir.config.trial import TrialConfig
 from groupdir.methods.base import Batch, Method
+from groupdir.training.optim import build_optimizer
 from groupdir.training.trainer import Trainer
 from tests.bench.jpegs import PilLoader, machine, wait, write_jpegs
 
 
-def trial(folder: str, options: argparse.Namespace, on_gpu: bool) -> TrialConfig:
-    """Ours, as one would set it on the machine."""
+def trial(folder: str, size: int, depth: int, views: int = 1, **train: Any) -> TrialConfig:
+    """Return the configuration of ours, as one would set it on the machine."""
     return TrialConfig.from_dict(
         {
-            "data": {"name": "tests.toy.photos:Lamps", "root": folder, "size": options.size},
-            "encoder": {"name": "resnet", "depth": options.depth},
-            "method": {"name": "group_dir", "groups": 10, "recipe": "joint"},
-            "train": {
-                "epochs": 1000,
-                "batch_size": options.batch,
-                "threads": options.cores,
-                "amp": "bf16" if on_gpu else "none",
-                "compile": options.compile,
-            },
+            "data": {"name": "tests.toy.photos:Lamps", "root": folder, "size": size},
+            "encoder": {"name": "resnet", "depth": depth},
+            "method": {"name": "group_dir", "groups": 10, "recipe": "joint", "views": views},
+            "train": {"epochs": 1000, **train},
         }
     )
 
 
 def step(method: Method, optimizer: torch.optim.Optimizer, batch: Batch, autocast: Any) -> None:
-    """Forward, backward and the optimizer's step."""
+    """Take one step: forward, backward and the optimizer's."""
     with autocast:
         loss = method.losses(batch, "fit")["loss"]
     optimizer.zero_grad(set_to_none=True)
@@ -59,37 +54,37 @@ def step(method: Method, optimizer: torch.optim.Optimizer, batch: Batch, autocas
 
 
 def ours(trainer: Trainer) -> Callable[[], int]:
-    """An epoch of the trainer, without validation."""
-    epochs = trainer.epochs()
-    next(epochs)  # makes the optimizer, and warms up
+    """Return an epoch of the trainer, without validation, that returns the number of its pictures."""
     stage = trainer.stages[0]
+    trainer.optimizer = build_optimizer(trainer.method, stage)
 
     def run() -> int:
         assert trainer.optimizer is not None
         trainer.epoch_trainer.train(stage, trainer.epoch, trainer.epoch, trainer.optimizer)
-        return len(trainer.training)
+        return len(trainer.training) * stage.views
 
     return run
 
 
 def bare(trainer: Trainer, steps: int) -> Callable[[], int]:
-    """The same method, precision and optimizer on one batch."""
+    """Return steps of the same method, precision and optimizer on one batch; call `ours` of the trainer first."""
+    stage = trainer.stages[0]
     rows = torch.arange(trainer.config.train.batch_size) % len(trainer.training)
-    draws = trainer.epoch_trainer.draws(trainer.stages[0], trainer.epoch)
-    batch = trainer.training.batch(rows, trainer.stages[0], trainer.dataset, torch.Generator(), draws)
+    draws = trainer.epoch_trainer.draws(stage, trainer.epoch)
+    batch = trainer.training.batch(rows, stage, trainer.dataset, torch.Generator(), draws)
 
     def run() -> int:
         trainer.method.train()
         assert trainer.optimizer is not None
         for _ in range(steps):
             step(trainer.method, trainer.optimizer, batch, trainer.epoch_trainer.autocast())
-        return steps * len(rows)
+        return steps * len(rows) * stage.views
 
     return run
 
 
 def recipe(config: TrialConfig, folder: str) -> Callable[[], int]:
-    """The PIL loader, float32, channels first, an optimizer of torch's defaults."""
+    """Return an epoch of the alternative: the PIL loader, float32, channels first, torch's default optimizer."""
     trainer = Trainer(config.replaced({"train.amp": "none", "train.compile": False}))
     method = trainer.method.to(memory_format=torch.contiguous_format)
     optimizer = torch.optim.Adam(method.parameters(), config.optim.lr)
@@ -118,7 +113,7 @@ def recipe(config: TrialConfig, folder: str) -> Callable[[], int]:
 
 
 def rates(runs: dict[str, Callable[[], int]], rounds: int, device: torch.device) -> dict[str, float]:
-    """Images a second of each, in rounds of which the first warms up."""
+    """Return images per second of each, in rounds of which the first warms up."""
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds + 1):
         for name, run in runs.items():
@@ -131,7 +126,7 @@ def rates(runs: dict[str, Callable[[], int]], rounds: int, device: torch.device)
 
 
 def main() -> None:
-    """Runs it."""
+    """Run the benchmark."""
     on_gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--depth", type=int, default=50 if on_gpu else 18)
@@ -149,7 +144,15 @@ def main() -> None:
             options.size, options.batch, options.steps = 64, 8, 2
     with tempfile.TemporaryDirectory() as folder:
         write_jpegs(Path(folder), options.batch * options.steps, 300)
-        config = trial(folder, options, on_gpu)
+        config = trial(
+            folder,
+            options.size,
+            options.depth,
+            batch_size=options.batch,
+            threads=options.cores,
+            amp="bf16" if on_gpu else "none",
+            compile=options.compile,
+        )
         trainer = Trainer(config)
         runs = {"ours": ours(trainer), "bare": bare(trainer, options.steps)}
         if on_gpu:

@@ -21,18 +21,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.checkout import ROOT
 from tests.gpu.machine import about
 from tests.gpu.part import BAD, Part, Row, Setting, run_part
-from tests.gpu.table import as_json, as_markdown, as_text
+from tests.gpu.table import as_json, as_line, as_markdown, as_text
 
 NAMES = ("right", "loss", "step", "input", "packing", "search")
 MINUTES = 8.0
+START = 120.0
+"""Largest number of seconds until a part's process has imported torch. They are not in its box."""
+
 GRACE = 20.0
 """Seconds after the end of its box at which a part is killed. A part looks at the clock between measurements."""
 
@@ -67,16 +71,19 @@ def run_here(name: str, plan: Plan, seconds: float, rows: Path, clock: Callable[
     """Run one part in this process, and append its rows to a file, a JSON object a line."""
     with tempfile.TemporaryDirectory(prefix=f"gpu-check-{name}-") as folder, rows.open("a", encoding="utf-8") as file:
 
-        def put(row: Row) -> None:
-            print(f"  {row.verdict:11} {row.name}: {row.value} {row.note}".rstrip(), flush=True)
-            file.write(json.dumps(row.to_dict()) + "\n")
+        def write(line: dict[str, Any]) -> None:
+            file.write(json.dumps(line) + "\n")
             file.flush()
 
-        device = torch.device(plan.device)
-        run_part(part_of(name), Setting(device, plan.small, plan.cores, Path(folder), clock() + seconds, clock), put)
+        def put(row: Row) -> None:
+            print(as_line(row), flush=True)
+            write({"row": row.to_dict()})
+
+        setting = Setting(torch.device(plan.device), plan.small, plan.cores, Path(folder), clock() + seconds, clock)
+        run_part(part_of(name), setting, put, lambda measurement: write({"done": measurement}))
 
 
-def run_apart(name: str, plan: Plan, seconds: float) -> Iterator[Row]:
+def run_apart(name: str, plan: Plan, seconds: float, grace: float = GRACE) -> Iterator[Row]:
     """Run one part in a process of its own, which is killed if it does not end, and return its rows."""
     plan.out.mkdir(parents=True, exist_ok=True)
     rows = plan.out / f"{name}.jsonl"
@@ -84,21 +91,30 @@ def run_apart(name: str, plan: Plan, seconds: float) -> Iterator[Row]:
     command = [sys.executable, __file__, "--only", name, "--seconds", f"{seconds:.0f}", "--rows", str(rows)]
     command += ["--device", plan.device, "--cores", str(plan.cores), "--out", str(plan.out)]
     command += ["--small"] if plan.small else []
-    print(f"== {name}: {part_of(name).title} (at most {seconds:.0f} s)", flush=True)
-    ended = ""
+    part = part_of(name)
+    print(f"== {name}: {part.title} (at most {seconds:.0f} s)", flush=True)
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
-        status = process.wait(seconds + GRACE)
-        ended = f"its process ended with status {status}" if status else ""
+        _wait_for_start(process, rows)
+        status = process.wait(seconds + grace)
+        why = f"the process of the part ended with status {status}" if status else f"the {seconds:.0f} s were over"
     except subprocess.TimeoutExpired:
-        ended = f"killed {GRACE:.0f} s after the end of its box"
+        why = f"killed {grace:.0f} s after the end of the part's {seconds:.0f} s"
     finally:
         _end(process)
-    lines = rows.read_text(encoding="utf-8").splitlines() if rows.exists() else []
-    for line in lines:
-        yield Row(**json.loads(line))
-    if ended:
-        yield Row(part_of(name).title, verdict="FAILED", note=ended)
+    lines = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()] if rows.exists() else []
+    yield from (Row(**line["row"]) for line in lines if "row" in line)
+    done = {line["done"] for line in lines if "done" in line}
+    for measurement in part.measurements:
+        if measurement not in done:
+            yield Row(measurement, verdict="not reached", note=why)
+
+
+def _wait_for_start(process: subprocess.Popen[bytes], rows: Path) -> None:
+    """Wait until a part's process makes its file of rows, ends, or takes too long."""
+    end = time.monotonic() + START
+    while not rows.exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -144,10 +160,12 @@ def main(arguments: list[str] | None = None) -> int:
     found = {name: list(run_apart(name, plan, seconds)) for name, seconds in plan.boxes().items()}
     facts = about(torch.device(plan.device), plan.cores) | {"minutes": f"{(time.monotonic() - begin) / 60:.1f}"}
     print(as_text(facts, found))
+    plan.out.mkdir(parents=True, exist_ok=True)
     (plan.out / "gpu-check.json").write_text(as_json(facts, found), encoding="utf-8")
     (plan.out / "gpu-check.md").write_text(as_markdown(facts, found), encoding="utf-8")
-    bad = [row for rows in found.values() for row in rows if row.verdict in BAD]
-    print(f"{len(bad)} of {sum(map(len, found.values()))} rows failed or were not reached" if bad else "all checks hold")
+    everything = [row for rows in found.values() for row in rows]
+    bad = [row for row in everything if row.verdict in BAD]
+    print(f"{len(bad)} of {len(everything)} rows failed or were not reached" if bad else "all checks hold")
     return 1 if bad else 0
 
 

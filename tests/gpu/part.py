@@ -110,19 +110,26 @@ class Part:
     missing: Callable[[], str] = lambda: ""
 
 
-def run_part(part: Part, setting: Setting, put: Callable[[Row], None]) -> None:
-    """Run the measurements of a part while its box lasts, and pass on every row at once.
+def run_part(part: Part, setting: Setting, put: Callable[[Row], None], done: Callable[[str], None]) -> None:
+    """Run the measurements of a part while its box lasts.
 
     A measurement that raises gives a row that FAILED with the error, and the next one runs.
+
+    Args:
+        part: The part.
+        setting: Where and how large it runs.
+        put: Function that takes every row at once.
+        done: Function that takes the name of a measurement when it has ended.
     """
     reason = part.missing()
     if reason:
         put(Row(part.title, verdict="skipped", note=reason))
+        for name in part.measurements:
+            done(name)
         return
     for name, measurement in part.measurements.items():
         if setting.left <= 0:
-            put(Row(name, verdict="not reached", note=f"the {part.seconds:g} s of the part {part.name} were over"))
-            continue
+            continue  # the parent names what is not done
         try:
             for row in measurement(setting):
                 put(row)
@@ -130,3 +137,4 @@ def run_part(part: Part, setting: Setting, put: Callable[[Row], None]) -> None:
             traceback.print_exc()
             text = str(error).strip().splitlines() or [""]
             put(Row(name, verdict="FAILED", note=f"{type(error).__name__}: {text[0]}"))
+        done(name)

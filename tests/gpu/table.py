@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from tests.gpu.part import Row
@@ -11,20 +12,20 @@ Found = Mapping[str, Sequence[Row]]
 
 
 def as_text(facts: Mapping[str, str], found: Found) -> str:
-    """Return the table for a terminal."""
+    """Return the table for a terminal of 80 columns or more."""
     lines = [f"{name}: {value}" for name, value in facts.items()]
-    rows = [(part, row) for part, rows in found.items() for row in rows]
-    widths = [max([len(text) for text in column], default=0) for column in zip(*(_cells(*item) for item in rows), strict=True)]
-    for part, row in rows:
-        cells = _cells(part, row)
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
-        if row.note:
-            lines.append(f"      {row.note}")
+    for part, rows in found.items():
+        lines += ["", part, *map(as_line, rows)]
     return "\n".join(lines)
 
 
-def _cells(part: str, row: Row) -> tuple[str, str, str, str, str]:
-    return part, row.verdict, row.name, row.value, f"(goal {row.goal})" if row.goal else ""
+def as_line(row: Row) -> str:
+    """Return a row as lines of at most 80 columns."""
+    goal = f" (goal: {row.goal})" if row.goal else ""
+    lines = textwrap.wrap(
+        f"{row.verdict:11} {row.name}: {row.value}{goal}".rstrip(": "), 80, subsequent_indent=" " * 12
+    )
+    return "\n".join(lines + textwrap.wrap(row.note, 80, initial_indent=" " * 12, subsequent_indent=" " * 12))
 
 
 def as_markdown(facts: Mapping[str, str], found: Found) -> str:

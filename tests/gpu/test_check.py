@@ -1,0 +1,192 @@
+"""The frame of the GPU check: time boxes, rows that survive a kill, the exit status, and what it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.checkout import ROOT
+from tests.gpu import check
+from tests.gpu.part import Part, Row, Setting, run_part
+from tests.gpu.table import as_json, as_line, as_markdown, as_text
+from tests.gpu.timing import busy, idle_share, longest
+
+CPU = torch.device("cpu")
+
+
+class Clock:
+    """A clock that stands still unless a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ran(part: Part, seconds: float, folder: Path, clock: Any) -> tuple[list[Row], list[str]]:
+    rows: list[Row] = []
+    done: list[str] = []
+    run_part(part, Setting(CPU, True, 1, folder, clock() + seconds, clock), rows.append, done.append)
+    return rows, done
+
+
+def test_a_part_stops_at_the_end_of_its_box(tmp_path: Path) -> None:
+    clock = Clock()
+
+    def slow(setting: Setting) -> Iterator[Row]:
+        clock.now += 6
+        yield Row("slow", f"{setting.left:g} s left")
+
+    rows, done = ran(Part("p", "a part", 10, dict.fromkeys(("one", "two", "three"), slow)), 10, tmp_path, clock)
+    assert [row.value for row in rows] == ["4 s left", "0 s left"]
+    assert done == ["one", "two"]
+
+
+def test_a_measurement_that_raises_fails_and_the_next_one_runs(tmp_path: Path) -> None:
+    def broken(setting: Setting) -> Iterator[Row]:
+        yield Row("before")
+        raise RuntimeError("out of luck\nat line 2")
+
+    part = Part("p", "a part", 10, {"broken": broken, "whole": lambda setting: [Row("whole")]})
+    rows, done = ran(part, 10, tmp_path, Clock())
+    assert [(row.name, row.verdict, row.note) for row in rows] == [
+        ("before", "measured", ""),
+        ("broken", "FAILED", "RuntimeError: out of luck"),
+        ("whole", "measured", ""),
+    ]
+    assert done == ["broken", "whole"]
+
+
+def test_a_part_that_cannot_run_says_why(tmp_path: Path) -> None:
+    part = Part("p", "a part", 10, {"never": lambda setting: 1 / 0}, missing=lambda: "ray is not installed")  # type: ignore[arg-type, return-value]
+    rows, done = ran(part, 10, tmp_path, Clock())
+    assert [(row.verdict, row.note) for row in rows] == [("skipped", "ray is not installed")]
+    assert done == ["never"]
+
+
+def plan(out: Path, **changes: Any) -> check.Plan:
+    values = {"parts": ("toy",), "device": "cpu", "small": True, "minutes": 8.0, "cores": 1, "out": out}
+    return check.Plan(**(values | changes))
+
+
+TOY = """
+import os, signal, time
+from tests.gpu.part import Part, Row
+def good(setting):
+    yield Row("good", "1 s")
+def bad(setting):
+    yield Row("a row before the end")
+    {end}
+PART = Part("toy", "a toy", 5, {{"good": good, "bad": bad, "last": good}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        ("time.sleep(60)", "killed 1 s after the end of the part's 1 s"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "the process of the part ended with status -11"),
+    ],
+)
+def test_what_a_dead_part_had_found_is_kept_and_the_rest_is_named(
+    end: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toy_of_check.py").write_text(TOY.format(end=end), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    runner = tmp_path / "runner.py"
+    patched = "check.part_of = lambda name: __import__('toy_of_check').PART"
+    lines = ["import sys", f"sys.path[:0] = {[str(ROOT), str(tmp_path)]!r}", "from tests.gpu import check", patched]
+    runner.write_text("\n".join([*lines, "sys.exit(check.main())"]), encoding="utf-8")
+    monkeypatch.setattr(check, "part_of", lambda name: __import__("toy_of_check").PART)
+    monkeypatch.setattr(check, "__file__", str(runner))
+    seconds, grace = (1.0, 1.0) if "sleep" in end else (60.0, 30.0)
+    rows = list(check.run_apart("toy", plan(tmp_path / "out"), seconds, grace))
+    sys.modules.pop("toy_of_check", None)
+    assert [row.name for row in rows] == ["good", "a row before the end", "bad", "last"]
+    assert [row.verdict for row in rows[2:]] == ["not reached"] * 2
+    assert rows[2].note == why
+
+
+def test_boxes_shrink_together(tmp_path: Path) -> None:
+    whole = plan(tmp_path, parts=check.NAMES, minutes=1000).boxes()
+    assert sum(whole.values()) <= 60 * check.MINUTES, "all parts fit into the minutes that the head of the script names"
+    half = plan(tmp_path, parts=check.NAMES, minutes=sum(whole.values()) / 120).boxes()
+    assert half == pytest.approx({name: seconds / 2 for name, seconds in whole.items()})
+
+
+def test_a_machine_without_a_card_gets_one_line() -> None:
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "tests/gpu/check.py"]
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (2, check.NO_CARD + "\n", "")
+
+
+def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        check.main(["--parts", "right,los"])
+    assert "los is no part; the parts are right, loss" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status", "line"),
+    [
+        (["ok", "missed", "skipped"], 0, "all checks hold"),
+        (["ok", "FAILED"], 1, "1 of 2 rows failed or were not reached"),
+        (["ok", "not reached"], 1, "1 of 2 rows failed or were not reached"),
+    ],
+)
+def test_exit_status_and_files(
+    verdicts: list[Any],
+    status: int,
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [Row(f"row {n}", "1 | 2", verdict) for n, verdict in enumerate(verdicts)]
+    monkeypatch.setattr(check, "run_apart", lambda *arguments: iter(rows))
+    out = tmp_path / "new" / "out"
+    assert check.main(["--device", "cpu", "--small", "--parts", "loss", "--out", str(out)]) == status
+    assert capsys.readouterr().out.splitlines()[-1] == line
+    content = json.loads((out / "gpu-check.json").read_text())
+    assert [row["verdict"] for row in content["parts"]["loss"]] == verdicts
+    assert {"card", "cores", "Python", "torch", "commit", "groupdir", "minutes"} <= content["about"].keys()
+    assert "| row 0 | 1 \\| 2 |  | ok |  |" in (out / "gpu-check.md").read_text()
+
+
+def test_a_row_fits_80_columns_and_survives_json() -> None:
+    row = Row.speed("a name", False, "word " * 40, "1.25 floors", "note " * 40, seconds=1.5)
+    assert all(len(line) <= 80 for line in as_line(row).splitlines())
+    assert Row(**json.loads(json.dumps(row.to_dict()))) == row
+    facts, found = {"card": "none"}, {"loss": [row]}
+    assert "(goal: 1.25 floors)" in " ".join(as_text(facts, found).split())
+    assert json.loads(as_json(facts, found))["parts"]["loss"][0]["data"] == {"seconds": 1.5}
+    assert as_markdown(facts, found).startswith("- card: none\n")
+
+
+def test_idle_time_of_a_trace() -> None:
+    events = [{"name": "a", "ts": 8, "dur": 2}, {"name": "b", "ts": 0, "dur": 4}, {"name": "a", "ts": 2, "dur": 4}]
+    assert busy(events) == (8, 10)
+    assert idle_share(events) == pytest.approx(0.2)
+    assert longest(events) == [("a", 0.6, 2), ("b", 0.4, 1)]
+    assert idle_share([]) != idle_share([])
+
+
+@pytest.mark.parametrize("part", ["loss", "step", "input"])
+def test_a_part_in_small_on_the_cpu(part: str, tmp_path: Path) -> None:
+    setting = Setting(CPU, True, 1, tmp_path, 1e9, Clock())
+    rows: list[Row] = []
+    done: list[str] = []
+    run_part(check.part_of(part), setting, rows.append, done.append)
+    assert done == list(check.part_of(part).measurements)
+    assert rows
+    assert not [row for row in rows if row.verdict in check.BAD], rows
