@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -73,10 +74,13 @@ class EpochTrainer:
                 part.begin_epoch(stage.name, done, stage.epochs)
             for step in range(steps):
                 set_lr(optimizer, lr_factor(stage.optim, done * steps + step, stage.epochs * steps))
-                history.append(self.step(batch_of(order[step * size : (step + 1) * size]), stage, optimizer))
+                rows = order[step * size : (step + 1) * size]
+                with nullcontext() if len(rows) == size else self.uncompiled():
+                    history.append(self.step(batch_of(rows), stage, optimizer))
                 for part in parts:
                     part.end_step()
-            self._observe([part for part in parts if part.observes], stage, done, batch_of)
+            with self.uncompiled():
+                self._observe([part for part in parts if part.observes], stage, done, batch_of)
         return self._means(history, stage, epoch)
 
     def step(self, batch: Batch, stage: Stage, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -106,6 +110,13 @@ class EpochTrainer:
     def autocast(self) -> torch.autocast:
         """Return the context in which the trial computes its losses: bfloat16 if `train.amp` is bf16."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.train.amp == "bf16")
+
+    def uncompiled(self) -> AbstractContextManager[object]:
+        """Return the context for everything but training steps on whole batches, in which the encoder is not compiled.
+
+        With `train.compile`, every other shape and mode of a batch would be compiled too, which takes a minute each.
+        """
+        return torch.compiler.set_stance("force_eager") if self.config.train.compile else nullcontext()
 
     @property
     def cuda_devices(self) -> list[torch.device]:

@@ -193,9 +193,10 @@ class Trainer:
         """Return the metrics of a split, named with its prefix. Use "test" only after everything has been chosen."""
         data = self.dataset.split(split)
         inputs = tuple(as_tensor(array) for array in data.inputs)
-        predictions = predict(
-            self.method, inputs, 4 * self.config.train.batch_size, self.config.train.amp, self._present
-        )
+        with self.epoch_trainer.uncompiled():
+            predictions = predict(
+                self.method, inputs, 4 * self.config.train.batch_size, self.config.train.amp, self._present
+            )
         return errors(self.method, predictions, data.y, self.dataset.shots, f"{split}_")
 
     def _present(self, inputs: Inputs) -> Inputs:
@@ -264,7 +265,8 @@ class Trainer:
                 epochs.step(batch, stage, optimizer)
             data = self.dataset.split("val")
             inputs = tuple(as_tensor(array[: 4 * size]) for array in data.inputs)
-            predict(self.method, inputs, 4 * size, self.config.train.amp, self._present)
+            with epochs.uncompiled():
+                predict(self.method, inputs, 4 * size, self.config.train.amp, self._present)
         self.method.zero_grad(set_to_none=True)
         self.method.load_state_dict(before)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
@@ -173,8 +174,11 @@ def test_batches_of_one_and_two(size: int) -> None:
 
 @pytest.mark.slow
 def test_a_compiled_encoder_trains_alike_and_keeps_its_names(tmp_path: Path) -> None:
-    plain, compiled = (trial("vanilla").replaced({"train.compile": on, "encoder.dropout": 0}) for on in (False, True))
+    changes = {"encoder.dropout": 0, "train.batch_size": 40}
+    plain, compiled = (trial("vanilla").replaced(changes | {"train.compile": on}) for on in (False, True))
     expected = [result.metrics["train_loss"] for result in run_trial(plain)]
+    torch._dynamo.reset()
+    counters.clear()
     results = []
     for result in run_trial(compiled):
         results.append(result.metrics["train_loss"])
@@ -182,6 +186,8 @@ def test_a_compiled_encoder_trains_alike_and_keeps_its_names(tmp_path: Path) -> 
     assert results == pytest.approx(expected, rel=1e-4)
     trainer = Trainer(plain)
     trainer.method.load_state_dict(load_checkpoint(tmp_path / "trial.pt")["model"])
+    assert len(trainer.training) % plain.train.batch_size, "the last batch must be smaller, or this shows nothing"
+    assert counters["stats"]["unique_graphs"] == 1, "neither the last batch nor the validation is compiled too"
 
 
 @pytest.mark.gpu
