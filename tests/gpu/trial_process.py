@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import traceback
@@ -60,6 +61,7 @@ class Trials:
             DeviceMemoryError: If the trial does not fit.
         """
         self._trainer = None  # keep only one trial in memory
+        gc.collect()
         self._trainer = trainer_on_share(TrialConfig.from_dict(config), None, None, share)
         return self._memory()
 

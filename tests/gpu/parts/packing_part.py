@@ -56,7 +56,7 @@ def pack_resnets(setting: Setting) -> Iterator[Row]:
 
 def packed(load: Load, setting: Setting) -> Iterator[Row]:
     """Yield the rows of one kind of trial: speed for each number of trials, results, and memory."""
-    before = used_bytes(setting.device) if not missing() and setting.on_card else 0
+    before = used_before(setting)
     most = load.counts[-1]
     with trial_processes(most) as processes:
         epochs = epochs_for(load, processes, setting)
@@ -73,6 +73,14 @@ def packed(load: Load, setting: Setting) -> Iterator[Row]:
             yield share_row(f"{count} {load.name} trials: each in its share", trainings, setting, before, most)
 
 
+def used_before(setting: Setting) -> int:
+    """Return the bytes of the card in use before the trials' processes start, this process included; 0 if unknown."""
+    if not setting.on_card or missing():
+        return 0
+    torch.zeros(1, device=setting.device)  # makes this process's CUDA context, so that it is counted
+    return used_bytes(setting.device)
+
+
 def epochs_for(load: Load, processes: Sequence[TrialProcess], setting: Setting) -> int:
     """Warm all processes up, time an epoch of the first, and return how many epochs fill the load's seconds."""
     count = len(processes)
@@ -85,7 +93,7 @@ def epochs_for(load: Load, processes: Sequence[TrialProcess], setting: Setting) 
 def trained(
     processes: Sequence[TrialProcess], contents: Sequence[Mapping[str, Any]], share: float, setting: Setting
 ) -> tuple[list[Training], float]:
-    """Build trials, wait until all are ready, train them at once, and return the results and the seconds to the last."""
+    """Build trials, wait until all are ready, and train them at once. Return the results and the seconds to the last."""
     for process, content in zip(processes, contents, strict=True):
         process.ask("build", content, share)
     all_answers(processes, setting.left)
