@@ -6,6 +6,14 @@
 Every part runs in a process of its own and has a time box. What a part does not reach is named. The table is printed,
 and written to FOLDER (`results/gpu-check`) as `gpu-check.md` and `gpu-check.json`. The exit status is 0 if every check
 holds, 1 if one failed or was not reached, and 2 without a card.
+
+A machine without a network may lack packages that all parts need (annotated-types, pydantic, pydantic-core,
+typing-inspection), and those that only the part search needs (ray, jsonschema, jsonschema-specifications, referencing,
+rpds-py, tensorboardx, optuna, colorlog, moocore, cffi, pycparser, platformdirs). Fetch them elsewhere, 32 MiB in all,
+and unpack them there, which takes some 5 seconds:
+
+    python tests/gpu/wheels.py FOLDER --ray
+    python3 tests/gpu/wheels.py --install FOLDER TARGET && export PYTHONPATH=TARGET
 """
 
 from __future__ import annotations

@@ -24,6 +24,10 @@ PRELOADED = ["tests.gpu.trial_process", "sklearn.datasets", "tests.toy.photos"]
 """Modules that all processes share, so that each starts in a moment. None of them touches the card."""
 
 
+LONGEST = 3600.0
+"""Seconds that an answer may take at most."""
+
+
 @dataclass(frozen=True)
 class Memory:
     """Largest memory of the tensors of a process, in bytes: 0 without a card.
@@ -121,7 +125,7 @@ class TrialProcess:
             TimeoutError: If the process has not answered after some seconds.
             RuntimeError: If the method raised an error or the process died.
         """
-        if not self._pipe.poll(seconds):
+        if not self._pipe.poll(min(seconds, LONGEST)):
             raise TimeoutError(f"a trial's process has not answered for {seconds:.0f} s")
         try:
             answer = self._pipe.recv()

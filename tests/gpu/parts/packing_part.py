@@ -93,7 +93,7 @@ def epochs_for(load: Load, processes: Sequence[TrialProcess], setting: Setting) 
 def trained(
     processes: Sequence[TrialProcess], contents: Sequence[Mapping[str, Any]], share: float, setting: Setting
 ) -> tuple[list[Training], float]:
-    """Build trials, wait until all are ready, and train them at once. Return the results and the seconds to the last."""
+    """Build trials, wait until all are ready, train them at once, and return the results and the seconds of all."""
     for process, content in zip(processes, contents, strict=True):
         process.ask("build", content, share)
     all_answers(processes, setting.left)
