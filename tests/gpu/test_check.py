@@ -181,7 +181,9 @@ def test_idle_time_of_a_trace() -> None:
     assert idle_share([]) != idle_share([])
 
 
-@pytest.mark.parametrize("part", ["loss", "step", "input"])
+@pytest.mark.parametrize(
+    "part", ["loss", "step", "input", *(pytest.param(name, marks=pytest.mark.slow) for name in ("packing", "search"))]
+)
 def test_a_part_in_small_on_the_cpu(part: str, tmp_path: Path) -> None:
     setting = Setting(CPU, True, 1, tmp_path, 1e9, Clock())
     rows: list[Row] = []
