@@ -24,8 +24,8 @@ from groupdir.files.lease import Claim
 from groupdir.files.storage import Place
 from groupdir.files.write_whole import discard_partials, write_whole
 from groupdir.methods.base import Method
-from groupdir.training.optim import load_optimizer
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
+from groupdir.training.optim import load_optimizer
 
 CODE = 1
 """Version of the code of first stages. Raise it with every change of code that changes the result of one."""

@@ -45,14 +45,18 @@ def test_every_pixel_is_that_of_the_cpu(kind: Augmentation, device: str) -> None
     difference = (torch.cat([view.cpu() for view in views]) - expected).abs()
     bound = SAME if kind == "crop_flip" else RESIZED
     far = (difference > bound).float().mean().item()
-    assert far <= (0 if kind == "crop_flip" else JUMPS), f"{far:.2g} of the pixels, at most {difference.max() / LEVEL:.3g}/255"
+    assert far <= (0 if kind == "crop_flip" else JUMPS), (
+        f"{far:.2g} of the pixels, at most {difference.max() / LEVEL:.3g}/255"
+    )
 
 
 @each_device
 def test_pictures_as_they_are(device: str) -> None:
     pictures = photographs(8, 32)
     given = standardized(pictures.to(device), MEAN, STD)
-    expected = (pictures.movedim(-1, 1).double() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    expected = (pictures.movedim(-1, 1).double() / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[
+        :, None, None
+    ]
     assert given.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(given.cpu().double(), expected, rtol=0, atol=0.01 * LEVEL / min(STD))
 
@@ -60,7 +64,5 @@ def test_pictures_as_they_are(device: str) -> None:
 @each_device
 def test_a_step_of_two_views_has_the_same_random_numbers(device: str) -> None:
     pictures = photographs(16, 32).movedim(-1, 1).float() / 255
-    view, expected = (
-        shift_noise(given, torch.Generator().manual_seed(2)) for given in (pictures.to(device), pictures)
-    )
+    view, expected = (shift_noise(given, torch.Generator().manual_seed(2)) for given in (pictures.to(device), pictures))
     torch.testing.assert_close(view.cpu(), expected, rtol=0, atol=SAME)

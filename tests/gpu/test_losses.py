@@ -18,7 +18,9 @@ def on(case: LossCase, device: str, dtype: torch.dtype) -> tuple[Tensor, dict[st
     """Return the loss and its gradients on the CPU in float64; the inputs are floats of a type on a device."""
     others = torch.promote_types(dtype, torch.float32)  # targets and tables, as a training has them
     tensors = {
-        name: tensor.to(device, dtype if name in case.slopes else others) if tensor.is_floating_point() else tensor.to(device)
+        name: tensor.to(device, dtype if name in case.slopes else others)
+        if tensor.is_floating_point()
+        else tensor.to(device)
         for name, tensor in case.tensors.items()
     }
     for name in case.slopes:

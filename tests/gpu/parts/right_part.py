@@ -27,7 +27,7 @@ NAMED = 10
 
 def files_with_gpu_tests() -> list[str]:
     """Return the test files with tests for a GPU, as paths in the checkout."""
-    marked = re.compile(r"^@(each_device|pytest\.mark\.gpu)\b", re.MULTILINE)
+    marked = re.compile(r"\beach_device\b|\bmark\.gpu\b")
     files = sorted((ROOT / "tests").rglob("test_*.py"))
     return [str(path.relative_to(ROOT)) for path in files if marked.search(path.read_text(encoding="utf-8"))]
 
