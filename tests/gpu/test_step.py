@@ -28,7 +28,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def lamps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a small data set of photographs."""
-    return write_lamps(tmp_path_factory.mktemp("lamps"))
+    return write_lamps(tmp_path_factory.mktemp("lamps"), train=40)
 
 
 @pytest.fixture
