@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -61,6 +62,21 @@ def build_optimizer(method: Method, stage: Stage) -> torch.optim.Optimizer:
     fused = True if next(method.parameters()).device.type == "cuda" else None
     optimizer: torch.optim.Optimizer = resolve("optimizer", config.name)(config, groups, fused)
     return optimizer
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Load the state of an optimizer of the same parameters, which may have been on another device.
+
+    Each parameter group stays fused or not fused. That depends on the device, and it decides where torch puts the
+    number of steps: a fused kernel reads it on the GPU.
+
+    Args:
+        optimizer: Optimizer of a trial, for its device.
+        state: State as `Optimizer.state_dict` returns it.
+    """
+    pairs = zip(state["param_groups"], optimizer.param_groups, strict=True)
+    groups = [saved | {"fused": group["fused"]} if "fused" in group else saved for saved, group in pairs]
+    optimizer.load_state_dict({**state, "param_groups": groups})
 
 
 def lr_factor(config: OptimConfig, step: int, steps: int) -> float:

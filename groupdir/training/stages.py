@@ -25,6 +25,7 @@ from groupdir.files.storage import Place
 from groupdir.files.write_whole import discard_partials, write_whole
 from groupdir.methods.base import Method
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
+from groupdir.training.optim import load_optimizer
 
 CODE = 1
 """Version of the code of first stages. Raise it with every change of code that changes the result of one."""
@@ -140,12 +141,9 @@ class SharedStage:
         """Load a state into the trial's method and optimizer."""
         self._method.load_state_dict({**self._method.state_dict(), **state.model})
         names = {parameter: name for name, parameter in self._method.named_parameters()}
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                if (memory := state.optimizer.get(names[parameter])) is not None:
-                    optimizer.state[parameter] = {
-                        name: value.to(parameter.device) if value.dim() else value for name, value in memory.items()
-                    }
+        parameters = [names[parameter] for group in optimizer.param_groups for parameter in group["params"]]
+        memory = {index: state.optimizer[name] for index, name in enumerate(parameters) if name in state.optimizer}
+        load_optimizer(optimizer, optimizer.state_dict() | {"state": memory})
 
     def _file(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch:05d}.pt"

@@ -22,7 +22,7 @@ from groupdir.registry import resolve
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 from groupdir.training.epoch import EpochTrainer
 from groupdir.training.evaluate import errors, predict
-from groupdir.training.optim import build_optimizer
+from groupdir.training.optim import build_optimizer, load_optimizer
 from groupdir.training.resampled import resampled
 from groupdir.training.stages import SharedStage, StageFolder
 from groupdir.training.training_set import TrainingSet
@@ -245,7 +245,7 @@ class Trainer:
         self.epoch, self.best = content["epoch"], content["best"]
         if self.epoch:
             self.optimizer = build_optimizer(self.method, position(self.stages, self.epoch).stage)
-            self.optimizer.load_state_dict(content["optimizer"])
+            load_optimizer(self.optimizer, content["optimizer"])
 
     def dry_step(self) -> None:
         """Take one step of each stage and predict one batch to reach the peak of the memory, then undo the changes.

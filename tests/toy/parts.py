@@ -50,7 +50,8 @@ class Waves(Dataset):
         return Split((x.astype(np.float32),), y.astype(np.float32))
 
     def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
-        return (inputs[0] + 0.05 * torch.randn(inputs[0].shape, generator=generator),)
+        noise = torch.randn(inputs[0].shape, generator=generator).to(inputs[0].device)
+        return (inputs[0] + 0.05 * noise,)
 
     @classmethod
     def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], list[Any]]:

@@ -190,18 +190,6 @@ def test_a_compiled_encoder_trains_alike_and_keeps_its_names(tmp_path: Path) -> 
     assert counters["stats"]["unique_graphs"] == 1, "neither the last batch nor the validation is compiled too"
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
-def test_a_gpu_has_fused_optimizers_that_train_alike(name: str) -> None:
-    config = trial("vanilla").replaced({"optim.name": name, "encoder.dropout": 0, "train.device": "cuda"})
-    trainer = Trainer(config)
-    on_gpu = [result.metrics["train_loss"] for result in trainer.epochs()]
-    assert trainer.optimizer is not None
-    assert trainer.optimizer.defaults["fused"]
-    on_cpu = [result.metrics["train_loss"] for result in run_trial(config.replaced({"train.device": "cpu"}))]
-    assert on_gpu == pytest.approx(on_cpu, rel=1e-3)
-
-
 def test_bf16_autocast_is_close() -> None:
     exact = next(run_trial(trial("joint"))).metrics["train_loss"]
     assert next(run_trial(trial("joint").replaced({"train.amp": "bf16"}))).metrics["train_loss"] == pytest.approx(

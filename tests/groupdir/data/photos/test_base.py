@@ -274,21 +274,3 @@ def test_methods_that_reconstruct_read_floats(root: Path) -> None:
     for name in ("vae", "vir"):
         results = list(run_trial(trial(root, method={"name": name}, train__epochs=1)))
         assert np.isfinite(results[-1].metrics["train_loss"])
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_on_a_gpu_a_step_waits_for_nothing(share: float, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = trial(root, train__device="cuda", train__device_share=share, train__epochs=1)
-    trainer = Trainer(config)
-    assert trainer.training.inputs[0].device.type == ("cpu" if share == 0 else "cuda")
-    step, calls = Trainer._step, []
-
-    def watched(self: Trainer, *arguments: Any) -> Any:  # two steps, and the batches after them
-        calls.append(torch.cuda.set_sync_debug_mode("error" if len(calls) < 2 else "default"))
-        return step(self, *arguments)
-
-    monkeypatch.setattr(Trainer, "_step", watched)
-    on_gpu = [result.metrics["train_loss"] for result in trainer.epochs()]
-    on_cpu = [result.metrics["train_loss"] for result in run_trial(config.replaced({"train.device": "cpu"}))]
-    assert on_gpu == pytest.approx(on_cpu, rel=1e-2)
