@@ -80,7 +80,8 @@ class TrainConfig(Strict):
     )
     amp: Literal["none", "bf16"] = Field("none", description="Autocast of encoder and heads; losses stay in float32.")
     compile: bool = Field(
-        False, description="Compile the encoder for training steps with torch.compile, which takes a minute at the start."
+        False,
+        description="Compile the encoder for training steps with torch.compile, which takes a minute at the start.",
     )
     device_share: float = Field(
         0.5,

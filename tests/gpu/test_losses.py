@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from groupdir import losses
+from groupdir.losses.group_contrastive import fused
 from tests.gpu.devices import each_device
 from tests.gpu.loss_cases import NOT_COMPARED, LossCase, families
 
@@ -58,6 +59,13 @@ def complaints(case: LossCase, device: str, dtype: torch.dtype) -> list[str]:
 @pytest.mark.parametrize("family", families())
 def test_values_and_gradients_are_those_of_float64_on_the_cpu(family: str, dtype: torch.dtype, device: str) -> None:
     wrong = [line for case in families()[family] for line in complaints(case, device, dtype)]
+    assert not wrong, "\n".join(wrong)
+
+
+@each_device
+def test_the_contrastive_loss_agrees_without_its_fused_path_too(device: str) -> None:
+    with fused(enabled=False):
+        wrong = [line for case in families()["group_contrastive"] for line in complaints(case, device, torch.float32)]
     assert not wrong, "\n".join(wrong)
 
 
