@@ -28,9 +28,9 @@ def trainer_on_share(config: TrialConfig, dataset: Dataset | None, stages: Stage
     if device.type != "cuda":
         return Trainer(config, dataset, stages, device)
     torch.cuda.empty_cache()  # of an earlier trial in this process
-    torch.cuda.reset_peak_memory_stats(device)
     share = min(share, 1.0) or 1.0
-    limit(device, share)
+    limit(device, share)  # before the peak is reset, which needs CUDA to be initialised
+    torch.cuda.reset_peak_memory_stats(device)
     with explain_out_of_memory(device, share):
         trainer = Trainer(config, dataset, stages, device)
         if share < 1:

@@ -25,14 +25,19 @@ def limit(device: torch.device, share: float) -> None:
     """
     total = torch.cuda.get_device_properties(device).total_memory
     share = share if share >= 1 else share - CONTEXT / total
-    torch.cuda.set_per_process_memory_fraction(max(0.0, share), device)
+    torch.cuda.set_per_process_memory_fraction(max(0.0, share), _index(device))
 
 
 def free_bytes(device: torch.device) -> int:
     """Return how many more bytes of a CUDA device this process may reserve, under its cap and the free memory."""
     free, total = torch.cuda.mem_get_info(device)
-    allowed = torch.cuda.get_per_process_memory_fraction(device) * total
+    allowed = torch.cuda.get_per_process_memory_fraction(_index(device)) * total
     return max(0, min(int(allowed) - torch.cuda.memory_reserved(device), free))
+
+
+def _index(device: torch.device) -> int:
+    """Return the number of a CUDA device, because torch sets and reads no cap of a device without one ("cuda")."""
+    return torch.cuda.current_device() if device.index is None else device.index
 
 
 @contextlib.contextmanager
