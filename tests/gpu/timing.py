@@ -76,7 +76,7 @@ def busy(events: list[dict[str, Any]]) -> tuple[float, float]:
     """Return for how many microseconds the card worked, and how many there are from its first work to its last.
 
     >>> busy([{"ts": 0, "dur": 4}, {"ts": 2, "dur": 4}, {"ts": 8, "dur": 2}])
-    (8, 10)
+    (8.0, 10.0)
     """
     worked, end = 0.0, -1.0
     ordered = sorted(events, key=lambda event: event["ts"])
@@ -84,7 +84,7 @@ def busy(events: list[dict[str, Any]]) -> tuple[float, float]:
         begin = max(event["ts"], end)
         end = max(end, event["ts"] + event["dur"])
         worked += max(0, end - begin)
-    return worked, (end - ordered[0]["ts"]) if ordered else 0.0
+    return worked, float(end - ordered[0]["ts"]) if ordered else 0.0
 
 
 def idle_share(events: list[dict[str, Any]]) -> float:
