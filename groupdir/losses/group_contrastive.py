@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from groupdir.losses import group_contrastive_cuda as cuda
 from groupdir.losses.directions import directions, products_keep_float32
 
 Similarity = Literal["negative_l2", "cosine", "negative_unit_l2"]
@@ -125,10 +126,8 @@ class _GroupContrastive(torch.autograd.Function):
         if len(z) < 2:
             loss, gradient = z.new_zeros((), dtype=dtype), torch.zeros_like(z, dtype=dtype)
         else:
-            with torch.autocast(z.device.type, enabled=False):
-                pairs = _pairs(z, temperature, similarity)
-                groups = _Groups.of(group, pairs.matrix.dtype)
-                loss, gradient = _value_and_gradient(pairs, groups, ctx.needs_input_grad[0])
+            result = _fused(z, group, temperature, similarity, ctx.needs_input_grad[0])
+            loss, gradient = result or _eager(z, group, temperature, similarity, ctx.needs_input_grad[0])
         ctx.dtype = z.dtype
         ctx.save_for_backward(gradient.to(dtype))
         return loss.to(dtype)
@@ -138,6 +137,45 @@ class _GroupContrastive(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return (gradient * grad_outputs[0]).to(ctx.dtype), None, None, None
+
+
+def _fused(
+    z: Tensor, group: Tensor, temperature: float, similarity: Similarity, want_gradient: bool
+) -> tuple[Tensor, Tensor] | None:
+    """Return loss and gradient by the fused path, or None where it does not apply or float32 is not exact enough.
+
+    A batch that the fused path cannot take, such as one with targets that are not finite, gives None, too.
+    """
+    if not (_FUSED.get() and cuda.applies(z, group) and products_keep_float32(z.device)):
+        return None
+    bounded = similarity == "cosine"
+    if bounded and not _float32_is_exact(_cosine_errors(temperature), 2 / temperature):
+        return None
+    outcome = cuda.fused_pass(z, group, temperature, similarity, want_gradient)
+    if not outcome.exact:
+        return None
+    if not bounded:
+        nearest, farthest, longest = outcome.nearest, outcome.farthest, outcome.longest
+        if _is_noise(nearest**2, longest, z.shape[1], torch.float32):
+            return None
+        errors = _distance_errors(nearest, longest, temperature)
+        if not _float32_is_exact(errors, (farthest - nearest) / temperature):
+            return None
+    return outcome.loss, outcome.loss.new_zeros(()) if outcome.gradient is None else outcome.gradient
+
+
+def _float32_is_exact(errors: tuple[float, float], span: float) -> bool:
+    """Return whether float32 without logarithms gives five digits, where s spans `span` off the diagonal."""
+    return max(errors) <= _TOLERANCE and span <= 2 * _EXPONENT_LIMIT[torch.float32]
+
+
+def _eager(
+    z: Tensor, group: Tensor, temperature: float, similarity: Similarity, want_gradient: bool
+) -> tuple[Tensor, Tensor]:
+    """Return loss and gradient by PyTorch's own operations, in whatever type and form is exact."""
+    with torch.autocast(z.device.type, enabled=False):
+        pairs = _pairs(z, temperature, similarity)
+        return _value_and_gradient(pairs, _Groups.of(group, pairs.matrix.dtype), want_gradient)
 
 
 @dataclass(frozen=True)
@@ -181,16 +219,40 @@ def _pairs_as_given(z: Tensor, temperature: float, similarity: Similarity) -> _P
         direction, inverse_norm = directions(z)
         z = direction
     points = z - z.mean(0)  # changes no distance, and a common offset then costs no digits
-    double_eps = 2 * torch.finfo(torch.float32).eps
     if similarity == "cosine":
         bound = 1 / temperature
         matrix = (z @ z.T).fill_diagonal_(0)
-        return _Pairs(matrix, bound, -bound, bound, points, direction, inverse_norm, double_eps * bound, double_eps)
+        errors = _cosine_errors(temperature)
+        return _Pairs(matrix, bound, -bound, bound, points, direction, inverse_norm, *errors)
     matrix, nearest, farthest, longest = _distances(points, temperature)
-    error = double_eps * longest * (longest / nearest) if nearest > 0 else math.inf
-    errors = (error / temperature, error / nearest if nearest > 0 else math.inf)
+    errors = _distance_errors(nearest, longest, temperature)
     scale = -1 / temperature
     return _Pairs(matrix, scale, scale * farthest, scale * nearest, points, direction, inverse_norm, *errors)
+
+
+def _cosine_errors(temperature: float) -> tuple[float, float]:
+    """Return `value_error` and `slope_error` of cosines."""
+    double_eps = 2 * torch.finfo(torch.float32).eps
+    return double_eps / temperature, double_eps
+
+
+def _distance_errors(nearest: float, longest: float, temperature: float) -> tuple[float, float]:
+    """Return `value_error` and `slope_error` of distances, from the least distance and the largest norm."""
+    if not nearest > 0:
+        return math.inf, math.inf
+    error = 2 * torch.finfo(torch.float32).eps * longest * (longest / nearest)
+    return error / temperature, error / nearest
+
+
+def _noise(width: int, dtype: torch.dtype) -> float:
+    """Return the rounding error of a squared distance, relative to the squares; half as much was seen at D = 2048."""
+    return torch.finfo(dtype).eps * (16 + math.sqrt(width))
+
+
+def _is_noise(square: float, longest: float, width: int, dtype: torch.dtype) -> bool:
+    """Return whether a squared distance may be rounding noise; True for NaN."""
+    info = torch.finfo(dtype)
+    return not square > max(2 * _noise(width, dtype) * longest * longest, info.tiny / info.eps)
 
 
 def _distances(x: Tensor, temperature: float) -> tuple[Tensor, float, float, float]:
@@ -210,8 +272,8 @@ def _distances(x: Tensor, temperature: float) -> tuple[Tensor, float, float, flo
             return x.new_empty(0, 0), 0.0, 0.0, 0.0
     matrix = (square[:, None] + square).addmm_(x, x.T, alpha=-2)
     nearest, farthest, longest = _extremes(matrix, norm)
-    noise = eps * (16 + math.sqrt(x.shape[1]))  # of a product, relative to the squares; 8 was seen at D = 2048
-    if not nearest > max(2 * noise * longest * longest, torch.finfo(x.dtype).tiny / eps):  # true for NaN
+    if _is_noise(nearest, longest, x.shape[1], x.dtype):
+        noise = _noise(x.shape[1], x.dtype)
         if x.dtype == torch.float32:
             return matrix, 0.0, 0.0, longest
         for rows in _blocks(matrix):
