@@ -37,6 +37,9 @@ LARGEST_BATCH, LARGEST_WIDTH = 16_384, 8_192
 _ANCHORS, _OTHERS, _COLUMNS, _TILE = 16, 128, 64, 32
 """Sizes of the tiles: anchors and samples that are compared at once, columns of a mean, side of a transposed tile."""
 
+_TABLE = 1024
+"""Integer groups that span fewer values than this find their mirrored groups in a table, others by a search."""
+
 _SMALLEST_BLOCK = 128
 """One element for each thread of four warps."""
 
@@ -163,21 +166,22 @@ class _Plan:
         self.normalise, self.cosine = similarity != "negative_l2", similarity == "cosine"
         self.value_dtype = torch.float64 if raw else torch.int32
         self.tiles = math.ceil(batch / _TILE)
-        self.rankings = math.ceil(batch / _ANCHORS)
+        self.table = 0 if raw else _TABLE
+        self.rankings = math.ceil(batch / _ANCHORS) + self.table // _ANCHORS
         block, width = block_of(batch), block_of(features)
         sample = 16 if self.normalise else 64
         unit = (self.normalise,)
-        self.prepare = _Launch(kernels.prepare, (*unit, _ANCHORS, _OTHERS, sample, _COLUMNS))
+        self.prepare = _Launch(kernels.prepare, (*unit, _ANCHORS, _OTHERS, self.table, sample, _COLUMNS))
         self.gather = _Launch(kernels.gather, (*unit, self.cosine, width), warps_of(width))
-        self.anchors = _Launch(kernels.anchors, (self.cosine, batch.bit_length(), block), warps_of(block))
-        self.symmetrise = _Launch(kernels.symmetrise, (self.cosine, _TILE, block))
+        self.anchors = _Launch(kernels.anchors, (self.cosine, self.table, (batch - 1).bit_length(), block), warps_of(block))
+        self.symmetrise = _Launch(kernels.symmetrise, (self.cosine, _TILE))
         self.scatter = _Launch(kernels.scatter, (*unit, _TILE, power_of_two(self.tiles), width), warps_of(width))
 
     def run(self, z: Tensor, group: Tensor, temperature: float, want_gradient: bool) -> Outcome:
         """Launch the kernels on the current stream and wait for the extremes."""
         batch, features = self.batch, self.features
         floats = functools.partial(torch.empty, dtype=torch.float32, device=self.device)
-        index = torch.empty((3, batch), dtype=torch.int32, device=self.device)
+        index = torch.empty(3 * batch + self.table, dtype=torch.int32, device=self.device)
         value = torch.empty(batch, dtype=self.value_dtype, device=self.device)
         points, center, row_values = floats((batch, features)), floats(features), floats((5, batch))
         direction = floats((batch, features)) if self.cosine else points
@@ -233,5 +237,5 @@ def block_of(size: int) -> int:
 
 
 def warps_of(block: int) -> int:
-    """Return the warps that share a row: four to eight elements for each thread up to 4,096, sixteen above."""
-    return {128: 4, 256: 4, 512: 4, 1024: 4, 2048: 8, 4096: 16, 8192: 16}.get(block, 32)
+    """Return the warps that share a row: at most eight elements for each thread up to 4,096, sixteen above."""
+    return {128: 4, 256: 4, 512: 4, 1024: 8, 2048: 8, 4096: 16, 8192: 16}.get(block, 32)

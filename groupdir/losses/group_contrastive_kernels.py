@@ -24,21 +24,26 @@ def prepare(
     NORMALISE: tl.constexpr,
     ANCHORS: tl.constexpr,
     OTHERS: tl.constexpr,
+    TABLE: tl.constexpr,
     SAMPLE: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
     """Rank the samples by group and estimate the mean point.
 
-    The first programs write three rows of `index` (3, B): the order, and for each sorted sample the first position of
-    its group and the position after its last. They write the sorted groups to `value`, too. The other programs write
-    `center` (D,), the mean of a few samples spread over the batch: any point among the samples serves.
+    The first programs write three rows of B entries to `index`: the order, and for each sorted sample the first
+    position of its group and the position after its last. They write the sorted groups to `value`, too. The next
+    programs append TABLE counts of smaller integer groups to `index`. The other programs write `center` (D,), the mean
+    of a few samples spread over the batch: any point among the samples serves.
     """
     program = tl.program_id(0)
     ranking = tl.cdiv(batch, ANCHORS)
+    counting = ranking + TABLE // ANCHORS
     if program < ranking:
         _rank(group, value, index, batch, program * ANCHORS, ANCHORS, OTHERS)
+    elif program < counting:
+        _count(group, index + 3 * batch, batch, (program - ranking) * ANCHORS, ANCHORS, OTHERS)
     else:
-        _center(z, center, batch, features, (program - ranking) * COLUMNS, NORMALISE, SAMPLE, COLUMNS)
+        _center(z, center, batch, features, (program - counting) * COLUMNS, NORMALISE, SAMPLE, COLUMNS)
 
 
 @triton.jit
@@ -71,6 +76,25 @@ def _rank(group, value, index, batch, start, ANCHORS: tl.constexpr, OTHERS: tl.c
     tl.store(index + rank, anchor, mask=inside)
     tl.store(index + batch + rank, less, mask=inside)
     tl.store(index + 2 * batch + rank, less + equal, mask=inside)
+
+
+@triton.jit
+def _count(group, table, batch, start, ANCHORS: tl.constexpr, OTHERS: tl.constexpr):
+    """Count the samples whose group lies less than `start`, `start` + 1, ... above the lowest group."""
+    step = start + tl.arange(0, ANCHORS)
+    other = tl.arange(0, OTHERS)
+    smallest = _wide(tl.load(group + tl.where(other < batch, other, 0)))
+    for first in range(OTHERS, batch, OTHERS):
+        other = first + tl.arange(0, OTHERS)
+        smallest = tl.minimum(smallest, _wide(tl.load(group + tl.where(other < batch, other, 0))))
+    lowest = tl.min(smallest, 0)
+    less = tl.zeros([ANCHORS], tl.int32)
+    for first in range(0, batch, OTHERS):
+        other = first + tl.arange(0, OTHERS)
+        span = _wide(tl.load(group + other, mask=other < batch, other=0)) - lowest
+        below = (span[None, :] < step[:, None]) & (other < batch)[None, :]
+        less += tl.sum(below.to(tl.int32), 1)
+    tl.store(table + step, less)
 
 
 @triton.jit
@@ -156,6 +180,7 @@ def anchors(
     batch,
     inverse_temperature,
     COSINE: tl.constexpr,
+    TABLE: tl.constexpr,
     STEPS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -183,7 +208,7 @@ def anchors(
         s = (middle - distance) * inverse_temperature  # an offset for the row, so that exp meets the middle of its range
     e = tl.where(pair, tl.exp(s), 0)
 
-    prefix, suffix, low, high, exact = _bounds(value, index, anchor, j, inside, batch, STEPS)
+    prefix, suffix, low, high, exact = _bounds(value, index, anchor, j, inside, batch, TABLE, STEPS)
     ahead = tl.gather(tl.cumsum(e, 0), tl.maximum(prefix - 1, 0), 0)
     behind = tl.gather(tl.cumsum(e, 0, reverse=True), tl.minimum(suffix, BLOCK - 1), 0)
     denominator = tl.where(prefix > 0, ahead, 0) + tl.where(suffix < batch, behind, 0)
@@ -201,12 +226,12 @@ def anchors(
 
 
 @triton.jit
-def _bounds(value, index, anchor, j, inside, batch, STEPS: tl.constexpr):
+def _bounds(value, index, anchor, j, inside, batch, TABLE: tl.constexpr, STEPS: tl.constexpr):
     """Return where the samples at least as far from the anchor as sample j end and begin, and those at most as far.
 
     At least as far are [0, prefix) and [suffix, batch); at most as far is [low, high), which holds the anchor. The
-    group of j gives the bounds on its own side and a binary search over the distances those on the other side. The
-    last value is False where rounding made distances of different groups equal, or a group has no exact value.
+    group of j gives the bounds on its own side. The samples that mirror j at the anchor give those on the other side.
+    The last value is False where rounding made distances of different groups equal, or a group has no exact value.
     """
     mine = tl.load(value + anchor)
     start = tl.load(index + batch + anchor)
@@ -214,49 +239,57 @@ def _bounds(value, index, anchor, j, inside, batch, STEPS: tl.constexpr):
     first = tl.load(index + batch + j, mask=inside, other=0)
     after = tl.load(index + 2 * batch + j, mask=inside, other=0)
     theirs = tl.load(value + j, mask=inside, other=0)
-    gap = tl.abs(theirs - mine)
-    is_right = inside & (j >= end)
-    is_left = inside & (j < start)
+    right = inside & (j >= end)
+    left = inside & (j < start)
 
-    lower = tl.where(is_left, end, 0)
-    upper = tl.where(is_left, batch, tl.where(is_right, start, 0))
-    for _ in range(STEPS):
-        searching = lower < upper
-        middle = (lower + upper) // 2
-        far = tl.abs(tl.load(value + middle, mask=searching, other=0) - mine) >= gap
-        goes_up = far == is_right
-        lower = tl.where(searching & goes_up, middle + 1, lower)
-        upper = tl.where(searching & (goes_up == 0), middle, upper)
-    edge = lower
-
-    neighbour = tl.where(is_right, edge - 1, edge)
-    valid = (is_right | is_left) & (neighbour >= 0) & (neighbour < batch)
-    tie = valid & (tl.abs(tl.load(value + neighbour, mask=valid, other=0) - mine) == gap)
-    side = tl.where(is_left, 2 * batch, batch)
-    across = tl.load(index + side + neighbour, mask=tie, other=0)
-    across = tl.where(tie, across, edge)
-
-    prefix = tl.where(is_right, edge, tl.where(is_left, after, start))
-    suffix = tl.where(is_left, edge, tl.where(is_right, first, start))
-    low = tl.where(is_right, across, tl.where(is_left, first, start))
-    high = tl.where(is_left, across, tl.where(is_right, after, end))
-    low = tl.where(inside, low, 0)
-    high = tl.where(inside, high, 1)
-
-    if mine.dtype == tl.float64:
-        has_before = inside & (j > 0)
-        before = tl.load(value + j - 1, mask=has_before, other=0)
-        merged = has_before & (before != theirs) & (tl.abs(before - mine) == gap)
-        exact = (tl.sum(merged.to(tl.int32), 0) == 0) & (tl.abs(mine) < float("inf"))
-    else:
+    if mine.dtype == tl.int32:
         exact = mine >= 0
-    return prefix, suffix, low, high, exact
+        if tl.load(value + batch - 1) < TABLE - 1:
+            mirror = 2 * mine - theirs
+            mirror_first = tl.load(index + 3 * batch + tl.minimum(tl.maximum(mirror, 0), TABLE - 1))
+            mirror_after = tl.load(index + 3 * batch + tl.minimum(tl.maximum(mirror + 1, 0), TABLE - 1))
+        else:
+            mirror_first, mirror_after = _search(value, index, mine, theirs, left, right, start, end, batch, STEPS)
+    else:
+        before = tl.load(value + j - 1, mask=inside & (j > 0), other=float("nan"))
+        merged = inside & (before < theirs) & (tl.abs(before - mine) == tl.abs(theirs - mine))
+        exact = (tl.sum(merged.to(tl.int32), 0) == 0) & (tl.abs(mine) < float("inf"))
+        mirror_first, mirror_after = _search(value, index, mine, theirs, left, right, start, end, batch, STEPS)
+
+    prefix = tl.where(right, mirror_after, tl.where(left, after, start))
+    suffix = tl.where(left, mirror_first, tl.where(right, first, start))
+    low = tl.where(right, mirror_first, tl.where(left, first, start))
+    high = tl.where(left, mirror_after, tl.where(right, after, end))
+    return prefix, suffix, tl.where(inside, low, 0), tl.where(inside, high, 1), exact
 
 
 @triton.jit
-def symmetrise(
-    matrix, row_values, sums, loss, extremes, batch, COSINE: tl.constexpr, TILE: tl.constexpr, BLOCK: tl.constexpr
-):
+def _search(value, index, mine, theirs, left, right, start, end, batch, STEPS: tl.constexpr):
+    """Return where the samples that mirror sample j at the anchor begin and end, by a binary search over distances.
+
+    Without such a sample both are the place where one would be. Distances, and not mirrored groups, are compared, so
+    that equal distances tie however they were rounded.
+    """
+    gap = tl.abs(theirs - mine)
+    base = tl.where(left, end, 0)
+    size = tl.where(left, batch - end, tl.where(right, start, 0))
+    passed = tl.zeros_like(size)  # samples from `base` on before the edge: the far ones right of it, else the near ones
+    for step in tl.static_range(STEPS):
+        more = passed + (1 << (STEPS - 1 - step))
+        valid = more <= size
+        far = tl.abs(tl.load(value + (base + more - 1), mask=valid, other=0) - mine) >= gap
+        passed = tl.where(valid & (far == right), more, passed)
+    edge = base + passed
+    neighbour = tl.where(right, edge - 1, edge)
+    valid = (right & (passed > 0)) | (left & (passed < size))
+    tie = valid & (tl.abs(tl.load(value + neighbour, mask=valid, other=0) - mine) == gap)
+    across = tl.load(index + tl.where(right, batch, 2 * batch) + neighbour, mask=tie, other=0)
+    across = tl.where(tie, across, edge)
+    return tl.where(right, across, edge), tl.where(right, edge, across)
+
+
+@triton.jit
+def symmetrise(matrix, row_values, sums, loss, extremes, batch, COSINE: tl.constexpr, TILE: tl.constexpr):
     """Add the transpose to the pulls in place, with the sums of each tile's rows; program 0 sums up the loss.
 
     `sums` (B, tiles) receives the sums. `extremes` receives the loss once more and the squares of the least and the
@@ -264,7 +297,7 @@ def symmetrise(
     """
     program = tl.program_id(0)
     if program == 0:
-        _summarise(row_values, loss, extremes, batch, COSINE, BLOCK)
+        _summarise(row_values, loss, extremes, batch, COSINE, TILE * TILE)
     else:
         tiles = tl.cdiv(batch, TILE)
         upper = (program - 1) // tiles
@@ -286,21 +319,27 @@ def symmetrise(
 
 
 @triton.jit
-def _summarise(row_values, loss, extremes, batch, COSINE: tl.constexpr, BLOCK: tl.constexpr):
-    row = tl.arange(0, BLOCK)
-    inside = row < batch
-    total = tl.sum(tl.load(row_values + 2 * batch + row, mask=inside, other=0).to(tl.float64), 0)
-    pairs = batch.to(tl.float64) * (batch - 1).to(tl.float64)
-    mean = (total / pairs).to(tl.float32)
+def _summarise(row_values, loss, extremes, batch, COSINE: tl.constexpr, ROWS: tl.constexpr):
+    """Write the mean over the pairs, and the extremes over the anchors."""
+    total = tl.zeros([ROWS], tl.float64)
+    nearest = tl.full([ROWS], float("inf"), tl.float32)
+    farthest = tl.full([ROWS], float("-inf"), tl.float32)
+    longest = tl.zeros([ROWS], tl.float32)
+    for first in range(0, batch, ROWS):
+        row = first + tl.arange(0, ROWS)
+        inside = row < batch
+        total += tl.load(row_values + 2 * batch + row, mask=inside, other=0).to(tl.float64)
+        if not COSINE:
+            longest = tl.maximum(longest, tl.load(row_values + row, mask=inside, other=0))
+            nearest = tl.minimum(nearest, tl.load(row_values + 3 * batch + row, mask=inside, other=float("inf")))
+            farthest = tl.maximum(farthest, tl.load(row_values + 4 * batch + row, mask=inside, other=float("-inf")))
+    mean = (tl.sum(total, 0) / (batch.to(tl.float64) * (batch - 1).to(tl.float64))).to(tl.float32)
     tl.store(loss, mean)
     tl.store(extremes, mean)
     if not COSINE:
-        square = tl.load(row_values + row, mask=inside, other=0)
-        nearest = tl.load(row_values + 3 * batch + row, mask=inside, other=float("inf"))
-        farthest = tl.load(row_values + 4 * batch + row, mask=inside, other=float("-inf"))
         tl.store(extremes + 1, tl.min(nearest, 0))
         tl.store(extremes + 2, tl.max(farthest, 0))
-        tl.store(extremes + 3, tl.max(square, 0))
+        tl.store(extremes + 3, tl.max(longest, 0))
 
 
 @triton.jit
