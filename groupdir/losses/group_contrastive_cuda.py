@@ -1,7 +1,7 @@
 """Fused group-aware contrastive loss for CUDA tensors: two matrix products, five Triton kernels and one wait.
 
-The kernels run optimistically in float32 and also measure how exact that was. The caller decides from those figures
-whether to keep the result. `group_contrastive` holds the mathematics and that decision.
+The kernels run optimistically in float32 and also measure how exact that was. If it was not exact enough, the result is
+dropped. `group_contrastive` holds the mathematics and the operations that then serve.
 
 Order on the stream, with x the centred features (or directions) sorted by group:
 
@@ -31,7 +31,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LARGEST_BATCH, LARGEST_WIDTH = 16_384, 8_192
+from groupdir.losses.directions import products_keep_float32
+from groupdir.losses.group_contrastive_exactness import cosine_errors, distance_errors, exact_in_float32, is_noise
+
+LARGEST_BATCH, LARGEST_WIDTH = 8_192, 8_192
 """Sizes up to which one program holds a row of the B x B matrix, or one sample."""
 
 _ANCHORS, _OTHERS, _COLUMNS, _TILE = 16, 128, 64, 32
@@ -43,8 +46,9 @@ _TABLE = 1024
 _SMALLEST_BLOCK = 128
 """One element for each thread of four warps."""
 
-_KERNEL_TYPES = {torch.int32, torch.int64, torch.float32, torch.float64}
-"""Types of groups that the kernels read. Other types are converted first."""
+_FEATURE_TYPES = {torch.float32, torch.float16, torch.bfloat16}
+_GROUP_TYPES = {torch.int32, torch.int64, torch.float32, torch.float64}
+"""Types that the kernels read. Groups of other types are converted first."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +57,52 @@ class Outcome:
 
     Attributes:
         loss: The loss, a scalar on the device.
-        gradient: Its gradient `(B, D)`, None if none was wanted.
-        exact: False where the loss is not finite, or float arithmetic cannot rank the groups exactly.
-        nearest: Least distance off the diagonal, 0 where the squared one is not positive. Only for distances.
-        farthest: Largest distance. Only for distances.
-        longest: Largest length of a centred feature. Only for distances.
+        gradient: Its gradient `(B, D)`, not computed if none was wanted.
+        exact: False where the loss is not finite, or the kernels cannot rank the groups exactly.
+        nearest: Least distance off the diagonal, 0 where rounding made its square negative. 0 for cosines.
+        farthest: Largest distance. 0 for cosines.
+        longest: Largest length of a centred feature. 0 for cosines.
     """
 
     loss: Tensor
-    gradient: Tensor | None
+    gradient: Tensor
     exact: bool
     nearest: float
     farthest: float
     longest: float
 
 
-def applies(z: Tensor, group: Tensor) -> bool:
+def fused_value_and_gradient(
+    z: Tensor, group: Tensor, temperature: float, similarity: str, want_gradient: bool
+) -> tuple[Tensor, Tensor] | None:
+    """Return loss and gradient, or None where the fused path does not apply or is not exact enough.
+
+    Targets that are not finite give None, too. The gradient has no meaning if none is wanted.
+    """
+    if not (applies(z) and products_keep_float32(z.device)):
+        return None
+    cosine = similarity == "cosine"
+    if cosine and not exact_in_float32(cosine_errors(temperature), 2 / temperature):
+        return None
+    outcome = fused_pass(z, group, temperature, similarity, want_gradient)
+    if outcome.exact and (cosine or _is_exact(outcome, z.shape[1], temperature)):
+        return outcome.loss, outcome.gradient
+    return None
+
+
+def _is_exact(outcome: Outcome, width: int, temperature: float) -> bool:
+    """Return whether the distances of a pass were exact enough in float32."""
+    errors = distance_errors(outcome.nearest, outcome.longest, temperature)
+    span = (outcome.farthest - outcome.nearest) / temperature
+    noise = is_noise(outcome.nearest**2, outcome.longest, width, torch.float32)
+    return not noise and exact_in_float32(errors, span)
+
+
+def applies(z: Tensor) -> bool:
     """Return whether a fused pass can take a batch. On a machine without Triton or a C compiler, warn once."""
     return (
         z.device.type == "cuda"
-        and z.dtype != torch.float64
-        and not group.is_complex()
+        and z.dtype in _FEATURE_TYPES
         and 2 <= len(z) <= LARGEST_BATCH
         and 1 <= z.shape[1] <= LARGEST_WIDTH
         and can_compile()
@@ -86,7 +115,9 @@ def can_compile() -> bool:
     reason = obstacle()
     if reason:
         warnings.warn(
-            f"The group-aware contrastive loss runs on its slower path on this GPU: {reason}", RuntimeWarning, stacklevel=2
+            f"The group-aware contrastive loss runs on its slower path on this GPU: {reason}",
+            RuntimeWarning,
+            stacklevel=2,
         )
     return not reason
 
@@ -102,7 +133,7 @@ def obstacle() -> str:
     if importlib.util.find_spec("triton") is None:
         return "the package triton is not installed. Install it with pip install triton"
     compiler = os.environ.get("CC")
-    if not (shutil.which(compiler.split()[0]) if compiler else shutil.which("gcc") or shutil.which("clang")):
+    if not (shutil.which(compiler) if compiler else shutil.which("gcc") or shutil.which("clang")):
         return f"no C compiler was found ({f'CC is {compiler}' if compiler else 'gcc or clang'}). Install gcc"
     scheme = sysconfig.get_default_scheme()
     header = Path(sysconfig.get_path("include", "posix_prefix" if scheme == "posix_local" else scheme)) / "Python.h"
@@ -112,7 +143,7 @@ def obstacle() -> str:
 def fused_pass(z: Tensor, group: Tensor, temperature: float, similarity: str, want_gradient: bool) -> Outcome:
     """Compute loss and gradient of a batch in float32, with one wait for the figures of `Outcome`."""
     z, group = z.detach().contiguous(), group.detach().contiguous()
-    if group.dtype not in _KERNEL_TYPES:
+    if group.dtype not in _GROUP_TYPES:
         group = group.to(torch.float64 if group.is_floating_point() else torch.int64)
     layout = (z.data_ptr() % 16, group.data_ptr() % 16)
     plan = _plan(z.device, len(z), z.shape[1], z.dtype, group.dtype, similarity, layout)
@@ -169,13 +200,14 @@ class _Plan:
         self.table = 0 if raw else _TABLE
         self.rankings = math.ceil(batch / _ANCHORS) + self.table // _ANCHORS
         block, width = block_of(batch), block_of(features)
+        steps, tiles = block.bit_length() - 1, block // _TILE  # bounds that batches of similar size share
         sample = 16 if self.normalise else 64
         unit = (self.normalise,)
         self.prepare = _Launch(kernels.prepare, (*unit, _ANCHORS, _OTHERS, self.table, sample, _COLUMNS))
         self.gather = _Launch(kernels.gather, (*unit, self.cosine, width), warps_of(width))
-        self.anchors = _Launch(kernels.anchors, (self.cosine, self.table, (batch - 1).bit_length(), block), warps_of(block))
+        self.anchors = _Launch(kernels.anchors, (self.cosine, self.table, steps, block), warps_of(block))
         self.symmetrise = _Launch(kernels.symmetrise, (self.cosine, _TILE))
-        self.scatter = _Launch(kernels.scatter, (*unit, _TILE, power_of_two(self.tiles), width), warps_of(width))
+        self.scatter = _Launch(kernels.scatter, (*unit, _TILE, tiles, width), warps_of(width))
 
     def run(self, z: Tensor, group: Tensor, temperature: float, want_gradient: bool) -> Outcome:
         """Launch the kernels on the current stream and wait for the extremes."""
@@ -196,17 +228,18 @@ class _Plan:
         programs = 1 + self.tiles**2 if want_gradient else 1
         self.symmetrise(programs, matrix, row_values, sums, loss, extremes, batch)
         read = _read_later(extremes)
-        gradient = None
+        gradient = points
         if want_gradient:
-            product = torch.mm(matrix, points)
+            product = floats((batch, features))
+            torch.mm(matrix, points, out=product)  # `out`, so that autocast leaves the product in float32
             del matrix  # its memory serves the gradient
             gradient = floats((batch, features))
             scale = 1 / (temperature * batch * (batch - 1))
             arguments = (product, points, center, row_values, sums, index, gradient, batch, features, scale)
             self.scatter(batch, *arguments)
-        value_now, *squares = read()
-        lengths = (0.0, 0.0, 0.0) if self.cosine else tuple(math.sqrt(max(x, 0.0)) for x in squares)
-        return Outcome(loss, gradient, math.isfinite(value_now), *lengths)
+        mean, *squares = read()
+        nearest, farthest, longest = (0.0 if self.cosine else math.sqrt(max(square, 0.0)) for square in squares)
+        return Outcome(loss, gradient, math.isfinite(mean), nearest, farthest, longest)
 
 
 def _read_later(values: Tensor) -> Callable[[], list[float]]:
@@ -226,14 +259,9 @@ def _read_later(values: Tensor) -> Callable[[], list[float]]:
     return read
 
 
-def power_of_two(size: int) -> int:
-    """Return the least power of two that is not smaller."""
-    return 1 << (size - 1).bit_length()
-
-
 def block_of(size: int) -> int:
-    """Return the length of the vector that holds a row of this size."""
-    return max(_SMALLEST_BLOCK, power_of_two(size))
+    """Return the length of the vector that holds a row of this size, a power of two."""
+    return max(_SMALLEST_BLOCK, 1 << (size - 1).bit_length())
 
 
 def warps_of(block: int) -> int:

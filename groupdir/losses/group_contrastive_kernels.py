@@ -103,14 +103,11 @@ def _wide(group):
     if group.dtype.is_floating():
         group = group.to(tl.float64)
         return tl.where(group == group, group, float("inf"))
-    else:
-        return group.to(tl.int64)
+    return group.to(tl.int64)
 
 
 @triton.jit
-def _center(
-    z, center, batch, features, start, NORMALISE: tl.constexpr, SAMPLE: tl.constexpr, COLUMNS: tl.constexpr
-):
+def _center(z, center, batch, features, start, NORMALISE: tl.constexpr, SAMPLE: tl.constexpr, COLUMNS: tl.constexpr):
     """Average some columns of SAMPLE rows; with NORMALISE of their directions."""
     row = (tl.arange(0, SAMPLE) * batch // SAMPLE * features)[:, None]
     factor = tl.full([SAMPLE], 1.0, tl.float32)
@@ -195,7 +192,6 @@ def anchors(
     pair = inside & (j != anchor)
     product = tl.load(matrix + anchor * batch + j, mask=inside, other=0)
     distance = product
-    offset = 0.0
     s = product * inverse_temperature
     if not COSINE:
         square = tl.load(row_values + anchor) + tl.load(row_values + j, mask=inside, other=0) - 2 * product
@@ -205,7 +201,7 @@ def anchors(
         tl.store(row_values + 4 * batch + anchor, farthest)
         distance = tl.sqrt(tl.where(pair, square, 1))
         middle = (tl.sqrt(tl.maximum(nearest, 0)) + tl.sqrt(tl.maximum(farthest, 0))) / 2
-        s = (middle - distance) * inverse_temperature  # an offset for the row, so that exp meets the middle of its range
+        s = (middle - distance) * inverse_temperature  # the row's offset centres the exponents
     e = tl.where(pair, tl.exp(s), 0)
 
     prefix, suffix, low, high, exact = _bounds(value, index, anchor, j, inside, batch, TABLE, STEPS)
