@@ -12,6 +12,15 @@ exp(s_ik) over the members of group h and count[i, h] their number, both without
 
 All sums are over positive terms, so nothing cancels. No scatter is used, so the result is deterministic. The gradient
 has a closed form: it is computed together with the value, in the only B x B matrix, and `backward` only scales it.
+
+On a CUDA card, `group_contrastive_cuda` computes the same sums in fused kernels, with the samples sorted by group
+instead of a table of groups. Seen from anchor i, the distances then grow to both sides, so that
+
+    {k: d_ik >= d_ij} = a prefix and a suffix of the batch,    den_ij    = prefix sum + suffix sum of exp(s_ik)
+    {h: d_ih <= d_ij} = one window around i,                   weight_ij = sums of 1 / den_ih outward from i
+
+Sample j bounds both sets on its own side of i, and the samples that mirror it at i bound them on the other side. That
+holds for groups and raw targets alike. What float32 cannot do exactly enough is computed by the functions here.
 """
 
 from __future__ import annotations
@@ -28,17 +37,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from groupdir.losses.directions import directions, products_keep_float32
+from groupdir.losses.group_contrastive_cuda import fused_value_and_gradient
+from groupdir.losses.group_contrastive_exactness import (
+    EXPONENT_LIMIT,
+    TOLERANCE,
+    cosine_errors,
+    distance_errors,
+    is_noise,
+    relative_noise,
+)
+from groupdir.losses.group_contrastive_levels import Groups
 
 Similarity = Literal["negative_l2", "cosine", "negative_unit_l2"]
-
-_TOLERANCE = 2e-5
-"""Largest estimated relative error for which float32 is used. The gradient's error is then below 1e-5 (measured)."""
-
-_EXPONENT_LIMIT = {torch.float32: 75.0, torch.float64: 650.0}
-"""|exponent| up to which exp, its sums over a batch and their reciprocals are normal numbers of that type."""
-
-_MAX_LEVELS = 256
-"""Up to this many distinct groups, a product with memberships is cheaper than sorting every anchor's distances."""
 
 _BLOCK_ELEMENTS, _BLOCK_ELEMENTS_GPU = 2**18, 2**24
 """Size of a block of anchors' rows: it stays in a core's cache, or is large enough to fill a GPU."""
@@ -125,10 +135,9 @@ class _GroupContrastive(torch.autograd.Function):
         if len(z) < 2:
             loss, gradient = z.new_zeros((), dtype=dtype), torch.zeros_like(z, dtype=dtype)
         else:
-            with torch.autocast(z.device.type, enabled=False):
-                pairs = _pairs(z, temperature, similarity)
-                groups = _Groups.of(group, pairs.matrix.dtype)
-                loss, gradient = _value_and_gradient(pairs, groups, ctx.needs_input_grad[0])
+            arguments = (z, group, temperature, similarity, ctx.needs_input_grad[0])
+            result = fused_value_and_gradient(*arguments) if _FUSED.get() else None
+            loss, gradient = result or _eager(*arguments)
         ctx.dtype = z.dtype
         ctx.save_for_backward(gradient.to(dtype))
         return loss.to(dtype)
@@ -138,6 +147,15 @@ class _GroupContrastive(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         return (gradient * grad_outputs[0]).to(ctx.dtype), None, None, None
+
+
+def _eager(
+    z: Tensor, group: Tensor, temperature: float, similarity: Similarity, want_gradient: bool
+) -> tuple[Tensor, Tensor]:
+    """Return loss and gradient by PyTorch's own operations, in whatever type and form is exact."""
+    with torch.autocast(z.device.type, enabled=False):
+        pairs = _pairs(z, temperature, similarity)
+        return _value_and_gradient(pairs, Groups.of(group, pairs.matrix.dtype), want_gradient)
 
 
 @dataclass(frozen=True)
@@ -165,11 +183,11 @@ def _pairs(z: Tensor, temperature: float, similarity: Similarity) -> _Pairs:
     float32 = z.dtype != torch.float64 and products_keep_float32(z.device)
     if float32:
         pairs = _pairs_as_given(z.float(), temperature, similarity)
-        if max(pairs.value_error, pairs.slope_error) <= _TOLERANCE:
+        if max(pairs.value_error, pairs.slope_error) <= TOLERANCE:
             return pairs
         del pairs  # the B x B matrix, before there is another
     pairs = _pairs_as_given(z.double(), temperature, similarity)
-    if float32 and pairs.slope_error <= _TOLERANCE:
+    if float32 and pairs.slope_error <= TOLERANCE:
         return replace(pairs, points=pairs.points.float())
     return pairs
 
@@ -181,14 +199,13 @@ def _pairs_as_given(z: Tensor, temperature: float, similarity: Similarity) -> _P
         direction, inverse_norm = directions(z)
         z = direction
     points = z - z.mean(0)  # changes no distance, and a common offset then costs no digits
-    double_eps = 2 * torch.finfo(torch.float32).eps
     if similarity == "cosine":
         bound = 1 / temperature
         matrix = (z @ z.T).fill_diagonal_(0)
-        return _Pairs(matrix, bound, -bound, bound, points, direction, inverse_norm, double_eps * bound, double_eps)
+        errors = cosine_errors(temperature)
+        return _Pairs(matrix, bound, -bound, bound, points, direction, inverse_norm, *errors)
     matrix, nearest, farthest, longest = _distances(points, temperature)
-    error = double_eps * longest * (longest / nearest) if nearest > 0 else math.inf
-    errors = (error / temperature, error / nearest if nearest > 0 else math.inf)
+    errors = distance_errors(nearest, longest, temperature)
     scale = -1 / temperature
     return _Pairs(matrix, scale, scale * farthest, scale * nearest, points, direction, inverse_norm, *errors)
 
@@ -206,12 +223,12 @@ def _distances(x: Tensor, temperature: float) -> tuple[Tensor, float, float, flo
     square = norm.square()
     if x.dtype == torch.float32 and x.device.type == "cpu":
         root_mean_square = square.mean().sqrt().item()
-        if 2 * eps / 1.5 * root_mean_square / temperature > _TOLERANCE:
+        if 2 * eps / 1.5 * root_mean_square / temperature > TOLERANCE:
             return x.new_empty(0, 0), 0.0, 0.0, 0.0
     matrix = (square[:, None] + square).addmm_(x, x.T, alpha=-2)
     nearest, farthest, longest = _extremes(matrix, norm)
-    noise = eps * (16 + math.sqrt(x.shape[1]))  # of a product, relative to the squares; 8 was seen at D = 2048
-    if not nearest > max(2 * noise * longest * longest, torch.finfo(x.dtype).tiny / eps):  # true for NaN
+    if is_noise(nearest, longest, x.shape[1], x.dtype):
+        noise = relative_noise(x.shape[1], x.dtype)
         if x.dtype == torch.float32:
             return matrix, 0.0, 0.0, longest
         for rows in _blocks(matrix):
@@ -228,50 +245,14 @@ def _extremes(matrix: Tensor, norm: Tensor) -> tuple[float, float, float]:
     return nearest, farthest, longest
 
 
-@dataclass(frozen=True)
-class _Groups:
-    """Distinct groups of a batch, H of them. If H is large, every sample counts as a group of its own."""
-
-    value: Tensor  # (H,) int64 or float64
-    code: Tensor  # (B,) index of each sample's group
-    count: Tensor  # (H,) members
-    member: Tensor | None  # (B, H) memberships, 1 or 0; None where every sample is its own group
-
-    @classmethod
-    def of(cls, group: Tensor, dtype: torch.dtype) -> _Groups:
-        """Return the distinct groups of a batch, with memberships in `dtype`. On a GPU this waits for H."""
-        group = group.detach().to(torch.float64 if group.is_floating_point() else torch.int64)
-        if group.is_floating_point() and not bool(group.isfinite().all()):
-            bad = int((~group.isfinite()).sum())
-            raise ValueError(f"group must hold finite targets, got {bad} NaN or infinite among {len(group)}")
-        value, code, count = torch.unique(group, return_inverse=True, return_counts=True)
-        if len(value) > _MAX_LEVELS:
-            return cls(group, torch.arange(len(group), device=group.device), torch.ones_like(code), None)
-        member = code[:, None] == torch.arange(len(value), device=group.device)
-        return cls(value, code, count, member.to(dtype))
-
-    def order(self, anchor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return tables `(A, H)` for anchors `(A,)`: groups by distance, how many are nearer, the last one as near."""
-        distance = (self.value[anchor, None] - self.value).abs()
-        near, ranking = distance.sort(dim=1, stable=True)
-        first = torch.searchsorted(near, distance)
-        last = torch.searchsorted(near, distance, right=True) - 1
-        return ranking, first, last
-
-    def others(self, rows: slice, dtype: torch.dtype) -> Tensor:
-        """Count the members `(r, H)` of each group without the anchor itself."""
-        anchor = self.code[rows, None] == self.code if self.member is None else self.member[rows]
-        return self.count.to(dtype) - anchor.to(dtype)
-
-
-def _value_and_gradient(pairs: _Pairs, groups: _Groups, want_gradient: bool) -> tuple[Tensor, Tensor]:
+def _value_and_gradient(pairs: _Pairs, groups: Groups, want_gradient: bool) -> tuple[Tensor, Tensor]:
     """Return the loss and its gradient `(B, D)`, block by block of anchors, so that only `pairs.matrix` is B x B.
 
     exp(s) is kept for the gradient if the batch is one block. Otherwise it is computed again, which is cheaper than a
     second matrix.
     """
     matrix, batch = pairs.matrix, len(pairs.matrix)
-    log = not pairs.high - pairs.low <= 2 * _EXPONENT_LIMIT[matrix.dtype]  # true for NaN
+    log = not pairs.high - pairs.low <= 2 * EXPONENT_LIMIT[matrix.dtype]  # true for NaN
     offset = 0.0 if log else -(pairs.high + pairs.low) / 2  # cancels in the loss
     blocks = _blocks(matrix)
     tables = groups.order(torch.arange(len(groups.value), device=matrix.device)) if groups.member is not None else None
@@ -311,7 +292,7 @@ def _terms(pairs: _Pairs, rows: slice, offset: float, log: bool) -> Tensor:
     return terms
 
 
-def _mass(terms: Tensor, groups: _Groups, log: bool) -> Tensor:
+def _mass(terms: Tensor, groups: Groups, log: bool) -> Tensor:
     """Return the sum of each group's terms `(r, H)`; with `log` its logarithm, offset by the largest term."""
     if groups.member is None:
         return terms
@@ -339,7 +320,7 @@ def _denominators(
 
 
 def _pull_into(
-    out: Tensor, terms: Tensor, weight: Tensor, groups: _Groups, rows: slice, pairs: _Pairs, log: bool
+    out: Tensor, terms: Tensor, weight: Tensor, groups: Groups, rows: slice, pairs: _Pairs, log: bool
 ) -> None:
     """Replace a block of `pairs.matrix` by B (B - 1) (dloss/ds_ij + dloss/ds_ji), over d_ij where those are distances.
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import groupdir.losses.group_contrastive as module
+import groupdir.losses.group_contrastive_levels as levels
 from groupdir.losses import group_contrastive_loss
 from groupdir.losses.directions import products_keep_float32
 
@@ -241,7 +242,7 @@ def test_raw_targets_give_rank_n_contrast(
     monkeypatch: pytest.MonkeyPatch, most_levels: int, temperature: float
 ) -> None:
     """Both ways through: memberships of few levels, each sample on its own for many; with ties and without."""
-    monkeypatch.setattr(module, "_MAX_LEVELS", most_levels)
+    monkeypatch.setattr(levels, "MAX_LEVELS", most_levels)
     z, group = batch_of(12, 4, seed=11)
     for target in (torch.rand(12, dtype=torch.float64), group.double() / 10, group * 7):
         value, gradient = with_gradient(group_contrastive_loss, z, target, temperature)
@@ -264,7 +265,7 @@ def test_blocks_of_anchors_are_put_together(
 ) -> None:
     z, group = batch_of(50, 6, seed=13, groups=7)
     whole = with_gradient(group_contrastive_loss, z, group, temperature, similarity)
-    monkeypatch.setattr(module, "_MAX_LEVELS", most_levels)
+    monkeypatch.setattr(levels, "MAX_LEVELS", most_levels)
     monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 8 * 50)
     parts = with_gradient(group_contrastive_loss, z, group, temperature, similarity)
     torch.testing.assert_close(parts[0], whole[0], rtol=1e-10, atol=0)
@@ -274,14 +275,14 @@ def test_blocks_of_anchors_are_put_together(
 @every_similarity
 def test_more_than_256_levels_and_more_than_one_block_as_shipped(similarity: str) -> None:
     """Values against every mask spelled out; 700 rows are two blocks, 300 levels are sorted."""
-    for levels in (4, 300):
-        z, group = batch_of(700, 6, seed=13, groups=levels)
+    for groups in (4, 300):
+        z, group = batch_of(700, 6, seed=13, groups=groups)
         value = group_contrastive_loss(z.float(), group, 0.5, similarity)
         x = z.float().double() if similarity == "negative_l2" else torch.nn.functional.normalize(z.float().double())
         s = (x @ x.T if similarity == "cosine" else -torch.cdist(x, x)) / 0.5
         d, off = (group[:, None] - group).abs(), ~torch.eye(700, dtype=torch.bool)
         e = s.exp().float() * off
-        tails = torch.stack([(e * (d >= m)).sum(1) for m in range(levels)], 1).double()
+        tails = torch.stack([(e * (d >= m)).sum(1) for m in range(groups)], 1).double()
         expected = ((tails.gather(1, d).log() - s)[off]).mean()
         assert float(value) == pytest.approx(float(expected), rel=1e-6)
 
