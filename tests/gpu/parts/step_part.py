@@ -156,7 +156,7 @@ def tried(setting: Setting) -> Iterator[Row]:
 PART = Part(
     "step",
     "a training step of ResNet-50 on photographs",
-    150,
+    145,
     {
         "one view": one_view,
         "where the time goes": where_time_goes,
