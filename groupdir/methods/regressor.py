@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -40,7 +41,9 @@ class Regressor(Method):
     def begin_epoch(self, stage: str, epoch: int, epochs: int) -> None:
         """Reset the head after a pre-training."""
         if stage == FIT and epoch == 0 and self.plan.pretrain is not None:
-            self.head.reset_parameters()
+            fresh = deepcopy(self.head).cpu()  # a GPU has random numbers of its own
+            fresh.reset_parameters()
+            self.head.load_state_dict(fresh.state_dict())
 
     def losses(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         """Return the terms of the stage and their sum, `loss`."""
