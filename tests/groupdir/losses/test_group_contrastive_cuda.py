@@ -1,5 +1,6 @@
-"""The fused path of L_grc: in Triton's interpreter, compiled for a card without one, and on a card where there is one."""
+"""The fused path of L_grc: in Triton's interpreter, compiled for a card that need not be there, and on a card."""
 
+import importlib.metadata
 import json
 import math
 import os
@@ -7,12 +8,13 @@ import subprocess
 import sys
 import sysconfig
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from packaging.version import Version
 from torch import Tensor
 
 from groupdir.losses import group_contrastive as module
@@ -34,8 +36,17 @@ def with_gradient(z: Tensor, group: Tensor, temperature: float, similarity: str)
     return value.detach(), z.grad
 
 
+def interpreter_runs() -> bool:
+    """Triton before 3.7 converts arrays of one element to numbers, which NumPy 2.4 and later refuse."""
+    old = Version(importlib.metadata.version("triton")) < Version("3.7")
+    return not (old and Version(importlib.metadata.version("numpy")) >= Version("2.4"))
+
+
+@pytest.mark.slow
 @needs_triton
 def test_the_kernels_are_the_definition_in_the_interpreter() -> None:
+    if not interpreter_runs():
+        pytest.skip("this version of Triton's interpreter does not run with this version of NumPy")
     script = Path(__file__).with_name("interpreted_loss.py")
     environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONWARNINGS": "ignore"}
     run = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)
@@ -53,11 +64,12 @@ def test_the_kernels_are_the_definition_in_the_interpreter() -> None:
             assert result["gradient"] < (5e-3 if result["coarse"] else 3e-6), result
 
 
-def launches(
-    batch: int, features: int, z: torch.dtype, group: torch.dtype, similarity: str
-) -> Iterator[tuple[Any, ...]]:
+Launch = tuple[Any, tuple[Any, ...], tuple[Any, ...], int]
+
+
+def launches(batch: int, features: int, z: torch.dtype, group: torch.dtype, similarity: str) -> list[Launch]:
     """Kernel, arguments, constants and warps of every launch of a pass."""
-    recorded: list[tuple[Any, ...]] = []
+    recorded: list[Launch] = []
     plan = cuda._Plan(torch.device("cpu"), batch, features, group.is_floating_point, similarity)
     for name in ("prepare", "gather", "anchors", "symmetrise", "scatter"):
         launch = getattr(plan, name)
@@ -65,7 +77,7 @@ def launches(
         setattr(plan, name, call)
     plan.run(torch.zeros(batch, features, dtype=z), torch.zeros(batch, dtype=group), 0.5, want_gradient=True)
     assert len(recorded) == 5
-    yield from recorded
+    return recorded
 
 
 def compiled(kernel: Any, arguments: tuple[Any, ...], constants: tuple[Any, ...], warps: int) -> Any:
@@ -106,7 +118,7 @@ def test_the_kernels_compile_for_a_card(
     group: torch.dtype,
     similarity: str,
 ) -> None:
-    """Catches what the interpreter does not: types of branches, sizes of tiles, and more shared memory than there is."""
+    """Catches what the interpreter does not: types of branches, sizes of tiles, too much shared memory."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(torch, "mm", lambda *_, out: out)
     for launch in launches(batch, features, z, group, similarity):
@@ -118,7 +130,10 @@ def test_the_kernels_compile_for_a_card(
     [
         (lambda patch: patch.setattr(torch.version, "cuda", None), "not for CUDA"),
         (lambda patch: patch.setattr(cuda.importlib.util, "find_spec", lambda _: None), "pip install triton"),
-        (lambda patch: patch.setenv("PATH", "/nowhere"), r"no C compiler was found \(gcc or clang\)"),
+        (
+            lambda patch: patch.setattr(cuda.shutil, "which", lambda _: None),
+            r"no C compiler .* \(gcc or clang\)",
+        ),
         (lambda patch: patch.setenv("CC", "no-such-cc"), "CC is no-such-cc"),
         (lambda patch: patch.setattr(sysconfig, "get_path", lambda *_: "/nowhere"), "/nowhere/Python.h is missing"),
     ],
@@ -128,12 +143,8 @@ def test_why_the_slower_path_is_taken_is_said_once(
 ) -> None:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(cuda.importlib.util, "find_spec", lambda _: True)
-    monkeypatch.setattr(
-        cuda.shutil, "which", lambda name: f"{os.environ['PATH']}/{name}" * ("/bin" in os.environ["PATH"])
-    )
+    monkeypatch.setattr(cuda.shutil, "which", lambda name: name if name == "gcc" else None)
     monkeypatch.delenv("CC", raising=False)
-    if "no-such" in message:
-        monkeypatch.setattr(cuda.shutil, "which", lambda _: None)
     change(monkeypatch)
     cuda.can_compile.cache_clear()
     try:
@@ -156,11 +167,15 @@ assert "groupdir.losses.group_contrastive_kernels" not in sys.modules
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
 
 
-def test_the_switch_is_set_back() -> None:
-    with pytest.raises(KeyError), fused(enabled=False):
-        assert not module._FUSED.get()
-        raise KeyError
-    assert module._FUSED.get()
+def test_the_switch_decides_which_path_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(module, "fused_value_and_gradient", lambda *_: calls.append(1))
+    for enabled, expected in ((True, 1), (False, 1), (True, 2)):
+        with fused(enabled):
+            group_contrastive_loss(torch.eye(3), torch.arange(3), 1.0)
+        assert len(calls) == expected
+    group_contrastive_loss(torch.eye(3), torch.arange(3), 1.0)
+    assert len(calls) == 3
 
 
 def on_card(test: Any) -> Any:
