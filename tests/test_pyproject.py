@@ -15,6 +15,8 @@ from tests.imports import PACKAGES, all_imports
 
 # Following a job of a cluster needs the extra "cluster", which brings this package.
 CLUSTER_ONLY = {("launch.cluster.jobs", "aiohttp")}
+# PyTorch for CUDA brings the version of Triton that it needs. Without it, the contrastive loss takes another path.
+OPTIONAL = {("groupdir.losses.group_contrastive_kernels", "triton")}
 DEPENDENCY = re.compile(r'^ +"(?P<requirement>[^"]+)", +# (?P<comment>.+)$', re.MULTILINE)
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|\.?[\w-]+\.(?:py|yaml|toml|txt|md)\b|Makefile")
 
@@ -65,7 +67,7 @@ def test_what_runs_needs_no_tool_of_development(root: Path, project: dict[str, A
     missing = []
     for item in all_imports(root):
         module = item.target.partition(".")[0]
-        if module in {*PACKAGES, *sys.stdlib_module_names} or (item.importer, module) in CLUSTER_ONLY:
+        if module in {*PACKAGES, *sys.stdlib_module_names} or (item.importer, module) in CLUSTER_ONLY | OPTIONAL:
             continue
         if not {normal(name) for name in distributions.get(module, [])} & declared:
             missing.append(str(item))

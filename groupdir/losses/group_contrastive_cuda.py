@@ -248,8 +248,7 @@ def _read_later(values: Tensor) -> Callable[[], list[float]]:
         return values.tolist
     host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     host.copy_(values, non_blocking=True)
-    copied = torch.cuda.Event()
-    copied.record()
+    copied = torch.cuda.current_stream(values.device).record_event()
 
     def read() -> list[float]:
         copied.synchronize()

@@ -101,9 +101,11 @@ def _count(group, table, batch, start, ANCHORS: tl.constexpr, OTHERS: tl.constex
 def _wide(group):
     """Return groups as int64 or float64, NaN as infinity."""
     if group.dtype.is_floating():
-        group = group.to(tl.float64)
-        return tl.where(group == group, group, float("inf"))
-    return group.to(tl.int64)
+        wide = group.to(tl.float64)
+        wide = tl.where(wide == wide, wide, float("inf"))
+    else:
+        wide = group.to(tl.int64)
+    return wide
 
 
 @triton.jit
