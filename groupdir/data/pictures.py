@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from groupdir.data.base import InputSpec
+from groupdir.data.transfer import on_device
 from groupdir.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm")
@@ -36,12 +37,12 @@ def shift_noise(pictures: torch.Tensor, generator: torch.Generator) -> torch.Ten
     offset = torch.randint(0, 2 * _SHIFT + 1, (2, size, 1), generator=generator)
     gain = 1 + _GAIN * (2 * torch.rand(size, 1, 1, 1, generator=generator) - 1)
     noise = _NOISE * torch.randn(pictures.shape, generator=generator)
-    rows = (offset[0] + torch.arange(height)).to(device)
-    columns = (offset[1] + torch.arange(width)).to(device)
+    rows = on_device(offset[0] + torch.arange(height), device)
+    columns = on_device(offset[1] + torch.arange(width), device)
     padded = F.pad(pictures, (_SHIFT, _SHIFT, _SHIFT, _SHIFT), mode="reflect")
     which = torch.arange(size, device=device)
     moved = padded.movedim(1, -1)[which[:, None, None], rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
-    view = moved * gain.to(device, pictures.dtype) + noise.to(device, pictures.dtype)
+    view = moved * on_device(gain, device).to(pictures.dtype) + on_device(noise, device).to(pictures.dtype)
     return view.contiguous()
 
 

@@ -76,6 +76,22 @@ def test_a_step_waits_for_nothing(kind: str, share: float, device: str, lamps: P
 
 
 @each_device
+def test_a_step_of_the_digits_waits_for_nothing(device: str, watched: list[str]) -> None:
+    """Their random numbers are drawn on the CPU and copied in every step."""
+    config = TrialConfig.from_dict(
+        {
+            "data": {"name": "digits", "train": 256, "val_per_label": 1},
+            "encoder": ENCODERS["convnet"],
+            "method": {"name": "vanilla"},
+            "train": {"epochs": 1, "batch_size": 64},
+        }
+    )
+    (result,) = Trainer(config, device=torch.device(device)).epochs()
+    assert watched[:3] == ["error", "error", "default"]
+    assert np.isfinite(result.metrics["train_loss"])
+
+
+@each_device
 @pytest.mark.parametrize(
     ("encoder", "method"),
     [("convnet", {"name": "vanilla"}), ("convnet", {**GROUPS, "views": 2}), ("resnet", {**GROUPS, "views": 2})],

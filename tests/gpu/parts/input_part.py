@@ -66,4 +66,4 @@ def forget(file: Path) -> None:
         os.close(handle)
 
 
-PART = Part("input", "pictures to the card", 35, {"places": places, "from the disk": cold})
+PART = Part("input", "pictures to the card", 30, {"places": places, "from the disk": cold})

@@ -72,5 +72,5 @@ def profile(setting: Setting) -> Iterator[Row]:
 
 
 PART = Part(
-    "loss", "the contrastive loss against its floor", 40, {"time and memory": times, "what the card does": profile}
+    "loss", "the contrastive loss against its floor", 35, {"time and memory": times, "what the card does": profile}
 )

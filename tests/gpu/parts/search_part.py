@@ -34,7 +34,7 @@ NEEDS = {
 }
 """Packages that a search imports and the other parts do not, by the names of their modules."""
 
-RETRY_SECONDS = 32.0
+RETRY_SECONDS = 40.0
 """Seconds of the box that are kept for the retry: Ray starts in some 5 s, and a worker of a trial in some 10."""
 
 
@@ -137,7 +137,7 @@ def retry_row(name: str, text: str, finished: int, share: float) -> Row:
 PART = Part(
     "search",
     "a small search with Ray",
-    80,
+    105,
     {"a search of the digits": search, "a trial that does not fit": retry},
     missing,
 )
