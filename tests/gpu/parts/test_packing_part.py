@@ -12,6 +12,7 @@ import torch
 from groupdir.errors import DeviceMemoryError
 from groupdir.training.device_memory import GIB, explain_out_of_memory
 from tests.gpu.part import Setting
+from tests.gpu.parts import packing_part
 from tests.gpu.parts.packing_part import Load, estimate_row, refusal_row, results_row, speed_row
 from tests.gpu.parts.packing_trials import digits
 from tests.gpu.trial_process import Memory, Training, all_answers, trial_processes
@@ -66,6 +67,28 @@ def test_speed_is_against_one_after_the_other() -> None:
 )
 def test_results_must_be_those_of_a_trial_alone(setting: Setting, together: tuple[float, ...], verdict: str) -> None:
     assert results_row("a", [training(2.0, 1.0)], [training(*together)], setting).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("reserved", "used", "processes", "verdict"),
+    [
+        (4.4, 1 + 2 * (4.0 + 0.4), 2, "ok"),
+        (4.6, 1 + 2 * (4.0 + 0.4), 2, "FAILED"),
+        (4.4, 1 + 2 * (4.0 + 0.6), 2, "FAILED"),
+        (4.4, 100.0, 4, "ok"),
+    ],
+)
+def test_a_process_keeps_to_its_share(
+    reserved: float, used: float, processes: int, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=10 * GIB))
+    monkeypatch.setattr(packing_part, "used_bytes", lambda device: int(used * GIB))
+    monkeypatch.setattr(packing_part, "missing", lambda: "")
+    memory = Memory(0, int(reserved * GIB), 4 * GIB)
+    row = packing_part.share_row("a", [Training([], [], memory)] * 2, CARD, GIB, processes)
+    assert row.verdict == verdict, row
+    monkeypatch.setattr(packing_part, "missing", lambda: "needs a package")
+    assert "needs a package" in packing_part.share_row("a", [Training([], [], memory)] * 2, CARD, GIB, processes).note
 
 
 @pytest.mark.parametrize(("peak", "verdict"), [(101, "ok"), (90, "ok"), (103, "FAILED")])

@@ -7,16 +7,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+from groupdir.config.space import load_space
+from groupdir.training.device_memory import GIB
 from tests.gpu.card import Busy
 from tests.gpu.groupdir_command import MARK, Ended, kill_marked, run_command
+from tests.gpu.part import Setting
 from tests.gpu.parts import search_part
 from tests.gpu.parts.search_part import missing, rate_row, retry_row, trials_row
 
 REFUSED = (
-    "trial 0: the trial does not fit into 0.0 GiB, which is 0.0067 of the 79.1 GiB of H100 minus 0.5 GiB: it held 0.0 "
+    "trial 0: the trial does not fit into 0.0 GiB, which is 0.0068 of the 79.1 GiB of H100 minus 0.5 GiB: it held 0.0 "
     "GiB; it is retried on a whole GPU when one is free\ntrial 0 finished at epoch 5\n"
 )
 
@@ -42,10 +47,10 @@ def test_epochs_per_second() -> None:
 @pytest.mark.parametrize(
     ("text", "finished", "share", "verdict"),
     [
-        (REFUSED, 1, 0.0067, "ok"),
-        (REFUSED, 0, 0.0067, "FAILED"),
+        (REFUSED, 1, 0.0068, "ok"),
+        (REFUSED, 0, 0.0068, "FAILED"),
         (REFUSED, 1, 0.25, "FAILED"),
-        ("trial 0 finished", 1, 0.0067, "FAILED"),
+        ("trial 0 finished", 1, 0.0068, "FAILED"),
     ],
 )
 def test_the_retry_needs_a_refusal_and_a_result(text: str, finished: int, share: float, verdict: str) -> None:
@@ -59,6 +64,34 @@ def test_the_card_is_busy_on_average_between_two_times() -> None:
     busy.samples = [(1.0, 100.0), (2.0, 50.0), (3.0, 30.0), (4.0, 100.0)]
     assert busy.mean(2.0, 3.5) == 40
     assert busy.mean(5.0, 6.0) != busy.mean(5.0, 6.0)
+
+
+def test_the_card_is_asked_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "utilization", lambda index: 70 + index)
+    begin = time.time()
+    with Busy(torch.device("cuda", 1)) as busy:
+        time.sleep(0.35)
+    assert busy.mean(begin, time.time()) == 71
+    assert busy.mean(begin - 2, begin - 1) != 71
+
+
+def test_the_retry_asks_for_a_share_that_holds_little_more_than_the_context(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said: list[list[str]] = []
+
+    def run(words: list[str], folder: Path, seconds: float) -> Ended:
+        said.append(words)
+        return Ended(0, REFUSED)
+
+    state = SimpleNamespace(count=lambda status: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=79.1 * GIB))
+    monkeypatch.setattr(search_part, "run_command", run)
+    monkeypatch.setattr(search_part, "read_study", lambda folder: SimpleNamespace(state=state))
+    [row] = search_part.retry(Setting(torch.device("cuda"), False, 4, tmp_path, 1e9))
+    assert (row.verdict, said[0][0]) == ("ok", "search")
+    overrides = said[0][5::2]
+    assert load_space(said[0][1], overrides).search.resources.gpu == 0.0068
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
