@@ -13,6 +13,18 @@ GIB = 1024**3
 CONTEXT = GIB // 2
 """Bytes of the CUDA context: memory that each process needs in addition to its tensors, for kernels and libraries."""
 
+_LIBRARIES = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "unable to find an engine to execute this computation",
+)
+"""Texts of the plain RuntimeErrors of CUDA's libraries when they lack memory for their handles and work spaces.
+
+The last one is cuDNN's: an engine whose work space does not fit is passed over, until none remains.
+"""
+
 
 def limit(device: torch.device, share: float) -> None:
     """Cap the memory of this process, so that only a trial that exceeds its share fails, and not its neighbours.
@@ -49,14 +61,15 @@ def explain_out_of_memory(device: torch.device, share: float) -> Iterator[None]:
         share: Share of the GPU that the trial may use, such as 0.25; 1 for the whole GPU.
 
     Raises:
-        DeviceMemoryError: If torch raises an `OutOfMemoryError` in the context.
+        DeviceMemoryError: If torch or a library of CUDA lacks memory in the context.
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        request = (*str(error).split(". "), "")[1] or str(
-            error
-        )  # the sentence after "CUDA out of memory", which says how much
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and not any(text in str(error) for text in _LIBRARIES):
+            raise
+        line = str(error).splitlines()[0]
+        request = (*line.split(". "), "")[1] or line  # the sentence after "CUDA out of memory", which says how much
         held = torch.cuda.max_memory_reserved(device) / GIB
         advice = f"raise search.resources.gpu above {share:g}" if share < 1 else "set train.amp to bf16"
         raise DeviceMemoryError(

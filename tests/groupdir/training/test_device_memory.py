@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from groupdir.training.device_memory import CONTEXT, GIB, free_bytes, limit
+from groupdir.errors import DeviceMemoryError
+from groupdir.training.device_memory import CONTEXT, GIB, explain_out_of_memory, free_bytes, limit
 
 
 @pytest.fixture
@@ -40,3 +41,27 @@ def test_a_share_below_the_context_leaves_nothing(caps: dict[int, float]) -> Non
     limit(torch.device("cuda"), 0.01)
     assert caps[1] == 0
     assert free_bytes(torch.device("cuda")) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`\nSearch for it",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "GET was unable to find an engine to execute this computation",
+    ],
+)
+def test_a_library_that_lacks_memory_is_explained_too(
+    text: str, caps: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: GIB)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
+    with pytest.raises(DeviceMemoryError) as error, explain_out_of_memory(torch.device("cuda"), 0.25):
+        raise RuntimeError(text)
+    assert text.splitlines()[0] in str(error.value)
+    assert "raise search.resources.gpu above 0.25" in str(error.value)
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(RuntimeError, match="^mat1 and mat2"), explain_out_of_memory(torch.device("cuda"), 0.25):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
