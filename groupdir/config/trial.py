@@ -90,7 +90,10 @@ class TrainConfig(Strict):
         description="Share of a GPU's free memory for the training inputs; larger inputs stay in the host's memory.",
     )
     threads: int = Field(
-        1, ge=1, description="CPU threads. Results on a CPU are identical bit for bit only with the same number."
+        1,
+        ge=1,
+        description="CPU threads, also of a trial on a GPU, whose batches the CPU prepares. Results on a CPU are identical "
+        "bit for bit only with the same number.",
     )
     max_loss: float = Field(1e6, gt=0, description="Largest loss; a trial with a larger loss fails.")
 

@@ -36,6 +36,7 @@ class ReBAT(GroupLoss):
         self.encoder = copy.deepcopy(head.encoder).requires_grad_(False)
         self.layer = copy.deepcopy(head.layer).requires_grad_(False)
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+        self.averages = False
         self.eval()
 
     def train(self, mode: bool = True) -> ReBAT:
@@ -46,6 +47,7 @@ class ReBAT(GroupLoss):
         """Start the average after the fraction `start` of the epochs."""
         if stage == FIT and epoch >= self.config.start * epochs:
             self.started.fill_(True)
+        self.averages = bool(self.started)  # read once per epoch, because reading it waits for a GPU
 
     def loss(self, z: Tensor, logits: Tensor, group: Tensor, inputs: tuple[Tensor, ...] = ()) -> Tensor:
         """Return the cross-entropy plus beta times the divergence from the averaged model."""
@@ -53,7 +55,7 @@ class ReBAT(GroupLoss):
 
     def divergence(self, logits: Tensor, *inputs: Tensor) -> Tensor:
         """Return beta KL(averaged || trained) of the group probabilities, a mean over the batch; 0 before the start."""
-        if not bool(self.started):
+        if not self.averages:
             return logits.new_zeros((), dtype=torch.float32)
         with torch.no_grad():
             outputs: Tensor = self.layer(self.encoder(*inputs))
@@ -68,7 +70,7 @@ class ReBAT(GroupLoss):
     @torch.no_grad()
     def end_step(self) -> None:
         """Update the averaged model with the weights of this step."""
-        keep = self.config.decay if bool(self.started) else 0.0
+        keep = self.config.decay if self.averages else 0.0
         for average, trained in zip(self.predictors(), self.trained, strict=True):
             new = trained.state_dict()
             for name, value in average.state_dict().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -14,6 +15,14 @@ from groupdir.labels import check_group, soft_labels
 from groupdir.losses.batch import calculated, check_weight
 
 Reduction = Literal["mean", "sum"]
+
+
+@functools.lru_cache(maxsize=64)
+def _log_prior(counts: tuple[float, ...], tau: float, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return tau log(n_k / n) `(G,)`. It is kept, because sending it in every step would wait for a GPU."""
+    number = torch.tensor(counts, dtype=torch.float64)
+    with torch.inference_mode(False):
+        return (tau * (number / number.sum()).log()).to(device=device, dtype=dtype)
 
 
 def soft_label_loss(
@@ -94,7 +103,7 @@ def logit_adjusted_loss(
     if not bool((number >= 1).all()):
         empty = [k for k, n in enumerate(number.tolist()) if not n >= 1]
         raise ValueError(f"counts must be >= 1, got less in the groups {empty}; merge them or use fewer groups")
-    prior = (tau * (number / number.sum()).log()).to(device=logits.device, dtype=logits.dtype)
+    prior = _log_prior(tuple(number.tolist()), float(tau), logits.device, logits.dtype)
     with torch.autocast(logits.device.type, enabled=False):
         loss = F.cross_entropy(logits + prior, group.long(), reduction="none")
     return _reduced(loss, weight, reduction)

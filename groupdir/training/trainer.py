@@ -126,8 +126,7 @@ class Trainer:
         train, resampling = self.dataset.split("train"), config.method.resampling
         if resampling is not None:
             train = resampled(train, self.dataset, resampling, config.seed)
-        if self.device.type == "cpu":
-            torch.set_num_threads(config.train.threads)
+        torch.set_num_threads(config.train.threads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             encoder = resolve("encoder", config.encoder.name)(config.encoder, self.dataset.inputs)

@@ -22,7 +22,7 @@ and in the mean of all. A card adds in another order each time, in bfloat16 with
 
 ABOVE_ESTIMATE = 1.02
 """Largest ratio of the true peak of the memory to the dry run's. An epoch holds in addition the terms of the loss of
-each step, which is well below 2 % for a trial of some 100 MB. The cap of a share leaves 0.5 GiB free as well."""
+each step, which is well below 2 % for a trial of some 100 MB. The cap of a share leaves `CONTEXT` free as well."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tests.gpu.part import Part, Row, Setting
 from tests.gpu.recorder import Result, read
 
 MOST_WORKERS = 8
-"""Each worker imports torch and makes a CUDA context of half a GiB, which takes about 10 s."""
+"""Each worker imports torch and makes a CUDA context of about 0.75 GiB, which takes about 10 s."""
 RESERVE = 4.0
 """Seconds of the part's box that are kept for reading the results."""
 FEW = "cpu and test_every_step_is_that_of_the_cpu and method-"

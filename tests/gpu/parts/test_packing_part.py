@@ -72,10 +72,10 @@ def test_results_must_be_those_of_a_trial_alone(setting: Setting, together: tupl
 @pytest.mark.parametrize(
     ("reserved", "used", "processes", "verdict"),
     [
-        (4.4, 1 + 2 * (4.0 + 0.4), 2, "ok"),
-        (4.6, 1 + 2 * (4.0 + 0.4), 2, "FAILED"),
-        (4.4, 1 + 2 * (4.0 + 0.6), 2, "FAILED"),
-        (4.4, 100.0, 4, "ok"),
+        (4.1, 1 + 2 * (4.0 + 0.8), 2, "ok"),
+        (4.2, 1 + 2 * (4.0 + 0.8), 2, "FAILED"),
+        (4.1, 1 + 2 * (4.0 + 0.9), 2, "FAILED"),
+        (4.1, 100.0, 4, "ok"),
     ],
 )
 def test_a_process_keeps_to_its_share(

@@ -21,7 +21,7 @@ from tests.gpu.parts import search_part
 from tests.gpu.parts.search_part import missing, rate_row, retry_row, trials_row
 
 REFUSED = (
-    "trial 0: the trial does not fit into 0.0 GiB, which is 0.0068 of the 79.1 GiB of H100 minus 0.5 GiB: it held 0.0 "
+    "trial 0: the trial does not fit into 0.0 GiB, which is 0.0115 of the 79.1 GiB of H100 minus 0.875 GiB: it held 0.0 "
     "GiB; it is retried on a whole GPU when one is free\ntrial 0 finished at epoch 5\n"
 )
 
@@ -47,10 +47,10 @@ def test_epochs_per_second() -> None:
 @pytest.mark.parametrize(
     ("text", "finished", "share", "verdict"),
     [
-        (REFUSED, 1, 0.0068, "ok"),
-        (REFUSED, 0, 0.0068, "FAILED"),
+        (REFUSED, 1, 0.0115, "ok"),
+        (REFUSED, 0, 0.0115, "FAILED"),
         (REFUSED, 1, 0.25, "FAILED"),
-        ("trial 0 finished", 1, 0.0068, "FAILED"),
+        ("trial 0 finished", 1, 0.0115, "FAILED"),
     ],
 )
 def test_the_retry_needs_a_refusal_and_a_result(text: str, finished: int, share: float, verdict: str) -> None:
@@ -91,7 +91,7 @@ def test_the_retry_asks_for_a_share_that_holds_little_more_than_the_context(
     [row] = search_part.retry(Setting(torch.device("cuda"), False, 4, tmp_path, 1e9))
     assert (row.verdict, said[0][0]) == ("ok", "search")
     overrides = said[0][5::2]
-    assert load_space(said[0][1], overrides).search.resources.gpu == 0.0068
+    assert load_space(said[0][1], overrides).search.resources.gpu == 0.0115
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
