@@ -87,8 +87,12 @@ def run_here(name: str, plan: Plan, seconds: float, rows: Path, clock: Callable[
             print(as_line(row), flush=True)
             write({"row": row.to_dict()})
 
+        def done(measurement: str, took: float) -> None:
+            print(f"{'':11} ({measurement} took {took:.0f} s)", flush=True)
+            write({"done": measurement, "seconds": took})
+
         setting = Setting(torch.device(plan.device), plan.small, plan.cores, Path(folder), clock() + seconds, clock)
-        run_part(part_of(name), setting, put, lambda measurement: write({"done": measurement}))
+        run_part(part_of(name), setting, put, done)
 
 
 def run_apart(name: str, plan: Plan, seconds: float, grace: float = GRACE) -> Iterator[Row]:

@@ -110,7 +110,7 @@ class Part:
     missing: Callable[[], str] = lambda: ""
 
 
-def run_part(part: Part, setting: Setting, put: Callable[[Row], None], done: Callable[[str], None]) -> None:
+def run_part(part: Part, setting: Setting, put: Callable[[Row], None], done: Callable[[str, float], None]) -> None:
     """Run the measurements of a part while its box lasts.
 
     A measurement that raises gives a row that FAILED with the error, and the next one runs.
@@ -119,17 +119,18 @@ def run_part(part: Part, setting: Setting, put: Callable[[Row], None], done: Cal
         part: The part.
         setting: Where and how large it runs.
         put: Function that takes every row at once.
-        done: Function that takes the name of a measurement when it has ended.
+        done: Function that takes the name of a measurement when it has ended, and its seconds.
     """
     reason = part.missing()
     if reason:
         put(Row(part.title, verdict="skipped", note=reason))
         for name in part.measurements:
-            done(name)
+            done(name, 0.0)
         return
     for name, measurement in part.measurements.items():
         if setting.left <= 0:
             continue  # the parent names what is not done
+        begin = setting.clock()
         try:
             for row in measurement(setting):
                 put(row)
@@ -137,4 +138,4 @@ def run_part(part: Part, setting: Setting, put: Callable[[Row], None], done: Cal
             traceback.print_exc()
             text = str(error).strip().splitlines() or [""]
             put(Row(name, verdict="FAILED", note=f"{type(error).__name__}: {text[0]}"))
-        done(name)
+        done(name, setting.clock() - begin)

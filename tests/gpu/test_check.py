@@ -35,7 +35,8 @@ class Clock:
 def ran(part: Part, seconds: float, folder: Path, clock: Any) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
     done: list[str] = []
-    run_part(part, Setting(CPU, True, 1, folder, clock() + seconds, clock), rows.append, done.append)
+    setting = Setting(CPU, True, 1, folder, clock() + seconds, clock)
+    run_part(part, setting, rows.append, lambda name, seconds: done.append(name))
     return rows, done
 
 
@@ -188,7 +189,7 @@ def test_a_part_in_small_on_the_cpu(part: str, tmp_path: Path) -> None:
     setting = Setting(CPU, True, 1, tmp_path, 1e9, Clock())
     rows: list[Row] = []
     done: list[str] = []
-    run_part(check.part_of(part), setting, rows.append, done.append)
+    run_part(check.part_of(part), setting, rows.append, lambda name, seconds: done.append(name))
     assert done == list(check.part_of(part).measurements)
     assert rows
     assert not [row for row in rows if row.verdict in check.BAD], rows

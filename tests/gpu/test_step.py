@@ -12,7 +12,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.training.epoch import EpochTrainer
 from groupdir.training.trainer import Trainer
 from tests.gpu.devices import ROUNDING, each_device, exact_convolutions, train
-from tests.groupdir.methods.cases import case_trial
+from tests.groupdir.methods.cases import CASES, case_trial
 from tests.toy.photos import write_lamps
 
 CONVOLUTIONS = 1e-3  # of a loss, in float32; weights that are off by a rounding change it by less than 1e-4 (measured)
@@ -159,3 +159,22 @@ def test_a_dry_step_leaves_no_trace(case: str, device: str) -> None:
     assert all(parameter.grad is None for parameter in trainer.method.parameters())
     assert torch.equal(torch.get_rng_state(), streams[0])
     assert device == "cpu" or torch.equal(torch.cuda.get_rng_state(), streams[1])
+
+
+WAITS = {
+    "regularizer-ranksim": "the number of distinct targets decides the shapes",
+    "pretrain-rank_n_contrast": "equal views are near duplicates, for which the contrastive loss needs float64",
+}
+"""Cases whose steps wait for the card, with the reason. The wait of the fused contrastive loss is not detected."""
+
+
+@each_device
+@pytest.mark.parametrize("case", [case for case in CASES if case not in WAITS])
+def test_a_step_of_a_plug_in_waits_for_nothing(case: str, device: str, watched: list[str]) -> None:
+    if device == "cuda":  # a first training sends constants, which are kept
+        watched += ["default", "default"]
+        list(Trainer(case_trial(case), device=torch.device(device)).epochs())
+        watched.clear()
+    for _ in Trainer(case_trial(case), device=torch.device(device)).epochs():
+        break
+    assert watched[:3] == ["error", "error", "default"]

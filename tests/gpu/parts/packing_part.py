@@ -44,13 +44,14 @@ class Load:
 
 def pack_digits(setting: Setting) -> Iterator[Row]:
     """Train digits-sized trials together and one after the other."""
-    seconds = 0.3 if setting.small else 2.0
-    yield from packed(Load("digits", (2, 4), seconds, lambda n, epochs: digits(setting, n, epochs)), setting)
+    seconds = 0.3 if setting.small else 1.5
+    counts = (2,) if setting.small else (2, 4)
+    yield from packed(Load("digits", counts, seconds, lambda n, epochs: digits(setting, n, epochs)), setting)
 
 
 def pack_resnets(setting: Setting) -> Iterator[Row]:
     """Train ResNet-18 trials together and one after the other."""
-    root, seconds = lamps_root(setting), 0.3 if setting.small else 2.5
+    root, seconds = lamps_root(setting), 0.3 if setting.small else 1.5
     yield from packed(Load("ResNet-18", (2,), seconds, lambda n, epochs: resnet(setting, root, n, epochs)), setting)
 
 
@@ -217,7 +218,7 @@ def refusal_row(name: str, message: str, share: float, total: int) -> Row:
 PART = Part(
     "packing",
     "several trials on one card",
-    65,
+    60,
     {
         "digits trials together": pack_digits,
         "ResNet-18 trials together": pack_resnets,

@@ -47,5 +47,5 @@ def lamps_root(setting: Setting) -> Path:
     """Return a folder of pictures, which the first call writes."""
     root = setting.folder / "lamps"
     if not root.exists():
-        write_jpegs(root, *((16, 40) if setting.small else (2048, 128)))
+        write_jpegs(root, *((16, 40) if setting.small else (1024, 128)))
     return root

@@ -137,7 +137,7 @@ def retry_row(name: str, text: str, finished: int, share: float) -> Row:
 PART = Part(
     "search",
     "a small search with Ray",
-    105,
+    115,
     {"a search of the digits": search, "a trial that does not fit": retry},
     missing,
 )

@@ -21,8 +21,8 @@ from tests.gpu.parts import search_part
 from tests.gpu.parts.search_part import missing, rate_row, retry_row, trials_row
 
 REFUSED = (
-    "trial 0: the trial does not fit into 0.0 GiB, which is 0.0115 of the 79.1 GiB of H100 minus 0.875 GiB: it held 0.0 "
-    "GiB; it is retried on a whole GPU when one is free\ntrial 0 finished at epoch 5\n"
+    "trial 0: the trial does not fit into 0.0 GiB, which is 0.0115 of the 79.1 GiB of H100 minus 0.875 GiB: it held "
+    "0.0 GiB; it is retried on a whole GPU when one is free\ntrial 0 finished at epoch 5\n"
 )
 
 
