@@ -19,164 +19,101 @@ and unpack them there, which takes some 5 seconds:
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
+import re
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.checkout import ROOT
+from tests.gpu.apart import Inside, Plan, run_apart, run_inside
 from tests.gpu.machine import about
-from tests.gpu.part import BAD, Part, Row, Setting, run_part
-from tests.gpu.table import as_json, as_line, as_markdown, as_text
+from tests.gpu.part import BAD
+from tests.gpu.table import as_json, as_markdown, as_text
 
 NAMES = ("right", "loss", "step", "input", "packing", "search")
 MINUTES = 8.0
-START = 120.0
-"""Largest number of seconds until a part's process has imported torch. They are not in its box."""
-
-GRACE = 20.0
-"""Seconds after the end of its box at which a part is killed. A part looks at the clock between measurements."""
-
 NO_CARD = "no GPU: torch sees no CUDA device, so nothing was checked (a rehearsal on the CPU: --device cpu --small)"
 
 
-def part_of(name: str) -> Part:
-    """Return a part by its name."""
-    part: Part = import_module(f"tests.gpu.parts.{name}_part").PART
-    return part
+def parts(text: str) -> tuple[str, ...]:
+    """Read the names of parts."""
+    names = tuple(text.split(","))
+    wrong = [name for name in names if name not in NAMES]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no part; the parts are {', '.join(NAMES)}")
+    return tuple(dict.fromkeys(names))
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to run, as the command line says it."""
-
-    parts: tuple[str, ...]
-    device: str
-    small: bool
-    minutes: float
-    cores: int
-    out: Path
-
-    def boxes(self) -> dict[str, float]:
-        """Return the seconds of each part, scaled down together if they exceed the minutes."""
-        wanted = {name: part_of(name).seconds for name in self.parts}
-        scale = min(1.0, 60 * self.minutes / sum(wanted.values()))
-        return {name: seconds * scale for name, seconds in wanted.items()}
+def device(text: str) -> str:
+    """Read a device."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"must be cuda, cuda:NUMBER or cpu, got {text!r}")
+    return text
 
 
-def run_here(name: str, plan: Plan, seconds: float, rows: Path, clock: Callable[[], float] = time.monotonic) -> None:
-    """Run one part in this process, and append its rows to a file, a JSON object a line."""
-    with tempfile.TemporaryDirectory(prefix=f"gpu-check-{name}-") as folder, rows.open("a", encoding="utf-8") as file:
-
-        def write(line: dict[str, Any]) -> None:
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-
-        def put(row: Row) -> None:
-            print(as_line(row), flush=True)
-            write({"row": row.to_dict()})
-
-        def done(measurement: str, took: float) -> None:
-            print(f"{'':11} ({measurement} took {took:.0f} s)", flush=True)
-            write({"done": measurement, "seconds": took})
-
-        setting = Setting(torch.device(plan.device), plan.small, plan.cores, Path(folder), clock() + seconds, clock)
-        run_part(part_of(name), setting, put, done)
-
-
-def run_apart(name: str, plan: Plan, seconds: float, grace: float = GRACE) -> Iterator[Row]:
-    """Run one part in a process of its own, which is killed if it does not end, and return its rows."""
-    plan.out.mkdir(parents=True, exist_ok=True)
-    rows = plan.out / f"{name}.jsonl"
-    rows.unlink(missing_ok=True)
-    command = [sys.executable, __file__, "--only", name, "--seconds", f"{seconds:.0f}", "--rows", str(rows)]
-    command += ["--device", plan.device, "--cores", str(plan.cores), "--out", str(plan.out)]
-    command += ["--small"] if plan.small else []
-    part = part_of(name)
-    print(f"== {name}: {part.title} (at most {seconds:.0f} s)", flush=True)
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-    try:
-        _wait_for_start(process, rows)
-        status = process.wait(seconds + grace)
-        why = f"the process of the part ended with status {status}" if status else f"the {seconds:.0f} s were over"
-    except subprocess.TimeoutExpired:
-        why = f"killed {grace:.0f} s after the end of the part's {seconds:.0f} s"
-    finally:
-        _end(process)
-    lines = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()] if rows.exists() else []
-    yield from (Row(**line["row"]) for line in lines if "row" in line)
-    done = {line["done"] for line in lines if "done" in line}
-    for measurement in part.measurements:
-        if measurement not in done:
-            yield Row(measurement, verdict="not reached", note=why)
-
-
-def _wait_for_start(process: subprocess.Popen[bytes], rows: Path) -> None:
-    """Wait until a part's process makes its file of rows, ends, or takes too long."""
-    end = time.monotonic() + START
-    while not rows.exists() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.05)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a part: its process and those that it started."""
-    try:
-        os.killpg(process.pid, 9)
-    except ProcessLookupError:
-        return
-    process.wait()
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+    return number
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default=",".join(NAMES), help="names, separated by commas")
-    parser.add_argument("--device", default="cuda", help="cuda, or cpu for a rehearsal")
+    parser.add_argument("--parts", type=parts, default=NAMES, help="names, separated by commas")
+    parser.add_argument("--device", type=device, default="cuda", help="cuda, cuda:1, ..., or cpu for a rehearsal")
     parser.add_argument("--small", action="store_true", help="small sizes, which suffice for a rehearsal")
-    parser.add_argument("--minutes", type=float, default=MINUTES, help="for all parts together")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "gpu-check")
-    for name, kind in (("only", str), ("seconds", float), ("rows", Path)):
-        parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    wrong = [name for name in options.parts.split(",") if name not in NAMES]
-    if wrong:
-        parser.error(f"--parts: {', '.join(wrong)} is no part; the parts are {', '.join(NAMES)}")
-    return options
+    parser.add_argument("--minutes", type=positive, default=MINUTES, help="for all parts together")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--cores", type=int, default=cores, choices=range(1, cores + 1), metavar=f"1..{cores}")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "gpu-check", help="folder of the table")
+    parser.add_argument("--inside", nargs=4, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the check, and return the exit status."""
     options = parsed(arguments)
-    plan = Plan(
-        tuple(options.parts.split(",")), options.device, options.small, options.minutes, options.cores, options.out
-    )
-    if options.device.startswith("cuda") and not torch.cuda.is_available():
-        print(NO_CARD)
-        return 2
-    if options.only:
-        run_here(options.only, plan, options.seconds, options.rows)
+    plan = Plan(options.parts, options.device, options.small, options.minutes, options.cores, options.out.resolve())
+    if options.inside:
+        run_inside(Inside.of(options.inside), plan)
         return 0
+    if options.device.startswith("cuda"):
+        cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        number = int(options.device.partition(":")[2] or 0)
+        if number >= cards:
+            print(f"no GPU {number}: torch sees {cards}, counted from 0" if cards else NO_CARD)
+            return 2
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"--out: {plan.out} cannot be made: {error.strerror}: name another folder")
+        return 2
+    try:
+        return checked(plan)
+    except KeyboardInterrupt:
+        print(f"interrupted; the rows of the parts that had begun are in {plan.out}")
+        return 130
+
+
+def checked(plan: Plan) -> int:
+    """Run all parts, print and write the table, and return the exit status."""
     begin = time.monotonic()
     found = {name: list(run_apart(name, plan, seconds)) for name, seconds in plan.boxes().items()}
     facts = about(torch.device(plan.device), plan.cores) | {"minutes": f"{(time.monotonic() - begin) / 60:.1f}"}
     print(as_text(facts, found))
-    plan.out.mkdir(parents=True, exist_ok=True)
     (plan.out / "gpu-check.json").write_text(as_json(facts, found), encoding="utf-8")
     (plan.out / "gpu-check.md").write_text(as_markdown(facts, found), encoding="utf-8")
     everything = [row for rows in found.values() for row in rows]
     bad = [row for row in everything if row.verdict in BAD]
+    print(f"the table is in {plan.out / 'gpu-check.md'}, with all numbers in gpu-check.json")
     print(f"{len(bad)} of {len(everything)} rows failed or were not reached" if bad else "all checks hold")
     return 1 if bad else 0
 

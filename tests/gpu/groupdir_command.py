@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -11,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.checkout import ROOT
+from tests.gpu.apart import kill_marked
 
-MARK = "GROUPDIR_GPU_CHECK"
+MARK = "GROUPDIR_GPU_CHECK_COMMAND"
 """Environment variable that all processes of a command inherit, and by which they are found."""
 
 
@@ -60,23 +60,6 @@ def run_command(arguments: list[str], folder: Path, seconds: float) -> Ended:
             text = log.read_text(encoding="utf-8")[-600:]
             raise TimeoutError(f"groupdir {arguments[0]} has not ended after {seconds:.0f} s: {text}") from None
         finally:
-            kill_marked(mark)
+            kill_marked(MARK, mark)
             process.wait()
     return Ended(status, log.read_text(encoding="utf-8"))
-
-
-def kill_marked(mark: str) -> list[int]:
-    """Kill all processes that have a mark in their environment, and return their ids.
-
-    Ray's workers hide theirs behind a title, and end by themselves without Ray's node.
-    """
-    killed = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            marked = f"{MARK}={mark}\0".encode() in (folder / "environ").read_bytes()
-            if marked:
-                os.kill(int(folder.name), signal.SIGKILL)
-                killed.append(int(folder.name))
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # it has ended, or belongs to somebody else
-    return killed

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from tests.checkout import ROOT
-from tests.gpu import check
+from tests.gpu import apart, check
+from tests.gpu.apart import Plan
 from tests.gpu.part import Part, Row, Setting, run_part
 from tests.gpu.table import as_json, as_line, as_markdown, as_text
 from tests.gpu.timing import busy, idle_share, longest
@@ -74,16 +75,17 @@ def test_a_part_that_cannot_run_says_why(tmp_path: Path) -> None:
     assert done == ["never"]
 
 
-def plan(out: Path, **changes: Any) -> check.Plan:
+def plan(out: Path, **changes: Any) -> Plan:
     values = {"parts": ("toy",), "device": "cpu", "small": True, "minutes": 8.0, "cores": 1, "out": out}
-    return check.Plan(**(values | changes))
+    return Plan(**(values | changes))
 
 
 TOY = """
-import os, signal, time
+import os, signal, subprocess, sys, time
 from tests.gpu.part import Part, Row
 def good(setting):
-    yield Row("good", "1 s")
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    yield Row("good", f"{{child.pid}} {{setting.folder}}")
 def bad(setting):
     yield Row("a row before the end")
     {end}
@@ -101,20 +103,25 @@ PART = Part("toy", "a toy", 5, {{"good": good, "bad": bad, "last": good}})
 def test_what_a_dead_part_had_found_is_kept_and_the_rest_is_named(
     end: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And nothing is left of it: neither processes, sessions of their own included, nor its folder."""
     (tmp_path / "toy_of_check.py").write_text(TOY.format(end=end), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     runner = tmp_path / "runner.py"
-    patched = "check.part_of = lambda name: __import__('toy_of_check').PART"
-    lines = ["import sys", f"sys.path[:0] = {[str(ROOT), str(tmp_path)]!r}", "from tests.gpu import check", patched]
-    runner.write_text("\n".join([*lines, "sys.exit(check.main())"]), encoding="utf-8")
-    monkeypatch.setattr(check, "part_of", lambda name: __import__("toy_of_check").PART)
-    monkeypatch.setattr(check, "__file__", str(runner))
+    patched = "apart.part_of = lambda name: __import__('toy_of_check').PART"
+    paths = f"sys.path[:0] = {[str(ROOT), str(tmp_path)]!r}"
+    lines = ["import sys", paths, "from tests.gpu import apart, check", patched, "sys.exit(check.main())"]
+    runner.write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(apart, "part_of", lambda name: __import__("toy_of_check").PART)
+    monkeypatch.setattr(apart, "CHECK", runner)
     seconds, grace = (1.0, 1.0) if "sleep" in end else (60.0, 30.0)
-    rows = list(check.run_apart("toy", plan(tmp_path / "out"), seconds, grace))
+    rows = list(apart.run_apart("toy", plan(tmp_path), seconds, grace))
     sys.modules.pop("toy_of_check", None)
     assert [row.name for row in rows] == ["good", "a row before the end", "bad", "last"]
     assert [row.verdict for row in rows[2:]] == ["not reached"] * 2
     assert rows[2].note == why
+    child, folder = rows[0].value.split()
+    assert not Path(folder).exists()
+    assert not Path("/proc", child).exists() or " Z " in Path("/proc", child, "stat").read_text()
 
 
 def test_boxes_shrink_together(tmp_path: Path) -> None:
@@ -131,10 +138,49 @@ def test_a_machine_without_a_card_gets_one_line() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (2, check.NO_CARD + "\n", "")
 
 
-def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        check.main(["--parts", "right,los"])
-    assert "los is no part; the parts are right, loss" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--parts", "right,los"], "'los' is no part; the parts are right, loss"),
+        (["--parts", ""], "'' is no part"),
+        (["--device", "xpu"], "must be cuda, cuda:NUMBER or cpu, got 'xpu'"),
+        (["--minutes", "0"], "must be above 0, got 0"),
+        (["--minutes", "nan"], "must be above 0, got nan"),
+        (["--cores", "0"], "invalid choice: 0"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        check.main(["--device", "cpu", *arguments])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.main(["--device", "cpu", "--out", "/proc/x"]) == 2
+    said = "--out: /proc/x cannot be made: No such file or directory: name another folder\n"
+    assert capsys.readouterr().out == said
+
+
+def test_a_card_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert check.main(["--device", "cuda:2", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().out == "no GPU 2: torch sees 2, counted from 0\n"
+
+
+def test_an_interrupt_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupted(*arguments: Any) -> Iterator[Row]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(check, "run_apart", interrupted)
+    assert check.main(["--device", "cpu", "--parts", "loss", "--out", str(tmp_path)]) == 130
+    assert capsys.readouterr().out == f"interrupted; the rows of the parts that had begun are in {tmp_path}\n"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +235,7 @@ def test_a_part_in_small_on_the_cpu(part: str, tmp_path: Path) -> None:
     setting = Setting(CPU, True, 1, tmp_path, 1e9, Clock())
     rows: list[Row] = []
     done: list[str] = []
-    run_part(check.part_of(part), setting, rows.append, lambda name, seconds: done.append(name))
-    assert done == list(check.part_of(part).measurements)
+    run_part(apart.part_of(part), setting, rows.append, lambda name, seconds: done.append(name))
+    assert done == list(apart.part_of(part).measurements)
     assert rows
     assert not [row for row in rows if row.verdict in check.BAD], rows

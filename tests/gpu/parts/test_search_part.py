@@ -14,8 +14,9 @@ import torch
 
 from groupdir.config.space import load_space
 from groupdir.training.device_memory import GIB
+from tests.gpu.apart import kill_marked
 from tests.gpu.card import Busy
-from tests.gpu.groupdir_command import MARK, Ended, kill_marked, run_command
+from tests.gpu.groupdir_command import MARK, Ended, run_command
 from tests.gpu.part import Setting
 from tests.gpu.parts import search_part
 from tests.gpu.parts.search_part import missing, rate_row, retry_row, trials_row
@@ -111,7 +112,7 @@ def test_only_marked_processes_are_killed(tmp_path: Path) -> None:
         for process in processes:
             assert process.stdout is not None
             process.stdout.readline()
-        assert kill_marked(marks[0]) == [processes[0].pid]
+        assert kill_marked(MARK, marks[0]) == [processes[0].pid]
         assert processes[0].wait(10) == -9
         assert processes[1].poll() is None
     finally:
@@ -126,4 +127,4 @@ def test_a_command_that_does_not_end_is_killed(tmp_path: Path) -> None:
         run_command(["--help"], tmp_path, 0.05)
     assert time.monotonic() - begin < 10
     ended = run_command(["--version"], tmp_path, 60)
-    assert (ended.status, kill_marked(str(next(tmp_path.iterdir())))) == (0, [])
+    assert (ended.status, kill_marked(MARK, str(next(tmp_path.iterdir())))) == (0, [])
