@@ -92,8 +92,8 @@ class TrainConfig(Strict):
     threads: int = Field(
         1,
         ge=1,
-        description="CPU threads, also of a trial on a GPU, whose batches the CPU prepares. Results on a CPU are identical "
-        "bit for bit only with the same number.",
+        description="CPU threads, also of a trial on a GPU, whose batches the CPU prepares. Results on a CPU are "
+        "identical bit for bit only with the same number.",
     )
     max_loss: float = Field(1e6, gt=0, description="Largest loss; a trial with a larger loss fails.")
 

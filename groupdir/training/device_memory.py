@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 
@@ -52,7 +53,8 @@ def free_bytes(device: torch.device) -> int:
 
 def _index(device: torch.device) -> int:
     """Return the number of a CUDA device, because torch sets and reads no cap of a device without one ("cuda")."""
-    return torch.cuda.current_device() if device.index is None else device.index
+    index = cast("int | None", device.index)  # torch declares an int
+    return torch.cuda.current_device() if index is None else index
 
 
 @contextlib.contextmanager

@@ -64,5 +64,5 @@ def test_a_library_that_lacks_memory_is_explained_too(
 
 
 def test_other_errors_pass() -> None:
-    with pytest.raises(RuntimeError, match="^mat1 and mat2"), explain_out_of_memory(torch.device("cuda"), 0.25):
+    with pytest.raises(RuntimeError, match=r"^mat1 and mat2"), explain_out_of_memory(torch.device("cuda"), 0.25):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
