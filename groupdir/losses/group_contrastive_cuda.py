@@ -34,6 +34,12 @@ from torch import Tensor
 from groupdir.losses.directions import products_keep_float32
 from groupdir.losses.group_contrastive_exactness import cosine_errors, distance_errors, exact_in_float32, is_noise
 
+DEVICE = "cuda"
+"""Type of the devices on which the kernels run; a test replaces it, because Triton's interpreter runs on a CPU."""
+
+SMALLEST_BATCH = 3
+"""The gradient of two samples is 0. The fused path would return its rounding error, and the other path returns 0."""
+
 LARGEST_BATCH, LARGEST_WIDTH = 8_192, 8_192
 """Sizes up to which one program holds a row of the B x B matrix, or one sample."""
 
@@ -101,9 +107,9 @@ def _is_exact(outcome: Outcome, width: int, temperature: float) -> bool:
 def applies(z: Tensor) -> bool:
     """Return whether a fused pass can take a batch. On a machine without Triton or a C compiler, warn once."""
     return (
-        z.device.type == "cuda"
+        z.device.type == DEVICE
         and z.dtype in _FEATURE_TYPES
-        and 2 <= len(z) <= LARGEST_BATCH
+        and SMALLEST_BATCH <= len(z) <= LARGEST_BATCH
         and 1 <= z.shape[1] <= LARGEST_WIDTH
         and can_compile()
     )
