@@ -1,5 +1,6 @@
 """The fused path of L_grc: in Triton's interpreter, and compiled for a card that need not be there."""
 
+import functools
 import importlib.metadata
 import json
 import math
@@ -20,6 +21,7 @@ from torch import Tensor
 from groupdir.losses import group_contrastive as module
 from groupdir.losses import group_contrastive_cuda as cuda
 from groupdir.losses import group_contrastive_loss
+from groupdir.losses import group_contrastive_pass as fused_pass
 from groupdir.losses.group_contrastive import fused
 
 needs_triton = pytest.mark.skipif(bool(cuda.obstacle()), reason="Triton cannot compile here")
@@ -59,12 +61,15 @@ Launch = tuple[Any, tuple[Any, ...], tuple[Any, ...], int]
 def launches(batch: int, features: int, z: torch.dtype, group: torch.dtype, similarity: str) -> list[Launch]:
     """Kernel, arguments, constants and warps of every launch of a pass."""
     recorded: list[Launch] = []
-    plan = cuda._Plan(torch.device("cpu"), batch, features, group.is_floating_point, similarity)
+
+    def record(launch: fused_pass._Launch, *arguments: Any, stream: int) -> None:
+        recorded.append((launch.kernel, arguments[: -len(launch.constants)], launch.constants, launch.warps))
+
+    plan = fused_pass._Plan(torch.device("cpu"), batch, features, group.is_floating_point, similarity, True)
     for name in ("prepare", "gather", "anchors", "symmetrise", "scatter"):
         launch = getattr(plan, name)
-        call = lambda _, *arguments, of=launch: recorded.append((of.kernel, arguments, of.constants, of.warps))  # noqa: E731
-        setattr(plan, name, call)
-    plan.run(torch.zeros(batch, features, dtype=z), torch.zeros(batch, dtype=group), 0.5, want_gradient=True)
+        launch.launch = functools.partial(record, launch)
+    plan.run(torch.zeros(batch, features, dtype=z), torch.zeros(batch, dtype=group), 0.5)
     assert len(recorded) == 5
     return recorded
 
@@ -156,6 +161,7 @@ def test_a_cpu_loads_no_kernels(root: Path) -> None:
     code = """
 import sys, torch
 from groupdir.losses import group_contrastive_loss
+from groupdir.losses import group_contrastive_pass as fused_pass
 group_contrastive_loss(torch.randn(8, 4), torch.arange(8), 1.0)
 assert "groupdir.losses.group_contrastive_kernels" not in sys.modules
 """
