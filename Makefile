@@ -84,7 +84,7 @@ test-cluster: $(DEV_STAMP)  ## Simulate hosts, start a cluster on them and injec
 test-faults: $(DEV_STAMP)  ## More tests on simulated hosts: death of the head, doctor, spot notice, Slurm (needs slurm too; 15 minutes)
 	$(PYTEST) tests/cluster -m hosts -k "doctor or spot or slurm or seen_in_a_terminal or head_dies" --durations=15
 
-gpu-check: $(DEV_STAMP)  ## Check and measure everything that runs on a GPU, and write a table (8 minutes on an H100)
+gpu-check: $(DEV_STAMP)  ## Check and measure everything that runs on a GPU, and write a table (planned for 8 minutes on an H100)
 	$(BIN)/python tests/gpu/check.py
 
 lint: $(DEV_STAMP)  ## Check style, format and types

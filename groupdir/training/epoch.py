@@ -114,7 +114,7 @@ class EpochTrainer:
     def uncompiled(self) -> AbstractContextManager[object]:
         """Return the context for everything but training steps on whole batches, in which the encoder is not compiled.
 
-        With `train.compile`, every other shape and mode of a batch would be compiled too, which takes a minute each.
+        With `train.compile`, torch would compile again for each other batch size and mode, a minute each time.
         """
         return torch.compiler.set_stance("force_eager") if self.config.train.compile else nullcontext()
 

@@ -22,6 +22,9 @@ from tests.gpu.part import Part, Row, Setting, run_part
 from tests.gpu.table import as_line
 
 CHECK = ROOT / "tests" / "gpu" / "check.py"
+MINUTES = 8.0
+"""Time of all parts together on one card of today."""
+
 START = 120.0
 """Largest number of seconds until a part's process has imported torch. They are not in its box."""
 
@@ -50,15 +53,13 @@ class Plan:
     out: Path
 
     def boxes(self) -> dict[str, float]:
-        """Return the seconds of each part, scaled down together if they exceed the minutes."""
-        wanted = {name: part_of(name).seconds for name in self.parts}
-        scale = min(1.0, 60 * self.minutes / sum(wanted.values()))
-        return {name: seconds * scale for name, seconds in wanted.items()}
+        """Return the seconds of each part: its own if `minutes` is `MINUTES`, and in proportion if not."""
+        return {name: part_of(name).seconds * self.minutes / MINUTES for name in self.parts}
 
 
 @dataclass(frozen=True)
 class Inside:
-    """What the process of a part is told beyond the plan: its part, seconds, file of rows and folder."""
+    """Further arguments of a part's process: its part, seconds, file of rows and folder."""
 
     part: str
     seconds: float
@@ -134,7 +135,7 @@ def _wait_for_start(process: subprocess.Popen[bytes], rows: Path) -> None:
 def kill_marked(variable: str, mark: str) -> list[int]:
     """Kill all processes with a mark in a variable of their environment, and return their ids.
 
-    Ray's workers hide theirs behind a title, and end by themselves without Ray's node.
+    Ray's workers replace their environment by a process title. They end by themselves without Ray's node.
     """
     killed = []
     for folder in Path("/proc").glob("[0-9]*"):

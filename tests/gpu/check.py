@@ -1,4 +1,4 @@
-"""Check and measure everything that groupdir does on a GPU: `make gpu-check`, at most 8 minutes on one H100 or H200.
+"""Check and measure everything that groupdir does on a GPU: `make gpu-check`, planned for 8 minutes on an H100 or H200.
 
     python tests/gpu/check.py [--parts right,loss,step,input,packing,search] [--minutes 8] [--out FOLDER]
     python tests/gpu/check.py --device cpu --small      # a rehearsal without a card, in minutes
@@ -13,7 +13,7 @@ rpds-py, tensorboardx, optuna, colorlog, moocore, cffi, pycparser, platformdirs)
 and unpack them there, which takes some 5 seconds:
 
     python tests/gpu/wheels.py FOLDER --ray
-    python3 tests/gpu/wheels.py --install FOLDER TARGET && export PYTHONPATH=TARGET
+    python3 tests/gpu/wheels.py --install FOLDER TARGET && export PYTHONPATH=$PWD/TARGET
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.checkout import ROOT
-from tests.gpu.apart import Inside, Plan, run_apart, run_inside
+from tests.gpu.apart import MINUTES, Inside, Plan, run_apart, run_inside
 from tests.gpu.machine import about
 from tests.gpu.part import BAD
 from tests.gpu.table import as_json, as_markdown, as_text
 
 NAMES = ("right", "loss", "step", "input", "packing", "search")
-MINUTES = 8.0
 NO_CARD = "no GPU: torch sees no CUDA device, so nothing was checked (a rehearsal on the CPU: --device cpu --small)"
 
 
@@ -69,10 +68,19 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", type=parts, default=NAMES, help="names, separated by commas")
     parser.add_argument("--device", type=device, default="cuda", help="cuda, cuda:1, ..., or cpu for a rehearsal")
-    parser.add_argument("--small", action="store_true", help="small sizes, which suffice for a rehearsal")
-    parser.add_argument("--minutes", type=positive, default=MINUTES, help="for all parts together")
+    parser.add_argument("--small", action="store_true", help="use small sizes, for a rehearsal")
+    parser.add_argument(
+        "--minutes", type=positive, default=MINUTES, help="for all six parts together (8); each gets its share"
+    )
     cores = len(os.sched_getaffinity(0))
-    parser.add_argument("--cores", type=int, default=cores, choices=range(1, cores + 1), metavar=f"1..{cores}")
+    parser.add_argument(
+        "--cores",
+        type=int,
+        default=cores,
+        choices=range(1, cores + 1),
+        metavar=f"1..{cores}",
+        help="CPU cores to use (all)",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "gpu-check", help="folder of the table")
     parser.add_argument("--inside", nargs=4, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""What a table of the GPU check was measured on: card, driver, versions, commit."""
+"""Hardware and versions behind a table of the GPU check: card, driver, packages, commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a card takes for each phase of a training step, read at marks that its trainer passes."""
+"""Time of each phase of a training step, read at marks that its trainer passes."""
 
 from __future__ import annotations
 

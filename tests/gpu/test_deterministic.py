@@ -34,7 +34,7 @@ TRIALS = {case: case_trial(case) for case in CASES} | {
 }
 FEW = ["method-vanilla", "method-group_dir", "two_stage", "digits-group_dir"]
 WORKSPACE = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-"""What cuBLAS must be told before CUDA starts, so that its products are deterministic."""
+"""Setting that makes the products of cuBLAS deterministic. It must stand before CUDA starts."""
 
 
 def rows(config: TrialConfig, device: str, folder: Path) -> list[list[str]]:

@@ -78,7 +78,7 @@ def test_every_loss_has_cases() -> None:
 @pytest.mark.parametrize("similarity", ["negative_l2", "cosine", "negative_unit_l2"])
 @pytest.mark.parametrize("groups", [5, 300])
 def test_a_large_batch_of_the_contrastive_loss_agrees(groups: int, similarity: str, device: str) -> None:
-    """With 300 groups every sample is a group of its own, which is another way through the loss."""
+    """With 300 groups every sample is a group of its own, which is another code path."""
     generator = torch.Generator().manual_seed(20)
     z = torch.randn(700, 64, generator=generator, dtype=torch.float64).float().double()
     group = torch.randint(0, groups, (700,), generator=generator)

@@ -1,4 +1,4 @@
-"""The group-aware contrastive loss beside its floor: two products and one exponential."""
+"""The group-aware contrastive loss against its floor: two products and one exponential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small search with Ray: what comes of it, how busy it keeps the card, and the retry of a trial that does not fit."""
+"""A small search with Ray: its results, how busy it keeps the card, and the retry of a trial that does not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training step on photographs beside the bare model and the published recipe, and where its time goes."""
+"""A training step on photographs against the bare model and the published recipe, and where its time goes."""
 
 from __future__ import annotations
 
