@@ -20,7 +20,8 @@ instead of a table of groups. Seen from anchor i, the distances then grow to bot
     {h: d_ih <= d_ij} = one window around i,                   weight_ij = sums of 1 / den_ih outward from i
 
 Sample j bounds both sets on its own side of i, and the samples that mirror it at i bound them on the other side. That
-holds for groups and raw targets alike. What float32 cannot do exactly enough is computed by the functions here.
+holds for groups and raw targets alike. The kernels run in float32, and again in float64 where float32 is not exact
+enough. The functions here serve what float64 cannot do without logarithms, larger batches and all other devices.
 """
 
 from __future__ import annotations

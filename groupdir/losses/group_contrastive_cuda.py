@@ -1,8 +1,9 @@
 """Choice of the fused group-aware contrastive loss: which batches on a CUDA card it serves, and in which type.
 
 The kernels run optimistically in float32 and also measure how exact that was. If it was not exact enough, the result is
-dropped. `group_contrastive` holds the mathematics and the operations that then serve, `group_contrastive_pass` the
-order of the kernels.
+dropped and the kernels run again in float64. Near duplicates need that, such as two augmented views of each sample.
+`group_contrastive` holds the mathematics, and the operations that serve where float64 does not suffice either.
+`group_contrastive_pass` holds the order of the kernels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ import torch
 from torch import Tensor
 
 from groupdir.losses.directions import products_keep_float32
-from groupdir.losses.group_contrastive_exactness import cosine_errors, distance_errors, exact_in_float32, is_noise
+from groupdir.losses.group_contrastive_exactness import (
+    EXPONENT_LIMIT,
+    TOLERANCE,
+    cosine_errors,
+    distance_errors,
+    is_noise,
+)
 from groupdir.losses.group_contrastive_pass import Outcome, fused_pass
 
 DEVICE = "cuda"
@@ -31,6 +38,12 @@ SMALLEST_BATCH = 3
 LARGEST_BATCH, LARGEST_WIDTH = 8_192, 8_192
 """Sizes up to which one program holds a row of the B x B matrix, or one sample."""
 
+LARGEST_DOUBLE_BATCH = 4_096
+"""Size up to which one program holds a row of the B x B matrix in float64."""
+
+_SPAN = {dtype: 2 * limit for dtype, limit in EXPONENT_LIMIT.items()}
+"""Largest difference of two s with which exp and its sums stay normal numbers, in each type."""
+
 _FEATURE_TYPES = {torch.float32, torch.float16, torch.bfloat16}
 
 
@@ -39,25 +52,52 @@ def fused_value_and_gradient(
 ) -> tuple[Tensor, Tensor] | None:
     """Return loss and gradient, or None where the fused path does not apply or is not exact enough.
 
-    Targets that are not finite give None, too. The gradient has no meaning if none is wanted.
+    A pass in float32 comes first, unless it is known to be inexact. One in float64 follows where it may help. The
+    choice depends on the batch alone, so that a resumed training gets the same bits. Targets that are not finite give
+    None, too. The gradient has no meaning if none is wanted.
     """
-    if not (applies(z) and products_keep_float32(z.device)):
+    if not applies(z):
         return None
     cosine = similarity == "cosine"
-    if cosine and not exact_in_float32(cosine_errors(temperature), 2 / temperature):
+    if cosine and not 2 / temperature <= _SPAN[torch.float64]:
         return None
-    outcome = fused_pass(z, group, temperature, similarity, want_gradient)
-    if outcome.finite and (cosine or _is_exact(outcome, z.shape[1], temperature)):
-        return outcome.loss, outcome.gradient
-    return None
+    arguments = (z, group, temperature, similarity, want_gradient)
+    if products_keep_float32(z.device) and not (cosine and max(cosine_errors(temperature)) > TOLERANCE):
+        outcome = fused_pass(*arguments, torch.float32)
+        if outcome.finite and (cosine or _is_exact(outcome, z.shape[1], temperature)):
+            return outcome.loss, outcome.gradient
+        if cosine or not _float64_may_help(outcome, temperature):
+            return None
+        del outcome  # its memory, before there is another
+    if len(z) > LARGEST_DOUBLE_BATCH:
+        return None
+    outcome = fused_pass(*arguments, torch.float64)
+    served = outcome.finite and _span(outcome, temperature) <= _SPAN[torch.float64]
+    return (outcome.loss, outcome.gradient) if served else None
 
 
 def _is_exact(outcome: Outcome, width: int, temperature: float) -> bool:
-    """Return whether the distances of a pass were exact enough in float32."""
+    """Return whether the distances of a pass in float32 were exact enough."""
     errors = distance_errors(outcome.nearest, outcome.longest, temperature)
-    span = (outcome.farthest - outcome.nearest) / temperature
     noise = is_noise(outcome.nearest**2, outcome.longest, width, torch.float32)
-    return not noise and exact_in_float32(errors, span)
+    return not noise and max(errors) <= TOLERANCE and _span(outcome, temperature) <= _SPAN[torch.float32]
+
+
+def _float64_may_help(outcome: Outcome, temperature: float) -> bool:
+    """Return whether the figures of a pass in float32 leave a chance that one in float64 is exact.
+
+    They do not if the exponents are too large for float64, or if the loss is not finite for another reason than
+    exponents too large for float32 or a square of a distance that rounding made negative: features that are not finite,
+    or groups that cannot be ranked.
+    """
+    span = _span(outcome, temperature)
+    explained = outcome.finite or outcome.nearest == 0 or span > _SPAN[torch.float32]
+    return explained and span <= _SPAN[torch.float64]
+
+
+def _span(outcome: Outcome, temperature: float) -> float:
+    """Return by how much s differs off the diagonal."""
+    return (outcome.farthest - outcome.nearest) / temperature
 
 
 def applies(z: Tensor) -> bool:

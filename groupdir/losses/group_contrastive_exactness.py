@@ -40,8 +40,3 @@ def is_noise(square: float, longest: float, width: int, dtype: torch.dtype) -> b
     """Return whether a squared distance may be rounding noise; True for NaN."""
     info = torch.finfo(dtype)
     return not square > max(2 * relative_noise(width, dtype) * longest * longest, info.tiny / info.eps)
-
-
-def exact_in_float32(errors: tuple[float, float], span: float) -> bool:
-    """Return whether float32 without logarithms gives five digits, where s spans `span` off the diagonal."""
-    return max(errors) <= TOLERANCE and span <= 2 * EXPONENT_LIMIT[torch.float32]

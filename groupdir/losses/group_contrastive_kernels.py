@@ -1,7 +1,8 @@
 """Triton kernels of the fused group-aware contrastive loss; only a batch on a CUDA card loads this module.
 
-Every kernel works on a batch that is sorted by group, in float32. No kernel uses atomics, so results are deterministic.
-`group_contrastive_cuda` says in which order the kernels run and `group_contrastive` holds the mathematics.
+Every kernel works on a batch that is sorted by group. Its numbers have the type of the memory that it is given: float32
+or float64. No kernel uses atomics, so results are deterministic. `group_contrastive_pass` says in which order the kernels
+run and `group_contrastive` holds the mathematics.
 """
 # Triton reads these functions as its own language, so only constants have types that Python knows.
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
@@ -111,26 +112,37 @@ def _wide(group):
 @triton.jit
 def _center(z, center, batch, features, start, NORMALISE: tl.constexpr, SAMPLE: tl.constexpr, COLUMNS: tl.constexpr):
     """Average some columns of SAMPLE rows; with NORMALISE of their directions."""
+    real: tl.constexpr = center.dtype.element_ty
     row = (tl.arange(0, SAMPLE) * batch // SAMPLE * features)[:, None]
-    factor = tl.full([SAMPLE], 1.0, tl.float32)
-    unit = tl.full([SAMPLE], 1.0, tl.float32)
+    factor = tl.full([SAMPLE], 1.0, real)
+    unit = tl.full([SAMPLE], 1.0, real)
     if NORMALISE:
-        peak = tl.zeros([SAMPLE], tl.float32)
-        square = tl.zeros([SAMPLE], tl.float32)
+        peak = tl.zeros([SAMPLE], real)
+        square = tl.zeros([SAMPLE], real)
         for first in range(0, features, COLUMNS):
             column = (first + tl.arange(0, COLUMNS))[None, :]
-            part = tl.load(z + row + column, mask=column < features, other=0).to(tl.float32)
+            part = tl.load(z + row + column, mask=column < features, other=0).to(real)
             peak = tl.maximum(peak, tl.max(tl.abs(part), 1))
-        unit = tl.where(peak < 1.1754943508222875e-38, float("inf"), peak)
+        unit = _divisor(peak)
         for first in range(0, features, COLUMNS):
             column = (first + tl.arange(0, COLUMNS))[None, :]
-            part = tl.load(z + row + column, mask=column < features, other=0).to(tl.float32) / unit[:, None]
+            part = tl.load(z + row + column, mask=column < features, other=0).to(real) / unit[:, None]
             square += tl.sum(part * part, 1)
         factor = tl.sqrt(tl.where(square == 0, 1, square))
     column = start + tl.arange(0, COLUMNS)
-    part = tl.load(z + row + column[None, :], mask=column[None, :] < features, other=0).to(tl.float32)
+    part = tl.load(z + row + column[None, :], mask=column[None, :] < features, other=0).to(real)
     mean = tl.sum(part / unit[:, None] / (factor * SAMPLE)[:, None], 0)
     tl.store(center + column, mean, mask=column < features)
+
+
+@triton.jit
+def _divisor(peak):
+    """Return the largest coordinate of a vector, infinity where it is 0 or has no normal inverse."""
+    if peak.dtype == tl.float64:
+        divisor = tl.where(peak < 2.2250738585072014e-308, float("inf"), peak)
+    else:
+        divisor = tl.where(peak < 1.1754943508222875e-38, float("inf"), peak)
+    return divisor
 
 
 @triton.jit
@@ -154,10 +166,9 @@ def gather(
     place = tl.program_id(0)
     column = tl.arange(0, BLOCK)
     inside = column < features
-    x = tl.load(z + tl.load(index + place) * features + column, mask=inside, other=0).to(tl.float32)
+    x = tl.load(z + tl.load(index + place) * features + column, mask=inside, other=0).to(points.dtype.element_ty)
     if NORMALISE:
-        peak = tl.max(tl.abs(x), 0)
-        peak = tl.where(peak < 1.1754943508222875e-38, float("inf"), peak)
+        peak = _divisor(tl.max(tl.abs(x), 0))
         x = x / peak
         square = tl.sum(x * x, 0)
         norm = tl.sqrt(tl.where(square == 0, 1, square))
@@ -177,13 +188,18 @@ def anchors(
     index,
     row_values,
     batch,
-    inverse_temperature,
+    inverse,
+    remainder,
+    noise,
     COSINE: tl.constexpr,
     TABLE: tl.constexpr,
     STEPS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     """Replace a row of products by the pulls of that anchor, over distances where the similarity has them.
+
+    1/t is `inverse` + `remainder`, because Triton passes numbers in float32. In float64, a squared distance of at most
+    `noise` times the squares it came from is 0; such a pair has no pull.
 
     Rows 2, 3 and 4 of `row_values` receive the anchor's share of the loss (NaN if its groups cannot be ranked exactly)
     and the least and largest squared distance.
@@ -193,10 +209,15 @@ def anchors(
     inside = j < batch
     pair = inside & (j != anchor)
     product = tl.load(matrix + anchor * batch + j, mask=inside, other=0)
+    double: tl.constexpr = product.dtype == tl.float64
+    inverse_temperature = tl.full([1], inverse, product.dtype) + tl.full([1], remainder, product.dtype)
     distance = product
     s = product * inverse_temperature
     if not COSINE:
-        square = tl.load(row_values + anchor) + tl.load(row_values + j, mask=inside, other=0) - 2 * product
+        squares = tl.load(row_values + anchor) + tl.load(row_values + j, mask=inside, other=0)
+        square = squares - 2 * product
+        if double:
+            square = tl.where(square <= noise * squares, 0, square)
         nearest = tl.min(tl.where(pair, square, float("inf")), 0)
         farthest = tl.max(tl.where(pair, square, float("-inf")), 0)
         tl.store(row_values + 3 * batch + anchor, nearest)
@@ -218,7 +239,12 @@ def anchors(
     left = tl.cumsum(tl.where(j < anchor, share, 0), 0, reverse=True)
     right = tl.cumsum(tl.where(pair & (j > anchor), share, 0), 0)
     weight = tl.gather(left, low, 0) + tl.gather(right, high - 1, 0)
-    pull = (e * weight - 1) / distance if not COSINE else e * weight - 1
+    pull = e * weight - 1
+    if not COSINE:
+        if double:
+            pull = tl.where(distance > 0, pull, 0)
+            distance = tl.where(distance > 0, distance, 1)
+        pull = pull / distance
     tl.debug_barrier()  # every thread has read its part of the row
     tl.store(matrix + anchor * batch + j, tl.where(pair, pull, 0), mask=inside)
 
@@ -320,9 +346,10 @@ def symmetrise(matrix, row_values, sums, loss, extremes, batch, COSINE: tl.const
 def _summarise(row_values, loss, extremes, batch, COSINE: tl.constexpr, ROWS: tl.constexpr):
     """Write the mean over the pairs, and the extremes over the anchors."""
     total = tl.zeros([ROWS], tl.float64)
-    nearest = tl.full([ROWS], float("inf"), tl.float32)
-    farthest = tl.full([ROWS], float("-inf"), tl.float32)
-    longest = tl.zeros([ROWS], tl.float32)
+    real: tl.constexpr = row_values.dtype.element_ty
+    nearest = tl.full([ROWS], float("inf"), real)
+    farthest = tl.full([ROWS], float("-inf"), real)
+    longest = tl.zeros([ROWS], real)
     for first in range(0, batch, ROWS):
         row = first + tl.arange(0, ROWS)
         inside = row < batch

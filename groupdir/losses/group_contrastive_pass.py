@@ -16,6 +16,7 @@ between batches of one kind, small results share one allocation, and kernels rec
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import math
 import threading
@@ -25,6 +26,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from groupdir.losses.group_contrastive_exactness import relative_noise
 
 _ANCHORS, _OTHERS, _COLUMNS, _TILE = 16, 128, 64, 32
 """Sizes of the tiles: anchors and samples that are compared at once, columns of a mean, side of a transposed tile."""
@@ -62,14 +65,19 @@ class Outcome(NamedTuple):
     longest: float
 
 
-def fused_pass(z: Tensor, group: Tensor, temperature: float, similarity: str, want_gradient: bool) -> Outcome:
-    """Compute loss and gradient of a batch in float32, with one wait for the figures of `Outcome`."""
+def fused_pass(
+    z: Tensor, group: Tensor, temperature: float, similarity: str, want_gradient: bool, dtype: torch.dtype
+) -> Outcome:
+    """Compute loss and gradient of a batch with one wait for the figures of `Outcome`.
+
+    `dtype` is float32 or float64, the type of all sums and products. Results are float32.
+    """
     z, group = z.detach().contiguous(), group.contiguous()
     if group.dtype not in _GROUP_TYPES:
         group = group.to(torch.float64 if group.is_floating_point() else torch.int64)
     layout = (z.data_ptr() % 16, group.data_ptr() % 16)
     device = z.device
-    plan = _plan(device, z.shape, z.dtype, group.dtype, similarity, want_gradient, layout)
+    plan = _plan(device, z.shape, (z.dtype, group.dtype, dtype), similarity, want_gradient, layout)
     if device.type == "cuda" and device.index != torch.cuda.current_device():
         with torch.cuda.device(device):
             return plan.run(z, group, temperature)
@@ -119,41 +127,48 @@ _MAIL = _Mail()
 def _plan(
     device: torch.device,
     shape: tuple[int, int],
-    dtype: torch.dtype,
-    group_dtype: torch.dtype,
+    types: tuple[torch.dtype, torch.dtype, torch.dtype],
     similarity: str,
     want_gradient: bool,
     layout: tuple[int, int],
 ) -> _Plan:
     """Return the launches for one kind of batch. Every argument decides what Triton compiles or how it is called."""
-    return _Plan(device, *shape, group_dtype.is_floating_point, similarity, want_gradient)
+    _, group_dtype, dtype = types
+    return _Plan(device, *shape, group_dtype.is_floating_point, dtype, similarity, want_gradient)
 
 
 class _Plan:
     """Launches of all kernels for batches of one kind."""
 
     def __init__(
-        self, device: torch.device, batch: int, features: int, raw: bool, similarity: str, want_gradient: bool
+        self,
+        device: torch.device,
+        batch: int,
+        features: int,
+        raw: bool,
+        dtype: torch.dtype,
+        similarity: str,
+        want_gradient: bool,
     ) -> None:
         self.device, self.batch, self.features, self.want_gradient = device, batch, features, want_gradient
         self.cosine, normalise = similarity == "cosine", similarity != "negative_l2"
-        self.float: dict[str, Any] = {"dtype": torch.float32, "device": device}
+        self.real: dict[str, Any] = {"dtype": dtype, "device": device}
+        self.result: dict[str, Any] = {"dtype": torch.float32, "device": device}
+        self.noise = relative_noise(features, dtype)
         tiles, table = math.ceil(batch / _TILE), 0 if raw else _TABLE
-        self._launches(batch, features, table, normalise, tiles)
-        value, real = torch.float64 if raw else torch.int32, torch.float32
-        parts = {
-            "index": (3 * batch + table, torch.int32),
-            "value": (batch, value),
-            "center": (features, real),
-            "row_values": (5 * batch, real),
-            "sums": (batch * tiles, real),
-        }
-        self.parts = list(parts.values())
+        self._launches(batch, features, table, normalise, tiles, dtype.itemsize // 4)
+        self.parts = [
+            (3 * batch + table, torch.int32),  # index
+            (batch, torch.float64 if raw else torch.int32),  # value
+            (features, dtype),  # center
+            (5 * batch, dtype),  # row_values
+            (batch * tiles, dtype),  # sums
+        ]
         sizes = [-(-size * dtype.itemsize // _ALIGNMENT) * _ALIGNMENT for size, dtype in self.parts]
         *self.offsets, self.bytes = accumulate(sizes, initial=0)
         self.compiled = False
 
-    def _launches(self, batch: int, features: int, table: int, normalise: bool, tiles: int) -> None:
+    def _launches(self, batch: int, features: int, table: int, normalise: bool, tiles: int, words: int) -> None:
         from groupdir.losses import group_contrastive_kernels as kernels
 
         block, width = block_of(batch), block_of(features)
@@ -162,11 +177,11 @@ class _Plan:
         sample = 16 if normalise else 64
         constants = (normalise, _ANCHORS, _OTHERS, table, sample, _COLUMNS)
         self.prepare = _Launch(kernels.prepare, programs, constants)
-        self.gather = _Launch(kernels.gather, batch, (normalise, self.cosine, width), warps_of(width))
-        self.anchors = _Launch(kernels.anchors, batch, (self.cosine, table, steps, block), warps_of(block))
+        self.gather = _Launch(kernels.gather, batch, (normalise, self.cosine, width), warps_of(words * width))
+        self.anchors = _Launch(kernels.anchors, batch, (self.cosine, table, steps, block), warps_of(words * block))
         programs = 1 + tiles**2 if self.want_gradient else 1
         self.symmetrise = _Launch(kernels.symmetrise, programs, (self.cosine, _TILE))
-        self.scatter = _Launch(kernels.scatter, batch, (normalise, _TILE, most_tiles, width), warps_of(width))
+        self.scatter = _Launch(kernels.scatter, batch, (normalise, _TILE, most_tiles, width), warps_of(words * width))
 
     def run(self, z: Tensor, group: Tensor, temperature: float) -> Outcome:
         """Launch the kernels on the current stream and wait for the figures."""
@@ -175,15 +190,15 @@ class _Plan:
         queue = 0 if stream is None else stream.cuda_stream
         small = torch.empty(self.bytes, dtype=torch.uint8, device=device)
         index, value, center, row_values, sums = self._split(small)
-        points = torch.empty(batch, features, **self.float)
-        direction = torch.empty(batch, features, **self.float) if self.cosine else points
+        points = torch.empty(batch, features, **self.real)
+        direction = torch.empty(batch, features, **self.real) if self.cosine else points
         self.prepare(queue, at(z), at(group), value, index, center, batch, features)
         self.gather(queue, at(z), index, center, at(points), at(direction), row_values, batch, features)
-        matrix = torch.empty(batch, batch, **self.float)
+        matrix = torch.empty(batch, batch, **self.real)
         torch.mm(direction, direction.t(), out=matrix)
         del direction
-        self.anchors(queue, at(matrix), value, index, row_values, batch, 1 / temperature)
-        loss, extremes = torch.empty((), **self.float), torch.empty(4, **self.float)
+        self.anchors(queue, at(matrix), value, index, row_values, batch, *_halves(1 / temperature), self.noise)
+        loss, extremes = torch.empty((), **self.result), torch.empty(4, **self.result)
         self.symmetrise(queue, at(matrix), row_values, sums, at(loss), at(extremes), batch)
         figures, copied = _MAIL.of(device)
         figures.copy_(extremes, non_blocking=True)
@@ -191,10 +206,10 @@ class _Plan:
             copied.record(stream)
         gradient = points
         if self.want_gradient:
-            product = torch.empty(batch, features, **self.float)
-            torch.mm(matrix, points, out=product)  # `out`, so that autocast leaves the product in float32
+            product = torch.empty(batch, features, **self.real)
+            torch.mm(matrix, points, out=product)  # `out`, so that autocast leaves the type of the product
             del matrix  # its memory serves the gradient
-            gradient = torch.empty(batch, features, **self.float)
+            gradient = torch.empty(batch, features, **self.result)
             scale = 1 / (temperature * batch * (batch - 1))
             arguments = (at(product), at(points), center, row_values, sums, index, at(gradient), batch, features)
             self.scatter(queue, *arguments, scale)
@@ -229,6 +244,12 @@ class _Plan:
         return Outcome(loss, gradient, finite, nearest, farthest, longest)
 
 
+def _halves(number: float) -> tuple[float, float]:
+    """Return a number rounded to float32, and the remainder."""
+    rounded = ctypes.c_float(number).value
+    return rounded, number - rounded
+
+
 def _itself(tensor: Tensor) -> Tensor:
     return tensor
 
@@ -238,6 +259,6 @@ def block_of(size: int) -> int:
     return max(_SMALLEST_BLOCK, 1 << (size - 1).bit_length())
 
 
-def warps_of(block: int) -> int:
-    """Return the warps that share a row: at most eight elements for each thread up to 4,096, sixteen above."""
-    return {128: 4, 256: 4, 512: 4, 1024: 8, 2048: 8, 4096: 16, 8192: 16}.get(block, 32)
+def warps_of(words: int) -> int:
+    """Return the warps that share a row of so many 4-byte words: up to eight for each thread, sixteen above 4,096."""
+    return {128: 4, 256: 4, 512: 4, 1024: 8, 2048: 8, 4096: 16, 8192: 16}.get(words, 32)

@@ -123,12 +123,29 @@ def test_views_at_any_address_and_other_streams_serve(eager_calls: list[str], de
 
 
 @each_device
-@pytest.mark.parametrize("reason", ["two samples", "near duplicates", "low temperature", "groups far apart", "broken"])
+@every_similarity
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("kind", ["two views", "equal rows", "low temperature"])
+def test_float64_serves_near_duplicates_and_low_temperatures(
+    eager_calls: list[str], kind: str, raw: bool, similarity: Similarity, device: str
+) -> None:
+    z, group = batch_on(device, 256, 512, raw)
+    temperature = TEMPERATURES[similarity]
+    if kind == "low temperature":
+        temperature *= 0.05
+    else:
+        noise = 0.01 if kind == "two views" else 0.0
+        z, group = torch.cat([z, z + noise * z.flip(0)]), group.repeat(2)
+    result = with_gradient(z, group, similarity, temperature)
+    assert "cuda" not in eager_calls
+    assert_close(result, with_gradient(z.double(), group, similarity, temperature))
+
+
+@each_device
+@pytest.mark.parametrize("reason", ["two samples", "low temperature", "groups far apart", "broken"])
 def test_the_eager_path_serves_what_the_kernels_cannot_do(eager_calls: list[str], reason: str, device: str) -> None:
     z, group = batch_on(device, 2 if reason == "two samples" else 256, 64)
-    temperature = 0.01 if reason == "low temperature" else 2.5
-    if reason == "near duplicates":
-        z = torch.cat([z[:128], z[:128] + 1e-5])
+    temperature = 0.002 if reason == "low temperature" else 2.5
     if reason == "groups far apart":
         group[0] = 2**40
     if reason == "broken":

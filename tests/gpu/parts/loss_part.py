@@ -56,6 +56,21 @@ def _row(batch: int, features: int, seconds: dict[str, float], memory: dict[str,
     return Row.speed(name, reached, value, f"{GOAL} floors", **numbers)
 
 
+def two_views(setting: Setting) -> Iterator[Row]:
+    """Time a batch of two augmented views, whose near duplicates float32 cannot serve."""
+    views, features = (32, 64) if setting.small else (128, 512)
+    z, group, _ = batch_of(setting, views, features)
+    noise = torch.randn(views, features, generator=torch.Generator().manual_seed(0)).to(setting.device)
+    z = torch.cat([z.detach(), z.detach() + 0.01 * noise]).requires_grad_()
+    group = group.repeat(2)
+    repeats, call = (2 if setting.small else 20), lambda: ours(z, group)
+    seconds = medians(setting, {"floor": lambda: floor(z, group), "fused": call}, 3, repeats)
+    with fused(False):
+        seconds["unfused"] = medians(setting, {"unfused": call}, 3, repeats)["unfused"]
+    value = ", ".join(f"{name} {1e3 * time:.3f} ms" for name, time in seconds.items())
+    yield Row(f"two views, B {2 * views}, D {features}", value, data={"seconds": seconds})
+
+
 def profile(setting: Setting) -> Iterator[Row]:
     """Say what the card does during one forward and backward: kernels, and how long it works."""
     for batch in (64,) if setting.small else (512, 4096):
@@ -72,5 +87,8 @@ def profile(setting: Setting) -> Iterator[Row]:
 
 
 PART = Part(
-    "loss", "the contrastive loss against its floor", 35, {"time and memory": times, "what the card does": profile}
+    "loss",
+    "the contrastive loss against its floor",
+    35,
+    {"time and memory": times, "two views": two_views, "what the card does": profile},
 )

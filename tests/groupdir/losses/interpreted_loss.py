@@ -20,6 +20,7 @@ from groupdir.losses.group_contrastive import Similarity
 DRAW = torch.Generator().manual_seed(0)
 TEMPERATURES: dict[Similarity, float] = {"negative_l2": 2.5, "cosine": 0.1, "negative_unit_l2": 0.2}
 L2: tuple[Similarity, ...] = ("negative_l2",)
+DISTANCES: tuple[Similarity, ...] = ("negative_l2", "negative_unit_l2")
 
 
 def normal(batch: int, features: int = 6) -> Tensor:
@@ -31,12 +32,17 @@ def integers(low: int, high: int, batch: int) -> Tensor:
 
 
 def cases() -> list[tuple[str, Tensor, Tensor, tuple[Similarity, ...], float]]:
-    """Name, features, groups, similarities, and a factor of the usual temperature."""
+    """Name, features, groups, similarities, and a factor of the usual temperature.
+
+    A name ends with "float64" where float32 is not exact enough, and with "eager" where no pass is.
+    """
     every = tuple(TEMPERATURES)
     views = normal(6)
     zero = normal(7)
     zero[3] = 0
-    near = torch.cat([views, views + 1e-4])
+    near, pairs = torch.cat([views, views + 1e-4]), normal(9, 40)
+    two_views = torch.cat([pairs, pairs + 3e-3 * normal(9, 40)])
+    short = 1e-30 * normal(9)
     broken = normal(6)
     broken[2, 1] = math.nan
     ties = integers(0, 7, 13).double() / 10
@@ -63,9 +69,17 @@ def cases() -> list[tuple[str, Tensor, Tensor, tuple[Similarity, ...], float]]:
         ("zero vector", zero, integers(0, 3, 7), every[1:], 1),
         ("strided", normal(9, 12)[:, ::2], integers(0, 4, 18)[::2], L2, 1),
         ("two samples, eager", normal(2), torch.tensor([0, 1]), every, 1),
-        ("near duplicates, eager", near, torch.arange(6).repeat(2), L2, 1),
-        ("equal rows, eager", torch.cat([views, views]), torch.arange(6).repeat(2), L2, 1),
-        ("low temperature, eager", normal(9), integers(0, 4, 9), every, 0.01),
+        ("near duplicates, float64", near, torch.arange(6).repeat(2), DISTANCES, 1),
+        ("near duplicates with raw targets, float64", near, torch.rand(6, generator=DRAW).repeat(2), DISTANCES, 1),
+        ("two views, float64", two_views, integers(0, 4, 9).repeat(2), DISTANCES, 1),
+        ("half views, float64", two_views.half(), integers(0, 4, 9).repeat(2), L2, 1),
+        ("equal rows, float64", torch.cat([views, views]), torch.arange(6).repeat(2), DISTANCES, 1),
+        ("all equal, float64", normal(1).repeat(9, 1), integers(0, 4, 9), DISTANCES, 1),
+        ("short, float64", short, integers(0, 4, 9), L2, 1e-29),
+        ("low temperature, float64", normal(9), integers(0, 4, 9), DISTANCES, 0.01),
+        ("low temperature with raw targets, float64", normal(9), torch.rand(9, generator=DRAW), every[1:], 0.03),
+        ("cosines at a low temperature, float64", normal(9), integers(0, 4, 9), every[1:2], 0.03),
+        ("lowest temperature, eager", normal(9), integers(0, 4, 9), every, 5e-4),
         ("groups far apart, eager", normal(5), torch.tensor([0, 1, 2**40, 5, 5]), L2, 1),
         ("merged distances, eager", normal(5), far, L2, 1),
         ("broken, eager", broken, torch.arange(6), every[:2], 1),
@@ -83,6 +97,8 @@ def with_gradient(z: Tensor, group: Tensor, temperature: float, similarity: Simi
 def main() -> None:
     eager = group_contrastive._eager
     falls: list[int] = []
+    run, passes = group_contrastive_cuda.fused_pass, list[str]()
+    group_contrastive_cuda.fused_pass = lambda *arguments: (passes.append(str(arguments[-1])), run(*arguments))[1]  # type: ignore[func-returns-value]
     group_contrastive_cuda.can_compile = lambda: True  # type: ignore[assignment]
     group_contrastive_cuda.DEVICE = "cpu"  # type: ignore[assignment]
     group_contrastive_pass._TABLE = 64  # type: ignore[attr-defined]
@@ -91,15 +107,17 @@ def main() -> None:
         for similarity in similarities:
             temperature = factor * TEMPERATURES[similarity]
             falls.clear()
+            passes.clear()
             value, gradient = with_gradient(z, group, temperature, similarity)
-            fell = bool(falls)
+            fell, types = bool(falls), [dtype.removeprefix("torch.") for dtype in passes]
             same = name != "own groups" or bool(value == group_contrastive_loss(z, group, temperature, similarity))
             expected, slope = with_gradient(z.double(), group, temperature, similarity)
             errors = {
                 "value": float((value - expected).abs() / max(1.0, float(expected))),
                 "gradient": float((gradient - slope).norm() / max(float(slope.norm()), 1e-3)),
             }
-            result = {"case": name, "similarity": similarity, "eager": fell, "without_gradient": same, **errors}
+            result = {"case": name, "similarity": similarity, "eager": fell, "passes": types, **errors}
+            result["without_gradient"] = same
             print(json.dumps({**result, "coarse": z.dtype != torch.float32}))
 
 

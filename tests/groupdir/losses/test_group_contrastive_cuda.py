@@ -43,29 +43,33 @@ def test_the_kernels_are_the_definition_in_the_interpreter() -> None:
     run = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     results = [json.loads(line) for line in run.stdout.splitlines()]
-    assert len(results) > 25
+    assert len(results) > 45
     for result in results:
         name = result["case"]
         assert result["eager"] is name.endswith("eager"), result
+        assert ("float64" in result["passes"]) is name.endswith("float64"), result
         assert result["without_gradient"], result
         if name.startswith("broken"):
             assert math.isnan(result["value"]), result
         else:
             assert result["value"] < 1e-6, result
-            assert result["gradient"] < (5e-3 if result["coarse"] else 3e-6), result
+            exact = 1e-6 if name.endswith("float64") else 3e-6
+            assert result["gradient"] < (5e-3 if result["coarse"] else exact), result
 
 
 Launch = tuple[Any, tuple[Any, ...], tuple[Any, ...], int]
 
 
-def launches(batch: int, features: int, z: torch.dtype, group: torch.dtype, similarity: str) -> list[Launch]:
+def launches(
+    batch: int, features: int, z: torch.dtype, group: torch.dtype, similarity: str, dtype: torch.dtype
+) -> list[Launch]:
     """Kernel, arguments, constants and warps of every launch of a pass."""
     recorded: list[Launch] = []
 
     def record(launch: fused_pass._Launch, *arguments: Any, stream: int) -> None:
         recorded.append((launch.kernel, arguments[: -len(launch.constants)], launch.constants, launch.warps))
 
-    plan = fused_pass._Plan(torch.device("cpu"), batch, features, group.is_floating_point, similarity, True)
+    plan = fused_pass._Plan(torch.device("cpu"), batch, features, group.is_floating_point, dtype, similarity, True)
     for name in ("prepare", "gather", "anchors", "symmetrise", "scatter"):
         launch = getattr(plan, name)
         launch.launch = functools.partial(record, launch)
@@ -96,11 +100,21 @@ def compiled(kernel: Any, arguments: tuple[Any, ...], constants: tuple[Any, ...]
 
 @needs_triton
 @pytest.mark.parametrize(
-    ("batch", "features", "z", "group", "similarity"),
+    ("batch", "features", "z", "group", "similarity", "dtype"),
     [
-        (512, 512, torch.float32, torch.int64, "negative_l2"),
-        (700, 2048, torch.bfloat16, torch.float32, "cosine"),
-        (cuda.LARGEST_BATCH, cuda.LARGEST_WIDTH, torch.float32, torch.float64, "negative_unit_l2"),
+        (512, 512, torch.float32, torch.int64, "negative_l2", torch.float32),
+        (700, 2048, torch.bfloat16, torch.float32, "cosine", torch.float32),
+        (cuda.LARGEST_BATCH, cuda.LARGEST_WIDTH, torch.float32, torch.float64, "negative_unit_l2", torch.float32),
+        (256, 512, torch.bfloat16, torch.int64, "negative_l2", torch.float64),
+        (700, 512, torch.float32, torch.float32, "cosine", torch.float64),
+        (
+            cuda.LARGEST_DOUBLE_BATCH,
+            cuda.LARGEST_WIDTH,
+            torch.float32,
+            torch.float64,
+            "negative_unit_l2",
+            torch.float64,
+        ),
     ],
 )
 def test_the_kernels_compile_for_a_card(
@@ -111,11 +125,12 @@ def test_the_kernels_compile_for_a_card(
     z: torch.dtype,
     group: torch.dtype,
     similarity: str,
+    dtype: torch.dtype,
 ) -> None:
     """Catches what the interpreter does not: types of branches, sizes of tiles, too much shared memory."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(torch, "mm", lambda *_, out: out)
-    for launch in launches(batch, features, z, group, similarity):
+    for launch in launches(batch, features, z, group, similarity, dtype):
         assert compiled(*launch).metadata.shared <= 48 * 1024
 
 
@@ -155,6 +170,58 @@ def test_the_fused_path_begins_with_three_samples(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cuda, "can_compile", lambda: True)
     monkeypatch.setattr(cuda, "DEVICE", "cpu")
     assert [batch for batch in range(6) if cuda.applies(torch.zeros(batch, 4))] == [3, 4, 5]
+
+
+EXACT = {"finite": True, "nearest": 1.0, "farthest": 3.0, "longest": 2.0}
+NEAR = EXACT | {"nearest": 0.01}
+PASSES: dict[str, tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None, list[str | None]]] = {
+    "exact": ({}, EXACT, None, ["float32"]),
+    "near duplicates": ({}, NEAR, NEAR, ["float32", "float64"]),
+    "near duplicates of many samples": ({"batch": cuda.LARGEST_DOUBLE_BATCH + 1}, NEAR, None, ["float32", None]),
+    "equal rows": ({}, EXACT | {"nearest": 0.0, "finite": False}, EXACT | {"nearest": 0.0}, ["float32", "float64"]),
+    "too low for float32": (
+        {"temperature": 0.01},
+        EXACT | {"finite": False},
+        EXACT,
+        ["float32", "float64"],
+    ),
+    "too low for float64": ({"temperature": 0.001}, EXACT | {"finite": False}, None, ["float32", None]),
+    "not finite in float64 either": ({}, NEAR, NEAR | {"finite": False}, ["float32", "float64", None]),
+    "wider in float64": ({"temperature": 0.002}, NEAR | {"farthest": 2.6}, EXACT, ["float32", "float64"]),
+    "too wide in float64": ({"temperature": 0.002}, NEAR | {"farthest": 2.6}, NEAR, ["float32", "float64", None]),
+    "groups that have no rank": ({}, EXACT | {"finite": False}, None, ["float32", None]),
+    "features that are not finite": ({}, NEAR | {"farthest": math.nan, "finite": False}, None, ["float32", None]),
+    "cosine": ({"similarity": "cosine", "temperature": 0.1}, EXACT, None, ["float32"]),
+    "cosine without a rank": ({"similarity": "cosine"}, EXACT | {"finite": False}, None, ["float32", None]),
+    "cosine at a low temperature": ({"similarity": "cosine", "temperature": 0.005}, None, EXACT, ["float64"]),
+    "cosine at the lowest temperature": ({"similarity": "cosine", "temperature": 0.001}, None, None, [None]),
+    "products in TF32": ({"tf32": True}, None, EXACT, ["float64"]),
+}
+"""Options of a batch, outcomes of its passes in float32 and float64, and the passes; None stands for the eager path."""
+
+
+@pytest.mark.parametrize("case", PASSES)
+def test_a_batch_decides_which_passes_run(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    options, single, double, expected = PASSES[case]
+    passes: list[str | None] = []
+
+    def run(z: Tensor, *others: Any) -> fused_pass.Outcome:
+        name = str(others[-1]).removeprefix("torch.")
+        figures = single if name == "float32" else double
+        assert figures is not None
+        figures = figures | ({"nearest": 0.0, "farthest": 0.0} if others[2] == "cosine" else {})
+        passes.append(name)
+        return fused_pass.Outcome(loss=z.new_zeros(()), gradient=z, **figures)
+
+    monkeypatch.setattr(cuda, "can_compile", lambda: True)
+    monkeypatch.setattr(cuda, "DEVICE", "cpu")
+    monkeypatch.setattr(cuda, "products_keep_float32", lambda _: not options.get("tf32"))
+    monkeypatch.setattr(cuda, "fused_pass", run)
+    z = torch.zeros(options.get("batch", 8), 4)
+    similarity, temperature = options.get("similarity", "negative_l2"), options.get("temperature", 1.0)
+    if cuda.fused_value_and_gradient(z, torch.zeros(len(z)), temperature, similarity, True) is None:
+        passes.append(None)
+    assert passes == expected
 
 
 def test_a_cpu_loads_no_kernels(root: Path) -> None:

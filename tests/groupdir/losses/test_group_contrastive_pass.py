@@ -33,7 +33,7 @@ class Kernel:
 @pytest.mark.parametrize("want_gradient", [False, True])
 def test_later_launches_get_the_addresses_of_what_the_first_one_got(raw: bool, want_gradient: bool) -> None:
     calls: list[tuple[Any, ...]] = []
-    plan = module._Plan(CPU, BATCH, FEATURES, raw, "negative_unit_l2", want_gradient)
+    plan = module._Plan(CPU, BATCH, FEATURES, raw, torch.float32, "negative_unit_l2", want_gradient)
     for name in KERNELS:
         getattr(plan, name).kernel = Kernel(calls)
     z, group = torch.randn(BATCH, FEATURES), torch.rand(BATCH) if raw else torch.arange(BATCH)
@@ -59,7 +59,7 @@ def test_later_launches_get_the_addresses_of_what_the_first_one_got(raw: bool, w
 
 @pytest.mark.parametrize("raw", [False, True])
 def test_parts_of_the_shared_allocation_do_not_overlap(raw: bool) -> None:
-    plan = module._Plan(CPU, BATCH, FEATURES, raw, "cosine", True)
+    plan = module._Plan(CPU, BATCH, FEATURES, raw, torch.float32, "cosine", True)
     parts = plan._split(torch.empty(plan.bytes, dtype=torch.uint8))
     assert [len(part) for part in parts] == [3 * BATCH + (0 if raw else 1024), BATCH, FEATURES, 5 * BATCH, 2 * BATCH]
     ends = [part.data_ptr() + part.nbytes for part in parts]
@@ -72,3 +72,9 @@ def test_each_thread_reads_through_memory_of_its_own() -> None:
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(module._MAIL.of, CPU).result()[0]
     assert other is not module._MAIL.of(CPU)[0]
+
+
+@pytest.mark.parametrize("number", [1 / 3, 1e-5, 12345.678])
+def test_two_numbers_of_float32_hold_one_of_float64(number: float) -> None:
+    halves = torch.tensor(module._halves(number), dtype=torch.float32)
+    assert float(halves.double().sum()) == pytest.approx(number, rel=1e-14)
