@@ -1,8 +1,8 @@
 """Triton kernels of the fused group-aware contrastive loss; only a batch on a CUDA card loads this module.
 
 Every kernel works on a batch that is sorted by group. Its numbers have the type of the memory that it is given: float32
-or float64. No kernel uses atomics, so results are deterministic. `group_contrastive_pass` says in which order the kernels
-run and `group_contrastive` holds the mathematics.
+or float64. No kernel uses atomics, so results are deterministic. `group_contrastive_pass` says in which order the
+kernels run and `group_contrastive` holds the mathematics.
 """
 # Triton reads these functions as its own language, so only constants have types that Python knows.
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators

@@ -116,7 +116,9 @@ class _Mail(threading.local):
         if kept is None:
             on_card = device.type == "cuda"
             event = torch.cuda.Event() if on_card else None  # type: ignore[no-untyped-call]
-            kept = self._kept[device] = (torch.empty(4, dtype=torch.float32, pin_memory=on_card), event)
+            with torch.inference_mode(False):  # tensors made in that mode could not be written outside it
+                memory = torch.empty(4, dtype=torch.float32, pin_memory=on_card)
+            kept = self._kept[device] = (memory, event)
         return kept
 
 

@@ -74,6 +74,14 @@ def test_each_thread_reads_through_memory_of_its_own() -> None:
     assert other is not module._MAIL.of(CPU)[0]
 
 
+def test_memory_from_an_evaluation_serves_a_training() -> None:
+    mail = module._Mail()
+    with torch.inference_mode():
+        mail.of(CPU)
+    mail.of(CPU)[0].copy_(torch.ones(4))
+    assert mail.of(CPU)[0].tolist() == [1] * 4
+
+
 @pytest.mark.parametrize("number", [1 / 3, 1e-5, 12345.678])
 def test_two_numbers_of_float32_hold_one_of_float64(number: float) -> None:
     halves = torch.tensor(module._halves(number), dtype=torch.float32)
