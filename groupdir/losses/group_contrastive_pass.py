@@ -172,6 +172,7 @@ class _Plan:
 
     def _launches(self, batch: int, features: int, table: int, normalise: bool, tiles: int, words: int) -> None:
         from groupdir.losses import group_contrastive_kernels as kernels
+        from groupdir.losses import group_contrastive_result_kernels as result_kernels
 
         block, width = block_of(batch), block_of(features)
         steps, most_tiles = block.bit_length() - 1, block // _TILE  # bounds that batches of similar size share
@@ -182,8 +183,10 @@ class _Plan:
         self.gather = _Launch(kernels.gather, batch, (normalise, self.cosine, width), warps_of(words * width))
         self.anchors = _Launch(kernels.anchors, batch, (self.cosine, table, steps, block), warps_of(words * block))
         programs = 1 + tiles**2 if self.want_gradient else 1
-        self.symmetrise = _Launch(kernels.symmetrise, programs, (self.cosine, _TILE))
-        self.scatter = _Launch(kernels.scatter, batch, (normalise, _TILE, most_tiles, width), warps_of(words * width))
+        self.symmetrise = _Launch(result_kernels.symmetrise, programs, (self.cosine, _TILE))
+        self.scatter = _Launch(
+            result_kernels.scatter, batch, (normalise, _TILE, most_tiles, width), warps_of(words * width)
+        )
 
     def run(self, z: Tensor, group: Tensor, temperature: float) -> Outcome:
         """Launch the kernels on the current stream and wait for the figures."""
