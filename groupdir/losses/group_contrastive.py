@@ -21,7 +21,8 @@ instead of a table of groups. Seen from anchor i, the distances then grow to bot
 
 Sample j bounds both sets on its own side of i, and the samples that mirror it at i bound them on the other side. That
 holds for groups and raw targets alike. The kernels run in float32, and again in float64 where float32 is not exact
-enough. The functions here serve what float64 cannot do without logarithms, larger batches and all other devices.
+enough. The first batch of each kind is computed in both ways. The functions here serve what float64 cannot do without
+logarithms, larger batches and all other devices.
 """
 
 from __future__ import annotations
@@ -48,12 +49,14 @@ from groupdir.losses.group_contrastive_exactness import (
     relative_noise,
 )
 from groupdir.losses.group_contrastive_levels import Groups
+from groupdir.losses.group_contrastive_trust import Trust
 
 Similarity = Literal["negative_l2", "cosine", "negative_unit_l2"]
 
 _BLOCK_ELEMENTS, _BLOCK_ELEMENTS_GPU = 2**18, 2**24
 """Size of a block of anchors' rows: it stays in a core's cache, or is large enough to fill a GPU."""
 
+_TRUST = Trust()
 _FUSED: ContextVar[bool] = ContextVar("fused", default=True)
 
 
@@ -137,8 +140,12 @@ class _GroupContrastive(torch.autograd.Function):
             loss, gradient = z.new_zeros((), dtype=dtype), torch.zeros_like(z, dtype=dtype)
         else:
             arguments = (z, group, temperature, similarity, ctx.needs_input_grad[0])
-            result = fused_value_and_gradient(*arguments) if _FUSED.get() else None
-            loss, gradient = result or _eager(*arguments)
+            result = fused_value_and_gradient(*arguments) if _FUSED.get() and not _TRUST.lost else None
+            if result is None:
+                loss, gradient = _eager(*arguments)
+            else:
+                kind = (z.device, z.shape, z.dtype, group.dtype, similarity, ctx.needs_input_grad[0])
+                loss, gradient = _TRUST.checked(kind, result, lambda: _eager(*arguments))
         ctx.dtype = z.dtype
         ctx.save_for_backward(gradient.to(dtype))
         return loss.to(dtype)
