@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from groupdir.command_line.checkout import find_checkout
+from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import (
     JsonOption,
     Panel,
@@ -59,7 +60,12 @@ def train(
     file: Annotated[Path, typer.Argument(help="YAML of a trial, such as results/digits/best_few.yaml.")],
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at the seed of the file.")] = 1,
     beside: Annotated[
-        str | None, typer.Option(help="Second method to train in the same way, such as vanilla.", show_default="none")
+        list[str] | None,
+        typer.Option(
+            help="Configuration to compare with: YAML of a trial, folder of a study, or name of a method such as "
+            "vanilla, which is then untuned. Repeat the option for more.",
+            show_default="none",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="New folder for the results.", show_default="FILE without .yaml")
@@ -72,14 +78,16 @@ def train(
     overrides: SetOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a configuration on several seeds, then evaluate it on the test set."""
-    from groupdir.commands.rerun import report, rerun
+    """Train configurations on several seeds, then evaluate them on the test set."""
+    from groupdir.commands.measured import report
+    from groupdir.commands.plans import plans_beside
+    from groupdir.commands.rerun import rerun
     from groupdir.config.trial import TrialConfig
 
-    config = TrialConfig.load(file, overrides or ())
-    folder = out or file.with_suffix("")
-    runs = rerun(config, seeds=seeds, beside=beside, folder=folder, jobs=jobs, resume=resume, quiet=quiet)
-    report(runs, folder)
+    plans = plans_beside(TrialConfig.load(file, overrides or ()), file, beside or ())
+    folder, command = out or file.with_suffix(""), next_command("train", file)
+    runs = rerun(plans, seeds=seeds, folder=folder, command=command, jobs=jobs, resume=resume, quiet=quiet)
+    report(plans, runs, folder)
 
 
 @app.command(rich_help_panel=Panel.CHECKPOINT)

@@ -13,6 +13,7 @@ import yaml
 
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
+from groupdir.commands.plans import Plan
 from groupdir.commands.rerun import rerun
 from groupdir.config.benchmark import Benchmark, BenchmarkConfig, Row, load_benchmark
 from groupdir.config.trial import TrialConfig
@@ -64,7 +65,7 @@ def run_benchmark(
         if not quiet:
             print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
         try:
-            code = _run_row(row, benchmark.config, folder, jobs, skip_doctor, quiet)
+            code = _run_row(row, benchmark.config, file, folder, jobs, skip_doctor, quiet)
         except (DataError, MethodError) as error:  # no trial finished, or the method does not fit
             print(f"{row.label}: {error}", file=sys.stderr)
             code = 1
@@ -78,7 +79,15 @@ def run_benchmark(
     return 1 if failed else 0
 
 
-def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, skip_doctor: bool, quiet: bool) -> int:
+def _run_row(
+    row: Row,
+    config: BenchmarkConfig,
+    file: str | Path,
+    folder: Path,
+    jobs: int | None,
+    skip_doctor: bool,
+    quiet: bool,
+) -> int:
     """Search a row and measure its chosen trial. Return the exit code of the search; without 0 nothing is measured."""
     chosen = None if row.config is None else Chosen(row.config)
     if row.study is not None:
@@ -89,10 +98,10 @@ def _run_row(row: Row, config: BenchmarkConfig, folder: Path, jobs: int | None, 
     assert chosen is not None
     confirmed = folder / CONFIRMED / row.folder
     rerun(
-        chosen.config,
+        [Plan(chosen.config.method.name, chosen.config)],
         seeds=config.seeds,
-        beside=None,
         folder=confirmed,
+        command=next_command("benchmark", file),
         jobs=jobs,
         resume=True,
         trained=chosen.checkpoint,

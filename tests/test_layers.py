@@ -43,7 +43,19 @@ PURE = {"losses", "smoothing"}
 # Not at the top of any file of groupdir: a worker that reads no Parquet does not pay for it.
 LATE_IN_GROUPDIR = {"pyarrow"}
 # Rooms and modules of groupdir that load no torch: all that analysis may take from groupdir.
-TORCH_FREE = ("", "errors", "registry", "command_line", "config", "files", "study", "metrics", "bins", "shots")
+TORCH_FREE = (
+    "",
+    "errors",
+    "registry",
+    "command_line",
+    "config",
+    "files",
+    "study",
+    "metrics",
+    "bins",
+    "shots",
+    "bootstrap",
+)
 # The one place where a name becomes a module.
 MAY_IMPORT_BY_NAME = {"groupdir.registry"}
 

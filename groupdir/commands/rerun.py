@@ -1,25 +1,30 @@
-"""Training of one configuration on several seeds with a test on the test set, optionally next to a second method."""
+"""Training of configurations on several seeds, each with a test on the test set."""
 
 from __future__ import annotations
 
-import csv
 import json
 import multiprocessing
 import os
 import shutil
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from groupdir.commands.plans import Plan
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
-from groupdir.files.study_files import LAST_CHECKPOINT, RESULT, TENSORBOARD, TEST_RESULTS, seed_folder
+from groupdir.files.ledger import Ledger, Reading
+from groupdir.files.predictions import SavedPredictions, fingerprint
+from groupdir.files.study_files import LAST_CHECKPOINT, PREDICTIONS, RESULT, TENSORBOARD, seed_folder
 from groupdir.files.write_whole import whole_file, write_whole
-from groupdir.metrics import find_metric
+
+if TYPE_CHECKING:
+    from groupdir.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -27,115 +32,93 @@ class Run:
     """Training of one seed with its test metrics.
 
     Attributes:
-        label: Name of the method.
+        label: Label of the configuration.
         seed: Seed of the training.
         epoch: Epoch whose weights are tested.
         metrics: Values of the metrics `test_*`, in label units.
+        predictions: File with the predictions for the test set.
+        warning: Warning about the ledger of the test split, or None.
     """
 
     label: str
     seed: int
     epoch: int
     metrics: dict[str, float]
+    predictions: Path
+    warning: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """Training of one seed.
+
+    Attributes:
+        label: Label of the configuration.
+        config: The configuration with the seed of this training.
+        folder: Folder of the training.
+        ledger: Ledger that records the reading of the test split.
+        command: Command that reads it, for the ledger.
+    """
+
+    label: str
+    config: TrialConfig
+    folder: Path
+    ledger: Ledger
+    command: str
 
 
 def rerun(
-    config: TrialConfig,
+    plans: Sequence[Plan],
     *,
     seeds: int,
-    beside: str | None,
     folder: Path,
+    command: str,
     jobs: int | None = None,
     resume: bool = False,
     trained: Path | None = None,
     quiet: bool = False,
 ) -> list[Run]:
-    """Train a configuration on seeds `config.seed`, `config.seed + 1`, ..., with several trainings at the same time.
+    """Train configurations on the same seeds, with several trainings at the same time.
+
+    The seeds are `config.seed`, `config.seed + 1`, ... of the first configuration.
 
     Args:
-        config: Configuration to train.
+        plans: Configurations to train.
         seeds: Number of seeds.
-        beside: Name of a second method, trained with the same data, encoder, optimizer, batches and number of epochs.
-        folder: Folder for `<method>/seed_<n>/checkpoint.pt` and `result.json`. Must be new unless `resume` is set.
+        folder: Folder for the files `<label>/seed_<n>/*` of each training. Must be new unless `resume` is set.
+        command: Command that reads the test split, for the ledger.
         jobs: Number of trainings at the same time; None for one per core, or one on a GPU.
         resume: Skip the finished trainings in `folder` and continue the others.
-        trained: Checkpoint of `config` from a search. Its seed continues from this checkpoint.
+        trained: Checkpoint of the first configuration from a search. Its seed continues from this checkpoint.
         quiet: Print no line for each training.
 
     Raises:
-        ConfigError: If the folder exists, or `beside` does not fit.
+        ConfigError: If the folder exists.
     """
-    plans = {config.method.name: config}
-    if beside is not None:
-        if beside == config.method.name:
-            raise ConfigError(
-                f"--beside {beside}: must differ from the method of the configuration: name another method"
-            )
-        plans[beside] = _beside(config, beside)
     if folder.exists() and not resume:
         raise ConfigError(
             f"{folder}: the folder exists already: choose another folder with --out, or continue with --resume"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = [
-        (label, plan.replaced({"seed": config.seed + index}), folder / label / seed_folder(config.seed + index))
-        for index in range(seeds)
-        for label, plan in plans.items()
-    ]
-    first = tasks[0][2] / LAST_CHECKPOINT
-    if trained is not None and not first.exists():
-        first.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(first) as partial:
+    first = plans[0].config
+    tasks = [_task(plan, seed, folder, command) for seed in range(first.seed, first.seed + seeds) for plan in plans]
+    checkpoint = tasks[0].folder / LAST_CHECKPOINT
+    if trained is not None and not checkpoint.exists():
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(checkpoint) as partial:
             shutil.copyfile(trained, partial)
-    runs = _run_all(tasks, jobs or _jobs(config), Console(quiet=quiet))
-    return sorted(runs, key=lambda run: (list(plans).index(run.label), run.seed))
+    runs = _run_all(tasks, jobs or _jobs(first), Console(quiet=quiet))
+    for warning in dict.fromkeys(run.warning for run in runs if run.warning is not None):
+        print(f"warning: {warning}", file=sys.stderr)
+    labels = [plan.label for plan in plans]
+    return sorted(runs, key=lambda run: (labels.index(run.label), run.seed))
 
 
-def report(runs: list[Run], folder: Path) -> None:
-    """Print the mean and standard deviation of every test metric over the seeds, and write `test.csv`."""
-    labels = list(dict.fromkeys(run.label for run in runs))
-    names = sorted(runs[0].metrics, key=lambda name: not _by_shot(name))
-    count = len(runs) // len(labels)
-    table = Table(title=f"test set, mean and standard deviation over {count} seed{'s' if count > 1 else ''}")
-    table.add_column("metric")
-    for label in labels:
-        table.add_column(label, justify="right")
-    for name in names:
-        table.add_row(
-            name.removeprefix("test_"),
-            *(_spread([run for run in runs if run.label == label], name) for label in labels),
-        )
-    console = Console()
-    console.print(table)
-    path = folder / TEST_RESULTS
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        columns = list(dict.fromkeys(name for run in runs for name in run.metrics))
-        writer.writerow(["method", "seed", "epoch", *columns])
-        writer.writerows(
-            [run.label, run.seed, run.epoch, *(run.metrics.get(name, "") for name in columns)] for run in runs
-        )
-    first = folder / labels[0] / seed_folder(runs[0].seed) / LAST_CHECKPOINT
-    console.print(f"every seed: {path}\ncheckpoint: {first}", soft_wrap=True, highlight=False)
-
-
-def _by_shot(name: str) -> bool:
-    """Return whether a metric has a value for each shot and is not a diagnostic (oracle) metric."""
-    parsed = find_metric(name)
-    return parsed is not None and parsed.shot is not None and not parsed.oracle
-
-
-def _spread(runs: list[Run], name: str) -> str:
-    values = np.array([run.metrics[name] for run in runs if name in run.metrics])
-    if not len(values):
-        return ""
-    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}" if len(values) > 1 else f"{values.mean():.3f}"
-
-
-def _beside(config: TrialConfig, name: str) -> TrialConfig:
-    """Return the trial with another method, trained for the number of epochs of all stages together."""
-    data = config.to_dict() | {"method": {"name": name}}
-    return TrialConfig.from_dict(data, "--beside").with_total_epochs(config.total_epochs)
+def _task(plan: Plan, seed: int, folder: Path, command: str) -> Task:
+    ledger = Ledger.of(getattr(plan.config.data, "root", None), folder)
+    return Task(
+        plan.label, plan.config.replaced({"seed": seed}), folder / plan.label / seed_folder(seed), ledger, command
+    )
 
 
 def _jobs(config: TrialConfig) -> int:
@@ -152,11 +135,11 @@ def _jobs(config: TrialConfig) -> int:
     )
 
 
-def _run_all(tasks: list[tuple[str, TrialConfig, Path]], jobs: int, console: Console) -> list[Run]:
+def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
     runs: list[Run] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
-        waiting = [pool.submit(train_one, label, config, folder) for label, config, folder in tasks]
+        waiting = [pool.submit(train_one, task) for task in tasks]
         try:
             for future in as_completed(waiting):
                 run = future.result()
@@ -171,18 +154,30 @@ def _run_all(tasks: list[tuple[str, TrialConfig, Path]], jobs: int, console: Con
     return runs
 
 
-def train_one(label: str, config: TrialConfig, folder: Path) -> Run:
+def train_one(task: Task) -> Run:
     """Train one seed and test it on the test set. Continue from the checkpoint in the folder if there is one.
 
     Raises:
         DataError: If the folder has the result of another configuration.
     """
-    result = folder / RESULT
+    result, predictions = task.folder / RESULT, task.folder / PREDICTIONS
+    config = task.config
     if result.exists():
         content = json.loads(result.read_text(encoding="utf-8"))
         if content["digest"] != config.digest:
             raise DataError(f"{result}: the result is from another configuration: choose another folder with --out")
-        return Run(label, config.seed, content["epoch"], content["metrics"])
+        if predictions.exists():
+            return Run(task.label, config.seed, content["epoch"], content["metrics"], predictions)
+    trainer = _trained(config, task.folder)
+    epoch = trainer.take_best()
+    metrics, warning = _test(trainer, task, predictions)
+    text = json.dumps({"digest": config.digest, "epoch": epoch, "metrics": metrics}, indent=1)
+    write_whole(result, text, durable=True)  # last: a training with a result is finished
+    return Run(task.label, config.seed, epoch, metrics, predictions, warning)
+
+
+def _trained(config: TrialConfig, folder: Path) -> Trainer:
+    """Return a trainer after its last epoch."""
     from groupdir.files.tensorboard import TrialWriter
     from groupdir.training.trainer import Trainer
 
@@ -196,8 +191,30 @@ def train_one(label: str, config: TrialConfig, folder: Path) -> Run:
             writer.epoch(epoch.epoch, epoch.metrics)
             if epoch.last or epoch.epoch % 5 == 0:
                 epoch.save(checkpoint)
-    chosen = trainer.take_best()
-    metrics = trainer.evaluate("test")
-    text = json.dumps({"digest": config.digest, "epoch": chosen, "metrics": metrics}, indent=1)
-    write_whole(result, text, durable=True)
-    return Run(label, config.seed, chosen, metrics)
+    return trainer
+
+
+def _test(trainer: Trainer, task: Task, path: Path) -> tuple[dict[str, float], str | None]:
+    """Write the predictions for the test set. Return their metrics, and a warning if the ledger has one.
+
+    The ledger is written before the predictions exist, so that a killed process leaves no unrecorded reading.
+    """
+    from groupdir.training.evaluate import true_groups
+
+    config, y = task.config, trainer.dataset.split("test").y
+    configuration = config.digest_without_seed
+    entry = Reading.now(config.data.name, fingerprint(y), configuration, config.seed, task.label, task.command)
+    warning = task.ledger.record(entry)
+    predictions = trainer.predict("test")
+    SavedPredictions(
+        config=config.to_dict(),
+        configuration=configuration,
+        shots=trainer.dataset.shots,
+        split="test",
+        seed=config.seed,
+        target=y,
+        prediction=predictions.value,
+        group=predictions.group,
+        true_group=None if predictions.group is None else true_groups(trainer.method, y),
+    ).write(path)
+    return trainer.errors("test", predictions), warning

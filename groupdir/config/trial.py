@@ -240,6 +240,11 @@ class TrialConfig(Strict):
         """Name of this configuration in 16 hexadecimal digits, the same in every process and for any order of keys."""
         return digest(self.to_dict())
 
+    @property
+    def digest_without_seed(self) -> str:
+        """Digest of everything but the seed, which is the same for all trainings of one configuration."""
+        return digest({name: value for name, value in self.to_dict().items() if name != "seed"})
+
     def replaced(self, changes: Mapping[str, Any]) -> Self:
         """Return a validated copy with other values.
 

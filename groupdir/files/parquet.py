@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.errors import DataError
 from groupdir.files.schema import other_schema
-from groupdir.files.study_files import SCHEMA, column_type
+from groupdir.files.study_files import SCHEMA
 from groupdir.files.write_whole import whole_file
 
 if TYPE_CHECKING:
@@ -30,14 +30,23 @@ def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]], footer: M
         FileWriteError: If the disk is full, or the folder is missing or read-only.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     names = list(dict.fromkeys(name for row in rows for name in row))
-    text = json.dumps({"schema": SCHEMA, **footer}, allow_nan=False)
-    schema = pa.schema([(name, _type(name)) for name in names], metadata={FOOTER: text.encode()})
     columns = {name: [row.get(name) for row in rows] for name in names}
+    write_table(path, pa.table(columns, schema=pa.schema([(name, arrow_type(name)) for name in names])), footer)
+
+
+def write_table(path: str | Path, table: pa.Table, footer: Mapping[str, Any]) -> None:
+    """Write a table of any types with a footer, as `write_parquet` does.
+
+    Raises:
+        FileWriteError: If the disk is full, or the folder is missing or read-only.
+    """
+    import pyarrow.parquet as pq
+
+    text = json.dumps({"schema": SCHEMA, **footer}, allow_nan=False)
     with whole_file(path) as partial:
-        pq.write_table(pa.table(columns, schema=schema), partial)
+        pq.write_table(table.replace_schema_metadata({FOOTER: text.encode()}), partial)
 
 
 def read_parquet(path: str | Path) -> tuple[pa.Table, dict[str, Any]]:
@@ -61,9 +70,9 @@ def read_parquet(path: str | Path) -> tuple[pa.Table, dict[str, Any]]:
     return table, footer
 
 
-def _type(name: str) -> pa.DataType:
+def arrow_type(name: str) -> pa.DataType:
     """Return the Arrow type of a column."""
     import pyarrow as pa
 
     arrow: dict[type, pa.DataType] = {int: pa.int64(), str: pa.string(), bool: pa.bool_(), float: pa.float64()}
-    return arrow[column_type(name)]
+    return arrow[columnarrow_type(name)]

@@ -46,6 +46,11 @@ SEED_PREFIX = "seed_"
 LAST_CHECKPOINT = "checkpoint.pt"
 RESULT = "result.json"
 TEST_RESULTS = "test.csv"
+PREDICTIONS = "predictions.parquet"
+"""File with the predictions of a measured configuration, with PREDICTION_COLUMNS."""
+
+TEST_LEDGER = "test_reads.jsonl"
+"""Ledger of the trainings that have read a test split; see `groupdir.files.ledger`."""
 
 # The folder of simulated searches.
 SIMULATION = "simulation.parquet"
@@ -77,6 +82,11 @@ TRIAL_FIELDS: Mapping[str, type] = {
 }  # fmt: skip
 """Every column of TRIALS that is neither a parameter nor a metric: name -> type."""
 
+PREDICTION_COLUMNS: Mapping[str, type] = {
+    "sample": int, "split": str, "seed": int, "target": float, "prediction": float, "group": int, "true_group": int,
+}  # fmt: skip
+"""Every column of PREDICTIONS: name -> type. `sample` is the row in its split. Groups are null without groups."""
+
 
 def results_folder(name: str, out: str | Path | None = None) -> Path:
     """Return the folder of a study or a benchmark: `out` if it is given, else the folder of this name in RESULTS.
@@ -94,6 +104,17 @@ def best_file(rule: str) -> str:
     'best_few.yaml'
     """
     return f"{BEST_PREFIX}{rule}.yaml"
+
+
+def rule_of(file: str | Path) -> str | None:
+    """Return the rule that has chosen a configuration, from the name of its file, or None for another file.
+
+    >>> rule_of("results/digits/best_few.yaml"), rule_of("trial.yaml")
+    ('few', None)
+    """
+    path = Path(file)
+    rule = path.stem.removeprefix(BEST_PREFIX)
+    return rule if path.name == best_file(rule) else None
 
 
 def space_file(row: str) -> str:
@@ -127,7 +148,7 @@ def column_type(name: str) -> type:
     """
     if name.startswith(PARAM):
         return str
-    return TRIAL_FIELDS.get(name) or EPOCH_FIELDS.get(name, float)
+    return TRIAL_FIELDS.get(name) or EPOCH_FIELDS.get(name) or PREDICTION_COLUMNS.get(name, float)
 
 
 def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:

@@ -67,6 +67,12 @@ def predict(
     )
 
 
+def true_groups(method: Method, y: np.ndarray) -> np.ndarray | None:
+    """Return the group (N,) int64 of each target (N,), in label units, or None for a method without groups."""
+    groups = method.true_group(torch.from_numpy(np.array(y)))
+    return None if groups is None else groups.numpy()
+
+
 def errors(method: Method, predictions: Predictions, y: np.ndarray, shots: ShotSplit, prefix: str) -> dict[str, float]:
     """Return the metrics of predictions, each name with a prefix such as "val_".
 
@@ -82,11 +88,11 @@ def errors(method: Method, predictions: Predictions, y: np.ndarray, shots: ShotS
         prefix: Prefix of every name.
     """
     metrics = shot_metrics(predictions.value, y, shots)
-    true = method.true_group(torch.from_numpy(np.array(y)))
+    true = true_groups(method, y)
     if true is not None and predictions.group is not None:
-        metrics |= group_metrics(predictions.group, true.numpy())
+        metrics |= group_metrics(predictions.group, true)
         if predictions.experts is not None:
-            oracle = np.take_along_axis(predictions.experts, true.numpy()[:, None], axis=1)[:, 0]
+            oracle = np.take_along_axis(predictions.experts, true[:, None], axis=1)[:, 0]
             values = shot_metrics(oracle, y, shots)
             metrics |= {ORACLE + name: value for name, value in values.items() if name.startswith("mae_")}
     return {prefix + name: value for name, value in metrics.items()}

@@ -21,7 +21,7 @@ from groupdir.metrics import better
 from groupdir.registry import resolve
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 from groupdir.training.epoch import EpochTrainer
-from groupdir.training.evaluate import errors, predict
+from groupdir.training.evaluate import Predictions, errors, predict
 from groupdir.training.optim import build_optimizer, load_optimizer
 from groupdir.training.resampled import resampled
 from groupdir.training.stages import SharedStage, StageFolder
@@ -190,13 +190,17 @@ class Trainer:
 
     def evaluate(self, split: SplitName) -> dict[str, float]:
         """Return the metrics of a split, named with its prefix. Use "test" only after everything has been chosen."""
-        data = self.dataset.split(split)
-        inputs = tuple(as_tensor(array) for array in data.inputs)
+        return self.errors(split, self.predict(split))
+
+    def predict(self, split: SplitName) -> Predictions:
+        """Return the predictions for a split. Use "test" only after everything has been chosen."""
+        inputs = tuple(as_tensor(array) for array in self.dataset.split(split).inputs)
         with self.epoch_trainer.uncompiled():
-            predictions = predict(
-                self.method, inputs, 4 * self.config.train.batch_size, self.config.train.amp, self._present
-            )
-        return errors(self.method, predictions, data.y, self.dataset.shots, f"{split}_")
+            return predict(self.method, inputs, 4 * self.config.train.batch_size, self.config.train.amp, self._present)
+
+    def errors(self, split: SplitName, predictions: Predictions) -> dict[str, float]:
+        """Return the metrics of predictions for a split, named with its prefix."""
+        return errors(self.method, predictions, self.dataset.split(split).y, self.dataset.shots, f"{split}_")
 
     def _present(self, inputs: Inputs) -> Inputs:
         return self.dataset.present(inputs, self.dataset.inputs)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from groupdir.commands.rerun import _beside
+from groupdir.commands.plans import with_method
 from groupdir.config.optimizers import AdamConfig
 from groupdir.config.space import StudyConfig
 from groupdir.config.stage import Stage, epochs_of, position, shareable
@@ -108,13 +108,13 @@ def test_a_space_knows_the_stages_of_its_corners() -> None:
 
 
 def test_a_rival_gets_as_many_epochs() -> None:
-    rival = _beside(trial(warmup=3), "vanilla")
+    rival = with_method(trial(warmup=3), "vanilla")
     assert (rival.total_epochs, rival.train.epochs) == (7, 7)
-    back = _beside(TrialConfig.from_dict({**CONTENT, "method": {"name": "vanilla"}}), "tests.toy.staged:Warmed")
+    back = with_method(TrialConfig.from_dict({**CONTENT, "method": {"name": "vanilla"}}), "tests.toy.staged:Warmed")
     assert (back.total_epochs, back.train.epochs) == (4, 1)
 
 
 def test_a_rival_whose_first_stage_is_too_long_is_refused() -> None:
     short = TrialConfig.from_dict({**CONTENT, "method": {"name": "vanilla"}, "train": {"epochs": 3}})
     with pytest.raises(ConfigError, match=r"must have 3 epochs together, got 4 for train\.epochs 1"):
-        _beside(short, "tests.toy.staged:SaysItself")
+        with_method(short, "tests.toy.staged:SaysItself")
