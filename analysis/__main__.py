@@ -86,7 +86,9 @@ def benchmark_table(
     """Print a benchmark as a table: our test errors over seeds, and the paper's next to them."""
     from analysis.benchmark import load_benchmark_results, tables
 
-    typer.echo("\n\n".join(made.render(form.value) for made in tables(load_benchmark_results(folder))))
+    results = load_benchmark_results(folder)
+    readers = f"% {results.readers}" if form == Form.latex else results.readers
+    typer.echo("\n\n".join([*(made.render(form.value) for made in tables(results)), readers]))
 
 
 app.add_typer(figures_app, name="figures", rich_help_panel=Panel.RESULTS)

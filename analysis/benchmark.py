@@ -14,8 +14,10 @@ import yaml
 from analysis.published import TABLES
 from analysis.ruled import Ruled
 from groupdir.errors import DataError
+from groupdir.files.ledger import Ledger
+from groupdir.files.predictions import check_same_samples, read_predictions
 from groupdir.files.schema import refuse_old_benchmark
-from groupdir.files.study_files import BENCHMARK, CONFIRMED, RESULT, SEED_PREFIX
+from groupdir.files.study_files import BENCHMARK, CONFIRMED, PREDICTIONS, RESULT, SEED_PREFIX
 from groupdir.metrics import METRICS, ORACLE, Metric, metric_name, parse_metric
 
 PAPER = "  in the paper"
@@ -51,6 +53,7 @@ class Results:
         published: Name of the paper's table to compare with, or None.
         seeds: Number of seeds per row in the complete benchmark.
         entries: Rows of the benchmark.
+        readers: Line about the configurations that have read the test split.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Results:
     published: str | None
     seeds: int
     entries: tuple[Entry, ...]
+    readers: str
 
 
 def load_benchmark_results(folder: str | Path) -> Results:
@@ -78,7 +82,24 @@ def load_benchmark_results(folder: str | Path) -> Results:
     entries = [Entry(row["label"], row["cell"], _seeds(Path(folder) / CONFIRMED / row["folder"])) for row in rows]
     if not any(entry.metrics for entry in entries):
         raise DataError(f"{folder}: no row has a test result yet: continue with `groupdir benchmark`")
-    return Results(content["name"], config["shape"], config["published"], config["seeds"], tuple(entries))
+    readers = _readers(Path(folder), [row["folder"] for row in rows])
+    return Results(content["name"], config["shape"], config["published"], config["seeds"], tuple(entries), readers)
+
+
+def _readers(folder: Path, rows: Sequence[str]) -> str:
+    """Return the line about the configurations that have read the test split.
+
+    Raises:
+        DataError: If rows were measured on different data, or a file is broken.
+    """
+    paths = {row: sorted((folder / CONFIRMED / row).glob(f"*/{SEED_PREFIX}*/{PREDICTIONS}")) for row in rows}
+    first = {row: read_predictions(files[0]) for row, files in paths.items() if files}
+    if not first:
+        return "test split: no predictions are kept, so the ledger of its readers is unknown"
+    check_same_samples(list(first), list(first.values()))
+    any_row = next(iter(first.values()))
+    ledger = Ledger.of(any_row.config["data"].get("root"), folder / CONFIRMED)
+    return ledger.line(any_row.data, any_row.samples, {each.configuration for each in first.values()})
 
 
 def tables(results: Results) -> list[Ruled]:

@@ -101,8 +101,13 @@ def evaluate(
     """Print the errors of a checkpoint on a split of its data set."""
     from groupdir.commands.predict import evaluate_checkpoint
 
-    for name, value in evaluate_checkpoint(checkpoint, split, root).items():
+    evaluation = evaluate_checkpoint(checkpoint, split, root)
+    for name, value in evaluation.metrics.items():
         typer.echo(f"{name:28s} {value:10.4f}")
+    if evaluation.readers is not None:
+        typer.echo(evaluation.readers)
+    if evaluation.warning is not None:
+        typer.echo(f"warning: {evaluation.warning}", err=True)
 
 
 @app.command(rich_help_panel=Panel.CHECKPOINT)

@@ -114,9 +114,8 @@ def _ledger_line(measured: Sequence[Measured], folder: Path) -> str:
     """Return the line about the configurations that have read the test split."""
     first = measured[0].predictions[0]
     ledger = Ledger.of(first.config["data"].get("root"), folder)
-    return ledger.line(
-        first.data, first.samples, {each.configuration for item in measured for each in item.predictions}
-    )
+    shown = {each.configuration for item in measured for each in item.predictions}
+    return ledger.line(first.data, first.samples, shown)
 
 
 def _write_csv(runs: Sequence[Run], folder: Path) -> Path:

@@ -1,18 +1,25 @@
-"""Predictions of a checkpoint for new inputs, and its errors on a split of its data set."""
+"""Predictions of a checkpoint for new inputs, and its metrics on a split of its data set."""
 
 from __future__ import annotations
 
 import csv
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from groupdir.command_line.next_command import next_command
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset, InputSpec, Targets
 from groupdir.data.transfer import as_tensor
 from groupdir.errors import ConfigError, DataError
+from groupdir.files.ledger import Ledger, Reading
+from groupdir.files.predictions import fingerprint
+from groupdir.files.study_files import SEED_PREFIX
 from groupdir.files.write_whole import whole_file
 from groupdir.methods.base import Method
 from groupdir.registry import resolve
@@ -23,8 +30,25 @@ from groupdir.training.trainer import make_dataset
 Row = dict[str, Any]
 
 
-def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> dict[str, float]:
-    """Return the errors of a checkpoint on a split, with the weights of the epoch that `train.keep` selects.
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of a checkpoint on a split.
+
+    Attributes:
+        metrics: Values of the metrics, in label units.
+        readers: Line about the configurations that have read the test split, or None for another split.
+        warning: Warning about the ledger of the test split, or None.
+    """
+
+    metrics: dict[str, float]
+    readers: str | None = None
+    warning: str | None = None
+
+
+def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> Evaluation:
+    """Return the metrics of a checkpoint on a split, with the weights of the epoch that `train.keep` selects.
+
+    The ledger of the data set records that the test split was read.
 
     Args:
         path: Checkpoint.
@@ -33,20 +57,41 @@ def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> dict
 
     Raises:
         ConfigError: If the split is neither val nor test.
-        DataError: If the checkpoint or the data cannot be used.
+        DataError: If the checkpoint, the data or the ledger cannot be used.
     """
     if split not in ("val", "test"):
         raise ConfigError(f"--split must be val or test, got {split}")
     content = load_checkpoint(path)
-    config = _config(content, path)
-    if root is not None:
-        config = config.replaced({"data.root": str(Path(root).absolute())})
+    trained = _config(content, path)
+    config = trained if root is None else trained.replaced({"data.root": str(Path(root).absolute())})
     dataset = make_dataset(config)
     method = _method(content, config)
     data = dataset.split("val" if split == "val" else "test")
+    readers, warning = (None, None) if split == "val" else _record(trained, config, path, data.y)
     inputs, present = tuple(as_tensor(array) for array in data.inputs), partial(dataset.present, spec=dataset.inputs)
     predictions = predict(method, inputs, 4 * config.train.batch_size, config.train.amp, present)
-    return errors(method, predictions, data.y, dataset.shots, f"{split}_")
+    return Evaluation(errors(method, predictions, data.y, dataset.shots, f"{split}_"), readers, warning)
+
+
+def _record(trained: TrialConfig, config: TrialConfig, path: Path, y: np.ndarray) -> tuple[str, str | None]:
+    """Record that a checkpoint is measured on the test split.
+
+    Args:
+        trained: Configuration of the checkpoint.
+        config: The same with the present folder of the data.
+        path: Checkpoint.
+        y: Labels of the test split.
+
+    Returns:
+        The line about all configurations that have read the split, and a warning or None.
+    """
+    above = path.absolute().parent
+    run = above.parent.parent if above.name.startswith(SEED_PREFIX) else above
+    ledger = Ledger.of(getattr(config.data, "root", None), run)
+    data, samples, configuration = config.data.name, fingerprint(y), trained.digest_without_seed
+    command = next_command("evaluate", path)
+    warning = ledger.record(Reading.now(data, samples, configuration, trained.seed, trained.method.name, command))
+    return ledger.line(data, samples, {configuration}), warning
 
 
 def predict_file(checkpoint: Path, inputs: Path) -> Iterator[Row]:

@@ -116,9 +116,8 @@ def rerun(
 
 def _task(plan: Plan, seed: int, folder: Path, command: str) -> Task:
     ledger = Ledger.of(getattr(plan.config.data, "root", None), folder)
-    return Task(
-        plan.label, plan.config.replaced({"seed": seed}), folder / plan.label / seed_folder(seed), ledger, command
-    )
+    config = plan.config.replaced({"seed": seed})
+    return Task(plan.label, config, folder / plan.label / seed_folder(seed), ledger, command)
 
 
 def _jobs(config: TrialConfig) -> int:

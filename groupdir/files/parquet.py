@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.errors import DataError
 from groupdir.files.schema import other_schema
-from groupdir.files.study_files import SCHEMA
+from groupdir.files.study_files import SCHEMA, column_type
 from groupdir.files.write_whole import whole_file
 
 if TYPE_CHECKING:
@@ -75,4 +75,4 @@ def arrow_type(name: str) -> pa.DataType:
     import pyarrow as pa
 
     arrow: dict[type, pa.DataType] = {int: pa.int64(), str: pa.string(), bool: pa.bool_(), float: pa.float64()}
-    return arrow[columnarrow_type(name)]
+    return arrow[column_type(name)]

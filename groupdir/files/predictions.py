@@ -1,7 +1,7 @@
 """Predictions of one training for every sample of a split, in a Parquet file.
 
-The targets stay float32, the type of a data set's labels. A label on the edge of a bin has the right shot only in its own
-type, so the metrics of the file are exactly those of the training.
+The targets stay float32, the type of a data set's labels. A label on the edge of a bin has the right shot only in its
+own type, so the metrics of the file are exactly those of the training.
 """
 
 from __future__ import annotations

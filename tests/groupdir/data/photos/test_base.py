@@ -236,7 +236,7 @@ def test_it_learns_and_a_checkpoint_predicts(root: Path, tmp_path: Path) -> None
     result.save(tmp_path / "trial.pt")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert evaluate_checkpoint(tmp_path / "trial.pt", "val")["val_mae_all"] == found["val_mae_all"]
+        assert evaluate_checkpoint(tmp_path / "trial.pt", "val").metrics["val_mae_all"] == found["val_mae_all"]
         predicted = list(predict_file(tmp_path / "trial.pt", root / "val"))
     files = photos(root).rows("val").files
     y = {file.name: label for file, label in zip(files, photos(root).rows("val").y, strict=True)}
