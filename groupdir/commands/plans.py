@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from groupdir.command_line.next_command import next_command
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError
+from groupdir.files.predictions import fingerprint
 from groupdir.files.study_files import best_file, rule_of
 from groupdir.registry import TABLES
 from groupdir.training.trainer import make_dataset
@@ -94,7 +93,7 @@ def _best_of(study: Path, file: Path) -> Path:
 
 
 def _check_same_test(config: TrialConfig, other: TrialConfig, text: str) -> None:
-    """Refuse a configuration with another data set or other test samples."""
+    """Refuse a configuration with another data set, other test samples or other shots."""
     if other.data == config.data:
         return
     if other.data.name != config.data.name:
@@ -102,11 +101,13 @@ def _check_same_test(config: TrialConfig, other: TrialConfig, text: str) -> None
             f"--beside {text}: has the data set {other.data.name}, but the first configuration has {config.data.name}: "
             "compare configurations of one data set"
         )
-    first, second = (make_dataset(each).labels("test") for each in (config, other))
-    if not np.array_equal(first, second):
+    first, second = make_dataset(config), make_dataset(other)
+    samples = [fingerprint(each.labels("test"), each.config.drawn_with) for each in (first, second)]
+    if samples[0] != samples[1] or first.shots != second.shots:
+        what = "samples" if samples[0] != samples[1] else "shots"
         raise ConfigError(
-            f"--beside {text}: its test split of {other.data.name} has other samples than that of the first "
-            f"configuration ({len(second)} and {len(first)} samples, or other labels): give both the same section data"
+            f"--beside {text}: its test split of {other.data.name} has other {what} than that of the first "
+            "configuration: give both the same section data"
         )
 
 

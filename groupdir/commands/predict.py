@@ -88,7 +88,7 @@ def _record(trained: TrialConfig, config: TrialConfig, path: Path, y: np.ndarray
     above = path.absolute().parent
     run = above.parent.parent if above.name.startswith(SEED_PREFIX) else above
     ledger = Ledger.of(getattr(config.data, "root", None), run)
-    data, samples, configuration = config.data.name, fingerprint(y), trained.digest_without_seed
+    data, samples, configuration = config.data.name, fingerprint(y, config.data.drawn_with), trained.digest_without_seed
     command = next_command("evaluate", path)
     warning = ledger.record(Reading.now(data, samples, configuration, trained.seed, trained.method.name, command))
     return ledger.line(data, samples, {configuration}), warning

@@ -201,13 +201,14 @@ def _test(trainer: Trainer, task: Task, path: Path) -> tuple[dict[str, float], s
     from groupdir.training.evaluate import true_groups
 
     config, y = task.config, trainer.dataset.split("test").y
-    configuration = config.digest_without_seed
-    entry = Reading.now(config.data.name, fingerprint(y), configuration, config.seed, task.label, task.command)
+    configuration, samples = config.digest_without_seed, fingerprint(y, config.data.drawn_with)
+    entry = Reading.now(config.data.name, samples, configuration, config.seed, task.label, task.command)
     warning = task.ledger.record(entry)
     predictions = trainer.predict("test")
     SavedPredictions(
         config=config.to_dict(),
         configuration=configuration,
+        samples=samples,
         shots=trainer.dataset.shots,
         split="test",
         seed=config.seed,

@@ -30,6 +30,11 @@ class LongTailConfig(DatasetConfig):
         "shift_noise", description="Augmentation in training on one view; two views of a picture are always augmented."
     )
 
+    @property
+    def drawn_with(self) -> str:
+        """Seed of the data."""
+        return f"seed={self.seed}"
+
     @model_validator(mode="after")
     def _shots_are_disjoint(self) -> Self:
         if self.few > self.many + 1:
@@ -48,6 +53,11 @@ class FacesConfig(LongTailConfig):
     latent: float = Field(
         6.0, ge=0, description="Standard deviation, in years, of the age shown by an adult's signs around the true age."
     )
+
+    @property
+    def drawn_with(self) -> str:
+        """Seed of the data, and the deviation of the shown age."""
+        return f"{super().drawn_with} latent={self.latent}"
 
 
 class STSBConfig(DatasetConfig):

@@ -60,6 +60,11 @@ class MethodConfig(PluginConfig):
 class DatasetConfig(PluginConfig):
     """Base of the options of every data set."""
 
+    @property
+    def drawn_with(self) -> str:
+        """Options that decide the inputs of drawn samples, as a text; empty if files hold the samples."""
+        return ""
+
 
 class EncoderConfig(PluginConfig):
     """Base of the options of every encoder."""

@@ -33,6 +33,7 @@ class SavedPredictions:
     Attributes:
         config: Content of the configuration that was trained, from which `TrialConfig.from_dict` makes it again.
         configuration: Digest of the configuration without its seed; see `TrialConfig.digest_without_seed`.
+        samples: Fingerprint of the split's samples; see `fingerprint`.
         shots: Shots of the data set.
         split: Name of the split.
         seed: Seed of the training.
@@ -44,6 +45,7 @@ class SavedPredictions:
 
     config: dict[str, Any]
     configuration: str
+    samples: str
     shots: ShotSplit
     split: str
     seed: int
@@ -56,11 +58,6 @@ class SavedPredictions:
     def data(self) -> str:
         """Name of the data set."""
         return str(self.config["data"]["name"])
-
-    @property
-    def samples(self) -> str:
-        """Fingerprint of the split's samples in 16 hexadecimal digits, from their labels in order."""
-        return fingerprint(self.target)
 
     def write(self, path: str | Path) -> None:
         """Write the predictions to a file. A reader sees the old file or the new one, never a part.
@@ -81,17 +78,22 @@ class SavedPredictions:
             "true_group": [None] * count if self.true_group is None else self.true_group,
         }
         types = {name: arrow_type(name) for name in PREDICTION_COLUMNS} | {"target": pa.float32()}
-        footer = {"config": self.config, "configuration": self.configuration, "shots": self.shots.to_dict()}
+        names = ("config", "configuration", "samples")
+        footer = {name: getattr(self, name) for name in names} | {"shots": self.shots.to_dict()}
         write_table(path, pa.table(columns, schema=pa.schema(types.items())), footer)
 
 
-def fingerprint(target: Array) -> str:
-    """Return 16 hexadecimal digits that depend on the labels of a split and their order.
+def fingerprint(target: Array, drawn_with: str) -> str:
+    """Return 16 hexadecimal digits that identify the samples of a split.
 
-    >>> fingerprint(np.array([1.0, 2.0])) == fingerprint(np.array([2.0, 1.0]))
+    Args:
+        target: Labels of the split, in order. Inputs are not read, because other encodings of a sample do not matter.
+        drawn_with: Options that decide the inputs of drawn samples; see `DatasetConfig.drawn_with`.
+
+    >>> fingerprint(np.array([1.0, 2.0]), "seed=0") == fingerprint(np.array([1.0, 2.0]), "seed=1")
     False
     """
-    return hashlib.sha256(np.asarray(target, dtype="<f4").tobytes()).hexdigest()[:16]
+    return hashlib.sha256(np.asarray(target, dtype="<f4").tobytes() + drawn_with.encode()).hexdigest()[:16]
 
 
 def read_predictions(path: str | Path) -> SavedPredictions:
@@ -111,6 +113,7 @@ def read_predictions(path: str | Path) -> SavedPredictions:
         return SavedPredictions(
             config=footer["config"],
             configuration=footer["configuration"],
+            samples=footer["samples"],
             shots=ShotSplit.from_dict(footer["shots"]),
             split=str(splits[0]),
             seed=int(seeds[0]),
@@ -131,7 +134,7 @@ def check_same_samples(labels: Sequence[str], predictions: Sequence[SavedPredict
         predictions: Predictions, each of one training.
 
     Raises:
-        DataError: If data sets are mixed, or the samples or their targets differ.
+        DataError: If data sets are mixed, or the samples, their targets or their shots differ.
     """
     first = predictions[0]
     for label, other in zip(labels, predictions, strict=True):
@@ -140,11 +143,13 @@ def check_same_samples(labels: Sequence[str], predictions: Sequence[SavedPredict
         elif other.split != first.split:
             what = f"{labels[0]} has the split {first.split}, but {label} has {other.split}"
         elif other.samples != first.samples:
-            sizes = f"{len(first.target)} and {len(other.target)} samples"
-            what = f"{labels[0]} and {label} have different samples of {first.data} ({sizes}, or other labels)"
+            sizes = f"{len(first.target)} and {len(other.target)} of them"
+            what = f"{labels[0]} and {label} have different samples of {first.data} ({sizes})"
+        elif other.shots != first.shots:
+            what = f"{labels[0]} and {label} have different shots of {first.data}"
         else:
             continue
-        raise DataError(f"predictions cannot be compared: {what}: compare configurations of one data set and one split")
+        raise DataError(f"predictions cannot be compared: {what}: give all the same section data")
 
 
 def _groups(table: pa.Table, name: str) -> Array | None:

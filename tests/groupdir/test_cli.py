@@ -25,6 +25,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = in_new_process("train", folder / "trial.yaml", "--seeds", "2", "--beside", "vanilla")
     assert done.returncode == 0, done.stderr
     assert "mean and standard deviation over 2 seeds" in done.stdout
+    assert "vanilla (untuned)" in done.stdout
+    assert "test split of tests.toy.parts:Waves: read by 2 configurations, first on " in done.stdout
     return folder
 
 
@@ -64,8 +66,12 @@ def test_evaluate_gives_the_same_numbers(trained: Path) -> None:
     checkpoint = trained / "trial/group_dir/seed_0/checkpoint.pt"
     done = groupdir("evaluate", checkpoint)
     assert done.returncode == 0, done.stderr
-    found = dict(line.split() for line in done.stdout.splitlines())
+    lines = done.stdout.splitlines()
+    found = dict(line.split() for line in lines if line.startswith("test_"))
+    readers = "test split of tests.toy.parts:Waves: read by 2 configurations (1 of them not in this table)"
+    assert lines[-1].startswith(readers)
     assert float(found["test_mae_few"]) == pytest.approx(expected, abs=1e-4)
+    assert "test split" not in groupdir("evaluate", checkpoint, "--split", "val").stdout
     assert groupdir("evaluate", checkpoint, "--split", "train").returncode == 2
 
 
