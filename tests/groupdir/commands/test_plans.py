@@ -47,7 +47,8 @@ def test_names_files_and_studies_stand_next_to_the_first(tmp_path: Path) -> None
         ("{folder}/empty", "has no best_few.yaml, the rule of .*: run `groupdir select .*empty --shot few` first"),
         ("{folder}/same.yaml", "is the same configuration as group_dir"),
         ("{folder}/faces.yaml", "has the data set faces, but the first configuration has digits"),
-        ("{folder}/seeds.yaml", r"has other samples than that of the first configuration \(101 and 101 samples"),
+        ("{folder}/seeds.yaml", r"has other samples than that of the first configuration"),
+        ("{folder}/shots.yaml", "has other shots than that of the first configuration"),
     ],
 )
 def test_what_does_not_fit_is_one_error(tmp_path: Path, beside: str, says: str) -> None:
@@ -55,6 +56,7 @@ def test_what_does_not_fit_is_one_error(tmp_path: Path, beside: str, says: str) 
     (tmp_path / "empty").mkdir()
     write(tmp_path / "same.yaml", seed=8)
     write(tmp_path / "faces.yaml", data={"name": "faces"})
+    write(tmp_path / "shots.yaml", data={**CONTENT["data"], "few": 2})  # type: ignore[dict-item]
     write(tmp_path / "seeds.yaml", data={**CONTENT["data"], "seed": 1}, method={"name": "vanilla"})  # type: ignore[dict-item]
     with pytest.raises(ConfigError, match=says):
         planned(file, beside.format(folder=tmp_path))
