@@ -27,14 +27,14 @@ def measured(folder: Path, label: str, errors: list[float], target: np.ndarray =
     for seed, error in enumerate(errors):
         path = folder / f"{label}_{seed}.parquet"
         saved = SavedPredictions(
-            config.to_dict(),
-            config.digest_without_seed,
-            str(len(target)),
-            SHOTS,
-            "test",
-            seed,
-            target,
-            target + np.float64(error),
+            config=config.to_dict(),
+            configuration=config.digest_without_seed,
+            samples=str(len(target)),
+            shots=SHOTS,
+            split="test",
+            seed=seed,
+            target=target,
+            prediction=target + np.float64(error),
         )
         saved.write(path)
         metrics = {f"test_{name}": value for name, value in shot_metrics(saved.prediction, target, SHOTS).items()}
@@ -60,7 +60,7 @@ def test_the_difference_of_each_to_the_first(tmp_path: Path, capsys: pytest.Capt
     assert "mae_all +0.500 [+0.500, +0.500]" in lines, "the seeds are paired, so their spread cancels"
     assert "mae_few no samples" in lines
     assert "plain (untuned)" in text
-    assert "95 % intervals of 1,000 paired draws" in text
+    assert "95 % intervals of 400 paired draws" in text
     assert any(line.startswith("test split of digits: read by 2 configurations, first on 20") for line in lines)
 
 

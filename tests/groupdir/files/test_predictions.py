@@ -18,8 +18,9 @@ def made(**changes: Any) -> SavedPredictions:
     """Return predictions for labels on the edges of STS-B's bins, as float32."""
     target = (np.arange(51) / 10).astype(np.float32)
     content: dict[str, Any] = {
-        "config": {"data": {"name": "stsb"}}, "configuration": "c0ffee", "samples": "51", "shots": ShotSplit.fixed(STSB_SHOTS),
-        "split": "test", "seed": 3, "target": target, "prediction": np.random.default_rng(0).normal(size=51),
+        "config": {"data": {"name": "stsb"}}, "configuration": "c0ffee", "samples": "51",
+        "shots": ShotSplit.fixed(STSB_SHOTS), "split": "test", "seed": 3, "target": target,
+        "prediction": np.random.default_rng(0).normal(size=51),
     }  # fmt: skip
     return SavedPredictions(**content | changes)
 
