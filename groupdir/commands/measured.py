@@ -21,8 +21,8 @@ from groupdir.files.write_whole import whole_file
 from groupdir.metrics import ALL, SHOTS, MetricName, find_metric, parse_metric
 
 DRAWS = 400
-"""Draws of each paired interval: 4 s for 2,000 test samples and 5 seeds. An end of an interval is off by about 3 % of its
-width. `groupdir compare` takes more."""
+"""Draws of each paired interval: 4 s for 2,000 test samples and 5 seeds on one core. An end of an interval then has a
+standard error of about 3 % of its width."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from analysis.__main__ import app
 from analysis.benchmark import load_benchmark_results, tables
 from analysis.published import TABLE_1, TABLE_3, TABLE_5, TABLES
 from analysis.ruled import Ruled
 from groupdir.errors import DataError
+from groupdir.files.ledger import Ledger, Reading
+from groupdir.files.predictions import SavedPredictions
+from groupdir.metrics import ShotSplit
 
 SHOTS = ("all", "many", "median", "few")
 
@@ -89,6 +95,43 @@ def test_a_broken_result_is_told(tmp_path: Path) -> None:
     path.write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match=r"result\.json: is broken"):
         load_benchmark_results(tmp_path)
+
+
+def test_the_line_of_the_ledger_counts_configurations_outside_the_table(tmp_path: Path) -> None:
+    folder = tmp_path / "results/small"
+    folder.mkdir(parents=True)
+    made(folder, [{"label": "VANILLA", "seeds": [errors(4)]}, {"label": "LDS", "seeds": [errors(5)]}])
+    assert "no predictions are kept" in load_benchmark_results(folder).readers
+    keep(folder, "VANILLA", "digits")
+    keep(folder, "LDS", "digits")
+    for name in ("VANILLA", "LDS", "another"):
+        reading = Reading(
+            "2026-08-01T00:00:00+00:00", "digits", "of digits", name, 0, name, "groupdir benchmark a.yaml"
+        )
+        Ledger((tmp_path / "results",)).record(reading)
+    text = "test split of digits: read by 3 configurations (1 of them not in this table), first on 2026-08-01"
+    assert load_benchmark_results(folder).readers == text
+    shown = CliRunner().invoke(app, ["benchmark-table", str(folder), "--format", "latex"])
+    assert shown.output.splitlines()[-1] == f"% {text}"
+    keep(folder, "LDS", "faces")
+    with pytest.raises(DataError, match="VANILLA has the data set digits, but LDS has faces"):
+        load_benchmark_results(folder)
+
+
+def keep(folder: Path, label: str, data: str) -> None:
+    """Write the predictions of a row's first seed."""
+    values = np.zeros(3, dtype=np.float32)
+    saved = SavedPredictions(
+        config={"data": {"name": data}},
+        configuration=label,
+        samples=f"of {data}",
+        shots=ShotSplit.from_train([1.0]),
+        split="test",
+        seed=0,
+        target=values,
+        prediction=values.astype(np.float64),
+    )
+    saved.write(folder / "confirmed" / label / "vanilla/seed_0/predictions.parquet")
 
 
 def test_formats() -> None:
