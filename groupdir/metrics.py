@@ -47,6 +47,9 @@ Direction = Literal["min", "max"]
 ORACLE = "oracle_"
 """Prefix of errors that were computed with the true group. They are a diagnostic, and no choice may depend on them."""
 
+SMALLEST_ERROR = 1e-10
+"""Lower bound of an absolute error in the geometric mean. With 0, one exact prediction makes the mean 0."""
+
 _SPLITS = ("train", "val", "test")
 _SEARCHED = "val"
 
@@ -131,13 +134,13 @@ def mean_absolute_error(prediction: Array, y: Array) -> float:
 
 
 @_metric("gm", "min", "geometric mean of the absolute errors", "label units")
-def geometric_mean_error(prediction: Array, y: Array, smallest: float = 1e-10) -> float:
+def geometric_mean_error(prediction: Array, y: Array, smallest: float = SMALLEST_ERROR) -> float:
     """Return exp(mean log |e|).
 
     Args:
         prediction: Predictions `(N,)`.
         y: Labels `(N,)`.
-        smallest: Lower bound of |e|. With 0, one exact prediction makes the result 0.
+        smallest: Lower bound of |e|; see `SMALLEST_ERROR`.
     """
     with np.errstate(divide="ignore"):  # log 0 is intended if `smallest` is 0
         return float(np.exp(np.log(np.maximum(np.abs(prediction - y), smallest)).mean()))

@@ -52,6 +52,10 @@ PREDICTIONS = "predictions.parquet"
 TEST_LEDGER = "test_reads.jsonl"
 """Ledger of the trainings that have read a test split; see `groupdir.files.ledger`."""
 
+# The folder of `groupdir compare --out`.
+COMPARISON = "compare.csv"
+COMPARISON_FIGURE = "critical_difference.png"
+
 # The folder of simulated searches.
 SIMULATION = "simulation.parquet"
 SIMULATION_FIGURE = "simulation.png"

@@ -1,0 +1,101 @@
+"""Metrics of weighted samples, for many weightings at once. A bootstrap needs them thousands of times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from groupdir.metrics import SMALLEST_ERROR, Metric
+
+Array = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+CELLS = 4_000_000
+"""Largest number of weights in memory at a time."""
+
+
+def weighted_values(metric: Metric, predictions: Array, target: Array, counts: Counts) -> Array:
+    """Return a metric of resampled samples for every weighting and every row of predictions, `(D, K)`.
+
+    A metric without a function in `WEIGHTED` is computed on each resample on its own, which is slow.
+
+    Args:
+        metric: Metric that compares values.
+        predictions: Predictions `(K, N)`.
+        target: True labels `(N,)`.
+        counts: Number of times that each sample was drawn, `(D, N)`, >= 0.
+    """
+    function = WEIGHTED.get(metric.name)
+    parts = [
+        function(predictions, target, part.astype(np.float64)) if function else _one_by_one(metric, predictions, target, part)
+        for part in _chunks(counts)
+    ]
+    return np.concatenate(parts)
+
+
+def _chunks(counts: Counts) -> Iterator[Counts]:
+    size = max(1, CELLS // max(1, counts.shape[1]))
+    return (counts[start : start + size] for start in range(0, len(counts), size))
+
+
+def _one_by_one(metric: Metric, predictions: Array, target: Array, counts: Counts) -> Array:
+    samples = np.arange(len(target))
+    drawn = [np.repeat(samples, row) for row in counts]
+    return np.array([[metric.of(row[rows], target[rows]) for row in predictions] for rows in drawn])
+
+
+def _mean(values: Array, weights: Array) -> Array:
+    """Return the weighted means `(D, K)` of values `(K, N)`."""
+    return np.asarray(weights @ values.T / weights.sum(axis=1, keepdims=True))
+
+
+def _absolute(predictions: Array, target: Array, weights: Array) -> Array:
+    return _mean(np.abs(predictions - target), weights)
+
+
+def _squared(predictions: Array, target: Array, weights: Array) -> Array:
+    return _mean(np.square(predictions - target), weights)
+
+
+def _geometric(predictions: Array, target: Array, weights: Array) -> Array:
+    return np.exp(_mean(np.log(np.maximum(np.abs(predictions - target), SMALLEST_ERROR)), weights))
+
+
+def _balanced(predictions: Array, target: Array, weights: Array) -> Array:
+    order = np.argsort(target, kind="stable")
+    starts = np.flatnonzero(np.diff(target[order], prepend=-math.inf))
+    per_label = np.add.reduceat(weights[:, order], starts, axis=1)
+    drawn = per_label > 0
+    columns = []
+    for row in predictions:
+        errors = np.add.reduceat(weights[:, order] * np.abs(row - target)[order], starts, axis=1)
+        means = np.divide(errors, per_label, out=np.zeros_like(errors), where=drawn)
+        columns.append(means.sum(axis=1) / drawn.sum(axis=1))
+    return np.stack(columns, axis=1)
+
+
+def _correlation(predictions: Array, target: Array, weights: Array) -> Array:
+    scaled, spread = _scaled(predictions)
+    y, y_spread = _scaled(target[None])
+    means, y_mean = _mean(scaled, weights), _mean(y, weights)
+    covariance = _mean(scaled * y, weights) - means * y_mean
+    product = (_mean(scaled**2, weights) - means**2) * (_mean(y**2, weights) - y_mean**2)
+    constant = (product <= 1e-24) | (spread == 0).T | (y_spread == 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.clip(covariance / np.sqrt(product), -1, 1)
+    return np.where(constant, math.nan, values)
+
+
+def _scaled(values: Array) -> tuple[Array, Array]:
+    """Return rows of mean 0 and range 1, so that no square is too large or too small, and their ranges `(K, 1)`."""
+    spread = np.ptp(values, axis=1, keepdims=True)
+    return (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0), spread
+
+
+WEIGHTED: dict[str, Callable[[Array, Array, Array], Array]] = {
+    "mae": _absolute, "mse": _squared, "gm": _geometric, "bmae": _balanced, "pearson": _correlation,
+}  # fmt: skip
+"""Metrics of groupdir.metrics that have a fast form here: name -> function."""
