@@ -91,6 +91,66 @@ def benchmark_table(
     typer.echo("\n\n".join([*(made.render(form.value) for made in tables(results)), readers]))
 
 
+def _metrics(values: list[str]) -> list[str]:
+    """Return the names of metrics without duplicates.
+
+    Raises:
+        BadParameter: If a name is not that of a metric with shots.
+    """
+    from groupdir.metrics import METRICS
+
+    known = [name for name, metric in METRICS.items() if metric.compares == "values"]
+    for value in values:
+        if value not in known:
+            raise typer.BadParameter(f"unknown metric '{value}': {did_you_mean(value, known)}")
+    return list(dict.fromkeys(values))
+
+
+@app.command(rich_help_panel=Panel.RESULTS)
+def compare(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[LABEL=]PATH...",
+            help="Folders of `groupdir train` or files of predictions. Repeat a label for more data sets or seeds.",
+        ),
+    ],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=lambda values: _metrics(values or ["mae"]),
+            help="Metric to print; may be repeated. --out and --json have all metrics.",
+            show_default="mae",
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the predictions.")] = "test",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for compare.csv and the figure of ranks.", show_default="none")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Number of bootstrap draws.")] = 10_000,
+    json: JsonOption = False,
+) -> None:
+    """Compare measured configurations: which differences are shown, and which cannot be told apart."""
+    from analysis.comparison.comparison import compare as compare_configurations
+    from analysis.comparison.show import comparison_text, comparison_to_json, write_csv
+
+    names = metric or []
+    every = None if json or out is not None else names
+    comparison = compare_configurations(inputs, split=split, metrics=every, draws=draws)
+    written = [] if out is None else [write_csv(comparison, out)]
+    if out is not None and (panels := comparison.panels(names[0])):
+        from analysis.figures.critical_difference import critical_difference_figure
+
+        title = f"average ranks by {names[0]} ({comparison.split}), 1 is best"
+        written.append(critical_difference_figure(out, title, panels))
+    if json:
+        print_json(comparison_to_json(comparison))
+    else:
+        typer.echo(comparison_text(comparison, names))
+        for path in written:
+            typer.echo(f"wrote {path}")
+
+
 app.add_typer(figures_app, name="figures", rich_help_panel=Panel.RESULTS)
 
 

@@ -30,7 +30,9 @@ def weighted_values(metric: Metric, predictions: Array, target: Array, counts: C
     """
     function = WEIGHTED.get(metric.name)
     parts = [
-        function(predictions, target, part.astype(np.float64)) if function else _one_by_one(metric, predictions, target, part)
+        function(predictions, target, part.astype(np.float64))
+        if function
+        else _one_by_one(metric, predictions, target, part)
         for part in _chunks(counts)
     ]
     return np.concatenate(parts)

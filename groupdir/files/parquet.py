@@ -49,8 +49,12 @@ def write_table(path: str | Path, table: pa.Table, footer: Mapping[str, Any]) ->
         pq.write_table(table.replace_schema_metadata({FOOTER: text.encode()}), partial)
 
 
-def read_parquet(path: str | Path) -> tuple[pa.Table, dict[str, Any]]:
+def read_parquet(path: str | Path, *, foreign: bool = False) -> tuple[pa.Table, dict[str, Any]]:
     """Return the rows and the footer of a file.
+
+    Args:
+        path: The file.
+        foreign: Accept a file that another program wrote. Its footer is empty.
 
     Raises:
         DataError: If the file is missing or broken, is not groupdir's, or was written under another schema.
@@ -63,6 +67,8 @@ def read_parquet(path: str | Path) -> tuple[pa.Table, dict[str, Any]]:
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
     footer = json.loads((table.schema.metadata or {}).get(FOOTER, b"{}"))
+    if foreign and not footer:
+        return table, footer
     if "schema" not in footer:
         raise DataError(f"{path}: has no groupdir footer: was it written by another program?")
     if footer["schema"] != SCHEMA:

@@ -1,0 +1,252 @@
+"""Comparison of configurations: every metric and shot of every pair, and average ranks over several data sets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from analysis.compare import Difference
+from analysis.comparison.blocks import Block, make_blocks
+from analysis.comparison.hierarchical import Array, draw, interval, observed, resampled
+from analysis.comparison.inputs import read_inputs
+from analysis.comparison.ranks import ALPHA, MOST_METHODS, AverageRanks, average_ranks, critical_difference
+from analysis.comparison.signed_ranks import FEWEST_REPLICATIONS, SignedRanks, holm, signed_ranks
+from groupdir.errors import DataError
+from groupdir.metrics import METRICS, Metric
+from groupdir.shots import ALL_AND_SHOTS
+
+OVER_ALL = ""
+"""Data set of the pairs that are compared over several data sets."""
+
+Verdict = Literal["better", "worse", "not shown"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Comparison of two configurations in one metric and shot.
+
+    Attributes:
+        data: Name of the data set, or OVER_ALL for a comparison over all data sets.
+        metric: Name of the metric.
+        shot: "all" or a shot.
+        first: Label of the first configuration.
+        second: Label of the second configuration.
+        values: The metric of both, averaged over seeds, or over data sets for OVER_ALL.
+        difference: First minus second with its bootstrap interval; for OVER_ALL interval and p-value are NaN.
+        p_holm: p-value of the bootstrap, corrected for the family.
+        ranks: Wilcoxon's test and effect sizes over replications: seeds, or data sets for OVER_ALL.
+        wilcoxon_holm: p-value of Wilcoxon's test, corrected for the family.
+        family: Number of tests in the family: the pairs and shots of this data set and metric.
+    """
+
+    data: str
+    metric: str
+    shot: str
+    first: str
+    second: str
+    values: tuple[float, float]
+    difference: Difference
+    ranks: SignedRanks
+    p_holm: float = math.nan
+    wilcoxon_holm: float = math.nan
+    family: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return "better" or "worse" if the difference of the first to the second is shown, else "not shown".
+
+        The corrected p-value of the bootstrap decides; over several data sets, that of Wilcoxon's test.
+        """
+        p = self.wilcoxon_holm if self.data == OVER_ALL else self.p_holm
+        if not p < ALPHA:
+            return "not shown"
+        return "better" if METRICS[self.metric].sign * self.difference.value < 0 else "worse"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Comparison of configurations.
+
+    Attributes:
+        split: Split that the predictions are of.
+        labels: Names of the configurations.
+        blocks: Data sets.
+        metrics: Names of the metrics.
+        pairs: Every pair in every metric, shot and data set, then over all data sets if there are several.
+        ranks: Average ranks by metric and shot, for several data sets.
+        statements: Sentences about what limits the comparison.
+    """
+
+    split: str
+    labels: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    metrics: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    ranks: dict[tuple[str, str], AverageRanks]
+    statements: tuple[str, ...]
+
+    def panels(self, metric: str) -> dict[str, AverageRanks]:
+        """Return the average ranks of a metric by shot; empty for one data set."""
+        return {shot: self.ranks[metric, shot] for shot in ALL_AND_SHOTS if (metric, shot) in self.ranks}
+
+
+def compare(
+    inputs: Sequence[str],
+    *,
+    split: str = "test",
+    metrics: Sequence[str] | None = None,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare configurations by their predictions for the same samples.
+
+    Args:
+        inputs: Folders of `groupdir train` or files of predictions, each as PATH or LABEL=PATH.
+        split: Split of the data set.
+        metrics: Names of metrics that compare values; None for all of them.
+        draws: Number of bootstrap draws.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        DataError: If the inputs cannot be compared. The message names the file.
+    """
+    names = [name for name, metric in METRICS.items() if metric.compares == "values"] if metrics is None else metrics
+    labels, blocks = make_blocks(read_inputs(inputs, split))
+    _refuse_many(labels, len(blocks))
+    pairs: list[Pair] = []
+    costs: dict[tuple[str, str], list[Array]] = {}
+    for block in blocks:
+        means, rows = _within(block, labels, [METRICS[name] for name in names], draws, seed)
+        pairs += rows
+        for cell, values in means.items():
+            costs.setdefault(cell, []).append(values)
+    ranks: dict[tuple[str, str], AverageRanks] = {}
+    if len(blocks) > 1:
+        tables = {cell: np.stack(rows) for cell, rows in costs.items()}
+        tables = {cell: table[np.isfinite(table).all(axis=1)] for cell, table in tables.items()}
+        tables = {cell: table for cell, table in tables.items() if len(table) > 1}
+        ranks = {cell: average_ranks(labels, METRICS[cell[0]].sign * table) for cell, table in tables.items()}
+        pairs += _over_all(labels, tables, names)
+    statements = tuple(_statements(labels, blocks, names, pairs, ranks))
+    return Comparison(split, tuple(labels), tuple(blocks), tuple(names), tuple(pairs), ranks, statements)
+
+
+def _refuse_many(labels: Sequence[str], blocks: int) -> None:
+    """Refuse more configurations than a comparison can tell apart."""
+    count = len(labels)
+    if count <= MOST_METHODS:
+        return
+    if blocks > 1:
+        why = (
+            f"average ranks over {blocks} data sets must differ by {critical_difference(count, blocks):.1f} of {count} "
+            "to be told apart"
+        )
+    else:
+        why = f"{count * (count - 1) // 2} pairs leave no difference that survives the correction for many tests"
+    raise DataError(
+        f"compare: takes at most {MOST_METHODS} configurations, got {count}: {why}. Choose at most {MOST_METHODS} "
+        "finalists by their validation errors, then compare these"
+    )
+
+
+def _within(
+    block: Block, labels: Sequence[str], metrics: Sequence[Metric], draws: int, seed: int
+) -> tuple[dict[tuple[str, str], Array], list[Pair]]:
+    """Return the mean of each configuration by metric and shot, and all pairs, of one data set."""
+    means: dict[tuple[str, str], Array] = {}
+    pairs: list[Pair] = []
+    target = block.target.astype(np.float64)
+    for shot, members in block.members().items():
+        y, predictions = target[members], block.predictions[:, :, members]
+        if not len(y):
+            continue
+        of_samples, of_seeds = draw(len(y), len(block.seeds), draws, seed)
+        for metric in metrics:
+            values = observed(metric, predictions, y)
+            means[metric.name, shot] = values.mean(axis=1)
+            if not np.isfinite(values).all():
+                continue
+            drawn = resampled(metric, predictions, y, of_samples)
+            for one, other in combinations(range(len(labels)), 2):
+                mean = (float(values[one].mean()), float(values[other].mean()))
+                difference = interval(mean[0] - mean[1], drawn[:, one] - drawn[:, other], of_seeds)
+                ranks = signed_ranks(values[one] - values[other])
+                pair = Pair(block.name, metric.name, shot, labels[one], labels[other], mean, difference, ranks)
+                pairs.append(pair)
+    return means, [pair for metric in metrics for pair in _corrected(pairs, metric.name)]
+
+
+def _over_all(labels: Sequence[str], tables: dict[tuple[str, str], Array], metrics: Sequence[str]) -> list[Pair]:
+    """Return all pairs over several data sets, from means `(data sets, configurations)` by metric and shot."""
+    pairs = []
+    for (metric, shot), table in tables.items():
+        for one, other in combinations(range(len(labels)), 2):
+            mean = (float(table[:, one].mean()), float(table[:, other].mean()))
+            difference = Difference(mean[0] - mean[1], math.nan, math.nan, math.nan)
+            ranks = signed_ranks(table[:, one] - table[:, other])
+            pairs.append(Pair(OVER_ALL, metric, shot, labels[one], labels[other], mean, difference, ranks))
+    return [pair for metric in metrics for pair in _corrected(pairs, metric)]
+
+
+def _corrected(pairs: Sequence[Pair], metric: str) -> list[Pair]:
+    """Return the pairs of a metric, with p-values corrected for the family of these pairs."""
+    family = [pair for pair in pairs if pair.metric == metric]
+    bootstrap = holm([pair.difference.p for pair in family])
+    wilcoxon = holm([pair.ranks.p for pair in family])
+    return [
+        replace(pair, p_holm=first, wilcoxon_holm=second, family=len(family))
+        for pair, first, second in zip(family, bootstrap, wilcoxon, strict=True)
+    ]
+
+
+def _statements(
+    labels: Sequence[str],
+    blocks: Sequence[Block],
+    metrics: Sequence[str],
+    pairs: Sequence[Pair],
+    ranks: dict[tuple[str, str], AverageRanks],
+) -> Iterator[str]:
+    """Yield sentences about what limits a comparison."""
+    for block in blocks:
+        yield from _limits(block, metrics, {(pair.metric, pair.shot) for pair in pairs if pair.data == block.name})
+    if len(blocks) > 1:
+        counts = {shot: result.data_sets for (_, shot), result in ranks.items()}
+        for shot in ALL_AND_SHOTS:
+            if counts.get(shot, 0) < len(blocks):
+                yield f"Over all data sets, {shot}: {counts.get(shot, 0)} of {len(blocks)} data sets have values."
+        if len(blocks) < FEWEST_REPLICATIONS:
+            yield (
+                f"Over {len(blocks)} data sets, Wilcoxon's test cannot be below .05: it needs {FEWEST_REPLICATIONS} "
+                f"data sets or more. Its smallest p-value here is {2.0 ** (1 - len(blocks)):.3g}."
+            )
+
+
+def _limits(block: Block, metrics: Sequence[str], compared: set[tuple[str, str]]) -> Iterator[str]:
+    seeds = len(block.seeds)
+    for label, unused in block.unused.items():
+        yield f"{block.name}: seeds {', '.join(map(str, unused))} of {label} are left out: another one lacks them."
+    if seeds == 1:
+        yield (
+            f"{block.name}: one seed. The intervals hold for these trained models only; another seed may turn the "
+            "order around. Train with --seeds 5 or more."
+        )
+    elif seeds < FEWEST_REPLICATIONS:
+        yield (
+            f"{block.name}: {seeds} seeds. Wilcoxon's test cannot be below .05: it needs {FEWEST_REPLICATIONS} seeds "
+            f"or more. Its smallest p-value here is {2.0 ** (1 - seeds):.3g}."
+        )
+    if block.shots is None:
+        yield f"{block.name}: no file states the shots, so only the metrics of all samples are compared."
+    for shot, members in block.members().items():
+        if not members.any():
+            yield f"{block.name}: no sample is {shot}-shot, so nothing is compared there."
+        elif missing := [METRICS[name].title for name in metrics if (name, shot) not in compared]:
+            yield (
+                f"{block.name}, {shot}: {', '.join(missing)} cannot be computed for every configuration from these "
+                f"{int(members.sum())} samples, so it is not compared there."
+            )

@@ -1,0 +1,156 @@
+"""Inputs of `groupdir compare`: their labels, their files, and the rows of each file, checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from groupdir.errors import DataError
+from groupdir.files.parquet import read_parquet
+from groupdir.files.study_files import PREDICTION_COLUMNS, PREDICTIONS, RESULT, SEED_PREFIX
+from groupdir.shots import ShotSplit
+
+NEEDED = [name for name in PREDICTION_COLUMNS if "group" not in name]
+"""Columns that a comparison reads."""
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Predictions of one training for a split.
+
+    Attributes:
+        label: Name of the configuration.
+        file: File that holds the predictions.
+        data: Name of the data set, or "" if the file does not say it.
+        shots: Shots of the labels, or None if the file does not say them.
+        seed: Seed of the training.
+        sample: Rows in the split `(N,)`, ascending.
+        target: True labels `(N,)`, in the type of the file, which decides the bin of a label.
+        prediction: Predictions `(N,)` float64.
+    """
+
+    label: str
+    file: Path
+    data: str
+    shots: ShotSplit | None
+    seed: int
+    sample: Array
+    target: Array
+    prediction: npt.NDArray[np.float64]
+
+
+def read_inputs(inputs: Sequence[str], split: str) -> list[Measured]:
+    """Return the predictions of every input for a split.
+
+    Args:
+        inputs: Folders of `groupdir train` or files of predictions, each as PATH or LABEL=PATH. The same label may
+            stand several times, for more seeds or for another data set.
+        split: Split of the data set, such as "test".
+
+    Raises:
+        DataError: If an input has no predictions, or its predictions are broken.
+    """
+    return [
+        measured
+        for label, path in map(_labelled, inputs)
+        for name, file in _files(label, path)
+        for measured in _read(name, file, split)
+    ]
+
+
+def _labelled(text: str) -> tuple[str | None, Path]:
+    label, equals, path = text.partition("=")
+    if not equals or "/" in label or Path(text).exists():
+        return None, Path(text)
+    if not label or not path:
+        raise DataError(f"{text}: must be PATH or LABEL=PATH, such as plain=results/digits/plain")
+    return label, Path(path)
+
+
+def _files(label: str | None, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield label and file of each file of predictions. A folder of several methods has a label for each."""
+    if path.is_file():
+        yield label or (path.stem if path.name != PREDICTIONS else _configuration(path).name), path
+        return
+    files = sorted(path.rglob(PREDICTIONS)) if path.is_dir() else []
+    if not files:
+        raise DataError(_no_predictions(path))
+    folders = {file: _configuration(file) for file in files}
+    base = label or path.resolve().name
+    for file, folder in folders.items():
+        inner = folder.relative_to(path).as_posix() if folder != path else ""
+        yield (f"{base}/{inner}" if len(set(folders.values())) > 1 and inner else base), file
+
+
+def _configuration(file: Path) -> Path:
+    """Return the folder of a configuration from one of its files, which may lie in the folder of a seed."""
+    return file.parent.parent if file.parent.name.startswith(SEED_PREFIX) else file.parent
+
+
+def _no_predictions(path: Path) -> str:
+    if not path.exists():
+        return f"{path}: does not exist: give a folder of `groupdir train` or a file of predictions"
+    measured = len(list(path.rglob(RESULT))) if path.is_dir() else 0
+    why = f", but {measured} {RESULT}; an older groupdir wrote it" if measured else ""
+    return f"{path}: holds no {PREDICTIONS}{why}: measure it with `groupdir train`, which keeps the predictions"
+
+
+def _read(label: str, file: Path, split: str) -> Iterator[Measured]:
+    """Yield the predictions of each seed of a file."""
+    table, footer = read_parquet(file, foreign=True)
+    missing = [name for name in NEEDED if name not in table.column_names]
+    if missing:
+        raise DataError(
+            f"{file}: has no column {', '.join(missing)} (columns: {', '.join(table.column_names)}): "
+            f"predictions must have {', '.join(NEEDED)}"
+        )
+    rows = table.select(NEEDED).to_pandas()
+    if rows.empty:
+        raise DataError(f"{file}: holds no row: measure the configuration again with `groupdir train`")
+    splits = sorted(map(str, rows["split"].unique()))
+    rows = rows[rows["split"] == split]
+    if rows.empty:
+        raise DataError(f"{file}: holds no prediction of the split {split}, but of {', '.join(splits)}: use --split")
+    data, shots = _described(file, footer)
+    for seed, part in rows.groupby("seed"):
+        _check(file, int(seed), part)
+        ordered = part.sort_values("sample")
+        yield Measured(
+            label, file, data, shots, int(seed), ordered["sample"].to_numpy(), ordered["target"].to_numpy(),
+            ordered["prediction"].to_numpy(dtype=np.float64),
+        )  # fmt: skip
+
+
+def _described(file: Path, footer: dict[str, Any]) -> tuple[str, ShotSplit | None]:
+    """Return the name of the data set and the shots that a footer states."""
+    try:
+        shots = ShotSplit.from_dict(footer["shots"]) if footer.get("shots") else None
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{file}: the shots in its footer are broken: {error}") from error
+    return str(footer.get("data") or ""), shots
+
+
+def _check(file: Path, seed: int, rows: pd.DataFrame) -> None:
+    """Refuse predictions of one seed that are not finite or have a sample twice."""
+    for name in ("prediction", "target"):
+        bad = rows[~np.isfinite(rows[name].to_numpy(dtype=np.float64))]
+        if len(bad):
+            raise DataError(
+                f"{file}: column {name} must be finite, got {len(bad)} NaN or infinite values of {len(rows)} for seed "
+                f"{seed}, the first for sample {bad['sample'].iloc[0]}: leave this training out or train it again"
+            )
+    twice = [sample for sample, count in Counter(rows["sample"].tolist()).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{file}: each sample must have one row per seed, got {len(twice)} samples with several for seed {seed}, "
+            f"such as sample {twice[0]}: write the predictions of each training once"
+        )
