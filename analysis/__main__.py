@@ -141,7 +141,7 @@ def compare(
     if out is not None and (panels := comparison.panels(names[0])):
         from analysis.figures.critical_difference import critical_difference_figure
 
-        title = f"average ranks by {names[0]} ({comparison.split}), 1 is best"
+        title = f"average ranks by {names[0]} ({comparison.split}), 1 is best; a bar joins what cannot be told apart"
         written.append(critical_difference_figure(out, title, panels))
     if json:
         print_json(comparison_to_json(comparison))

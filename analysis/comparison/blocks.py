@@ -96,13 +96,20 @@ def _why_different(first: Measured, other: Measured) -> str:
     return (
         f"{other.file}: has other targets than {first.file} for {len(differ)} of {len(common)} samples, such as sample "
         f"{first.sample[row]}: {other.target[row]:g} and {first.target[row]:g}. Two data sets must not be mixed: "
-        f"compare configurations of one data set, or give {other.label} and {first.label} a folder each for every data set"
+        f"compare configurations of one data set, or give {other.label} and {first.label} a folder each for every data "
+        "set"
     )
 
 
 def _block(name: str, labels: Sequence[str], rows: Sequence[Measured]) -> Block:
     by_seed: dict[tuple[str, int], Measured] = {}
     for row in rows:
+        first = next(other for other in rows if other.label == row.label)
+        if first.configuration != row.configuration:
+            raise DataError(
+                f"{row.file}: is of another configuration than {first.file}, but both have the label {row.label}: "
+                "give them different labels, as in first=PATH second=PATH"
+            )
         if (twice := by_seed.setdefault((row.label, row.seed), row)) is not row:
             raise DataError(
                 f"{row.file}: has predictions of {row.label} with seed {row.seed}, and so has {twice.file}: give one "
@@ -127,8 +134,7 @@ def _shots(rows: Sequence[Measured]) -> ShotSplit | None:
     other = next((row for row in stated if row.shots != stated[0].shots), None)
     if other is not None:
         raise DataError(
-            f"{other.file}: has other shots than {stated[0].file}, although their targets are equal: the configurations "
-            "were trained on different training samples or bins, so few-shot means different labels: train them on "
-            "the same data"
+            f"{other.file}: has other shots than {stated[0].file}, although their targets are equal. Their training "
+            "samples or bins differ, so few-shot means different labels: train both on the same data"
         )
     return stated[0].shots if stated else None

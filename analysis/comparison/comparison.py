@@ -132,7 +132,7 @@ def compare(
         tables = {cell: table for cell, table in tables.items() if len(table) > 1}
         ranks = {cell: average_ranks(labels, METRICS[cell[0]].sign * table) for cell, table in tables.items()}
         pairs += _over_all(labels, tables, names)
-    statements = tuple(_statements(labels, blocks, names, pairs, ranks))
+    statements = tuple(_statements(blocks, names, pairs, ranks, draws))
     return Comparison(split, tuple(labels), tuple(blocks), tuple(names), tuple(pairs), ranks, statements)
 
 
@@ -165,7 +165,7 @@ def _within(
         y, predictions = target[members], block.predictions[:, :, members]
         if not len(y):
             continue
-        of_samples, of_seeds = draw(len(y), len(block.seeds), draws, seed)
+        of_samples = draw(len(y), draws, seed)
         for metric in metrics:
             values = observed(metric, predictions, y)
             means[metric.name, shot] = values.mean(axis=1)
@@ -174,7 +174,7 @@ def _within(
             drawn = resampled(metric, predictions, y, of_samples)
             for one, other in combinations(range(len(labels)), 2):
                 mean = (float(values[one].mean()), float(values[other].mean()))
-                difference = interval(mean[0] - mean[1], drawn[:, one] - drawn[:, other], of_seeds)
+                difference = interval(mean[0] - mean[1], drawn[:, one] - drawn[:, other], seed + 1)
                 ranks = signed_ranks(values[one] - values[other])
                 pair = Pair(block.name, metric.name, shot, labels[one], labels[other], mean, difference, ranks)
                 pairs.append(pair)
@@ -205,15 +205,25 @@ def _corrected(pairs: Sequence[Pair], metric: str) -> list[Pair]:
 
 
 def _statements(
-    labels: Sequence[str],
     blocks: Sequence[Block],
     metrics: Sequence[str],
     pairs: Sequence[Pair],
     ranks: dict[tuple[str, str], AverageRanks],
+    draws: int,
 ) -> Iterator[str]:
     """Yield sentences about what limits a comparison."""
+    limited: dict[str, list[str]] = {}  # limit -> data sets
     for block in blocks:
-        yield from _limits(block, metrics, {(pair.metric, pair.shot) for pair in pairs if pair.data == block.name})
+        compared = {(pair.metric, pair.shot) for pair in pairs if pair.data == block.name}
+        for limit in _limits(block, metrics, compared):
+            limited.setdefault(limit, []).append(block.name)
+    yield from (f"{', '.join(names)}: {limit}" for limit, names in limited.items())
+    family = max((pair.family for pair in pairs if pair.data != OVER_ALL), default=0)
+    if 2 / (draws + 1) * family >= ALPHA:
+        yield (
+            f"With {draws} draws no difference can be shown, because the smallest p-value, corrected for {family} "
+            f"tests, is {min(1.0, 2 / (draws + 1) * family):.2g}: use --draws {math.ceil(4 * family / ALPHA)} or more."
+        )
     if len(blocks) > 1:
         counts = {shot: result.data_sets for (_, shot), result in ranks.items()}
         for shot in ALL_AND_SHOTS:
@@ -221,32 +231,33 @@ def _statements(
                 yield f"Over all data sets, {shot}: {counts.get(shot, 0)} of {len(blocks)} data sets have values."
         if len(blocks) < FEWEST_REPLICATIONS:
             yield (
-                f"Over {len(blocks)} data sets, Wilcoxon's test cannot be below .05: it needs {FEWEST_REPLICATIONS} "
-                f"data sets or more. Its smallest p-value here is {2.0 ** (1 - len(blocks)):.3g}."
+                f"Over {len(blocks)} data sets, no p-value of Wilcoxon's test can be below {2.0 ** (1 - len(blocks)):.3g}; "
+                f"for one below {ALPHA:g} it needs {FEWEST_REPLICATIONS} data sets or more."
             )
 
 
 def _limits(block: Block, metrics: Sequence[str], compared: set[tuple[str, str]]) -> Iterator[str]:
+    """Yield what limits the comparison on a data set, without the name of the data set."""
     seeds = len(block.seeds)
     for label, unused in block.unused.items():
-        yield f"{block.name}: seeds {', '.join(map(str, unused))} of {label} are left out: another one lacks them."
+        yield f"seeds {', '.join(map(str, unused))} of {label} are left out: another one lacks them."
     if seeds == 1:
         yield (
-            f"{block.name}: one seed. The intervals hold for these trained models only; another seed may turn the "
+            "one seed. The intervals hold for these trained models only; another seed may turn the "
             "order around. Train with --seeds 5 or more."
         )
     elif seeds < FEWEST_REPLICATIONS:
         yield (
-            f"{block.name}: {seeds} seeds. Wilcoxon's test cannot be below .05: it needs {FEWEST_REPLICATIONS} seeds "
-            f"or more. Its smallest p-value here is {2.0 ** (1 - seeds):.3g}."
+            f"{seeds} seeds. No p-value of Wilcoxon's test can be below {2.0 ** (1 - seeds):.3g} before correction; for "
+            f"one below {ALPHA:g} it needs {FEWEST_REPLICATIONS} seeds or more."
         )
     if block.shots is None:
-        yield f"{block.name}: no file states the shots, so only the metrics of all samples are compared."
+        yield "no file states the shots, so only the metrics of all samples are compared."
     for shot, members in block.members().items():
         if not members.any():
-            yield f"{block.name}: no sample is {shot}-shot, so nothing is compared there."
+            yield f"no sample is {shot}-shot, so nothing is compared there."
         elif missing := [METRICS[name].title for name in metrics if (name, shot) not in compared]:
             yield (
-                f"{block.name}, {shot}: {', '.join(missing)} cannot be computed for every configuration from these "
+                f"{shot}: {', '.join(missing)} cannot be computed for every configuration from these "
                 f"{int(members.sum())} samples, so it is not compared there."
             )

@@ -1,4 +1,4 @@
-"""Hierarchical paired bootstrap of many configurations at once, with a correction for few seeds."""
+"""Hierarchical paired bootstrap of many configurations at once, which holds for few seeds too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm, t
 
 from analysis.compare import CONFIDENCE, FEWEST, Difference
 from analysis.comparison.weighted import weighted_values
@@ -16,35 +15,13 @@ Array = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 
-def few_seeds_factor(seeds: int) -> float:
-    """Return the factor by which the spread of resampled seeds is widened; 1 for a single seed.
+def draw(samples: int, draws: int, seed: int) -> Counts:
+    """Return how often each draw has each sample, `(draws, samples)`.
 
-    The mean of S resampled seeds varies less than that of S new ones, by sqrt((S - 1) / S), and percentiles ignore
-    that the spread itself is estimated from S values. The factor replaces the normal quantile by that of Student's t.
-
-    Source: Hesterberg 2015, "What teachers should know about the bootstrap", expanded percentile interval.
-
-    >>> round(few_seeds_factor(5), 2), round(few_seeds_factor(20), 2)
-    (1.58, 1.1)
-    """
-    if seeds < 2:
-        return 1.0
-    quantile = (1 + CONFIDENCE) / 2
-    return float(t.ppf(quantile, seeds - 1) / norm.ppf(quantile) * math.sqrt(seeds / (seeds - 1)))
-
-
-def draw(samples: int, seeds: int, draws: int, seed: int) -> tuple[Counts, Counts]:
-    """Return how often each draw has each sample, `(draws, samples)`, and each seed, `(draws, seeds)`.
-
-    The draws are those of `analysis.compare.paired_bootstrap` with the same seed.
+    The draws are those of `analysis.compare.paired_bootstrap` for a single seed.
     """
     rng = np.random.default_rng(seed)
-    of_samples = np.empty((draws, samples), dtype=np.int64)
-    of_seeds = np.empty((draws, seeds), dtype=np.int64)
-    for row in range(draws):
-        of_samples[row] = np.bincount(rng.integers(samples, size=samples), minlength=samples)
-        of_seeds[row] = np.bincount(rng.integers(seeds, size=seeds), minlength=seeds)
-    return of_samples, of_seeds
+    return np.stack([np.bincount(rng.integers(samples, size=samples), minlength=samples) for _ in range(draws)])
 
 
 def resampled(metric: Metric, predictions: Array, target: Array, of_samples: Counts) -> Array:
@@ -59,26 +36,29 @@ def observed(metric: Metric, predictions: Array, target: Array) -> Array:
     return np.array([[metric.of(row, target) for row in rows] for rows in predictions])
 
 
-def interval(value: float, differences: Array, of_seeds: Counts, *, factor: float | None = None) -> Difference:
+def interval(value: float, differences: Array, seed: int) -> Difference:
     """Return a difference with its bootstrap interval and p-value.
+
+    Each draw has its own samples. Its mean over seeds is then moved by a draw of Student's t with S - 1 degrees of
+    freedom, in units of the standard error over its seeds. Resampling the S seeds instead would be too narrow: of
+    5 seeds, it leaves out the true difference in 15 % of cases where the interval says 5 %, see the tests.
+    With a single seed, only the samples are drawn.
 
     Args:
         value: Difference of the metric, averaged over seeds.
         differences: Differences on resampled samples, one per seed, `(draws, S)`.
-        of_seeds: How often each draw has each seed, `(draws, S)`.
-        factor: Factor on the spread of resampled seeds; None for `few_seeds_factor`. With 1 and the same draws, the
-            result is that of `paired_bootstrap`.
+        seed: Seed of the draws of Student's t.
 
     Returns:
         The difference. Interval and p-value are NaN if the metric is undefined in more than half of the draws.
     """
-    seeds = differences.shape[1]
-    scale = few_seeds_factor(seeds) if factor is None else factor
-    drawn = np.where(of_seeds > 0, differences * of_seeds, 0.0).sum(axis=1) / seeds
-    center = differences.mean(axis=1)
-    values = drawn if scale == 1 else center + scale * (drawn - center)
+    draws, seeds = differences.shape
+    values = differences.mean(axis=1)
+    if seeds > 1:
+        error = differences.std(axis=1, ddof=1) / math.sqrt(seeds)
+        values = values + error * np.random.default_rng(seed).standard_t(seeds - 1, size=draws)
     values = values[np.isfinite(values)]
-    if len(values) < FEWEST * len(differences):
+    if len(values) < FEWEST * draws:
         return Difference(value, math.nan, math.nan, math.nan)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(values, [tail, 1 - tail])

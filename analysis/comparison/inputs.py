@@ -31,6 +31,7 @@ class Measured:
         label: Name of the configuration.
         file: File that holds the predictions.
         data: Name of the data set, or "" if the file does not say it.
+        configuration: Digest of the configuration without its seed, or "" if the file does not say it.
         shots: Shots of the labels, or None if the file does not say them.
         seed: Seed of the training.
         sample: Rows in the split `(N,)`, ascending.
@@ -41,6 +42,7 @@ class Measured:
     label: str
     file: Path
     data: str
+    configuration: str
     shots: ShotSplit | None
     seed: int
     sample: Array
@@ -62,7 +64,7 @@ def read_inputs(inputs: Sequence[str], split: str) -> list[Measured]:
     return [
         measured
         for label, path in map(_labelled, inputs)
-        for name, file in _files(label, path)
+        for name, file in _files(label, path, alone=len(inputs) == 1)
         for measured in _read(name, file, split)
     ]
 
@@ -76,8 +78,14 @@ def _labelled(text: str) -> tuple[str | None, Path]:
     return label, Path(path)
 
 
-def _files(label: str | None, path: Path) -> Iterator[tuple[str, Path]]:
-    """Yield label and file of each file of predictions. A folder of several methods has a label for each."""
+def _files(label: str | None, path: Path, *, alone: bool) -> Iterator[tuple[str, Path]]:
+    """Yield label and file of each file of predictions. A folder of several configurations has a label for each.
+
+    Args:
+        label: Label of the input, or None for the name of its folder.
+        path: Folder or file of the input.
+        alone: True for the only input, whose name need not stand in front of the names of its configurations.
+    """
     if path.is_file():
         yield label or (path.stem if path.name != PREDICTIONS else _configuration(path).name), path
         return
@@ -86,9 +94,10 @@ def _files(label: str | None, path: Path) -> Iterator[tuple[str, Path]]:
         raise DataError(_no_predictions(path))
     folders = {file: _configuration(file) for file in files}
     base = label or path.resolve().name
+    several = len(set(folders.values())) > 1
     for file, folder in folders.items():
-        inner = folder.relative_to(path).as_posix() if folder != path else ""
-        yield (f"{base}/{inner}" if len(set(folders.values())) > 1 and inner else base), file
+        inner = folder.relative_to(path).as_posix() if several and folder != path else ""
+        yield inner if inner and alone and label is None else "/".join(filter(None, (base, inner))), file
 
 
 def _configuration(file: Path) -> Path:
@@ -120,23 +129,31 @@ def _read(label: str, file: Path, split: str) -> Iterator[Measured]:
     rows = rows[rows["split"] == split]
     if rows.empty:
         raise DataError(f"{file}: holds no prediction of the split {split}, but of {', '.join(splits)}: use --split")
-    data, shots = _described(file, footer)
+    data, configuration, shots = _described(file, footer)
     for seed, part in rows.groupby("seed"):
         _check(file, int(seed), part)
         ordered = part.sort_values("sample")
         yield Measured(
-            label, file, data, shots, int(seed), ordered["sample"].to_numpy(), ordered["target"].to_numpy(),
-            ordered["prediction"].to_numpy(dtype=np.float64),
-        )  # fmt: skip
+            label=label,
+            file=file,
+            data=data,
+            configuration=configuration,
+            shots=shots,
+            seed=int(seed),
+            sample=ordered["sample"].to_numpy(),
+            target=ordered["target"].to_numpy(),
+            prediction=ordered["prediction"].to_numpy(dtype=np.float64),
+        )
 
 
-def _described(file: Path, footer: dict[str, Any]) -> tuple[str, ShotSplit | None]:
-    """Return the name of the data set and the shots that a footer states."""
+def _described(file: Path, footer: dict[str, Any]) -> tuple[str, str, ShotSplit | None]:
+    """Return the name of the data set, the digest of the configuration and the shots that a footer states."""
     try:
-        shots = ShotSplit.from_dict(footer["shots"]) if footer.get("shots") else None
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{file}: the shots in its footer are broken: {error}") from error
-    return str(footer.get("data") or ""), shots
+        shots = ShotSplit.from_dict(footer["shots"]) if "shots" in footer else None
+        data = str(footer["config"]["data"]["name"]) if "config" in footer else ""
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{file}: its footer is broken: {type(error).__name__}: {error}") from error
+    return data, str(footer.get("configuration", "")), shots
 
 
 def _check(file: Path, seed: int, rows: pd.DataFrame) -> None:

@@ -21,7 +21,7 @@ from groupdir.shots import ALL_AND_SHOTS
 
 WIDTH = 80
 MOST_PAIRS = 3
-"""Largest number of pairs whose tables are printed whole. With more, only the differences that are shown are printed."""
+"""Largest number of pairs whose tables are printed whole. With more, only differences that are shown are printed."""
 
 HEADER = ("shot", "first", "second", "difference", "95 % interval", "p", "Wilcoxon", "d", "r")
 
@@ -35,8 +35,7 @@ def comparison_text(comparison: Comparison, metrics: Sequence[str]) -> str:
     """
     parts = []
     for metric in metrics:
-        for block in comparison.blocks:
-            parts.append(_block_text(comparison, block, metric))
+        parts += [_block_text(comparison, block, metric) for block in comparison.blocks]
         if len(comparison.blocks) > 1:
             parts.append(_over_all_text(comparison, metric))
     notes = [line for statement in comparison.statements for line in wrapped(f"- {statement}", "  ")]
@@ -52,7 +51,7 @@ def _block_text(comparison: Comparison, block: Block, metric: str) -> str:
     lines = [*wrapped(title), *wrapped(f"samples: {counts}")]
     if not pairs:
         return "\n".join([*lines, "nothing can be compared: see the notes"])
-    return "\n".join([*lines, *_pair_tables(pairs), "", *_in_words(pairs)])
+    return "\n".join([*lines, *_means(pairs, comparison.labels), *_pair_tables(pairs), "", *_in_words(pairs)])
 
 
 def _over_all_text(comparison: Comparison, metric: str) -> str:
@@ -61,7 +60,7 @@ def _over_all_text(comparison: Comparison, metric: str) -> str:
     for shot in ALL_AND_SHOTS:
         if (metric, shot) in comparison.ranks:
             lines += _rank_lines(shot, comparison.ranks[metric, shot])
-    return "\n".join([*lines, *(["", *_in_words(pairs)] if pairs else [])])
+    return "\n".join([*lines, *(["", *_in_words(pairs, "Wilcoxon over data sets: ")] if pairs else [])])
 
 
 def _rank_lines(shot: str, ranks: AverageRanks) -> list[str]:
@@ -69,10 +68,26 @@ def _rank_lines(shot: str, ranks: AverageRanks) -> list[str]:
     friedman = "" if math.isnan(ranks.p) else f"; Friedman p {p_text(ranks.p)}"
     lines = wrapped(f"{shot}: {listed}; critical difference {ranks.critical:.2f}{friedman}", "  ")
     if not ranks.alike:
-        return [*lines, "  all ranks are told apart"]
+        return [*lines, "  every rank is told apart from the others"]
     return lines + [
         line for group in ranks.alike for line in wrapped(f"  cannot be told apart: {', '.join(group)}", "    ")
     ]
+
+
+def _means(pairs: Sequence[Pair], labels: Sequence[str]) -> list[str]:
+    """Return the table of the mean of each configuration by shot, if not all pairs are printed."""
+    if len({(pair.first, pair.second) for pair in pairs}) <= MOST_PAIRS:
+        return []
+    values = {
+        (label, pair.shot): value for pair in pairs for label, value in zip(_labels(pair), pair.values, strict=True)
+    }
+    shots = list(dict.fromkeys(pair.shot for pair in pairs))
+    rows = [[label, *(number_text(pairs[0].metric, values[label, shot]) for shot in shots)] for label in labels]
+    return ["", *_aligned([["mean over seeds", *shots], *rows])]
+
+
+def _labels(pair: Pair) -> tuple[str, str]:
+    return pair.first, pair.second
 
 
 def _pair_tables(pairs: Sequence[Pair]) -> list[str]:
@@ -108,29 +123,42 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _in_words(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Yield sentences: first the differences that are shown, then the pairs that cannot be told apart, by shot."""
+def _in_words(pairs: Sequence[Pair], source: str = "") -> Iterator[str]:
+    """Yield sentences: first the differences that are shown, then the pairs that cannot be told apart, by shot.
+
+    Args:
+        pairs: Pairs of one metric and data set.
+        source: Name of the test, for the begin of each sentence.
+    """
     for pair in pairs:
         if pair.verdict != "not shown":
             best, other = (pair.first, pair.second) if pair.verdict == "better" else (pair.second, pair.first)
             by = number_text(pair.metric, abs(pair.difference.value))
-            yield from wrapped(f"shown: {pair.shot}: {best} is better than {other} by {by}", "  ")
+            yield from wrapped(f"{source}shown, {pair.shot}: {best} is better than {other} by {by}", "  ")
+    shots_of: dict[str, list[str]] = {}
     for shot in ALL_AND_SHOTS:
-        alike = [
-            f"{pair.first} and {pair.second}" for pair in pairs if (pair.shot, pair.verdict) == (shot, "not shown")
-        ]
+        of_shot = [pair for pair in pairs if pair.shot == shot]
+        alike = [f"{pair.first} and {pair.second}" for pair in of_shot if pair.verdict == "not shown"]
         if alike:
-            yield from wrapped(f"cannot be told apart: {shot}: {'; '.join(alike)}", "  ")
+            few = len(of_shot) <= MOST_PAIRS
+            names = "; ".join(alike) if few else f"{_count(len(alike), len(of_shot))} (--out lists them)"
+            shots_of.setdefault(names, []).append(shot)
+    for names, shots in shots_of.items():
+        yield from wrapped(f"{source}cannot be told apart, {', '.join(shots)}: {names}", "  ")
+
+
+def _count(number: int, total: int) -> str:
+    return f"all {total} pairs" if number == total else f"{number} of {total} pairs"
 
 
 def _legend(comparison: Comparison) -> Iterator[str]:
     """Yield what the columns are."""
     family = max((pair.family for pair in comparison.pairs), default=0)
     yield from wrapped(
-        "- Interval and p: bootstrap over samples and seeds, the same for both configurations; wider for few seeds. "
-        f"p and Wilcoxon are corrected by Holm for the {family} tests of a metric (pairs x shots); * is below "
-        f"{number(ALPHA)}: shown. Wilcoxon: signed ranks over seeds. d: mean difference in units of its standard "
-        "deviation over seeds. r: rank-biserial correlation.",
+        "- Interval: 95 % of a bootstrap over samples and seeds, of this pair alone. p (bootstrap) and Wilcoxon "
+        f"(signed ranks over seeds) are corrected by Holm for the {family} tests of a metric, which are pairs x shots. "
+        f"A p below {number(ALPHA)} has a star: the difference is shown. d: mean difference in units of its standard "
+        "deviation over seeds. r: rank-biserial correlation. What is not shown may still exist.",
         "  ",
     )
 

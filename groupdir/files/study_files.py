@@ -47,7 +47,7 @@ LAST_CHECKPOINT = "checkpoint.pt"
 RESULT = "result.json"
 TEST_RESULTS = "test.csv"
 PREDICTIONS = "predictions.parquet"
-"""Predictions of one training for every test sample. It has the columns of PREDICTION_COLUMNS."""
+"""File with the predictions of a measured configuration, with PREDICTION_COLUMNS."""
 
 TEST_LEDGER = "test_reads.jsonl"
 """Ledger of the trainings that have read a test split; see `groupdir.files.ledger`."""
@@ -86,11 +86,10 @@ TRIAL_FIELDS: Mapping[str, type] = {
 }  # fmt: skip
 """Every column of TRIALS that is neither a parameter nor a metric: name -> type."""
 
-PREDICTION_COLUMNS: Mapping[str, str] = {
-    "sample": "int64", "split": "string", "seed": "int64", "target": "float32", "prediction": "float64",
-    "group": "int64", "true_group": "int64",
+PREDICTION_COLUMNS: Mapping[str, type] = {
+    "sample": int, "split": str, "seed": int, "target": float, "prediction": float, "group": int, "true_group": int,
 }  # fmt: skip
-"""Every column of PREDICTIONS: name -> Arrow type. A target keeps the type of the labels, which decides its bin."""
+"""Every column of PREDICTIONS: name -> type. `sample` is the row in its split. Groups are null without groups."""
 
 
 def results_folder(name: str, out: str | Path | None = None) -> Path:
@@ -153,7 +152,7 @@ def column_type(name: str) -> type:
     """
     if name.startswith(PARAM):
         return str
-    return TRIAL_FIELDS.get(name) or EPOCH_FIELDS.get(name, float)
+    return TRIAL_FIELDS.get(name) or EPOCH_FIELDS.get(name) or PREDICTION_COLUMNS.get(name, float)
 
 
 def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:
