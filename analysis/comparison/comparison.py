@@ -230,10 +230,7 @@ def _statements(
             if counts.get(shot, 0) < len(blocks):
                 yield f"Over all data sets, {shot}: {counts.get(shot, 0)} of {len(blocks)} data sets have values."
         if len(blocks) < FEWEST_REPLICATIONS:
-            yield (
-                f"Over {len(blocks)} data sets, no p-value of Wilcoxon's test can be below {2.0 ** (1 - len(blocks)):.3g}; "
-                f"for one below {ALPHA:g} it needs {FEWEST_REPLICATIONS} data sets or more."
-            )
+            yield f"Over all data sets: {_too_few(len(blocks), 'data sets')}"
 
 
 def _limits(block: Block, metrics: Sequence[str], compared: set[tuple[str, str]]) -> Iterator[str]:
@@ -247,10 +244,7 @@ def _limits(block: Block, metrics: Sequence[str], compared: set[tuple[str, str]]
             "order around. Train with --seeds 5 or more."
         )
     elif seeds < FEWEST_REPLICATIONS:
-        yield (
-            f"{seeds} seeds. No p-value of Wilcoxon's test can be below {2.0 ** (1 - seeds):.3g} before correction; for "
-            f"one below {ALPHA:g} it needs {FEWEST_REPLICATIONS} seeds or more."
-        )
+        yield _too_few(seeds, "seeds")
     if block.shots is None:
         yield "no file states the shots, so only the metrics of all samples are compared."
     for shot, members in block.members().items():
@@ -261,3 +255,11 @@ def _limits(block: Block, metrics: Sequence[str], compared: set[tuple[str, str]]
                 f"{shot}: {', '.join(missing)} cannot be computed for every configuration from these "
                 f"{int(members.sum())} samples, so it is not compared there."
             )
+
+
+def _too_few(count: int, replications: str) -> str:
+    """Return the sentence about too few replications for a small p-value of Wilcoxon's test."""
+    return (
+        f"{count} {replications}. No p-value of Wilcoxon's test can be below {2.0 ** (1 - count):.3g}, even before "
+        f"correction; for one below {ALPHA:g} it needs {FEWEST_REPLICATIONS} {replications} or more."
+    )

@@ -123,6 +123,12 @@ def _read(label: str, file: Path, split: str) -> Iterator[Measured]:
             f"predictions must have {', '.join(NEEDED)}"
         )
     rows = table.select(NEEDED).to_pandas()
+    for name, column in rows.drop(columns="split").items():
+        wanted, kinds = ("integers", "iu") if PREDICTION_COLUMNS[str(name)] is int else ("numbers", "iuf")
+        if column.dtype.kind not in kinds:
+            raise DataError(
+                f"{file}: column {name} must hold {wanted} without gaps, got {table.schema.field(name).type}"
+            )
     if rows.empty:
         raise DataError(f"{file}: holds no row: measure the configuration again with `groupdir train`")
     splits = sorted(map(str, rows["split"].unique()))
@@ -168,6 +174,6 @@ def _check(file: Path, seed: int, rows: pd.DataFrame) -> None:
     twice = [sample for sample, count in Counter(rows["sample"].tolist()).items() if count > 1]
     if twice:
         raise DataError(
-            f"{file}: each sample must have one row per seed, got {len(twice)} samples with several for seed {seed}, "
+            f"{file}: each sample must have one row per seed, got several rows for {len(twice)} samples of seed {seed}, "
             f"such as sample {twice[0]}: write the predictions of each training once"
         )
