@@ -174,6 +174,6 @@ def _check(file: Path, seed: int, rows: pd.DataFrame) -> None:
     twice = [sample for sample, count in Counter(rows["sample"].tolist()).items() if count > 1]
     if twice:
         raise DataError(
-            f"{file}: each sample must have one row per seed, got several rows for {len(twice)} samples of seed {seed}, "
-            f"such as sample {twice[0]}: write the predictions of each training once"
+            f"{file}: each sample must have one row per seed, got several rows for {len(twice)} samples of seed "
+            f"{seed}, such as sample {twice[0]}: write the predictions of each training once"
         )

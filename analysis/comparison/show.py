@@ -184,9 +184,17 @@ def p_text(p: float) -> str:
 
 
 def number_text(metric: str, value: float) -> str:
-    """Return a value of a metric as the tables of test results print it, with one more decimal."""
+    """Return a value of a metric with one more decimal than tables of test results have, or with fewer if it is large.
+
+    >>> number_text("mae", 3.14159), number_text("mae", 314.159), number_text("pearson", 0.8123)
+    ('3.142', '314.2', '81.23')
+    """
+    if math.isnan(value):
+        return "-"
     info = METRICS[metric]
-    return "-" if math.isnan(value) else f"{info.factor * value:.{info.digits + 1}f}"
+    scaled = info.factor * value
+    decimals = min(info.digits + 1, 4 - len(f"{abs(scaled):.0f}"))
+    return f"{scaled:.{decimals}f}" if decimals >= 0 else f"{scaled:.4g}"
 
 
 def _short(value: float) -> str:

@@ -172,5 +172,5 @@ def test_more_than_ten_are_refused_with_the_critical_difference(tmp_path: Path) 
         DataError, match=r"at most 10 configurations, got 30: average ranks over 10 data sets must differ by 14\.8"
     ):
         compare([f"m{number}={path}" for number in range(30) for path in draws])
-    with pytest.raises(DataError, match="got 11: 55 pairs leave no difference .* Choose at most 10 finalists"):
+    with pytest.raises(DataError, match=r"got 11: 55 pairs leave no difference .* Choose at most 10 finalists"):
         compare([f"m{number}={file}" for number in range(11)])

@@ -78,10 +78,15 @@ def test_json_has_every_metric_and_no_nan(run: Path) -> None:
     assert few["low"] < few["difference"] < few["high"] < 0
 
 
-def test_every_key_of_the_json_is_described(run: Path, root: Path) -> None:
+def test_every_key_of_the_json_is_described(tmp_path: Path, root: Path) -> None:
     page = (root / "docs/json_output.md").read_text(encoding="utf-8").partition("## groupdir compare --json")[2]
-    content = json.loads(call(run, "--json", "--draws", 500))
-    keys = [*content, *content["pairs"][0], *content["data_sets"][0]]
+    inputs = [
+        f"{label}={write_run(tmp_path / f'{draw}{label}', target=np.roll(TARGET, 4 * draw))}"
+        for label in "ab"
+        for draw in (0, 1)
+    ]
+    content = json.loads(call(*inputs, "--json", "--draws", 500))
+    keys = [*content, *(key for name in ("pairs", "data_sets", "ranks") for key in content[name][0])]
     assert not [key for key in keys if f"`{key}`" not in page]
 
 
