@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.compare import Difference
 from analysis.comparison.blocks import Block, make_blocks
 from analysis.comparison.hierarchical import Array, draw, interval, observed, resampled
 from analysis.comparison.inputs import read_inputs
 from analysis.comparison.ranks import ALPHA, MOST_METHODS, AverageRanks, average_ranks, critical_difference
 from analysis.comparison.signed_ranks import FEWEST_REPLICATIONS, SignedRanks, holm, signed_ranks
+from groupdir.bootstrap import Difference
 from groupdir.errors import DataError
 from groupdir.metrics import METRICS, Metric
 from groupdir.shots import ALL_AND_SHOTS

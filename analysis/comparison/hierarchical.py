@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from analysis.compare import CONFIDENCE, FEWEST, Difference
 from analysis.comparison.weighted import weighted_values
+from groupdir.bootstrap import CONFIDENCE, FEWEST, Difference
 from groupdir.metrics import Metric
 
 Array = npt.NDArray[np.float64]
