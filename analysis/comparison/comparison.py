@@ -23,6 +23,9 @@ from groupdir.shots import ALL_AND_SHOTS
 OVER_ALL = ""
 """Data set of the pairs that are compared over several data sets."""
 
+TEST = "test"
+"""Split whose readers a ledger counts."""
+
 Verdict = Literal["better", "worse", "not shown"]
 
 
@@ -98,7 +101,7 @@ class Comparison:
 def compare(
     inputs: Sequence[str],
     *,
-    split: str = "test",
+    split: str = TEST,
     metrics: Sequence[str] | None = None,
     draws: int = 10_000,
     seed: int = 0,
@@ -132,7 +135,8 @@ def compare(
         tables = {cell: table for cell, table in tables.items() if len(table) > 1}
         ranks = {cell: average_ranks(labels, METRICS[cell[0]].sign * table) for cell, table in tables.items()}
         pairs += _over_all(labels, tables, names)
-    statements = tuple(_statements(blocks, names, pairs, ranks, draws))
+    readers = [f"{block.name}: {block.readers}." for block in blocks if block.readers and split == TEST]
+    statements = (*_statements(blocks, names, pairs, ranks, draws), *readers)
     return Comparison(split, tuple(labels), tuple(blocks), tuple(names), tuple(pairs), ranks, statements)
 
 

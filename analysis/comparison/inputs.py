@@ -24,15 +24,32 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Stated:
+    """Content of a footer. A file of another program states nothing.
+
+    Attributes:
+        data: Name of the data set.
+        root: Folder of the data set's files, or None for a built-in data set.
+        samples: Fingerprint of the samples; see `groupdir.files.predictions`.
+        configuration: Digest of the configuration without its seed.
+        shots: Shots of the labels.
+    """
+
+    data: str = ""
+    root: str | None = None
+    samples: str = ""
+    configuration: str = ""
+    shots: ShotSplit | None = None
+
+
+@dataclass(frozen=True)
 class Measured:
     """Predictions of one training for a split.
 
     Attributes:
         label: Name of the configuration.
         file: File that holds the predictions.
-        data: Name of the data set, or "" if the file does not say it.
-        configuration: Digest of the configuration without its seed, or "" if the file does not say it.
-        shots: Shots of the labels, or None if the file does not say them.
+        stated: Content of the file's footer.
         seed: Seed of the training.
         sample: Rows in the split `(N,)`, ascending.
         target: True labels `(N,)`, in the type of the file, which decides the bin of a label.
@@ -41,9 +58,7 @@ class Measured:
 
     label: str
     file: Path
-    data: str
-    configuration: str
-    shots: ShotSplit | None
+    stated: Stated
     seed: int
     sample: Array
     target: Array
@@ -105,6 +120,12 @@ def _configuration(file: Path) -> Path:
     return file.parent.parent if file.parent.name.startswith(SEED_PREFIX) else file.parent
 
 
+def run_folder(file: Path) -> Path:
+    """Return the folder of `groupdir train` from a file of predictions in it."""
+    configuration = _configuration(file.absolute())
+    return configuration.parent if configuration != file.absolute().parent else configuration
+
+
 def _no_predictions(path: Path) -> str:
     if not path.exists():
         return f"{path}: does not exist: give a folder of `groupdir train` or a file of predictions"
@@ -135,16 +156,14 @@ def _read(label: str, file: Path, split: str) -> Iterator[Measured]:
     rows = rows[rows["split"] == split]
     if rows.empty:
         raise DataError(f"{file}: holds no prediction of the split {split}, but of {', '.join(splits)}: use --split")
-    data, configuration, shots = _described(file, footer)
+    stated = _stated(file, footer)
     for seed, part in rows.groupby("seed"):
         _check(file, int(seed), part)
         ordered = part.sort_values("sample")
         yield Measured(
             label=label,
             file=file,
-            data=data,
-            configuration=configuration,
-            shots=shots,
+            stated=stated,
             seed=int(seed),
             sample=ordered["sample"].to_numpy(),
             target=ordered["target"].to_numpy(),
@@ -152,14 +171,21 @@ def _read(label: str, file: Path, split: str) -> Iterator[Measured]:
         )
 
 
-def _described(file: Path, footer: dict[str, Any]) -> tuple[str, str, ShotSplit | None]:
-    """Return the name of the data set, the digest of the configuration and the shots that a footer states."""
+def _stated(file: Path, footer: dict[str, Any]) -> Stated:
+    """Return what a footer states; nothing for a file of another program."""
+    if not footer:
+        return Stated()
     try:
-        shots = ShotSplit.from_dict(footer["shots"]) if "shots" in footer else None
-        data = str(footer["config"]["data"]["name"]) if "config" in footer else ""
-    except (KeyError, ValueError, TypeError) as error:
+        data = footer["config"]["data"]
+        return Stated(
+            data=str(data["name"]),
+            root=data.get("root"),
+            samples=str(footer["samples"]),
+            configuration=str(footer["configuration"]),
+            shots=ShotSplit.from_dict(footer["shots"]),
+        )
+    except (AttributeError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{file}: its footer is broken: {type(error).__name__}: {error}") from error
-    return data, str(footer.get("configuration", "")), shots
 
 
 def _check(file: Path, seed: int, rows: pd.DataFrame) -> None:

@@ -38,7 +38,7 @@ def write_file(
         "true_group": pa.nulls(count * len(seeds), pa.int64()),
     }
     table = pa.table({name: column for name, column in (rows | columns).items() if column is not None})
-    content = {"config": {"data": {"name": "digits"}}, "configuration": "", "shots": SHOTS.to_dict()}
+    content = {"config": {"data": {"name": "digits"}}, "samples": "", "configuration": "", "shots": SHOTS.to_dict()}
     if footer is None or footer:
         text = json.dumps({"schema": SCHEMA, **content, **(footer or {})})
         table = table.replace_schema_metadata({FOOTER: text.encode()})

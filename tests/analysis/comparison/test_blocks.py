@@ -92,3 +92,13 @@ def test_a_missing_data_set_is_refused(tmp_path: Path) -> None:
     inputs.append(f"a={write_run(tmp_path / 'two' / 'a', target=TARGET[:40])}")
     with pytest.raises(DataError, match=r"other samples than .*two.*give b and a a folder each for every data set"):
         blocks(*inputs)
+
+
+def test_equal_labels_of_other_drawn_inputs_are_another_data_set(tmp_path: Path) -> None:
+    inputs = [write_run(tmp_path / name, footer={"samples": samples}) for name, samples in (("a", "11"), ("b", "22"))]
+    with pytest.raises(
+        DataError, match=r"has the labels of .*but other samples \(fingerprints 22 and 11\): their data"
+    ):
+        blocks(*inputs)
+    mine = write_file(tmp_path / "mine.parquet", TARGET, {0: TARGET}, footer={})
+    assert len(blocks(inputs[0], mine)[1]) == 1, "a file of another program has no fingerprint"

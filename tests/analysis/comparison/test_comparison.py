@@ -11,6 +11,7 @@ from scipy.stats import rankdata, wilcoxon
 from analysis.comparison.comparison import OVER_ALL, Comparison, Pair, compare
 from analysis.comparison.inputs import read_inputs
 from groupdir.errors import DataError
+from groupdir.files.ledger import Ledger, Reading
 from groupdir.metrics import METRICS, shot_metrics
 from tests.analysis.comparison.predictions import SHOTS, TARGET, write_file, write_run
 
@@ -100,6 +101,23 @@ def test_what_limits_a_comparison_is_said(tmp_path: Path) -> None:
     assert "With 100 draws no difference can be shown" in statements(*five, draws=100)
     mine = write_file(tmp_path / "mine.parquet", TARGET, {0: TARGET + 1, 1: TARGET + 2}, footer={})
     assert "no file states the shots, so only the metrics of all samples" in statements(f"a={mine}", f"b={mine}")
+
+
+def test_the_readers_of_the_test_split_are_said(tmp_path: Path) -> None:
+    """The ledger is above the folder of a run. Two configurations are compared, and a third has read the split."""
+    inputs = []
+    for name in ("a", "b"):
+        folder = write_run(
+            tmp_path / "results" / f"run_{name}" / name, footer={"configuration": name, "samples": "12ab"}
+        )
+        inputs.append(str(folder))
+    for name in ("a", "b", "c"):
+        ledger = Ledger.of(None, tmp_path / "results" / "run_a")
+        assert ledger.record(Reading.now("digits", "12ab", name, 0, name, "groupdir train")) is None
+    text = statements(*inputs)
+    assert "digits: test split of digits: read by 3 configurations (1 of them not in this table), first on" in text
+    validation = [str(write_run(tmp_path / "val" / name, split=["val"] * len(TARGET))) for name in "ab"]
+    assert "test split" not in statements(*validation, split="val")
 
 
 def test_a_shot_without_samples_is_said_and_left_out(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.comparison.inputs import read_inputs
+from analysis.comparison.inputs import Stated, read_inputs
 from groupdir.errors import DataError
 from tests.analysis.comparison.predictions import SHOTS, TARGET, write_file, write_run
 
@@ -38,14 +38,14 @@ def test_a_file_may_hold_several_seeds_in_any_order(tmp_path: Path) -> None:
     assert [training.seed for training in trainings] == [0, 4]
     assert trainings[1].sample.tolist() == list(range(30))
     assert (trainings[1].prediction == target + 2).all()
-    assert (trainings[0].shots, trainings[0].data) == (SHOTS, "digits")
+    assert (trainings[0].stated.shots, trainings[0].stated.data) == (SHOTS, "digits")
     assert trainings[0].target.dtype == np.float32, "a label on the edge of a bin has its shot in its own type"
 
 
 def test_a_file_of_another_program_has_no_shots(tmp_path: Path) -> None:
     file = write_file(tmp_path / "mine.parquet", TARGET, {0: TARGET}, footer={})
     (training,) = read_inputs([str(file)], "test")
-    assert training.shots is None
+    assert training.stated == Stated()
 
 
 def bad(name: str, values: list[float]) -> dict[str, np.ndarray]:
