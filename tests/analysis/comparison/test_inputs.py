@@ -7,6 +7,8 @@ import pytest
 
 from analysis.comparison.inputs import Stated, read_inputs
 from groupdir.errors import DataError
+from groupdir.files.predictions import SavedPredictions
+from groupdir.files.study_files import PREDICTIONS
 from tests.analysis.comparison.predictions import SHOTS, TARGET, write_file, write_run
 
 
@@ -92,3 +94,15 @@ def test_inputs_without_predictions_are_refused(tmp_path: Path) -> None:
     empty = write_file(tmp_path / "empty.parquet", TARGET[:0], {0: TARGET[:0]})
     with pytest.raises(DataError, match="holds no row"):
         read_inputs([str(empty)], "test")
+
+
+def test_the_file_of_a_training_is_read(tmp_path: Path) -> None:
+    """The writer of `groupdir train` and this reader agree."""
+    config = {"data": {"name": "agedb", "root": "/data/agedb"}}
+    saved = SavedPredictions(config, "12ab", "34cd", SHOTS, "test", 3, TARGET, TARGET + 0.25)
+    saved.write(tmp_path / PREDICTIONS)
+    (training,) = read_inputs([str(tmp_path)], "test")
+    assert training.stated == Stated("agedb", "/data/agedb", "34cd", "12ab", SHOTS)
+    assert (training.seed, training.target.dtype) == (3, np.float32)
+    assert (training.target == saved.target).all()
+    assert (training.prediction == saved.prediction).all()
