@@ -58,7 +58,10 @@ data_app = new_group("Look at a data set.")
 @app.command(rich_help_panel=Panel.RUN)
 def train(
     file: Annotated[Path, typer.Argument(help="YAML of a trial, such as results/digits/best_few.yaml.")],
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, starting at the seed of the file.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds. No search has used them.")] = 1,
+    same_seed: Annotated[
+        bool, typer.Option("--same-seed", help="Train the seed of the file only, which repeats the trial of a search.")
+    ] = False,
     beside: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,7 +89,16 @@ def train(
 
     plans = plans_beside(TrialConfig.load(file, overrides or ()), file, beside or ())
     folder, command = out or file.with_suffix(""), next_command("train", file)
-    runs = rerun(plans, seeds=seeds, folder=folder, command=command, jobs=jobs, resume=resume, quiet=quiet)
+    runs = rerun(
+        plans,
+        seeds=seeds,
+        folder=folder,
+        command=command,
+        jobs=jobs,
+        resume=resume,
+        same_seed=same_seed,
+        quiet=quiet,
+    )
     report(plans, runs, folder)
 
 

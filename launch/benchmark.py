@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,10 @@ from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.schema import refuse_old_benchmark
-from groupdir.files.storage import Place
 from groupdir.files.study_files import BENCHMARK, CHOSEN, CONFIRMED, TRIALS, results_folder, space_file
 from groupdir.files.write_whole import write_whole
 from groupdir.metrics import parse_metric, sign
 from groupdir.registry import did_you_mean
-from launch.study.checkpoints import kept_checkpoint
 
 
 def run_benchmark(
@@ -89,7 +86,7 @@ def _run_row(
     quiet: bool,
 ) -> int:
     """Search a row and measure its chosen trial. Return the exit code of the search; without 0 nothing is measured."""
-    chosen = None if row.config is None else Chosen(row.config)
+    chosen = row.config
     if row.study is not None:
         code = _search(row, folder, skip_doctor, quiet)
         if code != 0:
@@ -98,27 +95,18 @@ def _run_row(
     assert chosen is not None
     confirmed = folder / CONFIRMED / row.folder
     rerun(
-        [Plan(chosen.config.method.name, chosen.config)],
+        [Plan(chosen.method.name, chosen)],
         seeds=config.seeds,
         folder=confirmed,
         command=next_command("benchmark", file),
         jobs=jobs,
         resume=True,
-        trained=chosen.checkpoint,
         quiet=quiet,
     )
     return 0
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Configuration to measure on the test set, with its checkpoint from the search if there is one."""
-
-    config: TrialConfig
-    checkpoint: Path | None = None
-
-
-def choose(study: Path, metric: str) -> Chosen:
+def choose(study: Path, metric: str) -> TrialConfig:
     """Return the configuration of the finished trial with the best value of a metric, and write it before any test.
 
     Args:
@@ -142,9 +130,7 @@ def choose(study: Path, metric: str) -> Chosen:
     word = parse_metric(metric).metric.best
     head = f"# trial {best['trial']} of {len(rows)} finished: the {word} {metric}, {best[metric]:.6g}\n"
     write_whole(study / CHOSEN, head + config.to_yaml())
-    where = footer["study"].get("search", {}).get("storage_path")
-    storage = None if where is None else Place.at(where) / footer["study"]["name"]
-    return Chosen(config, kept_checkpoint(study, best["trial"], storage))
+    return config
 
 
 def _finite(value: Any) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from groupdir.command_line.next_command import next_command
 from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
+from groupdir.config.datasets import DATA_SEEDS
 from groupdir.config.domains import domain_text
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
@@ -47,6 +48,9 @@ def study_lines(study: StudyConfig) -> list[str]:
     if search.constraints:
         lines.append("constraints: " + ", ".join(f"{name} {bound}" for name, bound in search.constraints.items()))
     lines.append(f"trials: {search.trials}")
+    lines.append("seeds: " + ("a seed of its own for each trial" if search.seeds == "own" else "one for all trials"))
+    if drawn := [address for address in study.space.open if address in DATA_SEEDS]:
+        lines.append(f"data: {' and '.join(drawn)} varies, so that trials differ in their data too")
     lines += [f"sampler: {search.sampler.text}", f"scheduler: {search.scheduler.text}"]
     if search.ablations:
         count = (len(search.ablations) + 1) * search.ablation_seeds

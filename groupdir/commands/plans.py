@@ -113,5 +113,5 @@ def _check_same_test(config: TrialConfig, other: TrialConfig, text: str) -> None
 
 def with_method(config: TrialConfig, name: str) -> TrialConfig:
     """Return the trial with another method, trained for the number of epochs of all stages together."""
-    data = config.to_dict() | {"method": {"name": name}}
+    data = config.to_dict() | {"method": {"name": name}, "stage_seed": None}
     return TrialConfig.from_dict(data, "--beside").with_total_epochs(config.total_epochs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -21,7 +20,8 @@ from groupdir.errors import ConfigError, DataError
 from groupdir.files.ledger import Ledger, Reading
 from groupdir.files.predictions import SavedPredictions, fingerprint
 from groupdir.files.study_files import LAST_CHECKPOINT, PREDICTIONS, RESULT, TENSORBOARD, seed_folder
-from groupdir.files.write_whole import whole_file, write_whole
+from groupdir.files.write_whole import write_whole
+from groupdir.seeds import measurement_seeds
 
 if TYPE_CHECKING:
     from groupdir.training.trainer import Trainer
@@ -75,38 +75,34 @@ def rerun(
     command: str,
     jobs: int | None = None,
     resume: bool = False,
-    trained: Path | None = None,
+    same_seed: bool = False,
     quiet: bool = False,
 ) -> list[Run]:
-    """Train configurations on the same seeds, with several trainings at the same time.
-
-    The seeds are `config.seed`, `config.seed + 1`, ... of the first configuration.
+    """Train configurations on the same seeds, which no search has used, with several trainings at the same time.
 
     Args:
         plans: Configurations to train.
-        seeds: Number of seeds.
+        seeds: Number of seeds. See `groupdir.seeds.measurement_seeds`.
         folder: Folder for the files `<label>/seed_<n>/*` of each training. Must be new unless `resume` is set.
         command: Command that reads the test split, for the ledger.
         jobs: Number of trainings at the same time; None for one per core, or one on a GPU.
         resume: Skip the finished trainings in `folder` and continue the others.
-        trained: Checkpoint of the first configuration from a search. Its seed continues from this checkpoint.
+        same_seed: Train the seed of the first configuration only, which repeats the trial of a search.
         quiet: Print no line for each training.
 
     Raises:
-        ConfigError: If the folder exists.
+        ConfigError: If the folder exists, or `same_seed` is set with several seeds.
     """
+    if same_seed and seeds > 1:
+        raise ConfigError(f"--same-seed trains the seed of the file only, got --seeds {seeds} too: drop one of them")
     if folder.exists() and not resume:
         raise ConfigError(
             f"{folder}: the folder exists already: choose another folder with --out, or continue with --resume"
         )
     folder.mkdir(parents=True, exist_ok=True)
     first = plans[0].config
-    tasks = [_task(plan, seed, folder, command) for seed in range(first.seed, first.seed + seeds) for plan in plans]
-    checkpoint = tasks[0].folder / LAST_CHECKPOINT
-    if trained is not None and not checkpoint.exists():
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(checkpoint) as partial:
-            shutil.copyfile(trained, partial)
+    used = [first.seed] if same_seed else measurement_seeds(first.seed, seeds)
+    tasks = [_task(plan, seed, folder, command) for seed in used for plan in plans]
     runs = _run_all(tasks, jobs or _jobs(first), Console(quiet=quiet))
     for warning in dict.fromkeys(run.warning for run in runs if run.warning is not None):
         print(f"warning: {warning}", file=sys.stderr)
@@ -116,7 +112,7 @@ def rerun(
 
 def _task(plan: Plan, seed: int, folder: Path, command: str) -> Task:
     ledger = Ledger.of(getattr(plan.config.data, "root", None), folder)
-    config = plan.config.replaced({"seed": seed})
+    config = plan.config if plan.config.seed == seed else plan.config.with_seed(seed)
     return Task(plan.label, config, folder / plan.label / seed_folder(seed), ledger, command)
 
 

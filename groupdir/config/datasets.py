@@ -13,6 +13,9 @@ from groupdir.config.trial import DatasetConfig
 CACHE_FOLDER, CACHE_VARIABLE = ".groupdir-cache", "GROUPDIR_CACHE"
 """Name of the folder of decoded pictures in the root of a data set, and environment variable that names another."""
 
+DATA_SEEDS = ("data.seed", "data.split_seed")
+"""Addresses of the seeds of data draws. All trials of a study have the same ones unless its space leaves them open."""
+
 Augmentation = Literal["crop_flip", "crop_flip_color", "resized_crop_color"]
 
 

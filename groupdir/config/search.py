@@ -130,7 +130,11 @@ class SearchConfig(Strict):
     scheduler: Annotated[SerializeAsAny[SchedulerConfig], Plugin("scheduler")] = Field(
         ParetoHalvingConfig(), description="Scheduler, which stops trials early: pareto_asha, asha or none."
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the sampler.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the sampler and of the trials' own seeds.")
+    seeds: Literal["own", "shared"] = Field(
+        "own",
+        description="Seeds of the trainings. own: each trial has a seed of its own; shared: all trials have one seed.",
+    )
     resources: ResourcesConfig = ResourcesConfig()
     checkpoint_budget: str | int | None = Field(
         None, description="Size of all kept checkpoints, such as 20 GB; those of the front are always kept."

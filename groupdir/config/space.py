@@ -299,6 +299,7 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
         longest = max(longest, epochs_of(trial.stages))
         for address, text in unmeasurable(search.metrics, trial.method).items():
             mistakes[document.mistake(tuple(address.split(".")), text)] = None
+    mistakes |= dict.fromkeys(_wrong_seeds(space, search, document))
     if search.nested is not None:
         mistakes |= dict.fromkeys(_wrong_nested(space, search.nested, document))
     last = search.scheduler.last_epoch
@@ -315,6 +316,17 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
                 at = ("search", "ablations", label)
                 mistakes[document.mistake(at, f"{mistake.address}: {mistake.message}")] = None
     return list(mistakes)
+
+
+def _wrong_seeds(space: Space, search: SearchConfig, document: Document) -> list[Mistake]:
+    """Return the mistakes of the seeds: an open seed that each trial would replace, or a seed of the first stage."""
+    mistakes = []
+    if "seed" in space.open and search.seeds == "own":
+        text = "must be shared if `seed` is an open parameter, got own: set it to shared, or leave out `seed`"
+        mistakes.append(document.mistake(("search", "seeds"), text))
+    if "stage_seed" in space.open or space.fixed.get("stage_seed") is not None:
+        mistakes.append(document.mistake(("stage_seed",), "is chosen by the search: remove it from the file"))
+    return mistakes
 
 
 def _wrong_nested(space: Space, nested: NestedConfig, document: Document) -> list[Mistake]:

@@ -18,7 +18,7 @@ from groupdir.config.base import Plugin, PluginConfig, Strict
 from groupdir.config.change import change
 from groupdir.config.optimizers import AdamConfig, Optim
 from groupdir.config.resampling import Resampling
-from groupdir.config.stage import Stage, check_stages, with_optim
+from groupdir.config.stage import Stage, check_stages, shareable, with_optim
 from groupdir.config.validation import explain
 from groupdir.config.weights import Weights
 from groupdir.config.yamlfile import Address, Document
@@ -112,6 +112,12 @@ class TrialConfig(Strict):
     seed: int = Field(
         0, ge=0, lt=2**32, description="Seed of weights, order and noise; the data set has a separate seed."
     )
+    stage_seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**32,
+        description="Seed of a first stage that several trials of a search share; null: the trial's seed.",
+    )
     data: Annotated[SerializeAsAny[DatasetConfig], Plugin("data")]
     encoder: Annotated[SerializeAsAny[EncoderConfig], Plugin("encoder")]
     method: Annotated[SerializeAsAny[MethodConfig], Plugin("method")]
@@ -153,6 +159,20 @@ class TrialConfig(Strict):
     def _with_epochs(self, epochs: int) -> Self:
         return self.replaced({"train.epochs": epochs})
 
+    @property
+    def first_seed(self) -> int:
+        """Seed of the first stage if it can be shared, and of resampled samples; otherwise the trial's seed."""
+        return self.seed if self.stage_seed is None else self.stage_seed
+
+    def seed_of(self, stage: Stage) -> int:
+        """Return the seed of a stage of this trial."""
+        first = shareable(self.stages) if self.stage_seed is not None else None
+        return self.first_seed if first is not None and stage.name == first.name else self.seed
+
+    def with_seed(self, seed: int) -> Self:
+        """Return a copy that trains all its stages with a seed."""
+        return self.model_copy(update={"seed": seed, "stage_seed": None})
+
     def shared_stage_key(self, stage: Stage) -> dict[str, Any]:
         """Return all options that decide the result of the first stage.
 
@@ -164,7 +184,7 @@ class TrialConfig(Strict):
         whole = self.to_dict()
         return {
             "data": whole["data"],
-            "seed": self.seed,
+            "seed": self.first_seed,
             "encoder": whole["encoder"],
             "train": {name: value for name, value in whole["train"].items() if name not in _AFTER_FIRST_STAGE},
             "resampling": whole["method"]["resampling"],
@@ -189,6 +209,8 @@ class TrialConfig(Strict):
             check_stages(stages)
         except ValueError as error:
             raise FieldError(("method",), f"{name} {error}") from error
+        if self.stage_seed is not None and shareable(stages) is None:
+            raise FieldError(("stage_seed",), f"{name} has no first stage that trials share: remove stage_seed")
         return self
 
     @classmethod
@@ -247,8 +269,8 @@ class TrialConfig(Strict):
 
     @property
     def digest_without_seed(self) -> str:
-        """Digest of everything but the seed, which is the same for all trainings of one configuration."""
-        return digest({name: value for name, value in self.to_dict().items() if name != "seed"})
+        """Digest of everything but the seeds, which is the same for all trainings of one configuration."""
+        return digest({name: value for name, value in self.to_dict().items() if name not in ("seed", "stage_seed")})
 
     def replaced(self, changes: Mapping[str, Any]) -> Self:
         """Return a validated copy with other values.

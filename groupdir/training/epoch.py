@@ -19,6 +19,7 @@ from groupdir.data.transfer import on_device
 from groupdir.errors import MethodError
 from groupdir.methods.base import Batch, Method
 from groupdir.part import Part
+from groupdir.seeds import mixed_seed
 from groupdir.training.optim import lr_factor, set_lr
 from groupdir.training.training_set import TrainingSet
 
@@ -27,8 +28,8 @@ from groupdir.training.training_set import TrainingSet
 class EpochTrainer:
     """Trainer of single epochs. It holds no state: an epoch changes only the method and the optimizer.
 
-    All random numbers of an epoch follow from the trial's seed and the number of the epoch. A resume therefore needs no
-    generator's state.
+    All random numbers of an epoch follow from the seed of its stage and the number of the epoch. A resume therefore
+    needs no generator's state.
 
     Attributes:
         config: The trial.
@@ -60,7 +61,7 @@ class EpochTrainer:
         self.method.encoder.train(stage.encoder_lr > 0 or not stage.frozen_norms)
         self.method.encoder.requires_grad_(stage.encoder_lr > 0)
         size, count = self.config.train.batch_size, len(self.samples)
-        generator = torch.Generator().manual_seed(mixed_seed(self.config.seed, epoch))
+        generator = torch.Generator().manual_seed(mixed_seed(self.config.seed_of(stage), epoch))
         order = torch.randperm(count, generator=generator)
         steps = math.ceil(count / size)
         batch_of = partial(
@@ -69,7 +70,7 @@ class EpochTrainer:
         history: list[dict[str, Tensor]] = []
         parts = [module for module in self.method.modules() if isinstance(module, Part)]
         with torch.random.fork_rng(devices=self.cuda_devices):
-            torch.manual_seed(mixed_seed(self.config.seed, epoch, 1))
+            torch.manual_seed(mixed_seed(self.config.seed_of(stage), epoch, 1))
             for part in parts:
                 part.begin_epoch(stage.name, done, stage.epochs)
             for step in range(steps):
@@ -103,7 +104,7 @@ class EpochTrainer:
         """
         if not self.dataset.draws or (stage.views == 1 and not self.dataset.augment_one_view):
             return None
-        generator = torch.Generator().manual_seed(mixed_seed(self.config.seed, epoch, 2))
+        generator = torch.Generator().manual_seed(mixed_seed(self.config.seed_of(stage), epoch, 2))
         numbers = torch.rand(stage.views, len(self.samples), self.dataset.draws, generator=generator)
         return on_device(numbers, self.device)
 
@@ -154,12 +155,3 @@ class EpochTrainer:
                 f"most {limit:g}, got {values}: lower optim.lr, or set optim.grad_clip_norm"
             )
         return {name: float(row.mean()) for name, row in rows.items()}
-
-
-def mixed_seed(*parts: int) -> int:
-    """Return a seed that differs for every combination of parts.
-
-    >>> mixed_seed(1, 2) == mixed_seed(1, 2), mixed_seed(1, 2) == mixed_seed(2, 1)
-    (True, False)
-    """
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)

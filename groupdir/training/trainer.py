@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from groupdir.config.stage import Stage, position, shareable
@@ -17,6 +18,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset, Inputs, SplitName
 from groupdir.data.transfer import as_tensor
 from groupdir.errors import ConfigError, DataError
+from groupdir.methods.base import Method
 from groupdir.metrics import better
 from groupdir.registry import resolve
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
@@ -125,12 +127,9 @@ class Trainer:
         self.dataset = dataset if dataset is not None and dataset.config == config.data else make_dataset(config)
         train, resampling = self.dataset.split("train"), config.method.resampling
         if resampling is not None:
-            train = resampled(train, self.dataset, resampling, config.seed)
+            train = resampled(train, self.dataset, resampling, config.first_seed)
         torch.set_num_threads(config.train.threads)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            encoder = resolve("encoder", config.encoder.name)(config.encoder, self.dataset.inputs)
-            self.method = resolve("method", config.method.name)(config.method, encoder, self.dataset.targets, train.y)
+        self.method = initial_method(config, self.dataset, train.y)
         self.method.to(self.device, memory_format=_memory_format(self.dataset))
         if config.train.compile:
             self.method.encoder.compile()  # in place, so that the names in a checkpoint stay the same
@@ -303,6 +302,28 @@ class Trainer:
         if math.isfinite(value) and (self.best is None or better(name, value, self.best["value"])):
             model = {name: tensor.detach().clone() for name, tensor in self.method.state_dict().items()}
             self.best = {"epoch": self.epoch, "value": value, "model": model}
+
+
+def initial_method(config: TrialConfig, dataset: Dataset, train_y: np.ndarray) -> Method:
+    """Return the method of a trial with its initial weights.
+
+    With a `stage_seed`, the weights that the first stage changes follow from it, and all others from the trial's seed.
+    """
+
+    def initial(seed: int) -> Method:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            encoder = resolve("encoder", config.encoder.name)(config.encoder, dataset.inputs)
+            method: Method = resolve("method", config.method.name)(config.method, encoder, dataset.targets, train_y)
+        return method
+
+    method, first = initial(config.first_seed), shareable(config.stages)
+    if first is not None and config.first_seed != config.seed:
+        changed = method.changed(first)
+        other = initial(config.seed).state_dict()
+        rest = {name: value for name, value in other.items() if not name.startswith(changed)}
+        method.load_state_dict({**method.state_dict(), **rest})
+    return method
 
 
 def _memory_format(dataset: Dataset) -> torch.memory_format:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from groupdir.config.trial import TrialConfig
+from groupdir.seeds import ABLATION
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
+from launch.study.trial_seeds import later_seeds
 
 AS_CHOSEN = "as chosen"
 
@@ -15,6 +17,7 @@ AS_CHOSEN = "as chosen"
 def suggest_ablations(study: Study) -> list[int]:
     """Add the ablation trials of a study whose search has ended to its event log.
 
+    All ablations have the same seeds, so that they are compared in pairs. The search has used none of these seeds.
     After a crash of the driver, only the missing ones are added. The best trial is the same as before, because the
     trials of an ended search do not change.
 
@@ -28,12 +31,13 @@ def suggest_ablations(study: Study) -> list[int]:
         return []
     config = TrialConfig.from_dict(base.config, f"trial {base.number}")
     known = {(trial.label, trial.seed) for trial in study.state.of("ablation")}
+    seeds = later_seeds(study.config, ABLATION, search.ablation_seeds)
     variants: dict[str, Mapping[str, Any]] = {AS_CHOSEN: {}, **search.ablations}
     for label, changes in variants.items():
-        for seed in range(1, search.ablation_seeds + 1):
+        for seed in seeds:
             if (label, seed) in known:
                 continue
-            changed = config.replaced({**changes, "seed": seed})
+            changed = config.replaced({**changes, "seed": seed, "stage_seed": None})
             params = {name: value for name, value in base.params.items() if not touched(name, changes)}
             record_trial(study, changed, params, "ablation", label, base.metric)
     return [trial.number for trial in study.state.of("ablation") if trial.status == "running"]

@@ -13,6 +13,7 @@ from launch.control.stop_rules import budget_spent
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
 from launch.schedulers.base import Decision, decision_on
+from launch.study.trial_seeds import TrialSeeds
 
 
 @dataclass
@@ -46,7 +47,7 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
         config: Configuration of the study.
         make_scheduler: Function that returns a new scheduler.
     """
-    result, state, scheduler = Audit(), StudyState(), make_scheduler()
+    result, state, scheduler, seeds = Audit(), StudyState(), make_scheduler(), TrialSeeds(config.search)
     due: dict[tuple[int, int], Decision] = {}
     newest = None
     for event in events:
@@ -55,7 +56,15 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
         if event.kind == "suggested" and event.payload.get("role") == "search":
             rungs = tuple(scheduler.rung_epochs(state.longest + 1))
             expected = propose(config.space, config.search, state.of("search"), rungs, state.warm)
-            result.compare("suggestions", event, event.payload.get("params"), expected.params)
+            assert event.trial is not None
+            trial_config = seeds.seeded(config.space.build(expected.params), event.trial)
+            logged_config = event.payload["config"]
+            result.compare(
+                "suggestions",
+                event,
+                (event.payload.get("params"), event.seed, logged_config.get("stage_seed")),
+                (expected.params, trial_config.seed, trial_config.stage_seed),
+            )
         fold(state, event)
         trial = state.trials.get(-1 if event.trial is None else event.trial)
         if trial is None or trial.role != "search" or event.epoch is None:

@@ -14,6 +14,7 @@ from launch.schedulers import Scheduler
 from launch.schedulers.base import Action, decision_on
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
+from launch.study.trial_seeds import TrialSeeds
 
 WAIT: Literal["wait"] = "wait"
 OVER: Literal["over"] = "over"
@@ -45,6 +46,7 @@ class StudyLoop:
         self._scheduler = scheduler
         self._metric = metric
         self._role: Role = role
+        self._seeds = TrialSeeds.of(study)
         self._replay()
         unfinished = [trial.number for trial in study.state.of(role) if trial.status == "running"]
         self._waiting = deque(number for number in unfinished if number not in set(running))
@@ -119,7 +121,7 @@ class StudyLoop:
         space, search, state = study.config.space, study.config.search, study.state
         rungs = tuple(self._scheduler.rung_epochs(state.longest + 1))
         suggestion = propose(space, search, state.of("search"), rungs, state.warm)
-        config = space.build(suggestion.params)
+        config = self._seeds.seeded(space.build(suggestion.params), len(state.trials))
         return record_trial(study, config, suggestion.params, "search", "", self._metric, suggestion.notes)
 
     def _promote(self, trial: Any, rung: int) -> int:

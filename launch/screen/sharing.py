@@ -11,6 +11,7 @@ from groupdir.config.stage import shareable
 from groupdir.config.trial import TrialConfig, digest
 from launch.sampling.design import design_point
 from launch.sampling.nested import outer_parameters
+from launch.study.trial_seeds import TrialSeeds
 
 
 @dataclass(frozen=True)
@@ -64,4 +65,5 @@ def sharing_text(config: StudyConfig) -> str:
     for number in range(config.search.trials):
         fixed = outer_parameters(config.search.nested, points)
         points.append(design_point(config.space, config.search.seed, number, fixed))
-    return str(sharing([config.space.build(params) for params in points]))
+    seeds = TrialSeeds(config.search)
+    return str(sharing([seeds.seeded(config.space.build(params), number) for number, params in enumerate(points)]))

@@ -31,6 +31,10 @@ class Driver(Protocol):
         """Return the parameters of a trial."""
         ...
 
+    def seed(self, trial: int) -> int:
+        """Return the training seed of a trial."""
+        ...
+
     def whole(self, trial: int, rows: Rows) -> Rows:
         """Return the rows of all epochs of a training from the rows of the epochs that predict."""
         ...
@@ -100,7 +104,8 @@ class Clock:
         driver: Search that suggests trials and decides about them.
         source: Source of the simulated trainings.
         workers: Number of trials that run at once.
-        seed: Seed of the simulated trainings, of the jitter of their seconds, and of the faults.
+        seed: Seed of the jitter of the seconds and of the faults. With the seed of a trial, it decides which simulated
+            training the trial gets.
         faults: Faults to inject, None for none.
     """
 
@@ -143,7 +148,7 @@ class Clock:
     def _ended_epoch(self, worker: int, trial: int, epoch: int) -> Tick:
         drawn = self._taken[trial]
         last = epoch == len(drawn.rows)
-        row = {**drawn.rows[epoch - 1], "epoch": epoch, "seed": 0, "done": last}
+        row = {**drawn.rows[epoch - 1], "epoch": epoch, "seed": self.driver.seed(trial), "done": last}
         action = self.driver.report(trial, row)
         if last or action != "continue":
             how = "finished" if last else {"stop": "stopped", "pause": "paused"}[action]
@@ -163,7 +168,7 @@ class Clock:
             if not isinstance(number, int):
                 return
             if number not in self._taken:
-                rng = np.random.default_rng([self._seed, number, 11])
+                rng = np.random.default_rng([self._seed, self.driver.seed(number), 11])
                 drawn = self._source.draw(self.driver.params(number), rng)
                 self._taken[number] = replace(drawn, rows=self.driver.whole(number, drawn.rows))
             self._begin(self._free.pop(), number, self.driver.start(number) + 1)

@@ -58,6 +58,10 @@ class SimulatedStudy:
         """Return the parameters of a trial."""
         return self.study.state.trials[trial].params
 
+    def seed(self, trial: int) -> int:
+        """Return the training seed of a trial."""
+        return self.study.state.trials[trial].seed
+
     def whole(self, trial: int, rows: Rows) -> Rows:
         """Return the rows of all epochs of a trial, in the order of its stages.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from groupdir.study.state import selected
+from groupdir.study.state import key_of, selected
 from launch.sampling.design import design
 from launch.sampling.process import Array, Process
 from launch.simulation.curves import Curves
@@ -81,7 +82,8 @@ class Interpolated:
     too, so that a lucky recorded seed does not shift the mean. The noise of a training is the difference between the
     first two recorded seeds of a random configuration, divided by sqrt(2) to have the variance of one seed, with a
     random sign. The whole curve of differences is used, so the noise of neighbouring epochs is correlated as in a real
-    training. Every epoch takes the median of the recorded seconds.
+    training. Trials with one seed but different parameters have different noise. Every epoch takes the median of the
+    recorded seconds.
 
     Source: Rasmussen and Williams 2006, "Gaussian Processes for Machine Learning", chapters 2 and 5 (scikit-learn); the
     idea of a surrogate benchmark: Eggensperger et al. 2015, "Efficient benchmarking of hyperparameter optimizers via
@@ -132,7 +134,8 @@ class Interpolated:
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
         """Return the predicted mean curve plus recorded noise, at least 5 % of the mean. See `Source.draw`."""
         mean = self._mean(self._curves.features(params)[None])[0]
-        noisy = np.maximum(mean + self._noise[int(rng.integers(len(self._noise)))], 0.05 * mean)
+        index = int(rng.integers(len(self._noise))) + zlib.crc32(key_of(params).encode())
+        noisy = np.maximum(mean + self._noise[index % len(self._noise)], 0.05 * mean)
         return Drawn(self._rows(noisy), self._objectives(mean))
 
     def known(self) -> list[tuple[float, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -24,22 +23,6 @@ def trial_name(trial: int) -> str:
 def kept_place(study: Study) -> Place:
     """Return the place of the checkpoints of finished trials: in the study's folder or in its object store."""
     return Place(str(study.folder)) / CHECKPOINTS if study.storage.path is not None else study.storage / CHECKPOINTS
-
-
-def kept_checkpoint(study: Path, trial: int, storage: Place | None = None) -> Path | None:
-    """Return the checkpoint file of a finished trial, or None if the trial has no checkpoint or it was deleted.
-
-    Args:
-        study: Folder of the study.
-        trial: Number of the trial.
-        storage: Place of the study in an object store, or None. The file is fetched from there if necessary.
-    """
-    file = study / CHECKPOINTS / trial_folder(trial) / CHECKPOINT
-    if storage is not None and storage.path is None and not file.is_file():
-        remote = storage / CHECKPOINTS / trial_folder(trial)
-        if (remote / CHECKPOINT).is_file():
-            remote.fetch(file.parent)
-    return file if file.is_file() else None
 
 
 def keep(study: Study, trial: int) -> str:

@@ -67,6 +67,10 @@ class RayDriver:
         """Parameters of a trial."""
         return self._params[trial]
 
+    def seed(self, trial: int) -> int:
+        """A seed of its own."""
+        return trial
+
     def whole(self, trial: int, rows: Rows) -> Rows:
         """All epochs predict."""
         return rows

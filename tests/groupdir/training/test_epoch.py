@@ -7,7 +7,8 @@ import torch
 
 from groupdir.config.stage import Stage
 from groupdir.errors import MethodError
-from groupdir.training.epoch import EpochTrainer, mixed_seed
+from groupdir.seeds import mixed_seed
+from groupdir.training.epoch import EpochTrainer
 from groupdir.training.optim import build_optimizer
 from groupdir.training.trainer import Trainer, run_trial
 from tests.groupdir.training.test_trainer import trial
@@ -55,12 +56,6 @@ def test_a_step_leaves_no_gradients_in_its_terms() -> None:
 def test_a_data_set_without_random_views_has_no_draws() -> None:
     epochs, stage, _ = parts()
     assert epochs.draws(stage, 0) is None
-
-
-@pytest.mark.parametrize(("one", "other"), [((1, 2), (2, 1)), ((1, 2), (1, 2, 1)), ((0,), (1,)), ((3, 1), (3, 2))])
-def test_seeds_differ_for_different_parts(one: tuple[int, ...], other: tuple[int, ...]) -> None:
-    assert mixed_seed(*one) == mixed_seed(*one) != mixed_seed(*other)
-    assert 0 <= mixed_seed(*one) < 2**63
 
 
 def test_nan_fails_with_epoch_step_and_terms() -> None:

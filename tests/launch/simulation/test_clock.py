@@ -147,6 +147,9 @@ class Restarted:
     def params(self, trial: int) -> Mapping[str, Any]:
         return self._driver.params(trial)
 
+    def seed(self, trial: int) -> int:
+        return self._driver.seed(trial)
+
     def whole(self, trial: int, rows: Rows) -> Rows:
         return self._driver.whole(trial, rows)
 

@@ -17,6 +17,7 @@ from groupdir.errors import ConfigError, DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.study_files import EPOCH_FIELDS
 from groupdir.metrics import ShotSplit
+from groupdir.seeds import ABLATION
 from launch.__main__ import app
 from launch.control.ablations import suggest_ablations
 from launch.control.audit import audit
@@ -33,6 +34,7 @@ from launch.simulation.searches import with_search
 from launch.study.checkpoints import keep
 from launch.study.export import write_tables
 from launch.study.study import Study
+from launch.study.trial_seeds import later_seeds
 from tests.epoch_report import report
 from tests.launch.conftest import CONTENT
 
@@ -163,9 +165,10 @@ def test_ablations_stand_on_the_best_trial_and_are_made_once(study: Study, sugge
     train(study, suggest(study), [1.0], "stopped")
     assert suggest_ablations(study) == suggest_ablations(study) == [3, 4, 5, 6]
     made = study.state.of("ablation")
-    assert [(t.label, t.seed) for t in made] == [(label, s) for label in ("as chosen", "hard labels") for s in (1, 2)]
+    seeds = later_seeds(study.config, ABLATION, 2)
+    assert [(t.label, t.seed) for t in made] == [(label, s) for label in ("as chosen", "hard labels") for s in seeds]
     best = study.state.trials[1]
-    assert made[0].config == {**best.config, "seed": 1}
+    assert made[0].config == {**best.config, "seed": seeds[0], "stage_seed": None}
     assert made[2].config["method"] == {**best.config["method"], "group_loss": {"name": "ce"}}
     train(study, 3, [1.0], "finished")
     assert suggest_ablations(study) == [4, 5, 6]
