@@ -101,8 +101,12 @@ def rerun(
         )
     folder.mkdir(parents=True, exist_ok=True)
     first = plans[0].config
-    used = [first.seed] if same_seed else measurement_seeds(first.seed, seeds)
-    tasks = [_task(plan, seed, folder, command) for seed in used for plan in plans]
+    configs = [
+        (plan.label, plan.config if same_seed and plan.config.seed == seed else plan.config.with_seed(seed))
+        for seed in ([first.seed] if same_seed else measurement_seeds(first.seed, seeds))
+        for plan in plans
+    ]
+    tasks = [_task(label, config, folder, command) for label, config in configs]
     runs = _run_all(tasks, jobs or _jobs(first), Console(quiet=quiet))
     for warning in dict.fromkeys(run.warning for run in runs if run.warning is not None):
         print(f"warning: {warning}", file=sys.stderr)
@@ -110,10 +114,9 @@ def rerun(
     return sorted(runs, key=lambda run: (labels.index(run.label), run.seed))
 
 
-def _task(plan: Plan, seed: int, folder: Path, command: str) -> Task:
-    ledger = Ledger.of(getattr(plan.config.data, "root", None), folder)
-    config = plan.config if plan.config.seed == seed else plan.config.with_seed(seed)
-    return Task(plan.label, config, folder / plan.label / seed_folder(seed), ledger, command)
+def _task(label: str, config: TrialConfig, folder: Path, command: str) -> Task:
+    ledger = Ledger.of(getattr(config.data, "root", None), folder)
+    return Task(label, config, folder / label / seed_folder(config.seed), ledger, command)
 
 
 def _jobs(config: TrialConfig) -> int:

@@ -25,7 +25,9 @@ class Audit:
         wrong: Description of each choice that came out differently.
     """
 
-    checked: dict[str, int] = field(default_factory=lambda: {"suggestions": 0, "decisions": 0, "promotions": 0})
+    checked: dict[str, int] = field(
+        default_factory=lambda: {"suggestions": 0, "seeds": 0, "decisions": 0, "promotions": 0}
+    )
     wrong: list[str] = field(default_factory=list)
 
     def compare(self, kind: str, event: Event, logged: Any, expected: Any) -> None:
@@ -56,15 +58,11 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
         if event.kind == "suggested" and event.payload.get("role") == "search":
             rungs = tuple(scheduler.rung_epochs(state.longest + 1))
             expected = propose(config.space, config.search, state.of("search"), rungs, state.warm)
+            result.compare("suggestions", event, event.payload.get("params"), expected.params)
             assert event.trial is not None
-            trial_config = seeds.seeded(config.space.build(expected.params), event.trial)
-            logged_config = event.payload["config"]
-            result.compare(
-                "suggestions",
-                event,
-                (event.payload.get("params"), event.seed, logged_config.get("stage_seed")),
-                (expected.params, trial_config.seed, trial_config.stage_seed),
-            )
+            built = seeds.seeded(config.space.build(expected.params), event.trial)
+            logged_seeds = (event.seed, event.payload["config"].get("stage_seed"))
+            result.compare("seeds", event, logged_seeds, (built.seed, built.stage_seed))
         fold(state, event)
         trial = state.trials.get(-1 if event.trial is None else event.trial)
         if trial is None or trial.role != "search" or event.epoch is None:

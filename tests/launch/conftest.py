@@ -10,6 +10,7 @@ from groupdir.config.space import StudyConfig
 from launch.sampling.searcher import propose
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
+from launch.study.trial_seeds import TrialSeeds
 from tests.epoch_report import report
 
 CONTENT: dict[str, Any] = {
@@ -54,7 +55,7 @@ def suggest() -> Callable[[Study], int]:
     def one(study: Study) -> int:
         space = study.config.space
         params = propose(space, study.config.search, study.state.of("search")).params
-        config = space.build(params)
+        config = TrialSeeds.of(study).seeded(space.build(params), len(study.state.trials))
         return record_trial(study, config, params, "search", "", "val_mae_all")
 
     return one

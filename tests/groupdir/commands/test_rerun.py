@@ -1,15 +1,22 @@
-"""A measured training keeps its predictions, exactly, and its reading of the test split."""
+"""A measured training keeps its predictions and its reading of the test split. Its seed is one that no search uses."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from groupdir.commands.rerun import Task, train_one
+from groupdir.commands.plans import Plan, with_method
+from groupdir.commands.rerun import Run, Task, rerun, train_one
 from groupdir.config.trial import TrialConfig
+from groupdir.errors import ConfigError
 from groupdir.files.ledger import Ledger
 from groupdir.files.predictions import read_predictions
 from groupdir.metrics import group_metrics, shot_metrics
+from groupdir.seeds import shared_seed
+from groupdir.training.checkpoint import load_checkpoint
+from groupdir.training.trainer import Trainer
+from tests.groupdir.methods.cases import case_trial
 
 CONTENT = {
     "data": {"name": "tests.toy.parts:Waves"},
@@ -17,6 +24,8 @@ CONTENT = {
     "train": {"epochs": 2, "batch_size": 32},
 }
 METHODS: list[dict[str, Any]] = [{"name": "vanilla"}, {"name": "group_dir", "groups": 5, "recipe": "joint"}]
+CHOSEN = case_trial("two_stage").replaced({"seed": shared_seed(40), "stage_seed": shared_seed(30)})
+"""A trial of a search, whose first stage another trial has trained."""
 
 
 def task(folder: Path, method: dict[str, Any], ledger: Path | None = None) -> Task:
@@ -61,3 +70,44 @@ def test_a_ledger_that_cannot_be_written_does_not_stop_the_training(tmp_path: Pa
     assert run.warning is not None
     assert "is not recorded" in run.warning
     assert run.predictions.exists()
+
+
+def measured(folder: Path, *configs: TrialConfig, seeds: int = 1, same_seed: bool = False) -> list[Run]:
+    plans = [Plan(config.method.name, config) for config in configs]
+    return rerun(plans, seeds=seeds, folder=folder / "out", command="x", jobs=1, same_seed=same_seed, quiet=True)
+
+
+def test_a_trial_of_a_search_is_measured_on_seeds_from_0(tmp_path: Path) -> None:
+    runs = measured(tmp_path, CHOSEN, with_method(CHOSEN, "vanilla"), seeds=2)
+    assert [(run.label, run.seed) for run in runs] == [(name, n) for name in ("group_dir", "vanilla") for n in (0, 1)]
+    trained = load_checkpoint(tmp_path / "out/group_dir/seed_1/checkpoint.pt")["config"]
+    assert (trained["seed"], trained["stage_seed"]) == (1, None), "its first stage too has a seed of its own"
+
+
+def test_the_same_seed_gives_the_trial_again(tmp_path: Path) -> None:
+    other = case_trial("method-vanilla").replaced({"seed": shared_seed(41)})
+    run, paired = measured(tmp_path, CHOSEN, other, same_seed=True)
+    assert run.seed == paired.seed == CHOSEN.seed
+    result = json.loads((tmp_path / f"out/group_dir/seed_{CHOSEN.seed}/result.json").read_text(encoding="utf-8"))
+    assert result["digest"] == CHOSEN.digest
+    trainer = Trainer(CHOSEN)
+    list(trainer.epochs())
+    assert trainer.take_best() == run.epoch
+    assert repr(trainer.evaluate("test")) == repr(run.metrics)
+
+
+def test_the_same_seed_is_one_seed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--same-seed trains the seed of the file only, got --seeds 2 too"):
+        measured(tmp_path, CHOSEN, seeds=2, same_seed=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_seeds_are_counted_from_that_of_a_configuration_of_no_search(tmp_path: Path) -> None:
+    chosen = CHOSEN.replaced({"seed": 7})  # an edited file: its stage still has a seed of the search
+    assert [run.seed for run in measured(tmp_path, chosen, seeds=2)] == [7, 8]
+    trained = load_checkpoint(tmp_path / "out/group_dir/seed_7/checkpoint.pt")["config"]
+    assert (trained["seed"], trained["stage_seed"]) == (7, None)
+
+
+def test_trainings_of_one_configuration_differ_in_their_seeds_only() -> None:
+    assert CHOSEN.digest_without_seed == CHOSEN.with_seed(0).digest_without_seed

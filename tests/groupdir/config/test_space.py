@@ -92,6 +92,8 @@ def test_study_round_trip(tmp_path: Path) -> None:
         ("  trials: 4", "  trials: 0", "toy.yaml:15: search.trials: must be >= 1, got 0"),
         ("  trials: 4", "  ablations: {x: {method.beta: -1}}", "search.ablations.x: method.beta: must be > 0"),
         ("name: toy", "name: a/b", "must be a string that can name a folder"),
+        ("name: toy", "seed: {choice: [0, 1]}", "search.seeds: must be shared if `seed` is an open parameter, got own"),
+        ("name: toy", "stage_seed: 5", "toy.yaml:1: stage_seed: is chosen by the search: remove it from the file"),
     ],
 )
 def test_mistakes(tmp_path: Path, old: str, new: str, says: str) -> None:

@@ -14,6 +14,7 @@ from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError
 from tests.checkout import ROOT
+from tests.groupdir.methods.cases import case_trial
 
 TRIAL = """\
 seed: 3
@@ -113,6 +114,18 @@ def test_overrides_replace_add_and_are_checked(tmp_path: Path) -> None:
     assert config.optim.lr == 1e-3
     assert "must be > 0" in mistakes(tmp_path, TRIAL, "method.beta=0")
     assert "--set beta: must be address=value" in mistakes(tmp_path, TRIAL, "beta")
+
+
+def test_a_stage_seed_needs_a_stage_that_trials_share() -> None:
+    alone = case_trial("method-group_dir")
+    with pytest.raises(ConfigError, match="stage_seed: group_dir has no first stage that trials share: remove stage_s"):
+        alone.replaced({"stage_seed": 4})
+    config = case_trial("two_stage").replaced({"seed": 11, "stage_seed": 4})
+    assert [config.seed_of(stage) for stage in config.stages] == [4, 11]
+    assert config.first_seed == 4
+    fresh = config.with_seed(6)
+    assert [fresh.seed_of(stage) for stage in fresh.stages] == [6, 6]
+    assert fresh == case_trial("two_stage").replaced({"seed": 6})
 
 
 def test_variables_and_relative_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

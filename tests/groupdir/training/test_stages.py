@@ -80,6 +80,50 @@ def test_what_decides_the_stage_is_in_its_address(change: dict[str, Any]) -> Non
     assert key(config) != key(config.replaced(change))
 
 
+SEEDS = {"seed": 11, "stage_seed": 3}  # the seed of the cases is 3
+
+
+@pytest.mark.parametrize("case", TWO_STAGES)
+def test_a_trial_takes_the_stage_of_its_stage_seed(case: str, tmp_path: Path) -> None:
+    first = case_trial(case, encoder__dropout=0.2)
+    second = first.replaced(SEEDS)
+    where = StageFolder(tmp_path)
+    trained, taken, alone = rows(first, where), rows(second, where), rows(second)
+    assert not pretrained(taken)
+    assert taken == alone[len(pretrained(alone)) :]
+    assert alone[: len(pretrained(alone))] == trained[: len(pretrained(trained))], "the seed of the stage trains it"
+    assert taken[-1] != trained[-1], "the other stages have the seed of the trial"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_trial_with_another_seed_takes_no_stage_unless_it_says_so(tmp_path: Path) -> None:
+    first = case_trial("two_stage")
+    where = StageFolder(tmp_path)
+    rows(first, where)
+    assert pretrained(rows(first.replaced({"seed": 11}), where)) == [1, 2]
+    assert pretrained(rows(first.replaced({"seed": 3, "stage_seed": 11}), where)) == [], "that is the stage of seed 11"
+    assert key(first.replaced(SEEDS)) == key(first) != key(first.replaced({"seed": 11}))
+
+
+def test_resampled_samples_follow_the_seed_of_the_stage(tmp_path: Path) -> None:
+    first = case_trial("pretrain-regression").replaced({"method.resampling": {"name": "smogn"}})
+    where = StageFolder(tmp_path)
+    rows(first, where)
+    taken, alone = rows(first.replaced(SEEDS), where), rows(first.replaced(SEEDS))
+    assert taken == alone[len(pretrained(alone)) :]
+    assert not pretrained(taken)
+
+
+def test_only_what_the_stage_changes_starts_from_its_seed() -> None:
+    first, second, other = (
+        Trainer(case_trial("two_stage").replaced(seeds)).method.state_dict() for seeds in ({}, SEEDS, {"seed": 11})
+    )
+    weights = {name for name in first if not torch.equal(first[name], other[name])}
+    assert {name.partition(".")[0] for name in weights} == {"encoder", "head"}
+    for name in weights:
+        assert torch.equal(second[name], (first if name.startswith("encoder.") else other)[name]), name
+
+
 def test_the_length_is_in_the_address_only_where_the_rate_depends_on_it() -> None:
     config = case_trial("two_stage")
     longer = {"method.pretrain.epochs": 9}

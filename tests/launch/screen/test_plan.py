@@ -46,10 +46,19 @@ def test_every_line_of_check_is_in_the_dry_run(tmp_path: Path, search: dict[str,
         (SEARCHES[2], "scheduler: asha, compares val_mae_few from epoch 5 on, 1 in 4 trials advances at each rung"),
         (SEARCHES[3], "scheduler: none, every trial runs to its last epoch"),
         ({}, "  method.beta                      log_uniform 0.25 to 4"),
+        ({}, "seeds: a seed of its own for each trial"),
+        ({"seeds": "shared"}, "seeds: one for all trials"),
     ],
 )
 def test_what_is_said(tmp_path: Path, search: dict[str, object], line: str) -> None:
     assert line in describe(space_of(tmp_path, **search)).splitlines()
+
+
+def test_varying_data_is_said(tmp_path: Path) -> None:
+    file = space_of(tmp_path)
+    assert "data: " not in describe(file)
+    line = "data: data.seed varies, so that trials differ in their data too"
+    assert line in describe(file, ["data.seed={choice: [0, 1]}"]).splitlines()
 
 
 def test_a_study_that_recorded_nothing_gives_no_hours(study: Study) -> None:

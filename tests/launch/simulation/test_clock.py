@@ -59,7 +59,7 @@ def log(events: list[Event]) -> list[tuple[Any, ...]]:
     """What a driver chose: suggestions, decisions, promotions, in their order."""
     kinds = ("suggested", "decision", "promoted", "epoch")
     return [
-        (event.kind, event.trial, event.epoch, event.payload.get("params"), event.payload.get("action"))
+        (event.kind, event.trial, event.seed, event.epoch, event.payload.get("params"), event.payload.get("action"))
         for event in events
         if event.kind in kinds
     ]
@@ -90,6 +90,17 @@ def test_the_same_seed_gives_the_same_search() -> None:
     one, two, other = (log(list(simulate(config(), 4, seed).study.events())) for seed in (3, 3, 4))
     assert one == two
     assert one != other
+
+
+def test_a_simulated_training_follows_from_the_seed_of_its_trial() -> None:
+    """Trials with the same parameters differ by their own seeds, and are equal with one seed for all."""
+    method = {"name": "group_dir", "recipe": "joint", "groups": {"choice": [5]}, "beta": {"choice": [1.0]}}
+    for seeds, different in (("own", 12), ("shared", 1)):
+        options = {"trials": 12, "sampler": {"name": "random"}, "scheduler": {"name": "none"}, "seeds": seeds}
+        content = {**CONTENT, "train": {"epochs": EPOCHS}, "method": method, "search": options}
+        trials = simulate(StudyConfig.from_dict(content), 4).study.state.of("search")
+        for values in ({trial.seed for trial in trials}, {trial.value("val_mae_many") for trial in trials}):
+            assert len(values) == different
 
 
 class DriverDied(Exception):

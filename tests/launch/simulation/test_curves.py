@@ -117,6 +117,15 @@ def test_nearest_gives_one_of_the_seeds_and_is_judged_by_their_mean(curves: Curv
     assert drawn[0].values == pytest.approx([np.mean([row[name] for row in last]) for name in NAMES[1:]])
 
 
+def test_one_seed_has_other_noise_for_other_parameters(curves: Curves) -> None:
+    """Otherwise all trials of a search with shared seeds would be compared without any noise."""
+    source = Interpolated(curves)
+    points = [design_point(curves.config.space, 9, number) for number in range(40)]
+    drawn = [source.draw(point, np.random.default_rng(5)) for point in points]
+    higher = [item.rows[-1]["val_mae_many"] > item.values[0] for item in drawn]
+    assert 8 < sum(higher) < 32
+
+
 def test_the_surrogate_is_close_and_as_noisy_as_the_seeds(curves: Curves) -> None:
     source, rng = Interpolated(curves), np.random.default_rng(0)
     new = [design_point(curves.config.space, 9, number) for number in range(50)]
