@@ -130,7 +130,7 @@ class Trainer:
             train = resampled(train, self.dataset, resampling, config.first_seed)
         torch.set_num_threads(config.train.threads)
         self.method = initial_method(config, self.dataset, train.y)
-        self.method.to(self.device, memory_format=_memory_format(self.dataset))
+        self.method.to(self.device, memory_format=_memory_format(self.dataset))  # type: ignore[call-overload]  # torch's stubs lack this pair
         if config.train.compile:
             self.method.encoder.compile()  # in place, so that the names in a checkpoint stay the same
         self.stages = config.stages
