@@ -16,7 +16,10 @@ from tests.imports import PACKAGES, all_imports
 # Following a job of a cluster needs the extra "cluster", which brings this package.
 CLUSTER_ONLY = {("launch.cluster.jobs", "aiohttp")}
 # PyTorch for CUDA brings the version of Triton that it needs. Without it, the contrastive loss takes another path.
-OPTIONAL = {("groupdir.losses.group_contrastive_kernels", "triton")}
+OPTIONAL = {
+    ("groupdir.losses.group_contrastive_kernels", "triton"),
+    ("groupdir.losses.group_contrastive_result_kernels", "triton"),
+}
 DEPENDENCY = re.compile(r'^ +"(?P<requirement>[^"]+)", +# (?P<comment>.+)$', re.MULTILINE)
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|\.?[\w-]+\.(?:py|yaml|toml|txt|md)\b|Makefile")
 

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from groupdir.metrics import SMALLEST_ERROR, Metric
+from groupdir.metrics import (
+    SMALLEST_ERROR,
+    Metric,
+    balanced_mean_absolute_error,
+    geometric_mean_error,
+    mean_absolute_error,
+    mean_squared_error,
+    pearson_correlation,
+)
 
 Array = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -28,7 +36,7 @@ def weighted_values(metric: Metric, predictions: Array, target: Array, counts: C
         target: True labels `(N,)`.
         counts: Number of times that each sample was drawn, `(D, N)`, >= 0.
     """
-    function = WEIGHTED.get(metric.name)
+    function = WEIGHTED.get(metric.compute)
     parts = [
         function(predictions, target, part.astype(np.float64))
         if function
@@ -97,7 +105,11 @@ def _scaled(values: Array) -> tuple[Array, Array]:
     return (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0), spread
 
 
-WEIGHTED: dict[str, Callable[[Array, Array, Array], Array]] = {
-    "mae": _absolute, "mse": _squared, "gm": _geometric, "bmae": _balanced, "pearson": _correlation,
-}  # fmt: skip
-"""Metrics of groupdir.metrics that have a fast form here: name -> function."""
+WEIGHTED: dict[Callable[..., float], Callable[[Array, Array, Array], Array]] = {
+    mean_absolute_error: _absolute,
+    mean_squared_error: _squared,
+    geometric_mean_error: _geometric,
+    balanced_mean_absolute_error: _balanced,
+    pearson_correlation: _correlation,
+}
+"""Fast forms of functions of groupdir.metrics. A metric without one is slower."""

@@ -26,8 +26,8 @@ def test_a_weighted_metric_is_that_of_the_resample(name: str, samples: int) -> N
         np.testing.assert_allclose(row, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_every_metric_has_a_fast_form() -> None:
-    assert set(WEIGHTED) == set(VALUES)
+def test_every_fast_form_belongs_to_a_metric() -> None:
+    assert set(WEIGHTED) <= {METRICS[name].compute for name in VALUES}
 
 
 def test_a_metric_without_a_fast_form_is_computed_resample_by_resample() -> None:
