@@ -68,7 +68,7 @@ quickstart: $(STAMP)  ## Search the built-in digits, show the front and write th
 	@echo "  source $(BIN)/activate"
 	@echo "  groupdir train $(STUDY)/best_few.yaml --seeds 5 --beside vanilla"
 
-test: $(DEV_STAMP)  ## Run all tests except the long ones and those that need a GPU or simulated hosts (12 minutes on 2 cores)
+test: $(DEV_STAMP)  ## Run all tests except the long ones and those that need a GPU or simulated hosts (10 minutes on 2 cores)
 	$(PYTEST) -m "not long and not gpu and not hosts" --numprocesses=2 --dist=worksteal --durations=15
 
 test-fast: $(DEV_STAMP)  ## Run the tests without Ray, wheel and golden runs (3 minutes on 2 cores)
