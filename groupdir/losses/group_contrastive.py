@@ -144,8 +144,9 @@ class _GroupContrastive(torch.autograd.Function):
             if result is None:
                 loss, gradient = _eager(*arguments)
             else:
-                kind = (z.device, z.shape, z.dtype, group.dtype, similarity, ctx.needs_input_grad[0])
-                loss, gradient = _TRUST.checked(kind, result, lambda: _eager(*arguments))
+                want_gradient = ctx.needs_input_grad[0]
+                kind = (z.device, z.shape, z.dtype, group.dtype, similarity, want_gradient)
+                loss, gradient = _TRUST.checked(kind, result, lambda: _eager(*arguments), want_gradient)
         ctx.dtype = z.dtype
         ctx.save_for_backward(gradient.to(dtype))
         return loss.to(dtype)

@@ -99,7 +99,7 @@ def main() -> None:
     falls: list[int] = []
     run, passes = group_contrastive_cuda.fused_pass, list[str]()
     group_contrastive_cuda.fused_pass = lambda *arguments: (passes.append(str(arguments[-1])), run(*arguments))[1]  # type: ignore[func-returns-value]
-    group_contrastive._TRUST.checked = lambda kind, result, other: result  # type: ignore[method-assign]
+    group_contrastive._TRUST.checked = lambda kind, result, *others: result  # type: ignore[method-assign]
     group_contrastive_cuda.can_compile = lambda: True  # type: ignore[assignment]
     group_contrastive_cuda.DEVICE = "cpu"  # type: ignore[assignment]
     group_contrastive_pass._TABLE = 64  # type: ignore[attr-defined]

@@ -76,6 +76,21 @@ def test_one_batch_of_nothing_but_rounding_costs_no_trust(calls: list[str], monk
     assert calls == ["fused", "eager", "fused"]
 
 
+def test_without_a_wanted_gradient_only_the_values_are_compared(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_fused(monkeypatch, calls, 1.0)
+    fused = module.fused_value_and_gradient
+    meaningless = torch.ones(len(Z), 4)
+    monkeypatch.setattr(module, "fused_value_and_gradient", lambda *given: (fused(*given)[0], meaningless))  # type: ignore[index]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(MOST_FAILURES + 1):
+            group_contrastive_loss(Z, GROUP, 1.0)
+    assert calls == ["fused", "eager"] + ["fused"] * MOST_FAILURES
+    assert not module._TRUST.lost
+
+
 def test_rounding_agrees() -> None:
     loss, gradient = torch.tensor(3.0), torch.randn(5, 2, generator=torch.Generator().manual_seed(1))
     assert agree((loss * (1 + 1e-6), gradient * (1 + 1e-5)), (loss, gradient))
