@@ -18,7 +18,8 @@ from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import results_folder
 from groupdir.metrics import SHOTS, parse_metric
 from groupdir.training.trainer import make_dataset
-from launch.control.ablations import suggest_ablations
+from launch.control.ablations import ablation_trials, suggest_ablations
+from launch.control.confirmation import begin_round, unfinished_round
 from launch.control.stop_rules import enough
 from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
@@ -207,13 +208,13 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False) 
 
 
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
-    """Run the search, then the ablations."""
+    """Run the search, then the confirmation, then the ablations."""
     search, metric = study.config.search, dataset.targets.selected_by
     shared = (
         None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
     )
     loop = StudyLoop(study, make_scheduler(search), metric)
-    if not loop.has_work() and not unfinished_ablations(study):
+    if not loop.has_work() and not has_later_work(study):
         return
     snapshots = Snapshots(study, progress.say)
 
@@ -229,16 +230,28 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
             return
         if why := enough(search, study.state):
             progress.say(f"the search ends: {why}")
-        if suggest_ablations(study):
+        to_the_end = make_scheduler(search.model_copy(update={"scheduler": NoStoppingConfig()}))
+        if search.confirm is not None and study.state.round is None and study.state.finished("search"):
+            begin_round(study, search.confirm)
+        if unfinished_round(study.state, study.config):
+            run_trials(study, StudyLoop(study, to_the_end, metric, "confirmation"), shared, interrupt, screen)
+        if not interrupt() and suggest_ablations(study):
             to_the_end = make_scheduler(search.model_copy(update={"scheduler": NoStoppingConfig()}))
             run_trials(study, StudyLoop(study, to_the_end, metric, "ablation"), shared, interrupt, screen)
+
+
+def has_later_work(study: Study) -> bool:
+    """Return whether an ended search has a confirmation or ablations to run."""
+    begins = study.config.search.confirm is not None and study.state.round is None
+    confirms = begins and bool(study.state.finished("search"))
+    return confirms or unfinished_round(study.state, study.config) or unfinished_ablations(study)
 
 
 def unfinished_ablations(study: Study) -> bool:
     """Return whether the study still has ablations to run."""
     trials = study.state.of("ablation")
-    asked = total_trials(study.config) - study.config.search.trials
-    possible = any(trial.status == "finished" for trial in study.state.of("search"))
+    asked = ablation_trials(study.config.search)
+    possible = bool(study.state.finished("search"))
     return possible and (len(trials) < asked or any(trial.status == "running" for trial in trials))
 
 

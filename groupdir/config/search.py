@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from groupdir.config.base import Plugin, Strict
+from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.metric_fields import MOST_OBJECTIVES, Objectives, SearchMetric
 from groupdir.config.samplers import SamplerConfig, TPEConfig
 from groupdir.config.schedulers import ParetoHalvingConfig, SchedulerConfig
@@ -144,6 +145,9 @@ class SearchConfig(Strict):
     )
     checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints of a trial.")
     max_failures: int = Field(2, ge=0, description="Retries of a trial after its worker process died.")
+    confirm: ConfirmationConfig | None = Field(
+        None, description="Train the contenders for each choice again on fresh seeds after the search; null: no."
+    )
     ablations: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="Changes by label, as {address: value}. Each is applied to the best trial and compared with it.",

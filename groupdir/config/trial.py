@@ -270,7 +270,7 @@ class TrialConfig(Strict):
     @property
     def digest_without_seed(self) -> str:
         """Digest of everything but the seeds, which is the same for all trainings of one configuration."""
-        return digest({name: value for name, value in self.to_dict().items() if name not in ("seed", "stage_seed")})
+        return configuration_digest(self.to_dict())
 
     def replaced(self, changes: Mapping[str, Any]) -> Self:
         """Return a validated copy with other values.
@@ -295,6 +295,15 @@ def digest(data: Mapping[str, Any]) -> str:
     """
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def configuration_digest(config: Mapping[str, Any]) -> str:
+    """Return the digest of a trial's configuration without its seeds, which is the same for all of its trainings.
+
+    Args:
+        config: `TrialConfig.to_dict()` of the trial.
+    """
+    return digest({name: value for name, value in config.items() if name not in ("seed", "stage_seed")})
 
 
 def override(document: Document, overrides: Sequence[str]) -> Document:

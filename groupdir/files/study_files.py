@@ -63,7 +63,7 @@ SIMULATION_FIGURE = "simulation.png"
 PARTIAL = ".part"
 """Suffix of a file or folder that is still being written; see `groupdir.files.write_whole`."""
 
-Role = Literal["search", "ablation"]
+Role = Literal["search", "confirmation", "ablation"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
 
 PARAM = "param:"

@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
+from groupdir.config.trial import configuration_digest
 from groupdir.errors import DataError
 from groupdir.files.study_files import EPOCH_REPORT, Role, Status
 from groupdir.metrics import sign
@@ -26,8 +28,8 @@ class TrialState:
     Attributes:
         number: Number of the trial, from 0.
         seed: Seed of the trial.
-        role: Role of the trial: part of the search, or an ablation.
-        label: Name of the ablation, or empty.
+        role: Role of the trial: part of the search, a confirmation, or an ablation.
+        label: Name of the ablation, the trial that a confirmation trains again, or empty.
         params: Name of an open parameter -> its value.
         config: `TrialConfig.to_dict()` of the trial.
         digest: Digest of the config.
@@ -66,6 +68,11 @@ class TrialState:
 
     def __post_init__(self) -> None:
         self.key = key_of(self.params)
+
+    @cached_property
+    def configuration(self) -> str:
+        """Name of the trial's configuration without its seeds, which all trainings of the configuration share."""
+        return configuration_digest(self.config)
 
     @property
     def epoch(self) -> int:
@@ -126,6 +133,29 @@ class TrialState:
         return next((row for row in self.rows if row["epoch"] == epoch), None)
 
 
+@dataclass(frozen=True)
+class Round:
+    """Round of confirmation: trainings on fresh seeds of the configurations that may be chosen.
+
+    Attributes:
+        rules: Rules whose choice is confirmed.
+        stop: Probability of being the best from which a choice needs no further training.
+        most_seeds: Most trainings of one configuration, its trial of the search included.
+        trainings: Most trainings of the round.
+        before: Number of confirmation trials before the round.
+    """
+
+    rules: tuple[str, ...]
+    stop: float
+    most_seeds: int
+    trainings: int
+    before: int
+
+    def remaining(self, trials: int) -> int:
+        """Return how many trainings the round may still start, given the number of confirmation trials of the study."""
+        return self.before + self.trainings - trials
+
+
 @dataclass
 class StudyState:
     """State of a study.
@@ -139,6 +169,7 @@ class StudyState:
         epochs: Number of epochs of all trials together.
         longest: Largest fidelity that any trial has reached.
         warm: Trials of earlier studies that the sampler knows: `source`, `params`, `values`.
+        round: Latest round of confirmation, or None.
     """
 
     trials: dict[int, TrialState] = field(default_factory=dict)
@@ -149,11 +180,16 @@ class StudyState:
     epochs: int = 0
     longest: int = 0
     warm: list[Mapping[str, Any]] = field(default_factory=list)
+    round: Round | None = None
     _roles: dict[str, list[TrialState]] = field(default_factory=dict, repr=False)
 
     def of(self, role: Role) -> list[TrialState]:
         """Return the trials of a role, by number. Do not change the list."""
         return self._roles.get(role, [])
+
+    def finished(self, role: Role) -> list[TrialState]:
+        """Return the finished trials of a role, by number."""
+        return [trial for trial in self.of(role) if trial.status == "finished"]
 
     def count(self, status: Status) -> int:
         """Return the number of trials with a status."""
@@ -172,8 +208,7 @@ class StudyState:
             name: Name of the metric, whose direction says which value is best.
             keeps: Function from a trial's metrics to whether the trial may be chosen, such as `SearchConfig.keeps`.
         """
-        ended = [trial for trial in self.of("search") if trial.status == "finished"]
-        done = [trial for trial in ended if math.isfinite(trial.value(name)) and keeps(trial.value)]
+        done = [trial for trial in self.finished("search") if math.isfinite(trial.value(name)) and keeps(trial.value)]
         return min(done, key=lambda trial: sign(name) * trial.value(name), default=None)
 
 
@@ -217,6 +252,8 @@ def _apply(state: StudyState, event: Event) -> None:
         _driver(state, event)
     elif event.kind == "warm":
         state.warm += event.payload["trials"]
+    elif event.kind == "confirm":
+        state.round = _round(event, len(state.of("confirmation")))
     elif event.trial is None:
         raise ValueError(f"event {event.seq} ({event.kind}) must name a trial, got none")
     elif event.kind == "suggested":
@@ -245,6 +282,15 @@ def _driver(state: StudyState, event: Event) -> None:
     state.elapsed_before += end - state.session_start if state.session_start is not None else 0.0
     state.session_start = None if ends else event.time
     state.runs += not ends
+
+
+def _round(event: Event, before: int) -> Round:
+    """Return the round of confirmation that an event starts after some earlier confirmation trials."""
+    payload = event.payload
+    return Round(
+        tuple(map(str, payload["rules"])), float(payload["stop"]), int(payload["most_seeds"]),
+        int(payload["trainings"]), before,
+    )  # fmt: skip
 
 
 def _suggested(event: Event) -> TrialState:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from groupdir.config.search import SearchConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.seeds import ABLATION
+from groupdir.study.state import TrialState
+from groupdir.values.trainings import configurations, trainings_of
+from groupdir.values.values import Values
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
 from launch.study.trial_seeds import later_seeds
@@ -14,19 +20,23 @@ from launch.study.trial_seeds import later_seeds
 AS_CHOSEN = "as chosen"
 
 
+def ablation_trials(search: SearchConfig) -> int:
+    """Return the number of trials of all ablations of a study, with the unchanged one."""
+    return (len(search.ablations) + 1) * search.ablation_seeds * bool(search.ablations)
+
+
 def suggest_ablations(study: Study) -> list[int]:
     """Add the ablation trials of a study whose search has ended to its event log.
 
     All ablations have the same seeds, so that they are compared in pairs. The search has used none of these seeds.
-    After a crash of the driver, only the missing ones are added. The best trial is the same as before, because the
-    trials of an ended search do not change.
+    After a crash of the driver, only the missing ones are added.
 
     Returns:
         The numbers of the ablation trials that still have to run. The list is empty if no finished trial of the search
         satisfies the constraints.
     """
     search = study.config.search
-    base = study.state.best(search.scheduler.metric, search.keeps)
+    base = _base(study)
     if not search.ablations or base is None:
         return []
     config = TrialConfig.from_dict(base.config, f"trial {base.number}")
@@ -41,6 +51,23 @@ def suggest_ablations(study: Study) -> list[int]:
             params = {name: value for name, value in base.params.items() if not touched(name, changes)}
             record_trial(study, changed, params, "ablation", label, base.metric)
     return [trial.number for trial in study.state.of("ablation") if trial.status == "running"]
+
+
+def _base(study: Study) -> TrialState | None:
+    """Return the trial of the search that the ablations change: the best one by its estimated value, or None.
+
+    Once an ablation exists, its base stays, although later trainings change the estimates.
+    """
+    search, state = study.config.search, study.state
+    for trial in state.of("ablation"):
+        if trial.label == AS_CHOSEN:
+            return next(other for other in state.of("search") if other.configuration == trial.configuration)
+    values = Values(study.config.space.parameters, configurations(trainings_of(state)))
+    candidates = values.kept(search.keeps)
+    costs = values.of(search.scheduler.metric).costs[candidates]
+    if not np.isfinite(costs).any():
+        return None
+    return state.trials[values.trials[candidates[np.nanargmin(costs)]]]
 
 
 def touched(name: str, changes: Mapping[str, Any]) -> bool:

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from groupdir.files.study_files import EPOCH_REPORT, Role
+from groupdir.files.study_files import EPOCH_REPORT, Role, Status
 from groupdir.study.state import TrialState
+from launch.control.confirmation import suggest_confirmation, unfinished_round
 from launch.control.stop_rules import budget_spent, enough
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
@@ -22,7 +23,7 @@ Next = int | Literal["wait", "over"]
 
 
 class StudyLoop:
-    """Loop that runs one phase of a study: the search or the ablations.
+    """Loop that runs one phase of a study: the search, the confirmation or the ablations.
 
     All its state follows from the events of the study, so that the loop of a resumed study makes the same choices.
 
@@ -30,7 +31,7 @@ class StudyLoop:
         study: The study, with an event log on disk or in memory.
         scheduler: A new scheduler. The constructor replays the events of the study into it.
         metric: Metric whose best value selects the epoch of a trial.
-        role: The phase. New trials are suggested only in "search".
+        role: The phase. The trials of "ablation" are suggested before their phase, those of the others by the loop.
         running: Numbers of the trials that workers are training already, so that they are not started again.
     """
 
@@ -47,6 +48,7 @@ class StudyLoop:
         self._metric = metric
         self._role: Role = role
         self._seeds = TrialSeeds.of(study)
+        self._settled: list[Status] | None = None
         self._replay()
         unfinished = [trial.number for trial in study.state.of(role) if trial.status == "running"]
         self._waiting = deque(number for number in unfinished if number not in set(running))
@@ -59,6 +61,8 @@ class StudyLoop:
         study, search = self._study, self._study.config.search
         if self._waiting:
             return self._waiting.popleft()
+        if self._role == "confirmation" and (number := self._confirm()) is not None:
+            return number
         over = self._role != "search" or enough(search, study.state)
         if not over:
             if promotion := self._scheduler.promotable(self._is_paused):
@@ -108,6 +112,8 @@ class StudyLoop:
 
     def has_work(self) -> bool:
         """Return whether trials of this phase remain to be run."""
+        if self._role == "confirmation":
+            return unfinished_round(self._study.state, self._study.config)
         return bool(self._waiting) or (self._role == "search" and not self._ended())
 
     def _ended(self) -> bool:
@@ -123,6 +129,15 @@ class StudyLoop:
         suggestion = propose(space, search, state.of("search"), rungs, state.warm)
         config = self._seeds.seeded(space.build(suggestion.params), len(state.trials))
         return record_trial(study, config, suggestion.params, "search", "", self._metric, suggestion.notes)
+
+    def _confirm(self) -> int | None:
+        """Add the next confirmation. Once there is none, the slow choice waits until a trial has ended."""
+        moment = [trial.status for trial in self._study.state.trials.values()]
+        if moment == self._settled:
+            return None
+        number = suggest_confirmation(self._study, self._metric)
+        self._settled = moment if number is None else None
+        return number
 
     def _promote(self, trial: Any, rung: int) -> int:
         self._scheduler.promote(trial, rung)

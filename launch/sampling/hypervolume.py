@@ -14,9 +14,9 @@ from groupdir.config.search import SearchConfig, bound
 from groupdir.config.space import Space
 from groupdir.metrics import sign
 from groupdir.study.state import TrialState
+from groupdir.values.coordinates import Array, Coordinates
 from launch.pareto import fronts
 from launch.sampling.base import NOTHING, Learner, Suggestion
-from launch.sampling.coordinates import Array, Coordinates
 from launch.sampling.design import design
 from launch.sampling.fidelity import FEWEST
 from launch.sampling.history import END, measured

@@ -14,7 +14,7 @@ from groupdir.errors import DataError
 from groupdir.files.parquet import read_parquet, write_parquet
 from groupdir.study.read import read_study
 from groupdir.study.state import TrialState, selected
-from launch.sampling.coordinates import Array, Coordinates
+from groupdir.values.coordinates import Array, Coordinates
 
 
 @dataclass(frozen=True)

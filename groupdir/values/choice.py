@@ -1,0 +1,163 @@
+"""Choice of a configuration by a rule, from estimates: how sure it is, and what cannot be told apart from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from groupdir.metrics import sign
+from groupdir.rules import metrics_of_rule
+from groupdir.shots import ALL
+from groupdir.values.posterior import Array, Indices
+from groupdir.values.values import CONFIDENCE, Values
+
+Flags = npt.NDArray[np.bool_]
+
+
+COMPARISONS = 400_000_000
+"""Comparisons of two configurations in one metric that `front_chances` makes at most, which takes a second or two."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Choice of a rule.
+
+    Attributes:
+        rule: Name of the rule.
+        index: Index of the chosen configuration.
+        chance: Probability that the configuration is the best of the candidates by the rule, NaN where the study has
+            too few trainings to say.
+        rivals: Indices of the candidates that cannot be told apart from it, the most likely rivals first.
+    """
+
+    rule: str
+    index: int
+    chance: float
+    rivals: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a rule, lower is better.
+
+    Attributes:
+        candidates: Indices of the configurations that have all metrics of the rule, k in number.
+        expected: Scores `(k,)` of the estimates.
+        samples: Scores `(DRAWS, k)` of the posterior samples.
+        slopes: For each metric the derivative `(k,)` of the score with respect to `MetricValues.costs`.
+    """
+
+    candidates: Indices
+    expected: Array
+    samples: Array
+    slopes: Mapping[str, Array]
+
+
+def scores(values: Values, metrics: Sequence[str], candidates: Indices) -> Scores:
+    """Return the scores of a rule.
+
+    One metric is its own score. For several metrics, the knee, the score is the distance to the ideal point: each
+    metric is scaled to [0, 1] over the front of the estimates.
+
+    Args:
+        values: Values of the study.
+        metrics: Metrics of the rule.
+        candidates: Indices of the configurations to choose from.
+    """
+    finite = np.all([np.isfinite(values.of(metric).costs[candidates]) for metric in metrics], axis=0)
+    usable = candidates[finite]
+    if len(metrics) == 1:
+        one = values.of(metrics[0])
+        towards = sign(metrics[0])
+        return Scores(usable, one.costs[usable], towards * one.samples[:, usable], {metrics[0]: np.ones(len(usable))})
+    towards_all = np.array([sign(metric) for metric in metrics])
+    expected = np.stack([values.of(metric).mean[usable] for metric in metrics], axis=-1) * towards_all
+    samples = np.stack([values.of(metric).samples[:, usable] for metric in metrics], axis=-1) * towards_all
+    if not len(usable):
+        return Scores(usable, np.empty(0), np.empty((len(samples), 0)), {metric: np.empty(0) for metric in metrics})
+    front = expected[on_front(expected)]
+    low, span = front.min(axis=0), np.ptp(front, axis=0)
+    span = np.where(span > 0, span, 1.0)
+    apart = (expected - low) / span
+    distance = np.linalg.norm(apart, axis=1)
+    share = apart / np.where(distance > 0, distance, 1.0)[:, None] / span
+    slopes = {metric: share[:, at] * values.of(metric).slope()[usable] for at, metric in enumerate(metrics)}
+    return Scores(usable, distance, np.linalg.norm((samples - low) / span, axis=2), slopes)
+
+
+def choose(
+    values: Values, rule: str, objectives: Sequence[str], recorded: Sequence[str], candidates: Indices
+) -> Choice | None:
+    """Return the choice of a rule by the estimates, or None if no candidate has the metrics of the rule.
+
+    Ties go to the better metric over all samples, then to the lower trial number.
+
+    Args:
+        values: Values of the study.
+        rule: Name of the rule.
+        objectives: Objectives of the study.
+        recorded: Metrics that the study has recorded.
+        candidates: Indices of the configurations to choose from.
+
+    Raises:
+        ValueError: If the rule is unknown.
+    """
+    metrics = metrics_of_rule(rule, objectives, recorded)
+    scored = scores(values, metrics, candidates)
+    if not len(scored.candidates):
+        return None
+    overall = values.of(metrics_of_rule(ALL, objectives, recorded)[0]).costs[scored.candidates]
+    at = int(np.lexsort((scored.candidates, overall, scored.expected))[0])
+    if any(values.of(metric).posterior is None for metric in metrics):
+        return Choice(rule, int(scored.candidates[at]), np.nan, ())
+    wins = np.bincount(scored.samples.argmin(axis=1), minlength=len(scored.candidates)) / len(scored.samples)
+    better = (scored.samples < scored.samples[:, [at]]).mean(axis=0)
+    rivals = [int(other) for other in np.argsort(-better, kind="stable") if better[other] > 1 - CONFIDENCE]
+    return Choice(
+        rule,
+        int(scored.candidates[at]),
+        float(wins[at]),
+        tuple(int(scored.candidates[other]) for other in rivals if other != at),
+    )
+
+
+def on_front(costs: Array) -> Flags:
+    """Mark the points `(..., K, M)` that no other point of their set dominates. A point with a NaN is not marked."""
+    finite = np.isfinite(costs).all(axis=-1)
+    first, second = costs[..., :, None, :], costs[..., None, :, :]
+    dominates: Flags = np.all(first <= second, axis=-1) & np.any(first < second, axis=-1)
+    return np.asarray(finite & ~np.any(dominates, axis=-2))
+
+
+def front_chances(values: Values, objectives: Sequence[str], candidates: Indices) -> Array:
+    """Return the probability `(k,)` that each candidate is on the front of the true values.
+
+    The metrics are sampled independently of each other.
+    """
+    towards = np.array([sign(metric) for metric in objectives])
+    samples = np.stack([values.of(metric).samples[:, candidates] for metric in objectives], axis=-1) * towards
+    size = max(1, len(candidates)) ** 2 * len(objectives)
+    draws = samples[: max(1, COMPARISONS // size)]
+    at_once = max(1, COMPARISONS // (50 * size))
+    counts = [on_front(draws[start : start + at_once]).sum(axis=0) for start in range(0, len(draws), at_once)]
+    return np.asarray(np.sum(counts, axis=0) / len(draws))
+
+
+def within(values: Values, tolerances: Mapping[str, float], candidates: Indices) -> Indices:
+    """Return the candidates whose estimate of each metric is within a tolerance of the best estimate.
+
+    Args:
+        values: Values of the study.
+        tolerances: Metric -> largest distance to the best estimate, as a share of its absolute value.
+        candidates: Indices of the configurations to choose from.
+    """
+    for metric, share in tolerances.items():
+        costs = sign(metric) * values.of(metric).mean[candidates]
+        if not np.isfinite(costs).any():
+            return candidates[:0]
+        best = np.nanmin(costs)
+        candidates = candidates[costs <= best + share * abs(best)]
+    return candidates

@@ -1,0 +1,198 @@
+"""Values of a study's configurations: for each metric the estimate, its interval and joint samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from groupdir.config.domains import Domain
+from groupdir.metrics import sign
+from groupdir.values.coordinates import Coordinates
+from groupdir.values.posterior import DRAWS, FEWEST, Array, Indices, Posterior
+from groupdir.values.trainings import Configuration
+
+CONFIDENCE = 0.9
+"""Share of the posterior that an interval holds."""
+
+OUTLIER = 3.0  # interquartile ranges above the third quartile beyond which a cost is an outlier
+
+
+@dataclass(frozen=True)
+class Value:
+    """Metric of a configuration, averaged over training seeds.
+
+    Attributes:
+        mean: Estimate. It equals `raw` where the study has too few trainings for an estimate.
+        low: Lower end of the interval that holds the value with probability `CONFIDENCE`, NaN without an estimate.
+        high: Upper end of that interval.
+        raw: Mean of the trainings, as measured. The best raw value of many is too good on average.
+        trainings: Number of trainings.
+    """
+
+    mean: float
+    low: float
+    high: float
+    raw: float
+    trainings: int
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values of all configurations that finished a training.
+
+    Attributes:
+        parameters: Domains of the search space by name.
+        configurations: Configurations of the search, K in number.
+    """
+
+    parameters: Mapping[str, Domain]
+    configurations: Sequence[Configuration]
+    _metrics: dict[str, MetricValues] = field(default_factory=dict, repr=False, compare=False)
+
+    def of(self, metric: str) -> MetricValues:
+        """Return the values of a metric. They are computed once."""
+        if metric not in self._metrics:
+            self._metrics[metric] = MetricValues(metric, self._points, self.configurations)
+        return self._metrics[metric]
+
+    @cached_property
+    def _points(self) -> Array:
+        coordinates = Coordinates(self.parameters)
+        points = [coordinates.features(each.params) for each in self.configurations]
+        return np.stack(points) if points else np.empty((0, 0))
+
+    @cached_property
+    def trials(self) -> list[int]:
+        """Number of the trial that stands for each configuration."""
+        return [each.trial for each in self.configurations]
+
+    def index(self, trial: int) -> int:
+        """Return the index of the configuration that a trial stands for."""
+        return self.trials.index(trial)
+
+    def kept(self, keeps: Callable[[Callable[[str], float]], bool]) -> Indices:
+        """Return the indices of the configurations whose estimates meet the constraints of a study.
+
+        Args:
+            keeps: `SearchConfig.keeps` of the study.
+        """
+
+        def estimates(index: int) -> Callable[[str], float]:
+            return lambda metric: float(self.of(metric).mean[index])
+
+        kept = [index for index in range(len(self.configurations)) if keeps(estimates(index))]
+        return np.asarray(kept, dtype=np.int64)
+
+
+class MetricValues:
+    """Values of one metric.
+
+    A metric to minimise whose values are all positive, as errors are, is modelled by its logarithm.
+
+    Args:
+        metric: Name of the metric.
+        points: Coordinates `(K, D)` of the configurations.
+        configurations: The configurations, K in number.
+    """
+
+    def __init__(self, metric: str, points: Array, configurations: Sequence[Configuration]) -> None:
+        self.metric = metric
+        self.raw = np.array([each.raw(metric) for each in configurations])
+        pairs = [
+            (index, training.metrics.get(metric, np.nan))
+            for index, each in enumerate(configurations)
+            for training in each.trainings
+        ]
+        which = np.array([index for index, _ in pairs], dtype=np.int64)
+        values = np.array([value for _, value in pairs], dtype=np.float64)
+        finite = np.isfinite(values)
+        which, values = which[finite], values[finite]
+        self.trainings = np.bincount(which, minlength=len(configurations))
+        self._sign = sign(metric)
+        self._log = bool(self._sign > 0 and len(values) and values.min() > 0)
+        self.known = np.flatnonzero(self.trainings)
+        self.posterior: Posterior | None = None
+        self._excess = np.zeros(len(self.known))
+        if len(values) >= FEWEST:
+            inside = np.searchsorted(self.known, which)
+            costs = np.log(values) if self._log else self._sign * values
+            cut = np.minimum(costs, _highest_usual(costs))
+            np.add.at(self._excess, inside, (costs - cut) / self.trainings[self.known][inside])
+            self.posterior = Posterior(points[self.known], inside, cut)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of one training seed on the scale of `costs`, NaN without a posterior."""
+        return float(np.sqrt(self.posterior.noise)) if self.posterior else np.nan
+
+    @cached_property
+    def costs(self) -> Array:
+        """Posterior means `(K,)` on the scale of the model, lower is better; NaN for a configuration without a value.
+
+        Without a posterior they follow from the raw values.
+        """
+        if self.posterior is None:
+            return np.asarray(np.log(self.raw) if self._log else self._sign * self.raw)
+        costs = np.full(len(self.raw), np.nan)
+        costs[self.known] = self.posterior.mean + self._excess
+        return costs
+
+    @cached_property
+    def mean(self) -> Array:
+        """Estimates `(K,)` in the units of the metric."""
+        return self.raw if self.posterior is None else self._in_units(self.costs)
+
+    @cached_property
+    def samples(self) -> Array:
+        """Joint posterior samples `(DRAWS, K)` in the units of the metric.
+
+        Without a posterior all samples are the raw values.
+        """
+        if self.posterior is None:
+            return np.broadcast_to(self.raw, (DRAWS, len(self.raw)))
+        samples = np.full((DRAWS, len(self.raw)), np.nan)
+        samples[:, self.known] = self._in_units(self.posterior.samples() + self._excess)
+        return samples
+
+    @cached_property
+    def interval(self) -> tuple[Array, Array]:
+        """Ends `(K,)` of the intervals that hold the true values with probability `CONFIDENCE`."""
+        if self.posterior is None:
+            return np.full(len(self.raw), np.nan), np.full(len(self.raw), np.nan)
+        tail = (1 - CONFIDENCE) / 2
+        low, high = np.quantile(self.samples, [tail, 1 - tail], axis=0)
+        return low, high
+
+    def value(self, index: int) -> Value:
+        """Return the value of one configuration."""
+        low, high = self.interval
+        return Value(
+            float(self.mean[index]), float(low[index]), float(high[index]), float(self.raw[index]),
+            int(self.trainings[index]),
+        )  # fmt: skip
+
+    def slope(self) -> Array:
+        """Return the derivative `(K,)` of the metric times its sign with respect to `costs`."""
+        return np.abs(self.mean) if self._log else np.ones(len(self.raw))
+
+    def covariance(self, chosen: Indices) -> Array:
+        """Return the posterior covariance of the costs of some configurations, which all have a value."""
+        assert self.posterior is not None
+        return self.posterior.covariance(np.searchsorted(self.known, chosen))
+
+    def _in_units(self, costs: Array) -> Array:
+        """Return values in the units of the metric. The mean of a logarithm lacks half of the variance of a seed."""
+        assert self.posterior is not None
+        return np.asarray(np.exp(costs + self.posterior.noise / 2) if self._log else self._sign * costs)
+
+
+def _highest_usual(costs: Array) -> float:
+    """Return the cost above which a training is an outlier, such as one that diverged.
+
+    The part of a cost above it says nothing about other configurations, so the model does not see that part.
+    """
+    low, high = np.quantile(costs, [0.25, 0.75])
+    return float(high + OUTLIER * (high - low))

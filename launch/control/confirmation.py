@@ -1,0 +1,140 @@
+"""Confirmation: the contenders for each choice of a study are trained again on fresh seeds."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from groupdir.config.confirmation import ConfirmationConfig
+from groupdir.config.space import StudyConfig
+from groupdir.config.trial import TrialConfig
+from groupdir.errors import DataError
+from groupdir.rules import metrics_of_rule, rules_of_objectives
+from groupdir.seeds import CONFIRMATION
+from groupdir.study.state import Round, StudyState, TrialState
+from groupdir.values.choice import choose, scores
+from groupdir.values.trainings import configurations, trainings_of
+from groupdir.values.values import Values
+from launch.control.training_gain import expected_gains
+from launch.study.new_trial import record_trial
+from launch.study.study import Study
+from launch.study.trial_seeds import later_seeds
+
+
+def begin_round(study: Study, options: ConfirmationConfig, trainings: int | None = None) -> None:
+    """Write the start of a round of confirmation to the event log.
+
+    Args:
+        study: Study whose search has ended.
+        options: Options of the round.
+        trainings: Most trainings of the round. None: as many as `options.share` allows, rounded up.
+
+    Raises:
+        DataError: If no trial of the search has finished.
+    """
+    finished = study.state.finished("search")
+    if not finished:
+        raise DataError(f"{study.folder}: no trial of the search has finished, so there is nothing to confirm")
+    if trainings is None:
+        trainings = affordable(study.state, finished, options.share)
+    rules = options.rules or rules_of_objectives(list(study.config.search.objectives))
+    payload: dict[str, Any] = {"trainings": trainings, "rules": list(rules)}
+    study.append("confirm", payload=payload | {"stop": options.stop, "most_seeds": options.most_seeds})
+
+
+def affordable(state: StudyState, finished: Sequence[TrialState], share: float) -> int:
+    """Return the trainings that a share of the search's epochs pays for, rounded up.
+
+    Args:
+        state: State of the study.
+        finished: Finished trials of the search, at least one. The longest one is the price of a training.
+        share: Share of the epochs.
+    """
+    spent = sum(len(trial.rows) for trial in state.of("search"))
+    return math.ceil(share * spent / max(len(trial.rows) for trial in finished))
+
+
+def next_training(config: StudyConfig, state: StudyState) -> TrialState | None:
+    """Return the trial of the search whose configuration is trained next, or None if the round needs no more trainings.
+
+    A round ends when each of its rules has a choice that is the best with probability `stop`, or when its trainings are
+    used up. The next training is the one with the largest gain over the undecided rules, see `expected_gains`. All of
+    this follows from the event log, so a resumed confirmation makes the same decisions.
+
+    Args:
+        config: Configuration of the study.
+        state: State of the study.
+    """
+    current, trials = state.round, state.of("confirmation")
+    if current is None or current.remaining(len(trials)) <= 0:
+        return None
+    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    asked = Counter(trial.configuration for trial in trials)
+    names = {each.trainings[0].configuration: index for index, each in enumerate(values.configurations)}
+    searched = [len(each.trainings) - each.confirmed for each in values.configurations]
+    running = Counter(names[trial.configuration] for trial in trials if trial.status in ("running", "paused"))
+    free = {
+        index for name, index in names.items() if searched[index] + asked[name] < current.most_seeds
+    }  # a failed training counts, so that a configuration that fails is not tried for ever
+    gains = _gains(config, values, current, running)
+    best = max(
+        (index for index in gains if index in free),
+        key=lambda index: (gains[index], -len(values.configurations[index].trainings) - running[index], -index),
+        default=None,
+    )
+    return None if best is None else state.trials[values.configurations[best].trial]
+
+
+def _gains(config: StudyConfig, values: Values, current: Round, running: Counter[int]) -> dict[int, float]:
+    """Return the gain of a training of each contender, summed over the rules that are undecided."""
+    objectives = list(config.search.objectives)
+    candidates = values.kept(config.search.keeps)
+    recorded = sorted({name for each in values.configurations for name in each.trainings[0].metrics})
+    gains: defaultdict[int, float] = defaultdict(float)
+    for rule in current.rules:
+        metrics = metrics_of_rule(rule, objectives, recorded)
+        choice = choose(values, rule, objectives, recorded, candidates)
+        if choice is None or choice.chance >= current.stop:
+            continue
+        scored = scores(values, metrics, candidates)
+        if any(values.of(metric).posterior is None for metric in metrics):  # too few trainings: the best two in turn
+            order = [int(index) for index in scored.candidates[scored.expected.argsort(kind="stable")][:2]]
+            for index in order:
+                gains[index] += 1.0
+        else:
+            for index, gain in expected_gains(values, scored, running).items():
+                gains[index] += gain
+    return gains
+
+
+def suggest_confirmation(study: Study, metric: str) -> int | None:
+    """Add the next confirmation trial to the event log and return its number, or None if the round needs no more.
+
+    The confirmations of a configuration have the seeds 0, 1, 2 and so on of the range for confirmations, so those of
+    different configurations have the same seeds.
+
+    Args:
+        study: The study.
+        metric: Metric whose best value selects the epoch of a trial.
+    """
+    base = next_training(study.config, study.state)
+    if base is None:
+        return None
+    seed = seed_of_next(study.config, study.state, base)
+    config = TrialConfig.from_dict(base.config, f"trial {base.number}").with_seed(seed)
+    return record_trial(study, config, base.params, "confirmation", f"of trial {base.number}", metric)
+
+
+def seed_of_next(config: StudyConfig, state: StudyState, base: TrialState) -> int:
+    """Return the seed of the next confirmation of a trial's configuration."""
+    earlier = sum(trial.configuration == base.configuration for trial in state.of("confirmation"))
+    return later_seeds(config, CONFIRMATION, earlier + 1)[-1]
+
+
+def unfinished_round(state: StudyState, config: StudyConfig) -> bool:
+    """Return whether a round of confirmation is under way."""
+    if any(trial.status in ("running", "paused") for trial in state.of("confirmation")):
+        return True
+    return next_training(config, state) is not None
