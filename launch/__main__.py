@@ -12,6 +12,8 @@ import typer
 
 from groupdir.command_line.program import Panel, QuietOption, SetOption, new_program, run
 from groupdir.errors import ConfigError
+from groupdir.registry import did_you_mean
+from groupdir.rules import RULES
 from launch.cluster.verbs import SkipDoctorOption
 from launch.cluster.verbs import app as cluster_app
 
@@ -24,6 +26,18 @@ OnClusterOption = Annotated[
     Path | None,
     typer.Option("--cluster", help="Run on this cluster and fetch the results.", show_default="none: run here"),
 ]
+
+
+def _rules(values: list[str] | None) -> list[str]:
+    """Return the names of rules without duplicates.
+
+    Raises:
+        BadParameter: If a name is not that of a rule.
+    """
+    for value in values or []:
+        if value not in RULES:
+            raise typer.BadParameter(f"unknown rule '{value}': {did_you_mean(value, RULES)}")
+    return list(dict.fromkeys(values or []))
 
 
 @app.command(rich_help_panel=Panel.RUN)
@@ -113,6 +127,34 @@ def resume(
     from launch.search import resume as resume_here
 
     return resume_here(folder, skip_doctor, out, quiet)
+
+
+@app.command(rich_help_panel=Panel.RUN)
+def confirm(
+    folder: StudyArgument,
+    trainings: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most trainings.", show_default="a quarter of the epochs of the search"),
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=_rules,
+            metavar=f"[{'|'.join(RULES)}]",
+            help="Rule whose choice is confirmed; may be repeated.",
+            show_default="those of the objectives",
+        ),
+    ] = None,
+    skip_doctor: SkipDoctorOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Train the contenders for a choice again on fresh seeds, each where it helps most.
+
+    An interrupted confirmation is continued.
+    """
+    from launch.search import confirm as confirm_here
+
+    return confirm_here(folder, trainings, rule or (), skip_doctor, quiet)
 
 
 @app.command(rich_help_panel=Panel.RUN)

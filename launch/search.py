@@ -10,22 +10,24 @@ import numpy as np
 
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
+from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, DataError
 from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import results_folder
 from groupdir.metrics import SHOTS, parse_metric
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import ablation_trials, suggest_ablations
-from launch.control.confirmation import begin_round, unfinished_round
+from launch.control.confirmation import begin_round, ended_round, unfinished_round
 from launch.control.stop_rules import enough
 from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
 from launch.schedulers import make_scheduler
-from launch.screen.progress import Progress, best_text, clock, status_text, total_trials
+from launch.screen.choices import choice_lines
+from launch.screen.progress import Progress, clock, status_text, total_trials
 from launch.study.checkpoints import sweep
 from launch.study.export import write_tensorboard
 from launch.study.restore import bring_back
@@ -135,6 +137,61 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
     return run_study(study, dataset, "resume", quiet)
 
 
+def confirm(
+    folder: str | Path,
+    trainings: int | None = None,
+    rules: Sequence[str] = (),
+    skip_doctor: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Train the contenders for the choices of a finished search again on fresh seeds.
+
+    If the last confirmation was interrupted, it is continued instead, with its own options.
+
+    Args:
+        folder: Folder of the study.
+        trainings: Most trainings; None: as many as the share of the search's epochs in `search.confirm` allows.
+        rules: Rules whose choice is confirmed; those of `search.confirm` if empty.
+        skip_doctor: Whether to skip the examination of a cluster.
+        quiet: Whether to print no progress.
+
+    Returns:
+        The exit code, as `search`.
+
+    Raises:
+        GroupdirError: If the folder is no study, the search has not ended, or no trial has finished.
+    """
+    study = Study.open(Path(folder).expanduser())
+    try:
+        refuse_unfinished(study)
+        if unfinished_round(study.state, study.config):
+            print("an earlier confirmation was interrupted: continuing it")
+        else:
+            options = study.config.search.confirm or ConfirmationConfig()
+            changes = {"rules": tuple(rules)} if rules else {}
+            begin_round(study, options.model_copy(update=changes), trainings)
+        dataset = prepared(study.config)
+        reached(study.config)
+        if not skip_doctor:
+            refuse_sick(study.config, study.folder)
+    except BaseException:
+        study.close()
+        raise
+    return run_study(study, dataset, "confirm", quiet)
+
+
+def refuse_unfinished(study: Study) -> None:
+    """Refuse a study whose search has trials left.
+
+    Raises:
+        DataError: If trials of the search still have to run.
+    """
+    if StudyLoop(study, make_scheduler(study.config.search), "val_mae_all").has_work():
+        ended = sum(trial.status not in ("running", "paused") for trial in study.state.of("search"))
+        text = f"{ended} of {study.config.search.trials} trials of the search have ended, and it must end first"
+        raise DataError(f"{study.folder}: {text}: run `{next_command('resume', shown(study.folder))}`")
+
+
 def warm_up(study: Study) -> None:
     """Add the trials of earlier studies to the event log, and print a line about each study."""
     known_studies = [known(folder, study.config) for folder in study.config.search.warm_start]
@@ -188,9 +245,8 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False) 
     study.watchers.append(progress.watch)
     try:
         with progress, interrupt.catch():
-            progress.say(
-                f"{action} of {study.config.name} in {shown(study.folder)}: {total_trials(study.config)} trials"
-            )
+            total = total_trials(study.config, study.state)
+            progress.say(f"{action} of {study.config.name} in {shown(study.folder)}: {total} trials")
             run(study, dataset, interrupt, progress)
     except KeyboardInterrupt:
         interrupt.asked = True
@@ -234,6 +290,7 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
         if search.confirm is not None and study.state.round is None and study.state.finished("search"):
             begin_round(study, search.confirm)
         if unfinished_round(study.state, study.config):
+            progress.say("confirmation: the contenders for each choice are trained again on fresh seeds")
             run_trials(study, StudyLoop(study, to_the_end, metric, "confirmation"), shared, interrupt, screen)
         if not interrupt() and suggest_ablations(study):
             to_the_end = make_scheduler(search.model_copy(update={"scheduler": NoStoppingConfig()}))
@@ -271,8 +328,10 @@ def shown(folder: Path) -> str:
 def summary(study: Study, interrupt: Interrupt) -> str:
     """Return the summary of a search and the next command."""
     state, folder = study.state, shown(study.folder)
-    lines = ["", status_text(state, total_trials(study.config), state.last_time)]
-    lines.append(f"best: {best_text(state, study.config.search)}")
+    lines = ["", status_text(state, total_trials(study.config, state), state.last_time)]
+    lines += (
+        [f"best by the rule {line}" for line in choice_lines(study.config, state)] if state.count("finished") else []
+    )
     if interrupt.asked or interrupt.out_of_time:
         why = (
             "interrupted"
@@ -282,5 +341,7 @@ def summary(study: Study, interrupt: Interrupt) -> str:
         return "\n".join([*lines, f"{why}; continue with:", f"  {next_command('resume', folder)}"])
     if not state.count("finished"):
         return "\n".join([*lines, "no trial finished: read the messages above"])
+    if why := ended_round(state, study.config):
+        lines.append(why)
     select = next_command("select", folder, "--shot", "few")
     return "\n".join([*lines, "next, see the front and choose from it:", f"  {select}"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -198,18 +198,6 @@ class StudyState:
     def elapsed(self, now: float) -> float:
         """Return for how many seconds drivers have run the study, up to the time `now`."""
         return self.elapsed_before + (now - self.session_start if self.session_start is not None else 0.0)
-
-    def best(
-        self, name: str, keeps: Callable[[Callable[[str], float]], bool] = lambda value: True
-    ) -> TrialState | None:
-        """Return the finished search trial with the best value of a metric. Of equal trials it is the earlier one.
-
-        Args:
-            name: Name of the metric, whose direction says which value is best.
-            keeps: Function from a trial's metrics to whether the trial may be chosen, such as `SearchConfig.keeps`.
-        """
-        done = [trial for trial in self.finished("search") if math.isfinite(trial.value(name)) and keeps(trial.value)]
-        return min(done, key=lambda trial: sign(name) * trial.value(name), default=None)
 
 
 def selected(rows: Sequence[Mapping[str, Any]], keep: Literal["best", "last"], metric: str) -> Mapping[str, Any]:

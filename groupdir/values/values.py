@@ -69,6 +69,11 @@ class Values:
         """Number of the trial that stands for each configuration."""
         return [each.trial for each in self.configurations]
 
+    @cached_property
+    def recorded(self) -> list[str]:
+        """Names of all metrics that any training has, sorted."""
+        return sorted({name for each in self.configurations for one in each.trainings for name in one.metrics})
+
     def index(self, trial: int) -> int:
         """Return the index of the configuration that a trial stands for."""
         return self.trials.index(trial)

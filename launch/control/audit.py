@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from groupdir.config.space import StudyConfig
+from groupdir.config.trial import configuration_digest
 from groupdir.study.events import Event
 from groupdir.study.state import StudyState, fold
+from launch.control.confirmation import next_training, seed_of_next
 from launch.control.stop_rules import budget_spent
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
@@ -26,7 +28,7 @@ class Audit:
     """
 
     checked: dict[str, int] = field(
-        default_factory=lambda: {"suggestions": 0, "seeds": 0, "decisions": 0, "promotions": 0}
+        default_factory=lambda: dict.fromkeys(["suggestions", "seeds", "decisions", "promotions", "confirmations"], 0)
     )
     wrong: list[str] = field(default_factory=list)
 
@@ -39,10 +41,10 @@ class Audit:
 
 
 def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable[[], Scheduler]) -> Audit:
-    """Repeat every choice of a study's search from the earlier events alone, and compare it with the logged one.
+    """Repeat every choice of a study from the earlier events alone, and compare it with the logged one.
 
-    A search that was killed and resumed must make the same choices as a search that ran through, if the epochs arrive
-    in the same order.
+    The choices are those of its search and its confirmation. A search that was killed and resumed must make the same
+    choices as a search that ran through, if the epochs arrive in the same order.
 
     Args:
         events: All events of the study, in the order of arrival.
@@ -63,6 +65,8 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
             built = seeds.seeded(config.space.build(expected.params), event.trial)
             logged_seeds = (event.seed, event.payload["config"].get("stage_seed"))
             result.compare("seeds", event, logged_seeds, (built.seed, built.stage_seed))
+        elif event.kind == "suggested" and event.payload.get("role") == "confirmation":
+            _check_confirmation(result, event, config, state)
         fold(state, event)
         trial = state.trials.get(-1 if event.trial is None else event.trial)
         if trial is None or trial.role != "search" or event.epoch is None:
@@ -95,3 +99,11 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
                 f"trial {number}, epoch {epoch}: the log has no decision, but replaying the log gives {replayed}"
             )
     return result
+
+
+def _check_confirmation(result: Audit, event: Event, config: StudyConfig, state: StudyState) -> None:
+    """Compare a logged confirmation with the training that is due in the state before it."""
+    base = next_training(config, state)
+    expected = base and (base.configuration, seed_of_next(config, state, base))
+    logged = (configuration_digest(event.payload["config"]), event.seed)
+    result.compare("confirmations", event, logged, expected)

@@ -23,6 +23,10 @@ from launch.study.study import Study
 from launch.study.trial_seeds import later_seeds
 
 
+SMALLEST_GAIN = 1e-3
+"""Gain that is worth a training, in standard deviations of one training. See `expected_gains`."""
+
+
 def begin_round(study: Study, options: ConfirmationConfig, trainings: int | None = None) -> None:
     """Write the start of a round of confirmation to the event log.
 
@@ -59,8 +63,8 @@ def affordable(state: StudyState, finished: Sequence[TrialState], share: float) 
 def next_training(config: StudyConfig, state: StudyState) -> TrialState | None:
     """Return the trial of the search whose configuration is trained next, or None if the round needs no more trainings.
 
-    A round ends when each of its rules has a choice that is the best with probability `stop`, or when its trainings are
-    used up. The next training is the one with the largest gain over the undecided rules, see `expected_gains`. All of
+    A round ends when each of its rules has a choice that is the best with probability `stop`, when no training is
+    expected to improve a choice by more than `SMALLEST_GAIN`, or when its trainings are used up. The next training is the one with the largest gain over the undecided rules, see `expected_gains`. All of
     this follows from the event log, so a resumed confirmation makes the same decisions.
 
     Args:
@@ -80,7 +84,7 @@ def next_training(config: StudyConfig, state: StudyState) -> TrialState | None:
     }  # a failed training counts, so that a configuration that fails is not tried for ever
     gains = _gains(config, values, current, running)
     best = max(
-        (index for index in gains if index in free),
+        (index for index, gain in gains.items() if index in free and gain > SMALLEST_GAIN),
         key=lambda index: (gains[index], -len(values.configurations[index].trainings) - running[index], -index),
         default=None,
     )
@@ -91,11 +95,10 @@ def _gains(config: StudyConfig, values: Values, current: Round, running: Counter
     """Return the gain of a training of each contender, summed over the rules that are undecided."""
     objectives = list(config.search.objectives)
     candidates = values.kept(config.search.keeps)
-    recorded = sorted({name for each in values.configurations for name in each.trainings[0].metrics})
     gains: defaultdict[int, float] = defaultdict(float)
     for rule in current.rules:
-        metrics = metrics_of_rule(rule, objectives, recorded)
-        choice = choose(values, rule, objectives, recorded, candidates)
+        metrics = metrics_of_rule(rule, objectives, values.recorded)
+        choice = choose(values, rule, objectives, values.recorded, candidates)
         if choice is None or choice.chance >= current.stop:
             continue
         scored = scores(values, metrics, candidates)
@@ -138,3 +141,14 @@ def unfinished_round(state: StudyState, config: StudyConfig) -> bool:
     if any(trial.status in ("running", "paused") for trial in state.of("confirmation")):
         return True
     return next_training(config, state) is not None
+
+
+def ended_round(state: StudyState, config: StudyConfig) -> str:
+    """Return why the latest round of confirmation has ended, or an empty text if none has ended."""
+    if state.round is None or unfinished_round(state, config):
+        return ""
+    used = len(state.of("confirmation")) - state.round.before
+    if used >= state.round.trainings:
+        return f"the confirmation has used its {used} trainings"
+    why = f"each choice is the best with probability {state.round.stop:g}, or more seeds would hardly improve it"
+    return f"the confirmation ended after {used} of {state.round.trainings} trainings: {why}"

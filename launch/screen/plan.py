@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -11,6 +12,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.config.stage import epochs_of
 from groupdir.files.study_files import EVENT_LOG
 from groupdir.study.read import read_study
+from launch.control.ablations import ablation_trials
 from launch.schedulers import make_scheduler
 from launch.screen.progress import clock
 from launch.screen.sharing import sharing_text
@@ -43,8 +45,12 @@ def plan(config: StudyConfig, folder: Path) -> str:
         lines.append(f"limit: the search ends at {search.max_epochs:,} epochs")
     if text := sharing_text(config):
         lines.append(text)
+    if search.confirm:
+        extra = math.ceil(search.confirm.share * spent / total) * total
+        lines.append(f"budget of the confirmation: about {extra:,} epochs, a new training being up to {total}")
+        spent += extra
     if search.ablations:
-        extra = (len(search.ablations) + 1) * search.ablation_seeds * total
+        extra = ablation_trials(search) * total
         lines.append(f"budget of the ablations: {extra:,} epochs")
         spent += extra
     lines.append(hours_text(spent, [folder, *map(Path, search.warm_start)], search.concurrency))

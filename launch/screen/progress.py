@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,21 +14,22 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from groupdir.config.search import SearchConfig
 from groupdir.config.space import StudyConfig
 from groupdir.files.study_files import Status
 from groupdir.study.events import Event
 from groupdir.study.state import StudyState, TrialState
+from launch.control.ablations import ablation_trials
+from launch.screen.choices import Choices
 
 SHOWN = 24  # rows of the table: running trials first, then the latest of the others
 LINE_EVERY = 10.0  # seconds between plain status lines
 _ENDED: tuple[Status, ...] = ("finished", "stopped", "failed")
 
 
-def total_trials(config: StudyConfig) -> int:
-    """Return the number of trials of the whole study, including ablations."""
-    search = config.search
-    return search.trials + (len(search.ablations) + 1) * search.ablation_seeds * bool(search.ablations)
+def total_trials(config: StudyConfig, state: StudyState) -> int:
+    """Return the number of trials of the whole study, with ablations, and with confirmations once they have begun."""
+    confirmations = state.round.before + state.round.trainings if state.round else 0
+    return config.search.trials + confirmations + ablation_trials(config.search)
 
 
 def short(objective: str) -> str:
@@ -64,12 +65,6 @@ def params_text(params: Mapping[str, object]) -> str:
     return " ".join(texts)
 
 
-def best_text(state: StudyState, search: SearchConfig) -> str:
-    """Return the best finished trial of each objective among those that satisfy the constraints."""
-    best = [(name, state.best(name, search.keeps)) for name in search.objectives]
-    return "  ".join(f"{short(name)} {number(t.value(name))} (trial {t.number})" for name, t in best if t) or "none yet"
-
-
 def estimated_rest(state: StudyState, total: int) -> float:
     """Return the seconds until all trials have ended at the pace so far, NaN before the first trial has ended."""
     ended = [trial for trial in state.trials.values() if trial.status in _ENDED]
@@ -100,8 +95,8 @@ def line(trial: TrialState, objectives: Mapping[str, str]) -> str:
     return f"{name} {trial.status} at epoch {trial.epoch}: {values}  [{params_text(trial.params)}]"
 
 
-def render(state: StudyState, config: StudyConfig, now: float) -> Group:
-    """Return the table of trials with the best trials and the status below it, for a terminal."""
+def render(state: StudyState, config: StudyConfig, now: float, choices: Sequence[str]) -> Group:
+    """Return the table of trials with the choices so far and the status below it, for a terminal."""
     objectives = config.search.objectives
     table = Table(title=config.name, title_justify="left", expand=True)
     table.add_column("trial", justify="right", no_wrap=True, min_width=5)
@@ -119,7 +114,7 @@ def render(state: StudyState, config: StudyConfig, now: float) -> Group:
         table.add_row(str(trial.number), status, str(trial.epoch), *values, Text(text))
     hidden = len(trials) - SHOWN
     footer = [f"... and {hidden} more"] if hidden > 0 else []
-    footer += [f"best so far: {best_text(state, config.search)}", status_text(state, total_trials(config), now)]
+    footer += [f"best so far: {line}" for line in choices] + [status_text(state, total_trials(config, state), now)]
     return Group(table, *map(Text, footer))
 
 
@@ -136,6 +131,7 @@ class Progress:
         self._config = config
         self._console = Console(quiet=True, force_terminal=False) if quiet else console or Console()
         self._state = StudyState()
+        self._choices = Choices(config)
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._shown = 0.0
 
@@ -146,8 +142,11 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live:
-            self._live.update(render(self._state, self._config, time.time()), refresh=True)
+            self._live.update(self._rendered(time.time()), refresh=True)
             self._live.stop()
+
+    def _rendered(self, now: float) -> Group:
+        return render(self._state, self._config, now, self._choices.lines(self._state))
 
     def watch(self, state: StudyState, event: Event) -> None:
         """Store the state after an event. Without a terminal, print a line for a trial that ended."""
@@ -165,7 +164,7 @@ class Progress:
         if now - self._shown < (0.25 if self._live else LINE_EVERY):
             return
         if self._live:
-            self._live.update(render(self._state, self._config, now), refresh=True)
+            self._live.update(self._rendered(now), refresh=True)
         elif self._shown:
-            self.say(status_text(self._state, total_trials(self._config), now))
+            self.say(status_text(self._state, total_trials(self._config, self._state), now))
         self._shown = now

@@ -13,7 +13,8 @@ from groupdir.command_line.next_command import next_command
 from groupdir.files.study_files import STUDY_LOCK
 from groupdir.study.read import event_log, read_study
 from groupdir.study.state import StudyState, fold
-from launch.screen.progress import Progress, best_text, status_text, total_trials
+from launch.screen.choices import best_values, choice_lines
+from launch.screen.progress import Progress, status_text, total_trials
 
 EVERY = 0.5  # seconds between two reads of the event log
 
@@ -50,13 +51,14 @@ def watch(folder: Path) -> int:
 
 
 def glance(folders: Sequence[Path]) -> int:
-    """Print the state of studies, two lines each."""
+    """Print the state of studies, a few lines each."""
     for folder in folders:
         study = read_study(folder)
         config, state = study.config, study.state
         now = time.time() if state.session_start is not None and driven(folder) else state.last_time
-        print(f"{config.name}: {status_text(state, total_trials(config), now)}")
-        print(f"  best so far: {best_text(state, config.search)}")
+        print(f"{config.name}: {status_text(state, total_trials(config, state), now)}")
+        for line in choice_lines(config, state):
+            print(f"  best so far: {line}")
     return 0
 
 
@@ -69,16 +71,14 @@ def standing(folder: Path) -> dict[str, Any]:
     study = read_study(folder)
     config, state = study.config, study.state
     active = state.session_start is not None and driven(folder)
-    search = config.search
-    best = {name: state.best(name, search.keeps) for name in search.objectives}
     return {
         "study": config.name,
         "folder": str(folder),
         "active": active,
-        "trials": total_trials(config),
+        "trials": total_trials(config, state),
         **{status: state.count(status) for status in ("finished", "stopped", "failed", "running", "paused")},
         "elapsed_seconds": state.elapsed(time.time() if active else state.last_time),
-        "best": {name: trial and {"trial": trial.number, "value": trial.value(name)} for name, trial in best.items()},
+        "best": best_values(config, state),
     }
 
 

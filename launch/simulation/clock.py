@@ -122,6 +122,7 @@ class Clock:
         self._seed = seed
         self._busy: list[tuple[float, int, int, int, int]] = []  # end time, order, worker, trial, epoch
         self._taken: dict[int, Drawn] = {}
+        self._used: set[Any] = set()
         self._lost: set[int] = set()  # orders of epochs that a lost node does not complete
         self._tries: dict[int, int] = {}
         self._again: list[int] = []
@@ -169,7 +170,8 @@ class Clock:
                 return
             if number not in self._taken:
                 rng = np.random.default_rng([self._seed, self.driver.seed(number), 11])
-                drawn = self._source.draw(self.driver.params(number), rng)
+                drawn = self._source.draw(self.driver.params(number), rng, self._used)
+                self._used.add(drawn.recorded)
                 self._taken[number] = replace(drawn, rows=self.driver.whole(number, drawn.rows))
             self._begin(self._free.pop(), number, self.driver.start(number) + 1)
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig
 from groupdir.config.stage import Stage, shareable
 from groupdir.config.trial import TrialConfig
 from groupdir.study.events import Kind
-from launch.control.study_loop import Next, StudyLoop
+from launch.control.confirmation import begin_round
+from launch.control.study_loop import OVER, Next, StudyLoop
 from launch.schedulers import Scheduler, make_scheduler
 from launch.schedulers.base import Action
 from launch.simulation.surrogate import Rows
@@ -47,12 +49,30 @@ class SimulatedStudy:
 
     def restart(self, running: Collection[int]) -> None:
         """Open the study again from its event log alone. Trials that still run on workers are not started again."""
+        self._confirms = False
         self.study = Study(Path("simulated"), self._config, self._store, None)
         self.loop = StudyLoop(self.study, self._make(), self._metric, running=running)
+        if not self.loop.has_work():
+            self._confirm(running)
 
     def following(self) -> Next:
-        """Return the next trial. See `StudyLoop.following`."""
-        return self.loop.following()
+        """Return the next trial of the search, and after the search of the confirmation. See `StudyLoop.following`."""
+        number = self.loop.following()
+        if number == OVER and not self._confirms and self._confirm(()):
+            return self.loop.following()
+        return number
+
+    def _confirm(self, running: Collection[int]) -> bool:
+        """Begin or continue the confirmation of an ended search. Return whether the study has one."""
+        options = self._config.search.confirm
+        if options is None or not self.study.state.finished("search"):
+            return False
+        if self.study.state.round is None:
+            begin_round(self.study, options)
+        to_the_end = make_scheduler(self._config.search.model_copy(update={"scheduler": NoStoppingConfig()}))
+        self.loop = StudyLoop(self.study, to_the_end, self._metric, "confirmation", running)
+        self._confirms = True
+        return True
 
     def params(self, trial: int) -> Mapping[str, Any]:
         """Return the parameters of a trial."""

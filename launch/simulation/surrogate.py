@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,10 +27,12 @@ class Drawn:
         rows: `stage`, `seconds` and the metrics of each epoch that predicts. They include the noise of one seed, and a
             simulated search sees only them.
         values: Objectives of the configuration without the noise of a seed. The result of a search is judged by them.
+        recorded: Indices of the recorded configuration and of its training that was replayed; None for a model.
     """
 
     rows: Rows
     values: tuple[float, ...]
+    recorded: tuple[int, int] | None = None
 
 
 class Source(Protocol):
@@ -38,8 +40,14 @@ class Source(Protocol):
 
     name: str
 
-    def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
-        """Return a simulated training of a configuration, with random noise as a new seed would give."""
+    def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
+        """Return a simulated training of a configuration, with random noise as a new seed would give.
+
+        Args:
+            params: Parameters of the configuration.
+            rng: Random generator.
+            used: `Drawn.recorded` of the earlier trainings. A further training of a configuration replays another one.
+        """
         ...
 
     def known(self) -> list[tuple[float, ...]]:
@@ -63,11 +71,16 @@ class Nearest:
         self._curves = curves
         self._values = [curves.values(index, metric) for index in range(len(curves.params))]
 
-    def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
-        """Return a recorded training of the nearest configuration. See `Source.draw`."""
+    def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
+        """Return a recorded training of the nearest configuration. See `Source.draw`.
+
+        A training is replayed twice only after all recorded trainings of its configuration were replayed.
+        """
         index = self._curves.nearest(params)
         seeds = self._curves.curves[index]
-        return Drawn(seeds[int(rng.integers(len(seeds)))].rows, self._values[index])
+        free = [seed for seed in range(len(seeds)) if (index, seed) not in used] or list(range(len(seeds)))
+        seed = free[int(rng.integers(len(free)))]
+        return Drawn(seeds[seed].rows, self._values[index], (index, seed))
 
     def known(self) -> list[tuple[float, ...]]:
         """Return the objectives of all recorded configurations. See `Source.known`."""
@@ -131,7 +144,7 @@ class Interpolated:
         self._processes = [Process(points, column) for column in (scores * sizes)[:, :count].T]
         self.explained = self._explained(targets)
 
-    def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
+    def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
         """Return the predicted mean curve plus recorded noise, at least 5 % of the mean. See `Source.draw`."""
         mean = self._mean(self._curves.features(params)[None])[0]
         index = int(rng.integers(len(self._noise))) + zlib.crc32(key_of(params).encode())

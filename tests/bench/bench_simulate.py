@@ -11,7 +11,7 @@ import cProfile
 import pstats
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Falling:
 
     name = "falling errors"
 
-    def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
+    def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
         """A training."""
         floors = rng.uniform(2, 8, 4)
         about = {"stage": "fit", "seconds": 1.0}

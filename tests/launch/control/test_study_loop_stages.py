@@ -7,7 +7,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Falling:
 
     name = "falling errors"
 
-    def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
+    def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
         floor = 2 + abs(math.log(params["optim.lr"] / 0.01))
         rows = [{"seconds": 1.0, **dict.fromkeys(ERRORS, floor + 5 / epoch)} for epoch in range(1, FIT + 1)]
         return Drawn(rows, (floor,) * 3)

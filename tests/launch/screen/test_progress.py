@@ -16,7 +16,7 @@ def test_trial_status_and_epoch_keep_their_width(
     for _ in range(12):
         train(study, suggest(study), [3.0, 2.0], "finished")
     console = Console(width=width, record=True, force_terminal=False)
-    console.print(render(study.state, study.config, study.state.last_time))
+    console.print(render(study.state, study.config, study.state.last_time, ["none yet"]))
     lines = console.export_text().splitlines()
     (header,) = [text for text in lines if "trial" in text and "status" in text]
     assert all(name in header for name in ("epoch", "mae many", "mae median", "mae few"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class Bowl:
 
     name = "a bowl"
 
-    def draw(self, params: Mapping[str, Any], rng: np.random.Generator) -> Drawn:
+    def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
         beta, groups = float(params["method.beta"]), float(params["method.groups"])
         floors = [2 + abs(np.log(beta) - shift) + 0.1 * groups * (index % 2) for index, shift in enumerate((0, 1, -1))]
         shift = rng.normal(0, 0.1, 3)

@@ -28,7 +28,8 @@ from launch.sampling.history import measured
 from launch.schedulers import make_scheduler
 from launch.schedulers.asha import ASHA
 from launch.schedulers.none import NoStopping
-from launch.screen.progress import Progress, best_text, render, status_text, total_trials
+from launch.screen.choices import choice_lines
+from launch.screen.progress import Progress, render, status_text, total_trials
 from launch.search import check_measured, refuse_taken
 from launch.simulation.searches import with_search
 from launch.study.checkpoints import keep
@@ -79,7 +80,7 @@ def test_the_state_is_that_of_the_store(study: Study, suggest: Suggest, train: T
     trial = before.trials[0]
     assert (trial.status, trial.epoch, trial.seconds, trial.value("val_mae_few")) == ("finished", 3, 6.0, 5.0)
     assert before.trials[2].message == "loss is nan"
-    assert after.state.best("val_mae_all") == trial
+    assert after.state.finished("search") == [trial]
     after.close()
 
 
@@ -182,9 +183,9 @@ def test_what_breaks_a_constraint_is_not_the_best(study: Study, suggest: Suggest
     search = study.config.search
     assert search.keeps({"val_mae_few": 5.5}.__getitem__)
     assert not search.keeps({"val_mae_few": float("nan")}.__getitem__)
-    best = study.state.best("val_mae_all", search.keeps)
-    assert best is study.state.trials[0], "trial 1 has a val_mae_few of 5"
-    assert "(trial 0)" in best_text(study.state, search)
+    assert choice_lines(study.config, study.state)[0] == "many: trial 0, 4.00, one seed", (
+        "trial 1 has a val_mae_few of 5"
+    )
     suggest_ablations(study)
     assert study.state.of("ablation")[0].config["optim"] == study.state.trials[0].config["optim"]
 
@@ -218,11 +219,12 @@ def test_the_table_shows_trials_best_and_times(study: Study, suggest: Suggest, t
     train(study, suggest(study), [3.0], "finished")
     suggest(study)
     console = Console(width=140, record=True, force_terminal=False)
-    console.print(render(study.state, study.config, study.state.last_time + 60))
+    choices = choice_lines(study.config, study.state)
+    console.print(render(study.state, study.config, study.state.last_time + 60, choices))
     text = console.export_text()
     assert "waiting" in text
-    assert "val mae few 6 (trial 0)" in text
-    assert total_trials(study.config) == 16
+    assert "best so far: few: trial 0, 6.00, one seed" in text
+    assert total_trials(study.config, study.state) == 16
     assert "1 finished, 0 stopped, 0 failed, 0 running of 16 trials; 0:01:0" in text
     assert "left" in status_text(study.state, 16, study.state.last_time)
 
@@ -302,7 +304,7 @@ def test_ablations_take_the_best_trial_by_the_metric_s_own_direction(
         payload = {**report(1), "last": True, "metrics": {metric: value, "val_mae_all": value}}
         study.append("epoch", trial=trial, seed=study.state.trials[trial].seed, epoch=1, payload=payload)
         study.append("finished", trial=trial, payload={})
-    assert f"(trial {best})" in best_text(study.state, study.config.search)
+    assert f"all: trial {best}," in choice_lines(study.config, study.state)[0]
     suggest_ablations(study)
     assert study.state.of("ablation")[0].params == study.state.trials[best].params
 

@@ -1,0 +1,72 @@
+"""Choices of a study so far, as a search shows them: for each rule the trial, its value and how sure it is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from groupdir.config.space import StudyConfig
+from groupdir.rules import metrics_of_rule, rules_of_objectives
+from groupdir.study.state import StudyState
+from groupdir.values.choice import choose
+from groupdir.values.trainings import configurations, trainings_of
+from groupdir.values.values import Values
+from groupdir.values.words import chance_text, trainings_text, value_text
+
+
+class Choices:
+    """Texts of the choices of a study. They are computed again only after another training has finished.
+
+    Args:
+        config: Configuration of the study.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self._config = config
+        self._finished = -1
+        self._lines: list[str] = []
+
+    def lines(self, state: StudyState) -> list[str]:
+        """Return one line for each rule whose metric is an objective; "none yet" before a training has finished."""
+        finished = state.count("finished")
+        if finished != self._finished:
+            self._finished = finished
+            self._lines = choice_lines(self._config, state)
+        return self._lines
+
+
+def best_values(config: StudyConfig, state: StudyState) -> dict[str, dict[str, Any] | None]:
+    """Return for each objective the best configuration by its estimate, for a program to read, or None."""
+    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    candidates = values.kept(config.search.keeps)
+    best: dict[str, dict[str, Any] | None] = dict.fromkeys(config.search.objectives)
+    for name in best:
+        costs = values.of(name).costs[candidates]
+        if np.isfinite(costs).any():
+            index = int(candidates[np.nanargmin(costs)])
+            value = values.of(name).value(index)
+            estimate = {"value": value.mean, "low": value.low, "high": value.high}
+            best[name] = {"trial": values.trials[index], **estimate, "raw": value.raw, "seeds": value.trainings}
+    return best
+
+
+def choice_lines(config: StudyConfig, state: StudyState) -> list[str]:
+    """Return what `Choices.lines` returns."""
+    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    if not values.configurations:
+        return ["none yet"]
+    objectives = list(config.search.objectives)
+    candidates, lines = values.kept(config.search.keeps), []
+    confirmed = state.round.rules if state.round else ()
+    for rule in dict.fromkeys([*rules_of_objectives(objectives), *confirmed]):
+        choice = choose(values, rule, objectives, values.recorded, candidates)
+        if choice is None:
+            lines.append(f"{rule}: none yet")
+            continue
+        value = values.of(metrics_of_rule(rule, objectives, values.recorded)[0]).value(choice.index)
+        sure = f", best with probability {chance_text(choice.chance)}" if math.isfinite(choice.chance) else ""
+        seeds = trainings_text(value.trainings)
+        lines.append(f"{rule}: trial {values.trials[choice.index]}, {value_text(value)}, {seeds}{sure}")
+    return lines
