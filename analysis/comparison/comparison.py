@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -11,11 +11,13 @@ from typing import Literal
 import numpy as np
 
 from analysis.comparison.blocks import Block, make_blocks
-from analysis.comparison.hierarchical import Array, draw, interval, observed, resampled
 from analysis.comparison.inputs import read_inputs
 from analysis.comparison.ranks import ALPHA, MOST_METHODS, AverageRanks, average_ranks, critical_difference
 from analysis.comparison.signed_ranks import FEWEST_REPLICATIONS, SignedRanks, holm, signed_ranks
-from groupdir.bootstrap import Difference
+from groupdir.bootstrap.difference import Difference
+from groupdir.bootstrap.hierarchical import Array, resample
+from groupdir.bootstrap.settings import DRAWS
+from groupdir.command_line.progress import progress_bar
 from groupdir.errors import DataError
 from groupdir.metrics import METRICS, Metric
 from groupdir.shots import ALL_AND_SHOTS
@@ -103,7 +105,7 @@ def compare(
     *,
     split: str = TEST,
     metrics: Sequence[str] | None = None,
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> Comparison:
     """Compare configurations by their predictions for the same samples.
@@ -123,11 +125,13 @@ def compare(
     _refuse_many(labels, len(blocks))
     pairs: list[Pair] = []
     costs: dict[tuple[str, str], list[Array]] = {}
-    for block in blocks:
-        means, rows = _within(block, labels, [METRICS[name] for name in names], draws, seed)
-        pairs += rows
-        for cell, values in means.items():
-            costs.setdefault(cell, []).append(values)
+    shots = sum(int(members.any()) for block in blocks for members in block.members().values())
+    with progress_bar("comparing, draws", draws * shots, transient=True) as advance:
+        for block in blocks:
+            means, rows = _within(block, labels, [METRICS[name] for name in names], draws, seed, advance)
+            pairs += rows
+            for cell, values in means.items():
+                costs.setdefault(cell, []).append(values)
     ranks: dict[tuple[str, str], AverageRanks] = {}
     if len(blocks) > 1:
         tables = {cell: np.stack(rows) for cell, rows in costs.items()}
@@ -159,7 +163,12 @@ def _refuse_many(labels: Sequence[str], blocks: int) -> None:
 
 
 def _within(
-    block: Block, labels: Sequence[str], metrics: Sequence[Metric], draws: int, seed: int
+    block: Block,
+    labels: Sequence[str],
+    metrics: Sequence[Metric],
+    draws: int,
+    seed: int,
+    advance: Callable[[int], None],
 ) -> tuple[dict[tuple[str, str], Array], list[Pair]]:
     """Return the mean of each configuration by metric and shot, and all pairs, of one data set."""
     means: dict[tuple[str, str], Array] = {}
@@ -169,19 +178,15 @@ def _within(
         y, predictions = target[members], block.predictions[:, :, members]
         if not len(y):
             continue
-        of_samples = draw(len(y), draws, seed)
-        for metric in metrics:
-            values = observed(metric, predictions, y)
-            means[metric.name, shot] = values.mean(axis=1)
-            if not np.isfinite(values).all():
+        for name, values in resample(metrics, predictions, y, draws=draws, seed=seed, advance=advance).items():
+            means[name, shot] = values.observed.mean(axis=1)
+            if not np.isfinite(values.observed).all():
                 continue
-            drawn = resampled(metric, predictions, y, of_samples)
             for one, other in combinations(range(len(labels)), 2):
-                mean = (float(values[one].mean()), float(values[other].mean()))
-                difference = interval(mean[0] - mean[1], drawn[:, one] - drawn[:, other], seed + 1)
-                ranks = signed_ranks(values[one] - values[other])
-                pair = Pair(block.name, metric.name, shot, labels[one], labels[other], mean, difference, ranks)
-                pairs.append(pair)
+                mean = (float(means[name, shot][one]), float(means[name, shot][other]))
+                ranks = signed_ranks(values.observed[one] - values.observed[other])
+                difference = values.difference(one, other)
+                pairs.append(Pair(block.name, name, shot, labels[one], labels[other], mean, difference, ranks))
     return means, [pair for metric in metrics for pair in _corrected(pairs, metric.name)]
 
 

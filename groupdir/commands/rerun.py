@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import sys
@@ -144,12 +145,17 @@ def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
                 runs.append(run)
                 mae_few, mae_all = run.metrics["test_mae_few"], run.metrics["test_mae_all"]
                 text = f"{len(runs)}/{len(tasks)}  {run.label} seed {run.seed}: epoch {run.epoch}"
-                text += f", test MAE all {mae_all:.3f}, few {mae_few:.3f}"
+                text += f", test MAE all {number(mae_all)}, few {number(mae_few)}"
                 console.print(text, highlight=False, soft_wrap=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return runs
+
+
+def number(value: float) -> str:
+    """Return a test metric as text, with a dash for NaN: the shot has no test sample, or the metric is undefined."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def train_one(task: Task) -> Run:
