@@ -72,11 +72,11 @@ def report(plans: Sequence[Plan], runs: Sequence[Run], folder: Path) -> None:
 def _measured(plan: Plan, runs: Sequence[Run]) -> Measured:
     predictions = [read_predictions(run.predictions) for run in runs]
     for run, each in zip(runs, predictions, strict=True):
-        if (each.configuration, each.seed) != (plan.config.digest_without_seed, run.seed):
+        wanted = (plan.config.digest_without_seed, run.seed)
+        if (each.configuration, each.seed) != wanted:
             raise DataError(
-                f"{run.predictions}: must hold the predictions of {run.label} with seed {run.seed}, got those of "
-                f"another training (method {each.config['method']['name']}, seed {each.seed}): delete the file and "
-                "continue with --resume"
+                f"{run.predictions}: must hold the predictions of configuration {wanted[0]} with seed {wanted[1]}, got "
+                f"configuration {each.configuration} with seed {each.seed}: delete the file and continue with --resume"
             )
     return Measured(plan, runs, predictions)
 
@@ -120,7 +120,7 @@ def _differences(measured: Sequence[Measured]) -> Table:
     differences = _to_first(measured) if first.finite else {}
     for name in (name for name in first.runs[0].metrics if _by_shot(name)):
         cells = (
-            _difference(differences.get((item.plan.label, name))) if first.finite and item.finite else "not finite"
+            difference_text(differences.get((item.plan.label, name))) if first.finite and item.finite else "not finite"
             for item in others
         )
         table.add_row(name.removeprefix("test_"), *cells)
@@ -144,7 +144,7 @@ def _to_first(measured: Sequence[Measured]) -> dict[tuple[str, str], Difference]
     }
 
 
-def _difference(difference: Difference | None) -> str:
+def difference_text(difference: Difference | None) -> str:
     """Return a difference with its interval, or a dash if the metric has no value.
 
     The last digit of the interval is at least 1 % of its width, which other draws of the bootstrap hardly change.
