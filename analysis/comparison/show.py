@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from analysis.comparison.blocks import Block
-from analysis.comparison.comparison import OVER_ALL, Comparison, Pair
+from analysis.comparison.comparison import Comparison
+from analysis.comparison.pairs import OVER_ALL, Pair
 from analysis.comparison.ranks import ALPHA, AverageRanks
 from groupdir.files.study_files import COMPARISON
 from groupdir.files.write_whole import make_folder, write_whole
