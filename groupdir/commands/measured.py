@@ -22,7 +22,7 @@ from groupdir.files.ledger import Ledger
 from groupdir.files.predictions import SavedPredictions, check_same_samples, read_predictions
 from groupdir.files.study_files import LAST_CHECKPOINT, TEST_RESULTS, seed_folder
 from groupdir.files.write_whole import whole_file
-from groupdir.metrics import ALL, SHOTS, find_metric, metric_name, parse_metric
+from groupdir.metrics import ALL, SHOTS, find_metric, metric_name, parse_metric, shot_metrics
 
 DECIMALS = 3
 """Number of decimals of a value, and largest number of decimals of an interval."""
@@ -72,13 +72,24 @@ def report(plans: Sequence[Plan], runs: Sequence[Run], folder: Path) -> None:
 def _measured(plan: Plan, runs: Sequence[Run]) -> Measured:
     predictions = [read_predictions(run.predictions) for run in runs]
     for run, each in zip(runs, predictions, strict=True):
-        wanted = (plan.config.digest_without_seed, run.seed)
-        if (each.configuration, each.seed) != wanted:
-            raise DataError(
-                f"{run.predictions}: must hold the predictions of configuration {wanted[0]} with seed {wanted[1]}, got "
-                f"configuration {each.configuration} with seed {each.seed}: delete the file and continue with --resume"
-            )
+        if complaint := _complaint(plan, run, each):
+            raise DataError(f"{run.predictions}: {complaint}: delete the file and continue with --resume")
     return Measured(plan, runs, predictions)
+
+
+def _complaint(plan: Plan, run: Run, predictions: SavedPredictions) -> str | None:
+    """Return why predictions are not those of a training, or None."""
+    wanted = (plan.config.digest_without_seed, run.seed)
+    if (predictions.configuration, predictions.seed) != wanted:
+        return (
+            f"must hold the predictions of configuration {wanted[0]} with seed {wanted[1]}, got configuration "
+            f"{predictions.configuration} with seed {predictions.seed}"
+        )
+    for name, value in shot_metrics(predictions.prediction, predictions.target, predictions.shots).items():
+        measured = run.metrics.get(f"test_{name}", value)
+        if not np.isclose(value, measured, rtol=1e-9, atol=0, equal_nan=True):
+            return f"must give the test metrics of the training, but {name} is {value:g} instead of {measured:g}"
+    return None
 
 
 def _check_same_seeds(measured: Sequence[Measured]) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,15 @@ def test_a_file_that_belongs_to_another_training_is_refused(tmp_path: Path) -> N
     shutil.copy(runs[0].predictions, runs[1].predictions)
     with pytest.raises(DataError, match=r"got configuration \w+ with seed 0: delete the file and continue with"):
         report([first, second], runs + others, tmp_path)
+
+
+@pytest.mark.parametrize(("error", "says"), [(np.nan, "nan"), (1.5, "1.5")])
+def test_a_file_that_does_not_give_the_metrics_is_refused(tmp_path: Path, error: float, says: str) -> None:
+    plan, [run] = measured(tmp_path, "mine", [1])
+    saved = read_predictions(run.predictions)
+    replace(saved, prediction=saved.target + np.float64(error)).write(run.predictions)
+    with pytest.raises(DataError, match=rf"mine_0\.parquet: must give .*, but mae_all is {says} instead of 1: delete"):
+        report([plan], [run], tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1"])
