@@ -69,9 +69,11 @@ def _balanced(predictions: Array, target: Array, weights: Array) -> Array:
 def _correlation(predictions: Array, target: Array, weights: Array) -> Array:
     scaled, spread = _scaled(predictions)
     y, y_spread = _scaled(target[None])
-    means, y_mean = _mean(scaled, weights), _mean(y, weights)
-    covariance = _mean(scaled * y, weights) - means * y_mean
-    product = (_mean(scaled**2, weights) - means**2) * (_mean(y**2, weights) - y_mean**2)
+    moments = _mean(np.concatenate([scaled, scaled**2, scaled * y, y, y**2]), weights)  # one pass over the weights
+    rows = len(predictions)
+    mean, square, both, y_mean, y_square = np.split(moments, [rows, 2 * rows, 3 * rows, 3 * rows + 1], axis=1)
+    covariance = both - mean * y_mean
+    product = (square - mean**2) * (y_square - y_mean**2)
     constant = (product <= 1e-24) | (spread == 0).T | (y_spread == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.clip(covariance / np.sqrt(product), -1, 1)
