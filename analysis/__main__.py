@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from analysis.rules import RULES
+from groupdir.bootstrap.settings import DRAWS
 from groupdir.command_line.program import JsonOption, Panel, new_group, new_program, print_json, run
 from groupdir.registry import did_you_mean
 
@@ -127,7 +128,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(help="Folder for compare.csv and the figure of ranks.", show_default="none")
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Number of bootstrap draws.")] = 10_000,
+    draws: Annotated[int, typer.Option(min=100, help="Number of bootstrap draws.")] = DRAWS,
     json: JsonOption = False,
 ) -> None:
     """Compare measured configurations: which differences are shown, and which cannot be told apart."""

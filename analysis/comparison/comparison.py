@@ -3,72 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 
 from analysis.comparison.blocks import Block, make_blocks
-from analysis.comparison.hierarchical import Array, draw, interval, observed, resampled
 from analysis.comparison.inputs import read_inputs
-from analysis.comparison.ranks import ALPHA, MOST_METHODS, AverageRanks, average_ranks, critical_difference
-from analysis.comparison.signed_ranks import FEWEST_REPLICATIONS, SignedRanks, holm, signed_ranks
-from groupdir.bootstrap import Difference
+from analysis.comparison.pairs import OVER_ALL, Pair
+from analysis.comparison.ranks import MOST_METHODS, AverageRanks, average_ranks, critical_difference
+from analysis.comparison.signed_ranks import holm, signed_ranks
+from analysis.comparison.statements import limiting_statements
+from groupdir.bootstrap.difference import Difference
+from groupdir.bootstrap.hierarchical import Array, resample
+from groupdir.bootstrap.settings import DRAWS
+from groupdir.command_line.progress import progress_bar
 from groupdir.errors import DataError
 from groupdir.metrics import METRICS, Metric
 from groupdir.shots import ALL_AND_SHOTS
 
-OVER_ALL = ""
-"""Data set of the pairs that are compared over several data sets."""
-
 TEST = "test"
 """Split whose readers a ledger counts."""
-
-Verdict = Literal["better", "worse", "not shown"]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Comparison of two configurations in one metric and shot.
-
-    Attributes:
-        data: Name of the data set, or OVER_ALL for a comparison over all data sets.
-        metric: Name of the metric.
-        shot: "all" or a shot.
-        first: Label of the first configuration.
-        second: Label of the second configuration.
-        values: The metric of both, averaged over seeds, or over data sets for OVER_ALL.
-        difference: First minus second with its bootstrap interval; for OVER_ALL interval and p-value are NaN.
-        p_holm: p-value of the bootstrap, corrected for the family.
-        ranks: Wilcoxon's test and effect sizes over replications: seeds, or data sets for OVER_ALL.
-        wilcoxon_holm: p-value of Wilcoxon's test, corrected for the family.
-        family: Number of tests in the family: the pairs and shots of this data set and metric.
-    """
-
-    data: str
-    metric: str
-    shot: str
-    first: str
-    second: str
-    values: tuple[float, float]
-    difference: Difference
-    ranks: SignedRanks
-    p_holm: float = math.nan
-    wilcoxon_holm: float = math.nan
-    family: int = 0
-
-    @property
-    def verdict(self) -> Verdict:
-        """Return "better" or "worse" if the difference of the first to the second is shown, else "not shown".
-
-        The corrected p-value of the bootstrap decides; over several data sets, that of Wilcoxon's test.
-        """
-        p = self.wilcoxon_holm if self.data == OVER_ALL else self.p_holm
-        if not p < ALPHA:
-            return "not shown"
-        return "better" if METRICS[self.metric].sign * self.difference.value < 0 else "worse"
 
 
 @dataclass(frozen=True)
@@ -103,7 +59,7 @@ def compare(
     *,
     split: str = TEST,
     metrics: Sequence[str] | None = None,
-    draws: int = 10_000,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> Comparison:
     """Compare configurations by their predictions for the same samples.
@@ -123,11 +79,13 @@ def compare(
     _refuse_many(labels, len(blocks))
     pairs: list[Pair] = []
     costs: dict[tuple[str, str], list[Array]] = {}
-    for block in blocks:
-        means, rows = _within(block, labels, [METRICS[name] for name in names], draws, seed)
-        pairs += rows
-        for cell, values in means.items():
-            costs.setdefault(cell, []).append(values)
+    shots = sum(int(members.any()) for block in blocks for members in block.members().values())
+    with progress_bar("comparing, draws", draws * shots, transient=True) as advance:
+        for block in blocks:
+            means, rows = _within(block, labels, [METRICS[name] for name in names], draws, seed, advance)
+            pairs += rows
+            for cell, values in means.items():
+                costs.setdefault(cell, []).append(values)
     ranks: dict[tuple[str, str], AverageRanks] = {}
     if len(blocks) > 1:
         tables = {cell: np.stack(rows) for cell, rows in costs.items()}
@@ -136,7 +94,7 @@ def compare(
         ranks = {cell: average_ranks(labels, METRICS[cell[0]].sign * table) for cell, table in tables.items()}
         pairs += _over_all(labels, tables, names)
     readers = [f"{block.name}: {block.readers}." for block in blocks if block.readers and split == TEST]
-    statements = (*_statements(blocks, names, pairs, ranks, draws), *readers)
+    statements = (*limiting_statements(blocks, names, pairs, ranks, draws), *readers)
     return Comparison(split, tuple(labels), tuple(blocks), tuple(names), tuple(pairs), ranks, statements)
 
 
@@ -159,7 +117,12 @@ def _refuse_many(labels: Sequence[str], blocks: int) -> None:
 
 
 def _within(
-    block: Block, labels: Sequence[str], metrics: Sequence[Metric], draws: int, seed: int
+    block: Block,
+    labels: Sequence[str],
+    metrics: Sequence[Metric],
+    draws: int,
+    seed: int,
+    advance: Callable[[int], None],
 ) -> tuple[dict[tuple[str, str], Array], list[Pair]]:
     """Return the mean of each configuration by metric and shot, and all pairs, of one data set."""
     means: dict[tuple[str, str], Array] = {}
@@ -169,19 +132,15 @@ def _within(
         y, predictions = target[members], block.predictions[:, :, members]
         if not len(y):
             continue
-        of_samples = draw(len(y), draws, seed)
-        for metric in metrics:
-            values = observed(metric, predictions, y)
-            means[metric.name, shot] = values.mean(axis=1)
-            if not np.isfinite(values).all():
+        for name, values in resample(metrics, predictions, y, draws=draws, seed=seed, advance=advance).items():
+            means[name, shot] = values.observed.mean(axis=1)
+            if not np.isfinite(values.observed).all():
                 continue
-            drawn = resampled(metric, predictions, y, of_samples)
             for one, other in combinations(range(len(labels)), 2):
-                mean = (float(values[one].mean()), float(values[other].mean()))
-                difference = interval(mean[0] - mean[1], drawn[:, one] - drawn[:, other], seed + 1)
-                ranks = signed_ranks(values[one] - values[other])
-                pair = Pair(block.name, metric.name, shot, labels[one], labels[other], mean, difference, ranks)
-                pairs.append(pair)
+                mean = (float(means[name, shot][one]), float(means[name, shot][other]))
+                ranks = signed_ranks(values.observed[one] - values.observed[other])
+                difference = values.difference(one, other)
+                pairs.append(Pair(block.name, name, shot, labels[one], labels[other], mean, difference, ranks))
     return means, [pair for metric in metrics for pair in _corrected(pairs, metric.name)]
 
 
@@ -206,64 +165,3 @@ def _corrected(pairs: Sequence[Pair], metric: str) -> list[Pair]:
         replace(pair, p_holm=first, wilcoxon_holm=second, family=len(family))
         for pair, first, second in zip(family, bootstrap, wilcoxon, strict=True)
     ]
-
-
-def _statements(
-    blocks: Sequence[Block],
-    metrics: Sequence[str],
-    pairs: Sequence[Pair],
-    ranks: dict[tuple[str, str], AverageRanks],
-    draws: int,
-) -> Iterator[str]:
-    """Yield sentences about what limits a comparison."""
-    limited: dict[str, list[str]] = {}  # limit -> data sets
-    for block in blocks:
-        compared = {(pair.metric, pair.shot) for pair in pairs if pair.data == block.name}
-        for limit in _limits(block, metrics, compared):
-            limited.setdefault(limit, []).append(block.name)
-    yield from (f"{', '.join(names)}: {limit}" for limit, names in limited.items())
-    family = max((pair.family for pair in pairs if pair.data != OVER_ALL), default=0)
-    if 2 / (draws + 1) * family >= ALPHA:
-        yield (
-            f"With {draws} draws no difference can be shown, because the smallest p-value, corrected for {family} "
-            f"tests, is {min(1.0, 2 / (draws + 1) * family):.2g}: use --draws {math.ceil(4 * family / ALPHA)} or more."
-        )
-    if len(blocks) > 1:
-        counts = {shot: result.data_sets for (_, shot), result in ranks.items()}
-        for shot in ALL_AND_SHOTS:
-            if counts.get(shot, 0) < len(blocks):
-                yield f"Over all data sets, {shot}: {counts.get(shot, 0)} of {len(blocks)} data sets have values."
-        if len(blocks) < FEWEST_REPLICATIONS:
-            yield f"Over all data sets: {_too_few(len(blocks), 'data sets')}"
-
-
-def _limits(block: Block, metrics: Sequence[str], compared: set[tuple[str, str]]) -> Iterator[str]:
-    """Yield what limits the comparison on a data set, without the name of the data set."""
-    seeds = len(block.seeds)
-    for label, unused in block.unused.items():
-        yield f"seeds {', '.join(map(str, unused))} of {label} are left out: another one lacks them."
-    if seeds == 1:
-        yield (
-            "one seed. The intervals hold for these trained models only; another seed may turn the "
-            "order around. Train with --seeds 5 or more."
-        )
-    elif seeds < FEWEST_REPLICATIONS:
-        yield _too_few(seeds, "seeds")
-    if block.shots is None:
-        yield "no file states the shots, so only the metrics of all samples are compared."
-    for shot, members in block.members().items():
-        if not members.any():
-            yield f"no sample is {shot}-shot, so nothing is compared there."
-        elif missing := [METRICS[name].title for name in metrics if (name, shot) not in compared]:
-            yield (
-                f"{shot}: {', '.join(missing)} cannot be computed for every configuration from these "
-                f"{int(members.sum())} samples, so it is not compared there."
-            )
-
-
-def _too_few(count: int, replications: str) -> str:
-    """Return the sentence about too few replications for a small p-value of Wilcoxon's test."""
-    return (
-        f"{count} {replications}. No p-value of Wilcoxon's test can be below {2.0 ** (1 - count):.3g}, even before "
-        f"correction; for one below {ALPHA:g} it needs {FEWEST_REPLICATIONS} {replications} or more."
-    )

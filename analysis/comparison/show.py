@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from analysis.comparison.blocks import Block
-from analysis.comparison.comparison import OVER_ALL, Comparison, Pair
+from analysis.comparison.comparison import Comparison
+from analysis.comparison.pairs import OVER_ALL, Pair
 from analysis.comparison.ranks import ALPHA, AverageRanks
 from groupdir.files.study_files import COMPARISON
-from groupdir.files.write_whole import write_whole
+from groupdir.files.write_whole import make_folder, write_whole
 from groupdir.metrics import METRICS
 from groupdir.shots import ALL_AND_SHOTS
 
@@ -273,5 +274,4 @@ def write_csv(comparison: Comparison, folder: Path) -> Path:
         {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in row.items()}
         for row in rows
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    return write_whole(folder / COMPARISON, text.getvalue())
+    return write_whole(make_folder(folder) / COMPARISON, text.getvalue())

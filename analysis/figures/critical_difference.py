@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.comparison.ranks import AverageRanks
 from groupdir.files.study_files import COMPARISON_FIGURE
-from groupdir.files.write_whole import write_whole
+from groupdir.files.write_whole import make_folder, write_whole
 
 INK, BAR, FAINT = "#0f172a", "#c2410c", "#94a3b8"
 LINE = 0.42
@@ -31,8 +31,7 @@ def critical_difference_figure(folder: Path, title: str, panels: dict[str, Avera
         _draw(axis, shot, ranks)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    folder.mkdir(parents=True, exist_ok=True)
-    return write_whole(folder / COMPARISON_FIGURE, drawn.getvalue())
+    return write_whole(make_folder(folder) / COMPARISON_FIGURE, drawn.getvalue())
 
 
 def _lines(ranks: AverageRanks) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +12,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from groupdir.bootstrap import UndefinedMetricError, paired_bootstrap
+from groupdir.bootstrap.difference import Difference
+from groupdir.bootstrap.hierarchical import resample
+from groupdir.bootstrap.settings import DRAWS
 from groupdir.commands.plans import Plan
-from groupdir.commands.rerun import Run
+from groupdir.commands.rerun import Run, number
+from groupdir.errors import DataError
 from groupdir.files.ledger import Ledger
 from groupdir.files.predictions import SavedPredictions, check_same_samples, read_predictions
 from groupdir.files.study_files import LAST_CHECKPOINT, TEST_RESULTS, seed_folder
 from groupdir.files.write_whole import whole_file
-from groupdir.metrics import ALL, SHOTS, MetricName, find_metric, parse_metric
+from groupdir.metrics import ALL, SHOTS, find_metric, metric_name, parse_metric, shot_metrics
 
-DRAWS = 400
-"""Draws of each paired interval: 4 s for 2,000 test samples and 5 seeds on one core. An end of an interval then has a
-standard error of about 3 % of its width."""
+DECIMALS = 3
+"""Number of decimals of a value, and largest number of decimals of an interval."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,23 @@ class Measured:
     runs: Sequence[Run]
     predictions: Sequence[SavedPredictions]
 
+    @property
+    def finite(self) -> bool:
+        """Whether every prediction is a finite number."""
+        return all(np.isfinite(each.prediction).all() for each in self.predictions)
+
 
 def report(plans: Sequence[Plan], runs: Sequence[Run], folder: Path) -> None:
     """Print the test metrics of configurations and their differences to the first one, and write `test.csv`.
 
     Raises:
-        DataError: If the predictions are not for the same samples, or a file is broken.
+        DataError: If the predictions are not for the same samples and seeds, or a file is broken or belongs to another
+            training.
     """
     measured = [_measured(plan, [run for run in runs if run.label == plan.label]) for plan in plans]
     everything = [(item.plan.label, each) for item in measured for each in item.predictions]
     check_same_samples([label for label, _ in everything], [each for _, each in everything])
+    _check_same_seeds(measured)
     console = Console()
     console.print(_spreads(measured))
     if len(measured) > 1:
@@ -60,7 +70,38 @@ def report(plans: Sequence[Plan], runs: Sequence[Run], folder: Path) -> None:
 
 
 def _measured(plan: Plan, runs: Sequence[Run]) -> Measured:
-    return Measured(plan, runs, [read_predictions(run.predictions) for run in runs])
+    predictions = [read_predictions(run.predictions) for run in runs]
+    for run, each in zip(runs, predictions, strict=True):
+        if complaint := _complaint(plan, run, each):
+            raise DataError(f"{run.predictions}: {complaint}: delete the file and continue with --resume")
+    return Measured(plan, runs, predictions)
+
+
+def _complaint(plan: Plan, run: Run, predictions: SavedPredictions) -> str | None:
+    """Return why predictions are not those of a training, or None."""
+    wanted = (plan.config.digest_without_seed, run.seed)
+    if (predictions.configuration, predictions.seed) != wanted:
+        return (
+            f"must hold the predictions of configuration {wanted[0]} with seed {wanted[1]}, got configuration "
+            f"{predictions.configuration} with seed {predictions.seed}"
+        )
+    for name, value in shot_metrics(predictions.prediction, predictions.target, predictions.shots).items():
+        measured = run.metrics.get(f"test_{name}", value)
+        if not np.isclose(value, measured, rtol=1e-9, atol=0, equal_nan=True):
+            return f"must give the test metrics of the training, but {name} is {value:g} instead of {measured:g}"
+    return None
+
+
+def _check_same_seeds(measured: Sequence[Measured]) -> None:
+    """Refuse configurations that were not trained on the same seeds, because their seeds are compared in pairs."""
+    first, *others = ([run.seed for run in item.runs] for item in measured)
+    for item, seeds in zip(measured[1:], others, strict=True):
+        if seeds != first:
+            raise DataError(
+                f"configurations must be trained on the same seeds, but {measured[0].plan.label} has "
+                f"{', '.join(map(str, first))} and {item.plan.label} has {', '.join(map(str, seeds))}: train both "
+                "again with the same --seeds"
+            )
 
 
 def _spreads(measured: Sequence[Measured]) -> Table:
@@ -78,37 +119,55 @@ def _spreads(measured: Sequence[Measured]) -> Table:
 def _differences(measured: Sequence[Measured]) -> Table:
     """Return the table with the difference of each configuration to the first, with a paired interval."""
     first, *others = measured
-    one_seed = "; one seed: the intervals leave out the spread between trainings" if len(first.runs) == 1 else ""
+    single = len(first.runs) == 1
+    over = "samples only: with one seed, they leave out the spread between trainings" if single else "samples and seeds"
     table = Table(
         title=f"difference to {first.plan.title}, test set, mean over {_seeds(measured)}",
-        caption=f"95 % intervals of {DRAWS:,} paired draws of samples and seeds, not corrected for the number of rows"
-        f"{one_seed}",
+        caption=f"95 % intervals over {over}; {DRAWS:,} paired draws, not corrected for the number of rows",
     )
     table.add_column("metric")
     for item in others:
         table.add_column(item.plan.title, justify="right")
+    differences = _to_first(measured) if first.finite else {}
     for name in (name for name in first.runs[0].metrics if _by_shot(name)):
-        metric = parse_metric(name)
-        table.add_row(name.removeprefix("test_"), *(_difference(first, item, metric) for item in others))
+        cells = (
+            difference_text(differences.get((item.plan.label, name))) if first.finite and item.finite else "not finite"
+            for item in others
+        )
+        table.add_row(name.removeprefix("test_"), *cells)
     return table
 
 
-def _difference(first: Measured, other: Measured, name: MetricName) -> str:
-    """Return the difference of a metric to the first configuration with its interval, or why there is none."""
-    target = first.predictions[0].target
-    chosen = np.ones(len(target), dtype=bool)
-    if name.shot not in (None, ALL):
-        chosen = first.predictions[0].shots.of(target) == SHOTS.index(str(name.shot))
-    ours, theirs = (np.stack([each.prediction[chosen] for each in item.predictions]) for item in (first, other))
-    if not chosen.any():
-        return "no samples"
-    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
-        return "not finite"
-    try:
-        difference = paired_bootstrap(target[chosen], theirs, ours, name.metric.of, draws=DRAWS)
-    except UndefinedMetricError:
-        return "undefined"
-    return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+def _to_first(measured: Sequence[Measured]) -> dict[tuple[str, str], Difference]:
+    """Return the differences to the first configuration by label and column, of shots that have samples."""
+    items = [item for item in measured if item.finite]
+    target, shots = items[0].predictions[0].target, items[0].predictions[0].shots
+    codes = shots.of(target)
+    members = {ALL: np.ones(len(target), dtype=bool)} | {name: codes == code for code, name in enumerate(SHOTS)}
+    predictions = np.stack([[each.prediction for each in item.predictions] for item in items])
+    metrics = list(dict.fromkeys(parse_metric(name).metric for name in items[0].runs[0].metrics if _by_shot(name)))
+    return {
+        (item.plan.label, metric_name("test", metric, shot)): values.difference(index, 0)
+        for shot, chosen in members.items()
+        if chosen.any()
+        for metric, values in resample(metrics, predictions[:, :, chosen], target[chosen].astype(np.float64)).items()
+        for index, item in enumerate(items)
+    }
+
+
+def difference_text(difference: Difference | None) -> str:
+    """Return a difference with its interval, or a dash if the metric has no value.
+
+    The last digit of the interval is at least 1 % of its width, which other draws of the bootstrap hardly change.
+    """
+    if difference is None or not np.isfinite(difference.value):
+        return "-"
+    width = difference.high - difference.low
+    if not np.isfinite(width):
+        return f"{difference.value:+.{DECIMALS}f} [-, -]"
+    decimals = DECIMALS if width <= 0 else min(DECIMALS, max(0, math.floor(2 - math.log10(width))))
+    low, high = (f"{end:+.{decimals}f}" for end in (difference.low, difference.high))
+    return f"{difference.value:+.{DECIMALS}f} [{low}, {high}]"
 
 
 def _ledger_line(measured: Sequence[Measured], folder: Path) -> str:
@@ -144,7 +203,10 @@ def _by_shot(name: str) -> bool:
 
 
 def _spread(runs: Sequence[Run], name: str) -> str:
+    """Return mean and standard deviation over seeds, a dash without a value, or nothing for a method without it."""
     values = np.array([run.metrics[name] for run in runs if name in run.metrics])
     if not len(values):
         return ""
-    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}" if len(values) > 1 else f"{values.mean():.3f}"
+    if len(values) == 1 or np.isnan(values).any():
+        return number(float(values.mean()))
+    return f"{values.mean():.{DECIMALS}f} ± {values.std(ddof=1):.{DECIMALS}f}"

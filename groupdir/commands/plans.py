@@ -114,4 +114,11 @@ def _check_same_test(config: TrialConfig, other: TrialConfig, text: str) -> None
 def with_method(config: TrialConfig, name: str) -> TrialConfig:
     """Return the trial with another method, trained for the number of epochs of all stages together."""
     data = config.to_dict() | {"method": {"name": name}, "stage_seed": None}
-    return TrialConfig.from_dict(data, "--beside").with_total_epochs(config.total_epochs)
+    method = TrialConfig.from_dict(data, "--beside")
+    try:
+        return method.with_total_epochs(config.total_epochs)
+    except ConfigError as error:
+        raise ConfigError(
+            f"--beside {name}: must be trained for the {config.total_epochs} epochs of the first configuration, but "
+            f"{error}; or give --beside a file with this method"
+        ) from error

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +18,11 @@ from rich.console import Console
 
 from groupdir.commands.plans import Plan
 from groupdir.config.trial import TrialConfig
-from groupdir.errors import ConfigError, DataError
+from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.files.ledger import Ledger, Reading
 from groupdir.files.predictions import SavedPredictions, fingerprint
 from groupdir.files.study_files import LAST_CHECKPOINT, PREDICTIONS, RESULT, TENSORBOARD, seed_folder
-from groupdir.files.write_whole import write_whole
+from groupdir.files.write_whole import make_folder, write_whole
 from groupdir.seeds import measurement_seeds
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def rerun(
     Args:
         plans: Configurations to train.
         seeds: Number of seeds. See `groupdir.seeds.measurement_seeds`.
-        folder: Folder for the files `<label>/seed_<n>/*` of each training. Must be new unless `resume` is set.
+        folder: Folder for the files `<label>/seed_<n>/*` of each training. Must be new or empty unless `resume` is set.
         command: Command that reads the test split, for the ledger.
         jobs: Number of trainings at the same time; None for one per core, or one on a GPU.
         resume: Skip the finished trainings in `folder` and continue the others.
@@ -91,15 +93,17 @@ def rerun(
         quiet: Print no line for each training.
 
     Raises:
-        ConfigError: If the folder exists, or `same_seed` is set with several seeds.
+        ConfigError: If the folder is not empty, or `same_seed` is set with several seeds.
+        FileWriteError: If the folder cannot be created.
+        MethodError: If a training fails, or its process is killed.
     """
     if same_seed and seeds > 1:
         raise ConfigError(f"--same-seed trains the seed of the file only, got --seeds {seeds} too: drop one of them")
-    if folder.exists() and not resume:
+    is_used = next(make_folder(folder).iterdir(), None) is not None
+    if is_used and not resume:
         raise ConfigError(
             f"{folder}: the folder exists already: choose another folder with --out, or continue with --resume"
         )
-    folder.mkdir(parents=True, exist_ok=True)
     first = plans[0].config
     configs = [
         (plan.label, plan.config if same_seed and plan.config.seed == seed else plan.config.with_seed(seed))
@@ -144,28 +148,36 @@ def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
                 runs.append(run)
                 mae_few, mae_all = run.metrics["test_mae_few"], run.metrics["test_mae_all"]
                 text = f"{len(runs)}/{len(tasks)}  {run.label} seed {run.seed}: epoch {run.epoch}"
-                text += f", test MAE all {mae_all:.3f}, few {mae_few:.3f}"
+                text += f", test MAE all {number(mae_all)}, few {number(mae_few)}"
                 console.print(text, highlight=False, soft_wrap=True)
+        except BrokenProcessPool as error:
+            less = f"--jobs {jobs // 2}, fewer trainings at the same time" if jobs > 1 else "a smaller train.batch_size"
+            raise MethodError(
+                f"a training was killed, probably because the memory was full: continue with --resume and {less}"
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return runs
 
 
+def number(value: float) -> str:
+    """Return a test metric as text, with a dash for NaN: the shot has no test sample, or the metric is undefined."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
 def train_one(task: Task) -> Run:
     """Train one seed and test it on the test set. Continue from the checkpoint in the folder if there is one.
 
     Raises:
-        DataError: If the folder has the result of another configuration.
+        DataError: If the folder has a broken result, or the result of another configuration.
     """
     result, predictions = task.folder / RESULT, task.folder / PREDICTIONS
     config = task.config
     if result.exists():
-        content = json.loads(result.read_text(encoding="utf-8"))
-        if content["digest"] != config.digest:
-            raise DataError(f"{result}: the result is from another configuration: choose another folder with --out")
+        epoch, metrics = _read_result(result, config)
         if predictions.exists():
-            return Run(task.label, config.seed, content["epoch"], content["metrics"], predictions)
+            return Run(task.label, config.seed, epoch, metrics, predictions)
     trainer = _trained(config, task.folder)
     epoch = trainer.take_best()
     metrics, warning = _test(trainer, task, predictions)
@@ -174,14 +186,29 @@ def train_one(task: Task) -> Run:
     return Run(task.label, config.seed, epoch, metrics, predictions, warning)
 
 
+def _read_result(path: Path, config: TrialConfig) -> tuple[int, dict[str, float]]:
+    """Return the tested epoch and the test metrics of a finished training."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        digest, epoch, metrics = content["digest"], content["epoch"], content["metrics"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: is not a result of `groupdir train`: {type(error).__name__}: {error}: delete the file and "
+            "continue with --resume"
+        ) from error
+    if digest != config.digest:
+        raise DataError(f"{path}: the result is from another configuration: choose another folder with --out")
+    return epoch, metrics
+
+
 def _trained(config: TrialConfig, folder: Path) -> Trainer:
     """Return a trainer after its last epoch."""
     from groupdir.files.tensorboard import TrialWriter
     from groupdir.training.trainer import Trainer
 
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / LAST_CHECKPOINT
     trainer = Trainer(config)
+    folder.mkdir(parents=True, exist_ok=True)  # only now: a configuration that cannot run leaves no folder
+    checkpoint = folder / LAST_CHECKPOINT
     if checkpoint.exists():
         trainer.load(checkpoint)
     with TrialWriter(folder / TENSORBOARD) as writer:

@@ -97,6 +97,23 @@ def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def make_folder(path: str | Path) -> Path:
+    """Create a folder, and those above it, where they are missing. Return its path.
+
+    Raises:
+        FileWriteError: If a file is in the way, the disk is full, or the folder above is read-only.
+    """
+    target = Path(path)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next(place for place in (target, *target.parents) if place.exists())
+        raise FileWriteError(f"{target}: cannot be created: {file} is a file: choose another folder") from error
+    except OSError as error:
+        raise write_error(target, error) from error
+    return target
+
+
 def discard_partials(path: str | Path) -> None:
     """Delete the partial files and folders of a path that remain from killed processes.
 

@@ -29,6 +29,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from groupdir.command_line.progress import progress_bar
 from groupdir.data.manifest import Rows
 from groupdir.data.photos.decode import decode_all
 from groupdir.errors import DataError, FileWriteError
@@ -180,7 +181,7 @@ def _write(rows: Rows, size: int, file: BinaryIO, folder: Path) -> dict[str, Any
     broken: list[tuple[int, str]] = []
     checksums: list[int] = []
     written = 0
-    with _progress(f"decoding into {folder}", len(rows.files)) as advance:
+    with progress_bar(f"decoding into {folder}", len(rows.files)) as advance:
         for index, picture in enumerate(decode_all(rows.files, size)):
             if isinstance(picture, str):
                 broken.append((index, picture))
@@ -224,19 +225,6 @@ def _locked(folder: Path) -> Iterator[None]:
             print(f"waiting for another process that decodes pictures into {folder}", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Any]:
-    """Show a progress bar on stderr if that is a terminal, and yield a function that advances it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
 
 
 def _cached(folder: Path, key: str, content: dict[str, Any]) -> Cached:

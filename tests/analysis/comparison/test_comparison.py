@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, wilcoxon
 
-from analysis.comparison.comparison import OVER_ALL, Comparison, Pair, compare
+from analysis.comparison.comparison import Comparison, compare
 from analysis.comparison.inputs import read_inputs
+from analysis.comparison.pairs import OVER_ALL, Pair
 from groupdir.errors import DataError
 from groupdir.files.ledger import Ledger, Reading
 from groupdir.metrics import METRICS, shot_metrics

@@ -113,3 +113,10 @@ def test_a_mistake_is_one_line(run: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(run / "vanilla")])
     assert (done.exit_code, done.output.strip()) == (2, str(error.value))
     assert "\n" not in str(error.value)
+
+
+def test_out_must_not_be_a_file(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    done = CliRunner().invoke(app, ["compare", str(run), "--out", str(tmp_path / "out"), "--draws", "100"])
+    assert done.exit_code == 2
+    assert done.output.endswith("out is a file: choose another folder\n")

@@ -62,6 +62,12 @@ def test_what_does_not_fit_is_one_error(tmp_path: Path, beside: str, says: str) 
         planned(file, beside.format(folder=tmp_path))
 
 
+def test_a_method_whose_stages_need_more_epochs_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "trial.yaml", method={"name": "vanilla"}, train={"epochs": 1})
+    with pytest.raises(ConfigError, match=r"^--beside group_dir: must be trained for the 1 epochs .* stages; or give"):
+        planned(file, "group_dir")
+
+
 def test_other_training_data_are_allowed(tmp_path: Path) -> None:
     file = write(tmp_path / "trial.yaml")
     more = write(tmp_path / "more.yaml", data={**CONTENT["data"], "augment": "none"})  # type: ignore[dict-item]

@@ -9,7 +9,7 @@ import pytest
 from groupdir.commands.plans import Plan, with_method
 from groupdir.commands.rerun import Run, Task, rerun, train_one
 from groupdir.config.trial import TrialConfig
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.files.ledger import Ledger
 from groupdir.files.predictions import read_predictions
 from groupdir.metrics import group_metrics, shot_metrics
@@ -72,6 +72,15 @@ def test_a_ledger_that_cannot_be_written_does_not_stop_the_training(tmp_path: Pa
     assert run.predictions.exists()
 
 
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]"])
+def test_a_broken_result_is_named(tmp_path: Path, content: str) -> None:
+    once = task(tmp_path, METHODS[0])
+    once.folder.mkdir(parents=True)
+    (once.folder / "result.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"result\.json: is not a result of `groupdir train`: .*: delete the file and"):
+        train_one(once)
+
+
 def measured(folder: Path, *configs: TrialConfig, seeds: int = 1, same_seed: bool = False) -> list[Run]:
     plans = [Plan(config.method.name, config) for config in configs]
     return rerun(plans, seeds=seeds, folder=folder / "out", command="x", jobs=1, same_seed=same_seed, quiet=True)
@@ -94,6 +103,19 @@ def test_the_same_seed_gives_the_trial_again(tmp_path: Path) -> None:
     list(trainer.epochs())
     assert trainer.take_best() == run.epoch
     assert repr(trainer.evaluate("test")) == repr(run.metrics)
+
+
+def test_a_configuration_that_cannot_run_leaves_the_folder_free(tmp_path: Path) -> None:
+    wrong = TrialConfig.from_dict({**CONTENT, "encoder": {"name": "convnet"}, "method": METHODS[0]})
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"encoder\.name: convnet reads image"):
+            measured(tmp_path, wrong)
+
+
+def test_a_killed_training_is_one_error(tmp_path: Path) -> None:
+    killed = TrialConfig.from_dict({**CONTENT, "method": {"name": "tests.toy.plugins:Killed"}})
+    with pytest.raises(MethodError, match=r"a training was killed, .* continue with --resume and a smaller train"):
+        measured(tmp_path, killed)
 
 
 def test_the_same_seed_is_one_seed(tmp_path: Path) -> None:

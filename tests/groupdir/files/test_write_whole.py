@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from groupdir.errors import DataError, FileWriteError
-from groupdir.files.write_whole import discard_partials, partial_path, whole_file, whole_folder, write_whole
+from groupdir.files.write_whole import (
+    discard_partials,
+    make_folder,
+    partial_path,
+    whole_file,
+    whole_folder,
+    write_whole,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -144,3 +151,15 @@ def test_a_process_that_is_killed_leaves_the_old_content(tmp_path: Path) -> None
     partial_path(tmp_path / "b.txt").touch()
     discard_partials(file)
     assert [name.partition(".txt")[0] for name in names(tmp_path)] == [".b", "a"], "only those of that path"
+
+
+def test_a_folder_is_created_with_those_above_it(tmp_path: Path) -> None:
+    assert make_folder(tmp_path / "a" / "b") == make_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("below", ["", "new/folder"])
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileWriteError, match=r"cannot be created: .*/file is a file: choose another folder"):
+        make_folder(tmp_path / "file" / below)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.comparison.weighted import WEIGHTED, weighted_values
+from groupdir.bootstrap.weighted import WEIGHTED, weighted_values
 from groupdir.metrics import METRICS, Metric
 
 VALUES = [name for name, metric in METRICS.items() if metric.compares == "values"]

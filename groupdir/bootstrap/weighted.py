@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,9 @@ from groupdir.metrics import (
 )
 
 Array = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
-
-CELLS = 4_000_000
-"""Largest number of weights in memory at a time."""
 
 
-def weighted_values(metric: Metric, predictions: Array, target: Array, counts: Counts) -> Array:
+def weighted_values(metric: Metric, predictions: Array, target: Array, counts: Array) -> Array:
     """Return a metric of resampled samples for every weighting and every row of predictions, `(D, K)`.
 
     A metric without a function in `WEIGHTED` is computed on each resample on its own, which is slow.
@@ -34,26 +30,13 @@ def weighted_values(metric: Metric, predictions: Array, target: Array, counts: C
         metric: Metric that compares values.
         predictions: Predictions `(K, N)`.
         target: True labels `(N,)`.
-        counts: Number of times that each sample was drawn, `(D, N)`, >= 0.
+        counts: Number of times that each sample was drawn, `(D, N)`, whole numbers >= 0.
     """
     function = WEIGHTED.get(metric.compute)
-    parts = [
-        function(predictions, target, part.astype(np.float64))
-        if function
-        else _one_by_one(metric, predictions, target, part)
-        for part in _chunks(counts)
-    ]
-    return np.concatenate(parts)
-
-
-def _chunks(counts: Counts) -> Iterator[Counts]:
-    size = max(1, CELLS // max(1, counts.shape[1]))
-    return (counts[start : start + size] for start in range(0, len(counts), size))
-
-
-def _one_by_one(metric: Metric, predictions: Array, target: Array, counts: Counts) -> Array:
+    if function is not None:
+        return function(predictions, target, counts)
     samples = np.arange(len(target))
-    drawn = [np.repeat(samples, row) for row in counts]
+    drawn = [np.repeat(samples, row.astype(np.int64)) for row in counts]
     return np.array([[metric.of(row[rows], target[rows]) for row in predictions] for rows in drawn])
 
 
@@ -76,23 +59,21 @@ def _geometric(predictions: Array, target: Array, weights: Array) -> Array:
 
 def _balanced(predictions: Array, target: Array, weights: Array) -> Array:
     order = np.argsort(target, kind="stable")
+    by_label = weights[:, order]
     starts = np.flatnonzero(np.diff(target[order], prepend=-math.inf))
-    per_label = np.add.reduceat(weights[:, order], starts, axis=1)
-    drawn = per_label > 0
-    columns = []
-    for row in predictions:
-        errors = np.add.reduceat(weights[:, order] * np.abs(row - target)[order], starts, axis=1)
-        means = np.divide(errors, per_label, out=np.zeros_like(errors), where=drawn)
-        columns.append(means.sum(axis=1) / drawn.sum(axis=1))
-    return np.stack(columns, axis=1)
+    per_label = np.add.reduceat(by_label, starts, axis=1)
+    shares = by_label / np.repeat(np.maximum(per_label, 1), np.diff(starts, append=len(target)), axis=1)
+    return np.asarray(shares @ np.abs(predictions - target)[:, order].T / (per_label > 0).sum(axis=1, keepdims=True))
 
 
 def _correlation(predictions: Array, target: Array, weights: Array) -> Array:
     scaled, spread = _scaled(predictions)
     y, y_spread = _scaled(target[None])
-    means, y_mean = _mean(scaled, weights), _mean(y, weights)
-    covariance = _mean(scaled * y, weights) - means * y_mean
-    product = (_mean(scaled**2, weights) - means**2) * (_mean(y**2, weights) - y_mean**2)
+    moments = _mean(np.concatenate([scaled, scaled**2, scaled * y, y, y**2]), weights)  # one pass over the weights
+    rows = len(predictions)
+    mean, square, both, y_mean, y_square = np.split(moments, [rows, 2 * rows, 3 * rows, 3 * rows + 1], axis=1)
+    covariance = both - mean * y_mean
+    product = (square - mean**2) * (y_square - y_mean**2)
     constant = (product <= 1e-24) | (spread == 0).T | (y_spread == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.clip(covariance / np.sqrt(product), -1, 1)

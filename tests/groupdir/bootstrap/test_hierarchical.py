@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.compare import paired_bootstrap
-from analysis.comparison.hierarchical import draw, interval, observed, resampled
+from groupdir.bootstrap import hierarchical
+from groupdir.bootstrap.hierarchical import interval, resample, student
 from groupdir.metrics import METRICS
 
 MAE = METRICS["mae"]
@@ -16,9 +18,7 @@ def test_with_one_seed_it_is_the_paired_bootstrap() -> None:
     rng = np.random.default_rng(0)
     y = rng.normal(size=30)
     predictions = y + rng.normal(size=(2, 1, 30))
-    drawn = resampled(MAE, predictions, y, draw(30, 500, 7))
-    value = float(np.subtract(*observed(MAE, predictions, y)[:, 0]))
-    one = interval(value, drawn[:, 0] - drawn[:, 1], seed=1)
+    one = resample([MAE], predictions, y, draws=500, seed=7)["mae"].difference(0, 1)
     other = paired_bootstrap(y, predictions[0], predictions[1], MAE.of, draws=500, seed=7)
     assert (one.value, one.low, one.high, one.p) == pytest.approx((other.value, other.low, other.high, other.p))
 
@@ -28,8 +28,8 @@ def test_it_is_the_loop_written_by_hand() -> None:
     y = rng.normal(size=12)
     predictions = y + rng.normal(size=(2, 3, 12))
     draws = 300
-    samples_rng, t = np.random.default_rng(4), np.random.default_rng(9).standard_t(2, size=draws)
-    values = []
+    samples_rng, t = np.random.default_rng(4), student(2, draws, 5)
+    values, every = [], []
     for row in range(draws):
         samples = samples_rng.integers(12, size=12)
         of_seeds = []
@@ -37,15 +37,49 @@ def test_it_is_the_loop_written_by_hand() -> None:
             first = sum(abs(predictions[0, seed, i] - y[i]) for i in samples) / 12
             second = sum(abs(predictions[1, seed, i] - y[i]) for i in samples) / 12
             of_seeds.append(first - second)
+        every.append(of_seeds)
         mean = sum(of_seeds) / 3
         spread = math.sqrt(sum((value - mean) ** 2 for value in of_seeds) / 2)
         values.append(mean + t[row] * spread / math.sqrt(3))
-    drawn = resampled(MAE, predictions, y, draw(12, draws, 4))
-    difference = interval(0.5, drawn[:, 0] - drawn[:, 1], seed=9)
+    values_of = resample([MAE], predictions, y, draws=draws, seed=4)["mae"]
+    np.testing.assert_allclose(values_of.drawn[:, 0] - values_of.drawn[:, 1], every)
+    difference = values_of.difference(0, 1)
+    assert difference.value == pytest.approx(np.abs(predictions[0] - y).mean() - np.abs(predictions[1] - y).mean())
     assert difference.low == pytest.approx(np.quantile(values, 0.025))
     assert difference.high == pytest.approx(np.quantile(values, 0.975))
     rarer = min(sum(value <= 0 for value in values), sum(value >= 0 for value in values))
     assert difference.p == pytest.approx(min(1.0, 2 * (rarer + 1) / (draws + 1)))
+
+
+def test_parts_of_the_draws_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    y = rng.integers(5, size=40).astype(np.float64)
+    predictions = y + rng.normal(size=(3, 2, 40))
+    metrics, advanced = [metric for metric in METRICS.values() if metric.compares == "values"], []
+    whole = resample(metrics, predictions, y, draws=100)
+    monkeypatch.setattr(hierarchical, "CELLS", 40 * 30)
+    parts = resample(metrics, predictions, y, draws=100, advance=advanced.append)
+    assert advanced == [30, 30, 30, 10]
+    for name, values in whole.items():
+        assert values.drawn.shape == (100, 3, 2)
+        np.testing.assert_allclose(parts[name].drawn, values.drawn, rtol=1e-12)
+
+
+def test_draws_of_student_s_t_have_its_quantiles() -> None:
+    values = student(4, 1_000, 3)
+    assert np.sort(values) == pytest.approx(stats.t(4).ppf((np.arange(1_000) + 0.5) / 1_000))
+    assert (values != np.sort(values)).any(), "they are in random order"
+    assert (values != student(4, 1_000, 4)).any()
+
+
+def test_other_draws_hardly_change_an_interval() -> None:
+    rng = np.random.default_rng(3)
+    y = rng.normal(size=200)
+    predictions = y + rng.normal(size=(2, 1, 200)) + 0.3 * rng.normal(size=(2, 5, 200))
+    found = [resample([MAE], predictions, y, seed=2 * seed)["mae"].difference(0, 1) for seed in range(5)]
+    width = found[0].high - found[0].low
+    for ends in ([each.low for each in found], [each.high for each in found]):
+        assert np.ptp(ends) < 0.04 * width
 
 
 def test_without_a_spread_over_samples_the_interval_is_student_s() -> None:

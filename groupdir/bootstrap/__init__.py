@@ -1,0 +1,1 @@
+"""Bootstrap over test samples and seeds, for `groupdir train` and `groupdir compare`."""
