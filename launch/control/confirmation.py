@@ -22,7 +22,6 @@ from launch.study.new_trial import record_trial
 from launch.study.study import Study
 from launch.study.trial_seeds import later_seeds
 
-
 SMALLEST_GAIN = 1e-3
 """Gain that is worth a training, in standard deviations of one training. See `expected_gains`."""
 
@@ -64,8 +63,9 @@ def next_training(config: StudyConfig, state: StudyState) -> TrialState | None:
     """Return the trial of the search whose configuration is trained next, or None if the round needs no more trainings.
 
     A round ends when each of its rules has a choice that is the best with probability `stop`, when no training is
-    expected to improve a choice by more than `SMALLEST_GAIN`, or when its trainings are used up. The next training is the one with the largest gain over the undecided rules, see `expected_gains`. All of
-    this follows from the event log, so a resumed confirmation makes the same decisions.
+    expected to improve a choice by more than `SMALLEST_GAIN`, or when its trainings are used up. The next training is
+    the one with the largest gain over the undecided rules, see `expected_gains`. All of this follows from the event
+    log, so a resumed confirmation makes the same decisions.
 
     Args:
         config: Configuration of the study.

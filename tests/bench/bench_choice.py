@@ -178,14 +178,12 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for rule in RULES:
             mine = [row for row in rows if (row["trainings"], row["rule"]) == (trainings, rule)]
             raw = {row["seed"]: row["true"] for row in mine if row["kind"] == RAW}
-            for kind in dict.fromkeys(row["kind"] for row in mine):
-                lines.append(_line(trainings, rule, kind, [row for row in mine if row["kind"] == kind], raw))
+            kinds = dict.fromkeys(row["kind"] for row in mine)
+            lines += [_line(trainings, rule, kind, [row for row in mine if row["kind"] == kind], raw) for kind in kinds]
     return lines
 
 
-def _line(
-    trainings: int, rule: str, kind: str, rows: Sequence[Mapping[str, Any]], raw: Mapping[int, float]
-) -> str:
+def _line(trainings: int, rule: str, kind: str, rows: Sequence[Mapping[str, Any]], raw: Mapping[int, float]) -> str:
     stated, true = (np.array([row[name] for row in rows]) for name in ("stated", "true"))
     against = "-"
     if raw and kind != RAW:

@@ -166,6 +166,35 @@ def test_killed_interrupted_and_resumed_nothing_is_lost_and_nothing_twice(result
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_confirmation_killed_three_times_loses_and_doubles_nothing(results: Path, root: Path) -> None:
+    """Three whole trials, then three further trainings, in each of which the driver is killed."""
+    space, folder = results / "confirmed.yaml", results / "confirmed"
+    store = folder / "study.sqlite"
+    text = SPACE.replace("trials: 6", "trials: 3").replace("epochs: 6", "epochs: 4").split("  ablations:")[0]
+    text = text.replace("{name: asha, grace_period: 2, reduction_factor: 2}", "{name: none}")
+    space.write_text(text + "  confirm: {share: 0.75, rules: [few], stop: 0.999}\n", encoding="utf-8")
+    words, seen = command("search", str(space), "--out", str(folder)), []
+    for rows in (13, 16, 20):
+        before = seen
+        seen = kill_at(words, root, store, rows)
+        assert seen[: len(before)] == before, "an acknowledged row is lost or changed"
+        words = command("resume", str(folder))
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the confirmation has used its 3 trainings" in done.stdout
+    state = replay(Store.open(store, readonly=True).events())
+    again = state.of("confirmation")
+    assert len(again) == len({(trial.configuration, trial.seed) for trial in again}) == 3
+    for trial in state.trials.values():
+        assert trial.status == "finished"
+        assert [row["epoch"] for row in trial.rows] == [1, 2, 3, 4]
+    audited = subprocess.run(command("audit", str(folder)), cwd=root, capture_output=True, text=True, check=False)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    assert "3 confirmations" in audited.stdout
+
+
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_promotion_in_a_real_search(results: Path, root: Path) -> None:
     """Trials pause at rungs 2 and 4, and go on from their checkpoints; what is left at the end is stopped."""
