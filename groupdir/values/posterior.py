@@ -19,7 +19,7 @@ EXPLAINED = (0.02, 0.98)  # prior range of the share of the variance that the pa
 TRIED = 64  # kernels of each of the two rounds that are weighed by their likelihood
 KEPT = 32  # kernels that the posterior averages over
 WEIGHED = 160  # most trainings from which the likelihood of a kernel is computed
-LARGEST = 800  # most configurations in one process; more are split into processes that share their kernels
+LARGEST = 300  # most configurations in one process; more are split into processes that share their kernels
 DRAWS = 2048  # joint samples
 
 
@@ -67,14 +67,14 @@ class Posterior:
         """Posterior means `(K,)`."""
         mean = np.empty(self.count)
         for part, fit in self._parts:
-            mean[part] = fit.mean.mean(axis=0)
+            mean[part] = self.kernels.weight @ fit.mean
         return mean
 
     @property
     def noise(self) -> float:
         """Expected variance of the noise of one training seed."""
         sizes = np.array([len(part) for part, _ in self._parts], dtype=np.float64)
-        noises = [float((scale * self.kernels.noise).mean()) for scale in self._scale]
+        noises = [float(self.kernels.weight @ (scale * self.kernels.noise)) for scale in self._scale]
         return float(np.average(noises, weights=sizes))
 
     def covariance(self, chosen: Indices) -> Array:
@@ -83,17 +83,21 @@ class Posterior:
         for (part, fit), scale in zip(self._parts, self._scale, strict=True):
             here = np.flatnonzero(np.isin(chosen, part))
             inside = np.searchsorted(part, chosen[here])
-            within = (scale[:, None, None] * fit.covariance[:, inside[:, None], inside]).mean(axis=0)
-            apart = fit.mean[:, inside] - fit.mean[:, inside].mean(axis=0)
-            covariance[np.ix_(here, here)] = within + apart.T @ apart / len(apart)
+            weight, mean = self.kernels.weight, fit.mean[:, inside]
+            within = np.einsum("h,hkl->kl", weight * scale, fit.covariance[:, inside[:, None], inside])
+            apart = mean - weight @ mean
+            covariance[np.ix_(here, here)] = within + apart.T @ (weight[:, None] * apart)
         return covariance
 
     def samples(self, seed: int = 0, draws: int = DRAWS) -> Array:
         """Return joint samples `(draws, K)` of the true values, which are draws of Student's t for each kernel."""
         samples = np.empty((draws, self.count))
+        shares = (np.arange(draws) + 0.5) / draws
+        kernels = np.minimum(np.searchsorted(np.cumsum(self.kernels.weight), shares), len(self.kernels) - 1)
         for part, fit in self._parts:
             rng = np.random.default_rng([seed, int(part[0])])
-            for kernel, rows in enumerate(np.array_split(np.arange(draws), len(self.kernels))):
+            for kernel in np.unique(kernels):
+                rows = np.flatnonzero(kernels == kernel)
                 variance = fit.squares[kernel] / rng.chisquare(fit.freedom, size=len(rows))
                 normal = rng.standard_normal((len(rows), len(part))) @ _root(fit.covariance[kernel]).T
                 samples[np.ix_(rows, part)] = fit.mean[kernel] + np.sqrt(variance)[:, None] * normal
@@ -108,11 +112,13 @@ class _Kernels:
         length: Length scales `(H,)`, in the units of the points.
         explained: Share of the smooth function `(H,)`.
         special: Share of what is special to a configuration `(H,)`.
+        weight: Posterior probability `(H,)`.
     """
 
     length: Array
     explained: Array
     special: Array
+    weight: Array
 
     @property
     def noise(self) -> Array:
@@ -121,10 +127,6 @@ class _Kernels:
 
     def __len__(self) -> int:
         return len(self.length)
-
-    def chosen(self, index: Indices) -> _Kernels:
-        """Return some of the kernels."""
-        return _Kernels(self.length[index], self.explained[index], self.special[index])
 
     def between(self, distances: Array) -> Array:
         """Return the covariances `(H, K, K)` of the true values of configurations at distances `(K, K)`."""
@@ -176,7 +178,7 @@ def _fit(kernels: _Kernels, distances: Array, which: Indices, values: Array) -> 
 
 
 def _likely_kernels(distances: Array, which: Indices, values: Array, seed: int) -> _Kernels:
-    """Return `KEPT` kernels, each as often as its posterior probability says.
+    """Return at most `KEPT` kernels, drawn by their posterior probability.
 
     The first round draws kernels from the prior. The second draws them around those of the first round that explain the
     trainings. Both count with their importance weights. At most `WEIGHED` trainings are used, those of configurations
@@ -208,17 +210,19 @@ def _likely_kernels(distances: Array, which: Indices, values: Array, seed: int) 
     weights = likelihood + prior - np.logaddexp(prior, around)
     weights = np.exp(weights - weights.max())
     shares = (np.arange(KEPT) + 0.5) / KEPT
-    kept = np.searchsorted(np.cumsum(weights / weights.sum()), shares)
-    return _kernels(both[np.minimum(kept, len(both) - 1)], typical)
+    kept = np.minimum(np.searchsorted(np.cumsum(weights / weights.sum()), shares), len(both) - 1)
+    distinct, counts = np.unique(kept, return_counts=True)
+    return _kernels(both[distinct], typical, counts / KEPT)
 
 
-def _kernels(normal: Array, typical: float) -> _Kernels:
+def _kernels(normal: Array, typical: float, weight: Array | None = None) -> _Kernels:
     """Return the kernels at standard normal numbers `(H, 3)`, which the prior maps to their three options."""
+    weight = np.full(len(normal), 1.0 / len(normal)) if weight is None else weight
     quantile = norm.cdf(normal)
     low, high = np.log(LENGTHS)
     explained = EXPLAINED[0] + (EXPLAINED[1] - EXPLAINED[0]) * quantile[:, 1]
     special = (1.0 - explained) * np.clip(quantile[:, 2], 1e-4, 1 - 1e-3)
-    return _Kernels(typical * np.exp(low + quantile[:, 0] * (high - low)), explained, special)
+    return _Kernels(typical * np.exp(low + quantile[:, 0] * (high - low)), explained, special, weight)
 
 
 def _distances(points: Array) -> Array:
@@ -229,6 +233,9 @@ def _distances(points: Array) -> Array:
 
 def _root(covariance: Array) -> Array:
     """Return a matrix root of a covariance, with a small diagonal added because rounding can make it singular."""
-    jitter = 1e-9 * (1.0 + float(np.abs(np.diag(covariance)).max()))
-    values, vectors = np.linalg.eigh(covariance + jitter * np.eye(len(covariance)))
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+    safe = covariance + 1e-9 * (1.0 + float(np.abs(np.diag(covariance)).max())) * np.eye(len(covariance))
+    try:
+        return np.asarray(np.linalg.cholesky(safe))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(safe)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))

@@ -17,7 +17,7 @@ def test_one_kernel_against_the_explicit_formulas() -> None:
     points, which = points_of(4), np.array([0, 1, 2, 3, 1, 1])
     values = np.array([1.0, 2.0, 0.5, 1.5, 2.5, 1.8])
     length, explained, special = 0.7, 0.5, 0.2
-    kernels = _Kernels(np.array([length]), np.array([explained]), np.array([special]))
+    kernels = _Kernels(np.array([length]), np.array([explained]), np.array([special]), np.ones(1))
     distances = np.array([[np.linalg.norm(a - b) for b in points] for a in points])
     fit = _fit(kernels, distances, which, values)
 
