@@ -1,0 +1,67 @@
+"""`groupdir confirm` refuses what cannot be confirmed, each with one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from groupdir.errors import DataError
+from groupdir.study.read import read_study
+from launch.search import confirm
+from launch.study.study import Study
+
+Suggest = Callable[[Study], int]
+Train = Callable[..., None]
+
+
+def test_a_search_must_have_ended(study: Study, suggest: Suggest, train: Train) -> None:
+    train(study, suggest(study), [3.0, 2.0, 1.0, 1.0], "finished")
+    train(study, suggest(study), [4.0])
+    study.close()
+    with pytest.raises(DataError, match=r"2 of 12 trials of the search have ended.*groupdir resume .*small"):
+        confirm(study.folder)
+    Study.open(study.folder).close()  # the lock is free again
+
+
+def test_something_must_have_finished(study: Study, suggest: Suggest, train: Train) -> None:
+    for _ in range(12):
+        train(study, suggest(study), [3.0], "failed")
+    study.close()
+    with pytest.raises(DataError, match="no trial of the search has finished, so there is nothing to confirm"):
+        confirm(study.folder)
+    assert read_study(study.folder).state.round is None
+
+
+def test_the_folder_must_be_a_study(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must be the folder of a study"):
+        confirm(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rule", "fev"], "unknown rule 'fev': did you mean 'few'"),
+        (["--trainings", "0"], "--trainings"),
+    ],
+)
+def test_wrong_options(root: Path, arguments: list[str], message: str) -> None:
+    words = [sys.executable, "-m", "launch", "confirm", "results/none", *arguments]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_a_round_without_trainings_left_to_run_ends_at_once(study: Study, suggest: Suggest, train: Train) -> None:
+    """A round that is used up is not continued: the event log has no running confirmation."""
+    for _ in range(12):
+        train(study, suggest(study), [3.0, 2.0, 1.0, 1.0], "finished")
+    payload = {"trainings": 0, "rules": ["few"], "stop": 0.9, "most_seeds": 8}
+    study.append("confirm", payload=payload)
+    assert study.state.round is not None
+    assert study.state.round.remaining(0) == 0
+    study.close()
+    assert read_study(study.folder).state.round == study.state.round
