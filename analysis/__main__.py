@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from analysis.rules import RULES
 from groupdir.bootstrap.settings import DRAWS
 from groupdir.command_line.program import JsonOption, Panel, new_group, new_program, print_json, run
 from groupdir.registry import did_you_mean
+from groupdir.rules import RULES
 
 app = new_program("Analyse the results of a search.")
 figures_app = new_group("Draw figures for print.")
@@ -33,6 +33,21 @@ def _rule(value: str) -> str:
     return value
 
 
+def _tolerances(values: list[str] | None) -> list[str]:
+    """Return the tolerances.
+
+    Raises:
+        BadParameter: If one of them is not a metric and a share.
+    """
+    from analysis.within import parse_tolerances
+
+    try:
+        parse_tolerances(values or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return values or []
+
+
 @app.command(rich_help_panel=Panel.RESULTS)
 def select(
     folder: FolderArgument,
@@ -42,9 +57,18 @@ def select(
             callback=_rule,
             autocompletion=lambda: RULES,
             metavar=f"[{'|'.join(RULES)}]",
-            help="Choose the trial of the front that is best for this shot; knee: the one nearest to the ideal point.",
+            help="Choose the configuration with the best estimate for this shot; knee: the best compromise.",
         ),
     ],
+    within: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=_tolerances,
+            metavar="METRIC=SHARE",
+            help="Choose among those near the best of another metric, such as val_mae_all=2%; may be repeated.",
+            show_default="none",
+        ),
+    ] = None,
     include_stopped: Annotated[
         bool, typer.Option("--include-stopped", help="Include trials that the scheduler stopped.")
     ] = False,
@@ -52,10 +76,13 @@ def select(
 ) -> None:
     """Print the Pareto front and write the chosen configuration as best_SHOT.yaml."""
     from analysis.load import load_results
-    from analysis.select import print_selection, select_config, selection_to_json
+    from analysis.select import select_config
+    from analysis.selection_json import selection_to_json
+    from analysis.selection_text import print_selection
+    from analysis.within import parse_tolerances
 
     study = load_results(folder)
-    selection = select_config(study, shot, include_stopped=include_stopped)
+    selection = select_config(study, shot, parse_tolerances(within or []), include_stopped=include_stopped)
     if json:
         print_json(selection_to_json(study, selection))
     else:

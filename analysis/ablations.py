@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analysis.estimates import metric_of, shot_metrics_of
 from analysis.load import StudyResults
-from analysis.select import metric_of, shot_metrics_of
 from groupdir.metrics import ALL, sign
 
 BASELINE = "as chosen"

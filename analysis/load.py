@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from groupdir.command_line.next_command import next_command
-from groupdir.errors import DataError
+from groupdir.config.space import StudyConfig
+from groupdir.errors import ConfigError, DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.study_files import EPOCH_KEY, EPOCHS, PARAM, TRIAL_FIELDS, TRIALS
+from groupdir.values.values import Values
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,11 @@ class StudyResults:
         trials: One row per trial, sorted by its number; metrics are those of the trial's selected epoch.
         epochs: One row per (trial, seed, epoch).
         configs: Exact configuration of each trial, by its number.
-        params: Suggested parameters of each trial by short name, without inactive ones.
+        suggested: Suggested parameters of each trial by full name, without inactive ones.
+        params: The same by short name. The cases of a conditional parameter become one parameter.
         objectives: "min" or "max" for each metric.
+        estimates: Estimates that `analysis.estimates` has built, by whether they include stopped trials.
+        tables: Tables that `analysis.front.estimated_rows` has built from them, by the same flag.
     """
 
     folder: Path
@@ -39,8 +45,27 @@ class StudyResults:
     trials: pd.DataFrame
     epochs: pd.DataFrame
     configs: Mapping[int, Mapping[str, Any]]
+    suggested: Mapping[int, Mapping[str, Any]]
     params: Mapping[int, Mapping[str, Any]]
     objectives: Mapping[str, str]
+    estimates: dict[bool, Values] = field(default_factory=dict, init=False, repr=False, compare=False)
+    tables: dict[bool, pd.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def config(self) -> StudyConfig:
+        """Search space and options of the search.
+
+        Raises:
+            DataError: If this version cannot read them.
+        """
+        try:
+            return StudyConfig.from_dict(self.study, "study")
+        except ConfigError as error:
+            mistakes = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+            raise DataError(
+                f"{self.folder / TRIALS}: the study in its footer cannot be read: {mistakes}; was the file written by "
+                "`groupdir search` of this version?"
+            ) from error
 
     @property
     def searched(self) -> pd.DataFrame:
@@ -77,7 +102,8 @@ def load_results(folder: str | Path) -> StudyResults:
     trials = trials.sort_values("trial", ignore_index=True)
     if trials["trial"].duplicated().any():
         raise DataError(f"{folder / TRIALS}: holds several rows for one trial; was it written by `groupdir search`?")
-    return StudyResults(
+    suggested = _suggested(trials, folder / TRIALS)
+    results = StudyResults(
         folder=folder,
         name=str(study.get("name") or folder.resolve().name),
         footer=footer,
@@ -85,9 +111,12 @@ def load_results(folder: str | Path) -> StudyResults:
         trials=trials,
         epochs=epochs.sort_values(list(EPOCH_KEY), ignore_index=True),
         configs={int(trial): config for trial, config in footer["configs"].items()},
-        params=_params(trials, folder / TRIALS),
+        suggested=suggested,
+        params=_by_short_name(suggested),
         objectives=dict(objectives),
     )
+    _ = results.config  # raises here for a footer that cannot be read
+    return results
 
 
 def short_names(addresses: Sequence[str]) -> dict[str, str]:
@@ -138,19 +167,25 @@ def _read(folder: Path, name: str, columns: set[str]) -> tuple[pd.DataFrame, dic
     return table.to_pandas(), footer
 
 
-def _params(trials: pd.DataFrame, path: Path) -> dict[int, dict[str, Any]]:
-    """Return the decoded parameters of each trial.
+def _suggested(trials: pd.DataFrame, path: Path) -> dict[int, dict[str, Any]]:
+    """Return the decoded parameters of each trial by full name, without inactive ones."""
+    suggested: dict[int, dict[str, Any]] = {int(trial): {} for trial in trials["trial"]}
+    for column in (name for name in trials.columns if name.startswith(PARAM)):
+        for trial, text in trials.loc[trials[column].notna(), ["trial", column]].itertuples(index=False):
+            try:
+                suggested[int(trial)][column.removeprefix(PARAM)] = json.loads(text)
+            except (TypeError, json.JSONDecodeError) as error:
+                raise DataError(f"{path}: trial {trial}: {column} must be JSON, got {text!r}") from error
+    return suggested
+
+
+def _by_short_name(suggested: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Return the parameters of each trial by short name.
 
     The cases of a conditional parameter become one parameter because only one case is active in a trial.
     """
-    columns = [column for column in trials.columns if column.startswith(PARAM)]
-    address = {column: column.removeprefix(PARAM).split("|")[0] for column in columns}
-    name = short_names(list(dict.fromkeys(address.values())))
-    params: dict[int, dict[str, Any]] = {int(trial): {} for trial in trials["trial"]}
-    for column in columns:
-        for trial, text in trials.loc[trials[column].notna(), ["trial", column]].itertuples(index=False):
-            try:
-                params[int(trial)][name[address[column]]] = json.loads(text)
-            except (TypeError, json.JSONDecodeError) as error:
-                raise DataError(f"{path}: trial {trial}: {column} must be JSON, got {text!r}") from error
-    return params
+    address = {name: name.partition("|")[0] for params in suggested.values() for name in params}
+    short = short_names(list(dict.fromkeys(address.values())))
+    return {
+        trial: {short[address[name]]: value for name, value in params.items()} for trial, params in suggested.items()
+    }

@@ -55,6 +55,8 @@ TORCH_FREE = (
     "bins",
     "shots",
     "bootstrap",
+    "rules",
+    "values",
 )
 # The one place where a name becomes a module.
 MAY_IMPORT_BY_NAME = {"groupdir.registry"}

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.estimates import metric_of, shown_metrics
+from analysis.front import estimated_rows, find_front
 from analysis.load import StudyResults
 from analysis.pareto import pareto_front
-from analysis.select import choices, costs, find_front, metric_of
+from analysis.select import choices
 from groupdir.errors import DataError
+from groupdir.files.study_files import HIGH, LOW, MEAN, TRAININGS
 from groupdir.files.write_whole import write_whole
-from groupdir.metrics import parse_metric
+from groupdir.metrics import parse_metric, sign
+from groupdir.values.values import CONFIDENCE
+from groupdir.values.words import no_interval_text, trainings_text
+
+FRONT, BAR, FAINT = "#c2410c", "#fdba74", "#94a3b8"
+LINE, RAW = "front of these two estimates", "raw values, as the search saw them"
 
 
 def metric_label(metric: str) -> str:
@@ -28,10 +39,11 @@ def metric_label(metric: str) -> str:
 
 
 def front_figure(study: StudyResults, path: str | Path) -> Path:
-    """Draw the few-shot against the many-shot metric of all trials that finished.
+    """Draw the few-shot against the many-shot metric of all configurations that finished.
 
-    A line joins the front of these two metrics. Filled points are on the study's front over all objectives. A point
-    that a rule chooses carries the name of the rule.
+    Points are estimates, and faint crosses are the raw values that the search saw. A line joins the front of these two
+    estimates. Filled points are on the study's front over all objectives. Their bars, and those of the points that a
+    rule chooses, are the intervals. A point that a rule chooses carries the name of the rule.
 
     Args:
         study: Results of the study.
@@ -42,53 +54,68 @@ def front_figure(study: StudyResults, path: str | Path) -> Path:
     """
     path = Path(path)
     across, up = metric_of(study, "many"), metric_of(study, "few")
-    front = find_front(study)
-    rows = study.searched[study.searched["status"] == "finished"]
-    points = rows.reindex(columns=[across, up]).to_numpy(dtype=np.float64)
-    shown = np.isfinite(points).all(axis=1)
-    if not shown.any():
+    front, rows = find_front(study), estimated_rows(study)
+    chosen = {rule: int(rows["trial"].iloc[choice.index]) for rule, choice in choices(study).items()}
+    drawn = {across, up} <= set(shown_metrics(study))
+    rows = rows[np.isfinite(rows[[MEAN + across, MEAN + up]]).all(axis=1)] if drawn else rows[:0]
+    if rows.empty:
         raise DataError(f"{study.folder}: cannot draw the figure: no finished trial has both {across} and {up}")
-    rows, points = rows[shown], points[shown]
-    on_front = rows["trial"].isin(front["trial"]).to_numpy()
-    line = points[pareto_front(costs(rows, [across, up]))]
-    line = line[np.argsort(line[:, 0])]
+    on_front = rows["trial"].isin(front["trial"])
+    barred = rows[on_front | rows["trial"].isin(chosen.values())]
+    line = rows[pareto_front(rows[[MEAN + across, MEAN + up]].to_numpy() * [sign(across), sign(up)])]
+    line = line.sort_values(MEAN + across)
 
-    figure = Figure(figsize=(6.0, 4.2), dpi=160, layout="constrained")
+    figure = Figure(figsize=(6.4, 4.6), dpi=160, layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(line[:, 0], line[:, 1], color="#c2410c", linewidth=1.4, zorder=1, label="front of these two errors")
-    axes.scatter(
-        points[~on_front, 0],
-        points[~on_front, 1],
-        s=26,
-        facecolors="white",
-        edgecolors="#64748b",
-        zorder=2,
-        label="finished trials",
-    )
-    axes.scatter(
-        points[on_front, 0], points[on_front, 1], s=34, color="#c2410c", zorder=3, label="on the study's front"
-    )
-    _name_choices(axes, study, {int(trial): point for trial, point in zip(rows["trial"], points, strict=True)})
+    axes.scatter(rows[across], rows[up], s=14, marker="x", linewidths=0.7, color=FAINT, zorder=1, label=RAW)
+    axes.errorbar(
+        barred[MEAN + across], barred[MEAN + up], xerr=_bars(barred, across), yerr=_bars(barred, up),
+        fmt="none", ecolor=BAR, elinewidth=0.8, zorder=2,
+    )  # fmt: skip
+    axes.plot(line[MEAN + across], line[MEAN + up], color=FRONT, linewidth=1.4, zorder=3, label=LINE)
+    for part, style in (
+        (rows[~on_front], {"s": 26, "facecolors": "white", "edgecolors": "#64748b", "label": "other configurations"}),
+        (rows[on_front], {"s": 34, "color": FRONT, "label": "on the study's front"}),
+    ):
+        axes.scatter(part[MEAN + across], part[MEAN + up], zorder=4, **style)
+    _name_choices(axes, chosen, rows.set_index("trial")[[MEAN + across, MEAN + up]])
     axes.set(xlabel=metric_label(across), ylabel=metric_label(up))
-    axes.set_title(f"{study.name}: {len(rows)} finished trials, {len(front)} on the front", loc="left", fontsize=10)
+    axes.set_title(f"{study.name}: {len(rows)} configurations, {len(front)} on the front", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e2e8f0", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.margins(0.1)
-    axes.legend(frameon=False, fontsize=8)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=path.suffix.lstrip(".").lower() or "png")
-    return write_whole(path, drawn.getvalue())
+    axes.legend(frameon=False, fontsize=8, title=_meaning(rows, up), title_fontsize=8, alignment="left")
+    image = io.BytesIO()
+    figure.savefig(image, format=path.suffix.lstrip(".").lower() or "png")
+    return write_whole(path, image.getvalue())
 
 
-def _name_choices(
-    axes: Axes, study: StudyResults, points: dict[int, np.ndarray[tuple[int], np.dtype[np.float64]]]
-) -> None:
+def _meaning(rows: pd.DataFrame, metric: str) -> str:
+    """Return what points and bars are, and how many seeds they stand on."""
+    fewest, most = int(rows[TRAININGS].min()), int(rows[TRAININGS].max())
+    seeds = trainings_text(most) if fewest == most else f"{trainings_text(fewest)} to {trainings_text(most)}"
+    if not np.isfinite(rows[LOW + metric]).any():
+        return f"raw values, {seeds} each:\n{no_interval_text()}"
+    return f"estimates from {seeds} each, bars hold {CONFIDENCE:.0%}".replace("%", " %")
+
+
+def _bars(rows: pd.DataFrame, metric: str) -> npt.NDArray[np.float64]:
+    """Return the lengths `(2, rows)` of the bars below and above the estimates, 0 without an interval."""
+    mean = rows[MEAN + metric].to_numpy(dtype=np.float64)
+    bars = np.stack([mean - rows[LOW + metric].to_numpy(), rows[HIGH + metric].to_numpy() - mean])
+    return np.nan_to_num(np.maximum(bars, 0.0))
+
+
+def _name_choices(axes: Axes, chosen: Mapping[str, int], points: pd.DataFrame) -> None:
     """Write the names of the rules next to the points that they choose. Several rules may choose one point."""
     rules: dict[int, list[str]] = {}
-    for rule, trial in choices(study, find_front(study)).items():
+    for rule, trial in chosen.items():
         rules.setdefault(trial, []).append(rule)
     for trial, names in rules.items():
-        if trial in points:
-            x, y = (float(value) for value in points[trial])
-            axes.annotate(", ".join(names), (x, y), xytext=(6, 6), textcoords="offset points", fontsize=8, zorder=4)
+        if trial in points.index:
+            x, y = (float(value) for value in points.loc[trial])
+            axes.annotate(
+                ", ".join(names), (x, y), xytext=(6, 6), textcoords="offset points", fontsize=8, zorder=5,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
+            )  # fmt: skip

@@ -12,12 +12,15 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.figures.trade_off import metric_label
+from analysis.estimates import metric_of
+from analysis.figures.trade_off import BAR, FAINT, FRONT, metric_label
+from analysis.front import estimated_rows, value_of
 from analysis.load import StudyResults, short_text
-from analysis.select import metric_of
+from groupdir.files.study_files import HIGH, LOW, MEAN, TRAININGS
 from groupdir.metrics import ALL
+from groupdir.values.words import trainings_text, value_text
 
-FRONT, FINISHED, STOPPED, CHOSEN = "#c2410c", "#2563eb", "#94a3b8", "#111827"
+FINISHED, STOPPED, CHOSEN = "#2563eb", "#94a3b8", "#111827"
 _LAYOUT: dict[str, Any] = {
     "template": "plotly_white",
     "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#1f2937"},
@@ -29,22 +32,28 @@ _LAYOUT: dict[str, Any] = {
 def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
     """Return the plot of every pair of objectives.
 
-    Colours and symbols tell finished trials, stopped trials and trials on the front apart.
+    Finished configurations are drawn at their estimates, and those on the front with their intervals. Stopped trials
+    and faint points are raw values, as the search saw them.
     """
     objectives = list(study.objectives)
     pairs = list(itertools.combinations(objectives, 2)) or [("trial", objectives[0])]
     figure = make_subplots(rows=1, cols=len(pairs), horizontal_spacing=0.09)
-    rows, on_front = study.searched, study.searched["trial"].isin(front["trial"])
+    rows, stopped = estimated_rows(study), study.searched[study.searched["status"] == "stopped"]
+    finished = rows[~rows["trial"].isin(front["trial"])]
     groups = [
-        ("stopped", rows[(rows["status"] == "stopped") & ~on_front], STOPPED, "x-thin-open", 7),
-        ("finished", rows[(rows["status"] == "finished") & ~on_front], FINISHED, "circle-open", 8),
-        ("on the front", rows[on_front], FRONT, "diamond", 10),
+        ("stopped", stopped, "", STOPPED, "x-thin-open", 7),
+        ("finished", finished, MEAN, FINISHED, "circle-open", 8),
+        ("on the front", front, MEAN, FRONT, "diamond", 10),
+        ("raw values of the front", front, "", FAINT, "diamond-open", 7),
     ]
     for column, (across, up) in enumerate(pairs, 1):
-        for name, group, colour, symbol, size in groups:
+        for name, group, prefix, colour, symbol, size in groups:
+            barred = prefix == MEAN and group is front
             figure.add_scatter(
-                x=group[across].tolist(),
-                y=group[up].tolist(),
+                x=_column(group, across, prefix),
+                y=_column(group, up, prefix),
+                error_x=_error_bars(group, across) if barred else None,
+                error_y=_error_bars(group, up) if barred else None,
                 mode="markers",
                 name=f"{name} ({len(group)})",
                 legendgroup=name,
@@ -55,10 +64,23 @@ def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
                 row=1,
                 col=column,
             )
-        figure.update_xaxes(title_text=_axis(across), range=_window(rows, across), row=1, col=column)
-        figure.update_yaxes(title_text=_axis(up), range=_window(rows, up), row=1, col=column)
+        figure.update_xaxes(title_text=_axis(across), range=_window(rows, front, across), row=1, col=column)
+        figure.update_yaxes(title_text=_axis(up), range=_window(rows, front, up), row=1, col=column)
     legend = {"orientation": "h", "y": 1.14, "x": 0}
     return figure.update_layout(**_LAYOUT, height=400, legend=legend)
+
+
+def _column(rows: pd.DataFrame, metric: str, prefix: str) -> list[Any]:
+    return list(rows[metric if metric == "trial" else prefix + metric])
+
+
+def _error_bars(rows: pd.DataFrame, metric: str) -> dict[str, Any] | None:
+    """Return the intervals of an axis, or None where there are none."""
+    if metric == "trial" or not np.isfinite(rows[LOW + metric]).any():
+        return None
+    above, below = rows[HIGH + metric] - rows[MEAN + metric], rows[MEAN + metric] - rows[LOW + metric]
+    style = {"type": "data", "symmetric": False, "thickness": 1, "width": 0, "color": BAR}
+    return {**style, "array": above.tolist(), "arrayminus": below.tolist()}
 
 
 def parallel_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
@@ -133,12 +155,13 @@ def curves_plot(study: StudyResults, front: pd.DataFrame, chosen: set[int]) -> g
 _ABSENT = object()
 
 
-def _window(rows: pd.DataFrame, metric: str) -> list[float] | None:
-    """Return the range of the finished trials with a margin.
+def _window(rows: pd.DataFrame, front: pd.DataFrame, metric: str) -> list[float] | None:
+    """Return the range of the finished trials and of the intervals of the front, with a margin.
 
     A trial that was stopped early may have such bad values that all others would be squeezed into a corner.
     """
-    values = rows.loc[rows["status"] == "finished", metric].to_numpy(dtype=np.float64)
+    estimates = [] if metric == "trial" else [rows[MEAN + metric], front[LOW + metric], front[HIGH + metric]]
+    values = np.concatenate([rows[metric], *estimates]).astype(np.float64)
     values = values[np.isfinite(values)]
     if not len(values) or np.ptp(values) == 0:
         return None
@@ -153,10 +176,17 @@ def _axis(metric: str) -> str:
 def _hover(study: StudyResults, row: pd.Series[Any]) -> str:
     """Return the hover text: trial, objectives and parameters. It is escaped because plotly renders tags."""
     trial = int(row["trial"])
-    values = [f"{name} = {row[name]:.4g}" for name in study.objectives]
+    seeds = trainings_text(int(row.get(TRAININGS, 1)))
     params = [f"{name} = {short_text(value)}" for name, value in study.params[trial].items()]
-    head = f"trial {trial}, {row['status']}, {row['epochs']} epochs"
+    head = f"trial {trial}, {row['status']}, {row['epochs']} epochs, {seeds}"
+    values = [_hover_value(row, metric) for metric in study.objectives]
     return "<br>".join(html.escape(line) for line in [head, *values, *params])
+
+
+def _hover_value(row: pd.Series[Any], metric: str) -> str:
+    if MEAN + metric not in row:
+        return f"{metric} = {row[metric]:.4g} raw"
+    return f"{metric} = {value_text(value_of(row, metric))}, the search saw {row[metric]:.4g}"
 
 
 def _dimension(name: str, column: list[Any]) -> dict[str, Any]:

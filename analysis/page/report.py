@@ -13,15 +13,20 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from analysis.ablations import BASELINE, Spread, ablations, findings
+from analysis.estimates import estimates_of, metric_of
 from analysis.figures.trade_off import front_figure
+from analysis.front import find_front
 from analysis.load import StudyResults
+from analysis.page.front_section import bars_note, brackets_note, choices_html, front_html
 from analysis.page.plots import curves_plot, front_plot, parallel_plot
-from analysis.select import choices, find_front, front_table, metric_of
+from analysis.page.table import table_html
+from analysis.select import choices
 from groupdir import __version__
 from groupdir.command_line.next_command import next_command
 from groupdir.files.study_files import FRONT_FIGURE, REPORT, STUDY_CONFIG, best_file
 from groupdir.files.write_whole import write_whole
 from groupdir.metrics import ALL
+from groupdir.values.choice import Choice
 
 _CSS = """
 :root { color-scheme: light; }
@@ -59,19 +64,23 @@ def report_page(study: StudyResults) -> str:
         DataError: If no trial finished.
     """
     front = find_front(study)
-    chosen = choices(study, front)
+    chosen = choices(study)
+    trials = {estimates_of(study).trials[choice.index] for choice in chosen.values()}
     all_metric = html.escape(metric_of(study, ALL))
     sections = [
         _section(
             "The front",
-            "A trial is on the front if no other finished trial is at least as good in every objective and better in "
-            "one. Hover for details. Axes are zoomed to finished trials; double-click to show all.",
+            "A configuration is on the front if no other finished one is at least as good by the estimates of every "
+            f"objective and better by one. {bars_note(study)} Hover for details. Axes are zoomed to finished trials; "
+            "double-click to show all.",
             _plot(front_plot(study, front), "front"),
         ),
         _section(
             "Configurations on the front",
-            "Validation metrics at each trial's selected epoch. A rule chooses by them, before the test set is read.",
-            _front_html(study, front, chosen),
+            f"Estimates of the validation metrics at each trial's selected epoch: {brackets_note(study)}. The best raw "
+            "value of many is too good on average, and an estimate corrects for that. A rule chooses by the estimates, "
+            "before the test set is read. “On front” is the probability of being on the front.",
+            front_html(study, front, chosen) + choices_html(study, chosen),
         ),
         _section(
             "Parameters and results",
@@ -81,7 +90,7 @@ def report_page(study: StudyResults) -> str:
         _section(
             "Learning curves",
             f"{all_metric} by epoch. Trials that the scheduler stopped end early.",
-            _plot(curves_plot(study, front, set(chosen.values())), "curves"),
+            _plot(curves_plot(study, front, trials), "curves"),
         ),
         *_ablation_sections(study),
         _section(
@@ -123,24 +132,6 @@ def _facts(study: StudyResults, front: pd.DataFrame) -> str:
     return f"<dl>{''.join(cells)}</dl>"
 
 
-def _front_html(study: StudyResults, front: pd.DataFrame, chosen: dict[str, int]) -> str:
-    header, rows = front_table(study, front)
-    rules = {row[0]: ", ".join(rule for rule, trial in chosen.items() if str(trial) == row[0]) for row in rows}
-    marked = [[rules[row[0]], *row] for row in rows]
-    return _table(["chosen by", *header], marked, [bool(row[0]) for row in marked])
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequence[bool]) -> str:
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in header)
-    body = "".join(
-        ('<tr class="chosen">' if mark else "<tr>")
-        + "".join(f"<td>{html.escape(text)}</td>" for text in row)
-        + "</tr>\n"
-        for row, mark in zip(rows, marked, strict=True)
-    )
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>'
-
-
 def _ablation_sections(study: StudyResults) -> list[str]:
     table = ablations(study)
     if not table:
@@ -155,7 +146,7 @@ def _ablation_sections(study: StudyResults) -> list[str]:
         f"Mean ± standard deviation over seeds on validation data; in brackets the difference to “{BASELINE}”. "
         "A difference counts as more than the spread if it exceeds both standard deviations."
     )
-    body = _table(["", "seeds", *metrics], rows, [label == BASELINE for label in table])
+    body = table_html(["", "seeds", *metrics], rows, [label == BASELINE for label in table])
     return [_section("Ablations", note, f"{body}\n<ul>{sentences}</ul>")]
 
 
@@ -165,7 +156,7 @@ def _spreads(table: dict[str, dict[str, Spread]], label: str, metrics: Sequence[
     return [f"{table[label][m]} ({table[label][m].mean - table[BASELINE][m].mean:+.2f})" for m in metrics]
 
 
-def _commands(study: StudyResults, chosen: dict[str, int]) -> str:
+def _commands(study: StudyResults, chosen: dict[str, Choice]) -> str:
     rule = "few" if "few" in chosen else next(iter(chosen))
     lines = [
         next_command("search", study.folder / STUDY_CONFIG),

@@ -69,6 +69,21 @@ Status = Literal["running", "paused", "finished", "stopped", "failed"]
 PARAM = "param:"
 """Prefix of a column that holds a parameter of the search, as JSON."""
 
+MEAN = "mean:"
+"""Prefix of a column of FRONT that holds the estimate of a metric; see `groupdir.values.values.Value`."""
+
+LOW = "low:"
+"""Prefix of a column of FRONT that holds the lower end of the interval of a metric, NaN without an interval."""
+
+HIGH = "high:"
+"""Prefix of a column of FRONT that holds the upper end of the interval of a metric, NaN without an interval."""
+
+TRAININGS = "trainings"
+"""Column of FRONT that holds the number of finished trainings of the configuration, each with its own seed."""
+
+ON_FRONT = "on_front"
+"""Column of FRONT that holds the probability that the configuration is on the front of the true values."""
+
 EPOCH_REPORT: Mapping[str, type] = {
     "stage": str, "stage_epoch": int, "predicts": bool, "fidelity": int, "seconds": float, "last": bool,
 }  # fmt: skip
@@ -85,6 +100,9 @@ TRIAL_FIELDS: Mapping[str, type] = {
     "epoch": int, "seconds": float,
 }  # fmt: skip
 """Every column of TRIALS that is neither a parameter nor a metric: name -> type."""
+
+FRONT_FIELDS: Mapping[str, type] = {TRAININGS: int, ON_FRONT: float}
+"""Columns of FRONT in addition to those of TRIALS and of each MEAN, LOW and HIGH: name -> type."""
 
 PREDICTION_COLUMNS: Mapping[str, type] = {
     "sample": int, "split": str, "seed": int, "target": float, "prediction": float, "group": int, "true_group": int,
@@ -152,7 +170,8 @@ def column_type(name: str) -> type:
     """
     if name.startswith(PARAM):
         return str
-    return TRIAL_FIELDS.get(name) or EPOCH_FIELDS.get(name) or PREDICTION_COLUMNS.get(name, float)
+    fields = (TRIAL_FIELDS, FRONT_FIELDS, EPOCH_FIELDS, PREDICTION_COLUMNS)
+    return next((types[name] for types in fields if name in types), float)
 
 
 def metrics_of(row: Mapping[str, Any]) -> dict[str, float]:

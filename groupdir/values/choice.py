@@ -31,12 +31,14 @@ class Choice:
         chance: Probability that the configuration is the best of the candidates by the rule, NaN where the study has
             too few trainings to say.
         rivals: Indices of the candidates that cannot be told apart from it, the most likely rivals first.
+        candidates: Number of the candidates that have all metrics of the rule.
     """
 
     rule: str
     index: int
     chance: float
     rivals: tuple[int, ...]
+    candidates: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def choose(
     overall = values.of(metrics_of_rule(ALL, objectives, recorded)[0]).costs[scored.candidates]
     at = int(np.lexsort((scored.candidates, overall, scored.expected))[0])
     if any(values.of(metric).posterior is None for metric in metrics):
-        return Choice(rule, int(scored.candidates[at]), np.nan, ())
+        return Choice(rule, int(scored.candidates[at]), np.nan, (), len(scored.candidates))
     wins = np.bincount(scored.samples.argmin(axis=1), minlength=len(scored.candidates)) / len(scored.samples)
     better = (scored.samples < scored.samples[:, [at]]).mean(axis=0)
     rivals = [int(other) for other in np.argsort(-better, kind="stable") if better[other] > 1 - CONFIDENCE]
@@ -121,6 +123,7 @@ def choose(
         int(scored.candidates[at]),
         float(wins[at]),
         tuple(int(scored.candidates[other]) for other in rivals if other != at),
+        len(scored.candidates),
     )
 
 
@@ -149,15 +152,16 @@ def front_chances(values: Values, objectives: Sequence[str], candidates: Indices
 def within(values: Values, tolerances: Mapping[str, float], candidates: Indices) -> Indices:
     """Return the candidates whose estimate of each metric is within a tolerance of the best estimate.
 
+    The best estimate of each metric is that of all candidates, so the order of the tolerances does not matter.
+
     Args:
         values: Values of the study.
         tolerances: Metric -> largest distance to the best estimate, as a share of its absolute value.
         candidates: Indices of the configurations to choose from.
     """
+    kept = np.ones(len(candidates), dtype=bool)
     for metric, share in tolerances.items():
         costs = sign(metric) * values.of(metric).mean[candidates]
-        if not np.isfinite(costs).any():
-            return candidates[:0]
-        best = np.nanmin(costs)
-        candidates = candidates[costs <= best + share * abs(best)]
-    return candidates
+        best = np.min(costs, where=np.isfinite(costs), initial=np.inf)
+        kept &= costs <= best + share * abs(best) if np.isfinite(best) else False
+    return candidates[kept]

@@ -55,15 +55,15 @@ def chance_text(chance: float) -> str:
     return "under 1 %" if chance < 0.01 else f"{chance:.0%}".replace("%", " %")
 
 
-def trials_text(trials: Sequence[int]) -> str:
-    """Return the numbers of trials as a list in words.
+def trials_text(trials: Sequence[int], most: int = SHOWN_RIVALS) -> str:
+    """Return the numbers of trials as a list in words, of which at most `most` are named.
 
     >>> trials_text([18]), trials_text([18, 21]), trials_text([1, 2, 3, 4, 5])
     ('trial 18', 'trials 18 and 21', 'trials 1, 2, 3 and 2 more')
     """
     if len(trials) == 1:
         return f"trial {trials[0]}"
-    shown = [str(trial) for trial in trials[:SHOWN_RIVALS]]
+    shown = [str(trial) for trial in trials[:most]]
     more = len(trials) - len(shown)
     last = f"{more} more" if more else shown.pop()
     return f"trials {', '.join(shown)} and {last}"
@@ -73,12 +73,17 @@ def choice_text(values: Values, choice: Choice) -> str:
     """Return how sure a choice is: its probability of being the best, and what cannot be told apart from it."""
     if not math.isfinite(choice.chance):
         return f"how sure this is cannot be said: fewer than {FEWEST} trainings have finished"
-    text = f"the best of {len(values.configurations)} with probability {chance_text(choice.chance)}"
+    text = f"the best of {choice.candidates} with probability {chance_text(choice.chance)}"
     if choice.rivals:
         text += f"; it cannot be told apart from {trials_text([values.trials[other] for other in choice.rivals])}"
     return text
 
 
 def interval_text() -> str:
-    """Return what the brackets behind a value are."""
-    return f"[ ]: holds the mean over training seeds with probability {CONFIDENCE:.0%}".replace("%", " %")
+    """Return the meaning of the brackets behind a value."""
+    return f"[low, high] holds the mean over training seeds with probability {CONFIDENCE:.0%}".replace("%", " %")
+
+
+def no_interval_text() -> str:
+    """Return why values have no interval."""
+    return f"fewer than {FEWEST} trainings have finished, so there is no interval"

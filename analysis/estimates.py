@@ -1,0 +1,100 @@
+"""Estimates of a study's configurations with their uncertainty, from the tables that a search has written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.load import StudyResults
+from groupdir.config.trial import configuration_digest
+from groupdir.errors import DataError
+from groupdir.files.study_files import PARAM, TRIAL_FIELDS, TRIALS
+from groupdir.rules import metric_of_shot
+from groupdir.shots import ALL_AND_SHOTS
+from groupdir.values.trainings import Training, configurations
+from groupdir.values.values import Values
+
+
+def recorded_metrics(study: StudyResults) -> list[str]:
+    """Return the metrics that the study has recorded."""
+    return [name for name in study.trials.columns if name not in TRIAL_FIELDS and not name.startswith(PARAM)]
+
+
+def metric_of(study: StudyResults, shot: str) -> str:
+    """Return the validation metric that stands for a shot; see `groupdir.rules.metric_of_shot`."""
+    return metric_of_shot(shot, list(study.objectives), recorded_metrics(study))
+
+
+def shot_metrics_of(study: StudyResults) -> list[str]:
+    """Return the recorded metrics of all samples and of each shot, without duplicates."""
+    return [name for name in dict.fromkeys(metric_of(study, shot) for shot in ALL_AND_SHOTS) if name in study.trials]
+
+
+def shown_metrics(study: StudyResults) -> list[str]:
+    """Return the metrics that describe a configuration: the objectives, then the metrics of the shots."""
+    return list(dict.fromkeys([*study.objectives, *shot_metrics_of(study)]))
+
+
+def estimates_of(study: StudyResults, *, include_stopped: bool = False) -> Values:
+    """Return the values of all configurations that finished a training. They are computed once for each study.
+
+    All trainings of a configuration count: its trials of the search, its confirmations and its unchanged ablations.
+
+    Args:
+        study: Results of the study.
+        include_stopped: True to include trials that the scheduler stopped, at their selected epoch.
+
+    Raises:
+        DataError: If the configuration of a trial is missing.
+    """
+    if include_stopped not in study.estimates:
+        statuses = ("finished", "stopped") if include_stopped else ("finished",)
+        rows = study.trials[study.trials["status"].isin(statuses) & (study.trials["epochs"] > 0)]
+        metrics = recorded_metrics(study)
+        trainings = [_training(study, row, metrics) for row in rows.to_dict("records")]
+        study.estimates[include_stopped] = Values(study.config.space.parameters, configurations(trainings))
+    return study.estimates[include_stopped]
+
+
+def _training(study: StudyResults, row: dict[Any, Any], metrics: Sequence[str]) -> Training:
+    trial = int(row["trial"])
+    return Training(
+        trial,
+        _configuration(study, trial),
+        int(row["seed"]),
+        row["role"] == "search",
+        study.suggested[trial],
+        {name: float(row[name]) for name in metrics},
+    )
+
+
+def _configuration(study: StudyResults, trial: int) -> str:
+    if trial not in study.configs:
+        raise DataError(f"{study.folder / TRIALS}: the footer has no configuration of trial {trial}")
+    return configuration_digest(study.configs[trial])
+
+
+def failed_confirmations(study: StudyResults) -> dict[int, tuple[int, int]]:
+    """Return the failed and all ended confirmations of each configuration with a failed one, by its first trial."""
+    ended = study.trials[study.trials["status"].isin(["finished", "failed"])]
+    first: dict[str, int] = {}
+    total: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for trial, role, status in ended[["trial", "role", "status"]].itertuples(index=False):
+        name = _configuration(study, int(trial))
+        if role == "search":
+            first.setdefault(name, int(trial))
+        elif role == "confirmation":
+            total[name] += 1
+            failed[name] += status == "failed"
+    return {first[name]: (number, total[name]) for name, number in failed.items() if number and name in first}
+
+
+def failures_text(failed: int, total: int) -> str:
+    """Return the failed confirmations of a configuration in words.
+
+    >>> failures_text(1, 3), failures_text(1, 1)
+    ('1 of 3 further trainings failed', 'its only further training failed')
+    """
+    return "its only further training failed" if total == 1 else f"{failed} of {total} further trainings failed"
