@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from analysis.constraints import keep_constraints
@@ -19,13 +16,6 @@ from groupdir.metrics import sign
 from groupdir.values.choice import front_chances
 from groupdir.values.values import Value
 from groupdir.values.words import chance_text, trainings_text, value_text
-
-
-def costs(rows: pd.DataFrame, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Return costs `(rows, metrics)`. Metrics to maximise are negated; missing metrics are NaN."""
-    values = rows.reindex(columns=list(metrics)).to_numpy(dtype=np.float64)
-    signs = np.array([sign(metric) for metric in metrics])
-    return np.asarray(values * signs)
 
 
 def find_front(study: StudyResults, *, include_stopped: bool = False) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 import pandas as pd
@@ -38,6 +40,8 @@ def print_selection(study: StudyResults, selection: Selection, console: Console 
         _print_tables(console, study, ["", *header], marked)
         for sentence in sentences:
             console.print(Text(sentence))
+        if _width(price[0], price[1:], 2) > console.width:
+            price = [[name.replace(" ", "\n") for name in price[0]], *_in_two_lines(price[1:])]
         console.print(_table(price[0], price[1:]))
     else:
         _print_aligned([["", *header], *marked])
@@ -125,9 +129,10 @@ def _choice_sentences(study: StudyResults, selection: Selection) -> list[str]:
         reason = f"the best compromise, from {trainings_text(len(selection.configuration.trainings))}"
     within = f" among those with {tolerances_text(selection.tolerances)}" if selection.tolerances else ""
     apart = "" if selection.trial in set(selection.front["trial"]) else ", which is not on the front,"
+    sure = choice_text(values, choice)
     sentences = [
         f"rule {choice.rule} chooses trial {selection.trial} (marked *){apart}{within}: {reason}",
-        f"how sure: {choice_text(values, choice)}",
+        f"trial {selection.trial} is {sure}" if isfinite(choice.chance) else sure,
     ]
     shown = {*selection.front["trial"], selection.trial}
     failed = {trial: count for trial, count in failed_confirmations(study).items() if trial in shown}
@@ -160,7 +165,9 @@ def _print_tables(console: Console, study: StudyResults, header: list[str], rows
     heads = [name.replace("_", "\n").replace(" ", "\n") for name in header[:numbers]]
     gap = 2 if _width(heads, [row[:numbers] for row in rows], 2) <= console.width else 1
     if _width(heads, [row[:numbers] for row in rows], gap) > console.width:
-        rows = [[text.replace(" [", "\n[") for text in row[:numbers]] + row[numbers:] for row in rows]
+        rows = [
+            [*two, *row[numbers:]] for two, row in zip(_in_two_lines([r[:numbers] for r in rows]), rows, strict=True)
+        ]
     params = [
         ", ".join(f"{name} {text}" for name, text in zip(header[numbers:], row[numbers:], strict=True)) for row in rows
     ]
@@ -175,6 +182,11 @@ def _print_tables(console: Console, study: StudyResults, header: list[str], rows
         whole = [[*row[:numbers], text] for row, text in zip(rows, params, strict=True)]
         console.print(_table([*heads, "parameters"], whole, styles, title=title, wrapped=True))
     console.print()
+
+
+def _in_two_lines(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return cells whose interval, or another addition to a number, is in a line of its own."""
+    return [[re.sub(r" ([[(]|worse)", r"\n\1", text) for text in row] for row in rows]
 
 
 def _width(header: Sequence[str], rows: Sequence[Sequence[str]], gap: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from groupdir.metrics import metric_name, parse_metric
 from groupdir.shots import ALL, ALL_AND_SHOTS, SHOTS
 
 KNEE = "knee"
@@ -28,6 +27,8 @@ def metric_of_shot(shot: str, objectives: Sequence[str], recorded: Collection[st
     >>> metric_of_shot("few", ["val_mse_all"], ["val_mse_all", "val_mse_few"])
     'val_mse_few'
     """
+    from groupdir.metrics import metric_name, parse_metric  # here, because `--help` reads the names of the rules
+
     parsed = {name: parse_metric(name) for name in objectives}
     of_shot = [name for name, parts in parsed.items() if parts.shot == shot]
     related = [metric_name(parts.split, parts.metric.name, shot) for parts in parsed.values() if parts.shot]
@@ -51,5 +52,7 @@ def rules_of_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
     >>> rules_of_objectives(["val_mae_few", "val_mae_many"]), rules_of_objectives(["val_group_accuracy"])
     (('many', 'few'), ('knee',))
     """
+    from groupdir.metrics import parse_metric  # here, because `--help` reads the names of the rules
+
     shots = {parse_metric(name).shot for name in objectives}
     return tuple(rule for rule in RULES if rule in ALL_AND_SHOTS and rule in shots) or (KNEE,)

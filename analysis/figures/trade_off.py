@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.estimates import metric_of, shown_metrics
+from analysis.estimates import metric_of
 from analysis.front import estimated_rows, find_front
 from analysis.load import StudyResults
 from analysis.pareto import pareto_front
@@ -25,7 +25,6 @@ from groupdir.values.values import CONFIDENCE
 from groupdir.values.words import no_interval_text, trainings_text
 
 FRONT, BAR, FAINT = "#c2410c", "#fdba74", "#94a3b8"
-LINE, RAW = "front of these two estimates", "raw values, as the search saw them"
 
 
 def metric_label(metric: str) -> str:
@@ -56,29 +55,40 @@ def front_figure(study: StudyResults, path: str | Path) -> Path:
     across, up = metric_of(study, "many"), metric_of(study, "few")
     front, rows = find_front(study), estimated_rows(study)
     chosen = {rule: int(rows["trial"].iloc[choice.index]) for rule, choice in choices(study).items()}
-    drawn = {across, up} <= set(shown_metrics(study))
-    rows = rows[np.isfinite(rows[[MEAN + across, MEAN + up]]).all(axis=1)] if drawn else rows[:0]
-    if rows.empty:
+    points = rows.reindex(columns=[MEAN + across, MEAN + up]).to_numpy(dtype=np.float64)
+    shown = np.isfinite(points).all(axis=1)
+    if not shown.any():
         raise DataError(f"{study.folder}: cannot draw the figure: no finished trial has both {across} and {up}")
-    on_front = rows["trial"].isin(front["trial"])
-    barred = rows[on_front | rows["trial"].isin(chosen.values())]
-    line = rows[pareto_front(rows[[MEAN + across, MEAN + up]].to_numpy() * [sign(across), sign(up)])]
-    line = line.sort_values(MEAN + across)
+    rows, points = rows[shown], points[shown]
+    on_front = rows["trial"].isin(front["trial"]).to_numpy()
+    barred = on_front | rows["trial"].isin(chosen.values()).to_numpy()
+    line = points[pareto_front(points * [sign(across), sign(up)])]
+    line = line[np.argsort(line[:, 0])]
 
     figure = Figure(figsize=(6.4, 4.6), dpi=160, layout="constrained")
     axes = figure.add_subplot()
-    axes.scatter(rows[across], rows[up], s=14, marker="x", linewidths=0.7, color=FAINT, zorder=1, label=RAW)
+    axes.scatter(
+        rows[across],
+        rows[up],
+        s=14,
+        marker="x",
+        linewidths=0.7,
+        color=FAINT,
+        zorder=1,
+        label="raw values of the search",
+    )
     axes.errorbar(
-        barred[MEAN + across], barred[MEAN + up], xerr=_bars(barred, across), yerr=_bars(barred, up),
+        points[barred, 0], points[barred, 1], xerr=_bars(rows[barred], across), yerr=_bars(rows[barred], up),
         fmt="none", ecolor=BAR, elinewidth=0.8, zorder=2,
     )  # fmt: skip
-    axes.plot(line[MEAN + across], line[MEAN + up], color=FRONT, linewidth=1.4, zorder=3, label=LINE)
-    for part, style in (
-        (rows[~on_front], {"s": 26, "facecolors": "white", "edgecolors": "#64748b", "label": "other configurations"}),
-        (rows[on_front], {"s": 34, "color": FRONT, "label": "on the study's front"}),
-    ):
-        axes.scatter(part[MEAN + across], part[MEAN + up], zorder=4, **style)
-    _name_choices(axes, chosen, rows.set_index("trial")[[MEAN + across, MEAN + up]])
+    axes.plot(line[:, 0], line[:, 1], color=FRONT, linewidth=1.4, zorder=3, label="front of these two estimates")
+    axes.scatter(
+        points[~on_front, 0], points[~on_front, 1], s=26, facecolors="white", edgecolors="#64748b", zorder=4,
+        label="other configurations",
+    )  # fmt: skip
+    axes.scatter(points[on_front, 0], points[on_front, 1], s=34, color=FRONT, zorder=4, label="on the study's front")
+    places = dict(zip(rows["trial"].tolist(), points.tolist(), strict=True))
+    _name_choices(axes, {rule: places[trial] for rule, trial in chosen.items() if trial in places})
     axes.set(xlabel=metric_label(across), ylabel=metric_label(up))
     axes.set_title(f"{study.name}: {len(rows)} configurations, {len(front)} on the front", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
@@ -102,20 +112,16 @@ def _meaning(rows: pd.DataFrame, metric: str) -> str:
 
 def _bars(rows: pd.DataFrame, metric: str) -> npt.NDArray[np.float64]:
     """Return the lengths `(2, rows)` of the bars below and above the estimates, 0 without an interval."""
-    mean = rows[MEAN + metric].to_numpy(dtype=np.float64)
-    bars = np.stack([mean - rows[LOW + metric].to_numpy(), rows[HIGH + metric].to_numpy() - mean])
-    return np.nan_to_num(np.maximum(bars, 0.0))
+    low, mean, high = rows[[LOW + metric, MEAN + metric, HIGH + metric]].to_numpy(dtype=np.float64).T
+    return np.asarray(np.nan_to_num(np.maximum([mean - low, high - mean], 0.0)))
 
 
-def _name_choices(axes: Axes, chosen: Mapping[str, int], points: pd.DataFrame) -> None:
+def _name_choices(axes: Axes, places: Mapping[str, list[float]]) -> None:
     """Write the names of the rules next to the points that they choose. Several rules may choose one point."""
-    rules: dict[int, list[str]] = {}
-    for rule, trial in chosen.items():
-        rules.setdefault(trial, []).append(rule)
-    for trial, names in rules.items():
-        if trial in points.index:
-            x, y = (float(value) for value in points.loc[trial])
-            axes.annotate(
-                ", ".join(names), (x, y), xytext=(6, 6), textcoords="offset points", fontsize=8, zorder=5,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
-            )  # fmt: skip
+    rules: dict[tuple[float, ...], list[str]] = {}
+    for rule, point in places.items():
+        rules.setdefault(tuple(point), []).append(rule)
+    for (x, y), names in rules.items():
+        axes.annotate(
+            ", ".join(names), (x, y), xytext=(6, 6), textcoords="offset points", fontsize=8, zorder=5,
+        )  # fmt: skip

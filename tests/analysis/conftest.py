@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from groupdir.config.space import StudyConfig
+from groupdir.config.trial import digest
 from groupdir.files.parquet import write_parquet
 from tests.epoch_report import report
 
@@ -16,14 +18,22 @@ OBJECTIVES = {"val_mae_many": "min", "val_mae_median": "min", "val_mae_few": "mi
 SHOTS = ("all", "many", "median", "few")
 
 
-def _config(trial: int, params: dict[str, Any]) -> dict[str, Any]:
-    temperature = next((value for name, value in params.items() if "temperature" in name), 0.5)
-    return {
-        "seed": trial % 5,
-        "data": {"name": "digits", "root": None},
-        "method": {"name": "group_dir", "groups": params["method.groups"], "temperature": temperature},
-        "train": {"epochs": 30, "keep": "best"},
-    }
+SPACE: dict[str, Any] = {
+    "data": {"name": "digits"},
+    "encoder": {"name": "convnet"},
+    "method": {
+        "name": "group_dir",
+        "groups": {"int_range": [2, 40]},
+        "beta": {"log_uniform": [0.2, 4.1]},
+        "similarity": {"choice": ["cosine", "negative_l2"]},
+        "temperature": {
+            "by": "method.similarity",
+            "cases": {"cosine": {"uniform": [0.1, 2]}, "negative_l2": {"uniform": [0.1, 2]}},
+        },
+        "weights": {"choice": [None, {"mode": "inverse", "lds": {"kernel": "gaussian", "size": 5}}]},
+    },
+    "train": {"epochs": 30, "keep": "best"},
+}
 
 
 def _curve(
@@ -48,14 +58,25 @@ def write_study(
     """Trials finished, stopped (every third) and failed (number 5), and three ablations with three seeds."""
     rng = np.random.default_rng(0)
     trials, epochs, configs = [], [], {}
+    suggested: list[dict[str, Any]] = []
+    study = StudyConfig.from_dict(
+        {**SPACE, "name": name, "search": {"objectives": OBJECTIVES, "trials": searched, **search}}
+    )
 
     def add(
-        trial: int, role: str, label: str, status: str, curve: list[dict[str, float]], params: dict[str, Any]
+        trial: int,
+        seed: int,
+        role: str,
+        label: str,
+        status: str,
+        curve: list[dict[str, float]],
+        params: dict[str, Any],
+        config: dict[str, Any],
     ) -> None:
         rows = [
             {
                 "trial": trial,
-                "seed": trial % 5,
+                "seed": seed,
                 "epoch": epoch,
                 **report(epoch, seconds=0.4),
                 "time": 1.7e9 + epoch,
@@ -67,10 +88,15 @@ def write_study(
         finite = [row for row in rows if math.isfinite(row["val_mae_all"])]
         best = min(finite, key=lambda row: row["val_mae_all"]) if finite else rows[-1]
         named = {f"param:{key}": json.dumps(value) for key, value in params.items()}
-        own = {"trial": trial, "seed": trial % 5, "role": role, "label": label, "status": status, "message": ""}
-        reached = {"digest": f"{trial:016x}", "epochs": len(rows), "epoch": best["epoch"], "seconds": 0.4 * len(rows)}
+        own = {"trial": trial, "seed": seed, "role": role, "label": label, "status": status, "message": ""}
+        configs[str(trial)] = {**config, "seed": seed}
+        reached = {
+            "digest": digest(configs[str(trial)]),
+            "epochs": len(rows),
+            "epoch": best["epoch"],
+            "seconds": 0.4 * len(rows),
+        }
         trials.append({**own, **reached, **named, **{key: best[key] for key in best if key.startswith("val_")}})
-        configs[str(trial)] = _config(trial, params)
 
     for trial in range(searched):
         similarity = ["cosine", "negative_l2"][trial % 2]
@@ -89,15 +115,16 @@ def write_study(
         )
         if status == "failed":
             curve[-1] = dict.fromkeys(curve[-1], math.nan)
-        add(trial, "search", "", status, curve, params)
+        config = study.space.build(params).to_dict()
+        suggested.append(params)
+        add(trial, trial % 5, "search", "", status, curve, params, config)
+    chosen = suggested[0]
     for number, (label, shift) in enumerate({"as chosen": 0.0, "without L_grc": -0.1, "hard labels": 0.5}.items()):
         for seed in range(3 if ablations else 0):
-            trial = searched + 3 * number + seed
-            add(trial, "ablation", label, "finished", _curve(rng, 8, False, 30, shift), {"method.groups": 8})
-    footer = {
-        "study": {"name": name, "search": {"objectives": OBJECTIVES, "trials": searched, **search}},
-        "configs": configs,
-    }
+            config = study.space.build(chosen).to_dict() | ({} if label == "as chosen" else {"label": label})
+            curve = _curve(rng, chosen["method.groups"], chosen["method.weights"] is not None, 30, shift)
+            add(searched + 3 * number + seed, 100 + seed, "ablation", label, "finished", curve, chosen, config)
+    footer = {"study": study.to_dict(), "configs": configs}
     folder.mkdir(parents=True)
     write_parquet(folder / "trials.parquet", trials, footer)
     write_parquet(folder / "epochs.parquet", epochs, footer)

@@ -37,7 +37,8 @@ def test_params_are_decoded_and_the_cases_of_a_condition_are_one(make_study: Mak
     assert study.params[0]["weights"] is None
     row = study.trials.set_index("trial").loc[1]
     assert study.params[1]["temperature"] == json.loads(row["param:method.temperature|negative_l2"])
-    assert "temperature" not in study.params[40]  # an ablation's row holds nothing that was drawn
+    assert study.params[40] == study.params[0]  # an ablation keeps the parameters of its base
+    assert study.suggested[1]["method.temperature|negative_l2"] == study.params[1]["temperature"]
 
 
 def test_a_missing_folder_and_a_search_that_has_not_ended(tmp_path: Path) -> None:
@@ -64,6 +65,10 @@ def test_broken_files(make_study: MakeStudy) -> None:
         (lambda rows, footer: footer["study"]["search"].update(objectives={"val_x": "min"}), "no column val_x"),
         (lambda rows, footer: footer["study"].pop("search"), "names no objectives"),
         (lambda rows, footer: rows.append(rows[0]), "several rows for one trial"),
+        (
+            lambda rows, footer: footer["study"]["search"].update(trials=-1, sampler={"name": "x"}),
+            "the study in its footer cannot be read: .*search.trials.*search.sampler.*of this version",
+        ),
         (
             lambda rows, footer: rows[3].update({"param:method.groups": "{"}),
             "trial 3: param:method.groups must be JSON",

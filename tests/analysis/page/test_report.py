@@ -10,12 +10,16 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from analysis.ablations import Spread, ablations, findings
+from analysis.estimates import estimates_of
 from analysis.figures.trade_off import front_figure
+from analysis.front import find_front
 from analysis.load import load_results
 from analysis.page.plots import curves_plot, front_plot, parallel_plot
 from analysis.page.report import report_page, write_report
-from analysis.select import find_front
+from analysis.select import choices
 from groupdir.errors import DataError
+from groupdir.files.study_files import HIGH, MEAN
+from tests.analysis.studies import confirmed, study_of
 
 MakeStudy = Callable[..., Path]
 
@@ -48,28 +52,62 @@ def test_one_page_that_needs_nothing_else(make_study: MakeStudy) -> None:
 
 
 def test_text_of_a_person_is_escaped(make_study: MakeStudy) -> None:
-    study = load_results(make_study(name="<script>alert(1)</script>"))
+    study = load_results(make_study(name="<script>alert(1)<b>"))
     params = {trial: {**own, "groups": "</script><b>x"} for trial, own in study.params.items()}
     trials = study.trials.assign(label=study.trials["label"].replace("without L_grc", "<img src=x>"))
     study = dataclasses.replace(study, params=params, trials=trials)
     own = own_html(report_page(study))
     assert "groups = &lt;/script&gt;&lt;b&gt;x" in front_plot(study, find_front(study)).data[0].text[0]
     assert not re.search(r"<script>alert|<b>x|<img", own)
-    assert "Study &lt;script&gt;alert(1)" in own
+    assert "Study &lt;script&gt;alert(1)&lt;b&gt;" in own
 
 
 def test_the_front_plot_has_every_pair_and_every_trial(make_study: MakeStudy) -> None:
     study = load_results(make_study())
     front = find_front(study)
     figure = front_plot(study, front)
-    assert len(figure.data) == 9
+    assert len(figure.data) == 12
     assert sum(len(trace.x) for trace in figure.data[:3]) == 39  # all but the failed one
-    assert len({trace.marker.symbol for trace in figure.data}) == 3
-    assert len({trace.marker.color for trace in figure.data}) == 3
-    assert list(figure.data[2].x) == [
-        value for value in study.trials["val_mae_many"] if value in set(front["val_mae_many"])
-    ]
-    assert "temperature" in figure.data[2].text[0]
+    assert len({trace.marker.symbol for trace in figure.data}) == 4
+    estimated, raw = figure.data[2], figure.data[3]
+    assert list(estimated.x) == front[MEAN + "val_mae_many"].tolist()
+    assert list(raw.x) == front["val_mae_many"].tolist()
+    above = front[HIGH + "val_mae_median"] - front[MEAN + "val_mae_median"]
+    assert list(estimated.error_y.array) == above.tolist()
+    assert figure.data[1].error_y.array is None
+    assert "temperature" in estimated.text[0]
+    assert "one seed" in estimated.text[1]
+    assert ", the search saw " in estimated.text[0]
+
+
+def test_a_study_of_two_trials_has_no_bars(make_study: MakeStudy) -> None:
+    study = study_of(make_study, {"val_mae_many": [1.0, 2.0], "val_mae_few": [4.0, 3.0]}, {"val_mae_few": "min"})
+    study = dataclasses.replace(study, objectives={"val_mae_many": "min", "val_mae_few": "min"})
+    assert front_plot(study, find_front(study)).data[2].error_x.array is None
+    own = own_html(write_report(study).read_text())
+    assert "Fewer than 5 trainings have finished, so there is no interval." in own
+    assert "and the estimates are the raw values" in own
+
+
+def test_the_table_says_seeds_and_how_sure_each_choice_is(make_study: MakeStudy) -> None:
+    study = confirmed(load_results(make_study()), 3, [{"val_mae_few": 9.0}, None])
+    chosen = choices(study)
+    own = own_html(report_page(study))
+    values = estimates_of(study)
+    assert own.count("<td>one seed</td>") >= 1
+    for rule, choice in chosen.items():
+        trial = values.trials[choice.index]
+        assert f"<li>{rule}: trial {trial}, " in own
+        assert f"the best of {choice.candidates} with probability" in own
+    forced = confirmed(study, values.trials[chosen["few"].index], [None])
+    assert "its only further training failed" in own_html(report_page(forced)) or "further trainings failed" in own
+
+
+def test_a_choice_off_the_front_is_in_the_table(make_study: MakeStudy) -> None:
+    values = {"val_mae_many": [1.0, 2.0], "val_mae_few": [1.0, 2.0], "val_mae_all": [3.0, 1.0]}
+    study = study_of(make_study, values, {"val_mae_many": "min", "val_mae_few": "min"})
+    own = own_html(report_page(study))
+    assert '<tr class="chosen"><td>all</td><td>1</td><td>one seed</td>' in own
 
 
 def test_one_objective_is_drawn_by_trial(make_study: MakeStudy) -> None:
