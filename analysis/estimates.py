@@ -9,7 +9,8 @@ from typing import Any
 from analysis.load import StudyResults
 from groupdir.config.trial import configuration_digest
 from groupdir.errors import DataError
-from groupdir.files.study_files import PARAM, TRIAL_FIELDS, TRIALS
+from groupdir.files.study_files import TRIALS
+from groupdir.metrics import find_metric
 from groupdir.rules import metric_of_shot
 from groupdir.shots import ALL_AND_SHOTS
 from groupdir.values.trainings import Training, configurations
@@ -17,8 +18,9 @@ from groupdir.values.values import Values
 
 
 def recorded_metrics(study: StudyResults) -> list[str]:
-    """Return the metrics that the study has recorded."""
-    return [name for name in study.trials.columns if name not in TRIAL_FIELDS and not name.startswith(PARAM)]
+    """Return the validation metrics that the study has recorded."""
+    parsed = {name: find_metric(name) for name in study.trials.columns}
+    return [name for name, parts in parsed.items() if parts is not None and parts.split == "val"]
 
 
 def metric_of(study: StudyResults, shot: str) -> str:
@@ -81,13 +83,13 @@ def failed_confirmations(study: StudyResults) -> dict[int, tuple[int, int]]:
     first: dict[str, int] = {}
     total: Counter[str] = Counter()
     failed: Counter[str] = Counter()
-    for trial, role, status in ended[["trial", "role", "status"]].itertuples(index=False):
-        name = _configuration(study, int(trial))
-        if role == "search":
-            first.setdefault(name, int(trial))
-        elif role == "confirmation":
+    for row in ended.to_dict("records"):
+        name = _configuration(study, int(row["trial"]))
+        if row["role"] == "search":
+            first.setdefault(name, int(row["trial"]))
+        elif row["role"] == "confirmation":
             total[name] += 1
-            failed[name] += status == "failed"
+            failed[name] += row["status"] == "failed"
     return {first[name]: (number, total[name]) for name, number in failed.items() if number and name in first}
 
 

@@ -186,7 +186,7 @@ def _print_tables(console: Console, study: StudyResults, header: list[str], rows
 
 def _in_two_lines(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return cells whose interval, or another addition to a number, is in a line of its own."""
-    return [[re.sub(r" ([[(]|worse)", r"\n\1", text) for text in row] for row in rows]
+    return [[re.sub(r" ([\[(]|worse)", r"\n\1", text) for text in row] for row in rows]
 
 
 def _width(header: Sequence[str], rows: Sequence[Sequence[str]], gap: int) -> int:

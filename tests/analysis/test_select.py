@@ -59,6 +59,9 @@ def test_tolerances_that_cannot_be_met(make_study: MakeStudy) -> None:
     study = study_of(make_study, {FEW: [5.0, 4.0], ALL: [1.0, 2.0], MANY: [math.nan] * 2}, {FEW: "min"})
     with pytest.raises(DataError, match="--within: unknown metric 'val_mae_al': did you mean 'val_mae_all'"):
         choose(study, "few", {"val_mae_al": 0.1})
+    study.trials["train_loss"] = 1.0
+    with pytest.raises(DataError, match="--within: unknown metric 'train_loss'"):
+        choose(study, "few", {"train_loss": 0.1})
     with pytest.raises(DataError, match="--within val_mae_many: no finished trial has a value"):
         choose(study, "few", {MANY: 0.1})
     with pytest.raises(
