@@ -116,7 +116,8 @@ def _front_sentences(study: StudyResults, selection: Selection) -> list[str]:
     note = f" ({stopped} stopped before the last epoch)" if stopped else ""
     known = all(values.of(metric).posterior is not None for metric in study.objectives)
     meaning = interval_text() if known else no_interval_text()
-    return [f"{len(front)} of {len(values.configurations)} configurations are on the front{note}", meaning]
+    verb = "is" if len(front) == 1 else "are"
+    return [f"{len(front)} of {len(values.configurations)} configurations {verb} on the front{note}", meaning]
 
 
 def _choice_sentences(study: StudyResults, selection: Selection) -> list[str]:
@@ -128,10 +129,10 @@ def _choice_sentences(study: StudyResults, selection: Selection) -> list[str]:
     else:
         reason = f"the best compromise, from {trainings_text(len(selection.configuration.trainings))}"
     within = f" among those with {tolerances_text(selection.tolerances)}" if selection.tolerances else ""
-    apart = "" if selection.trial in set(selection.front["trial"]) else ", which is not on the front,"
+    apart = "" if selection.trial in set(selection.front["trial"]) else ", not on the front"
     sure = choice_text(values, choice)
     sentences = [
-        f"rule {choice.rule} chooses trial {selection.trial} (marked *){apart}{within}: {reason}",
+        f"rule {choice.rule} chooses trial {selection.trial} (marked *{apart}){within}: {reason}",
         f"trial {selection.trial} is {sure}" if isfinite(choice.chance) else sure,
     ]
     shown = {*selection.front["trial"], selection.trial}

@@ -83,15 +83,14 @@ def test_the_confirmation_names_a_rule_that_it_would_not_confirm_by_itself(make_
 
 def test_a_clear_choice_needs_no_confirmation(make_study: MakeStudy) -> None:
     study = load_results(make_study(ablations=False))
-    trials = study.trials.copy()
-    trials[FEW] = [9.0 + 0.001 * trial for trial in trials["trial"]]
-    trials.loc[trials["trial"] == 6, FEW] = 1.0
-    study = dataclasses.replace(study, trials=trials)
-    for base in (6, 9, 12):
-        study = confirmed(study, base, [])
+    few = [1.0 if trial == 6 else 9.0 + 0.001 * trial for trial in study.trials["trial"]]
+    study = dataclasses.replace(study, trials=study.trials.assign(val_mae_few=few))
+    for base in (9, 12):
+        study = confirmed(study, base, [{FEW: 9.02}])
     selection = select_config(study, "few")
-    assert selection.trial == 6
-    assert (confirm_command(study, selection) is None) == (selection.choice.chance >= 0.9)
+    assert (selection.trial, selection.configuration.confirmed) == (6, 0)
+    assert selection.choice.chance >= 0.9
+    assert confirm_command(study, selection) is None
 
 
 def test_the_price_is_the_loss_to_the_best_estimate(make_study: MakeStudy) -> None:
@@ -121,8 +120,9 @@ def test_a_choice_that_is_not_on_the_front_is_shown_too(
     study = study_of(make_study, {MANY: [1.0, 2.0], FEW: [1.0, 2.0], ALL: [3.0, 1.0]}, {MANY: "min", FEW: "min"})
     selection = select_config(study, "all")
     lines = printed(study, selection, capsys)
+    assert "1 of 2 configurations is on the front" in lines
     assert [line.split()[1] for line in lines if line.startswith("*")] == ["1"]
-    assert any(line.startswith("rule all chooses trial 1 (marked *), which is not on the front,") for line in lines)
+    assert any(line.startswith("rule all chooses trial 1 (marked *, not on the front): ") for line in lines)
 
 
 def test_tolerances_are_said(make_study: MakeStudy, capsys: pytest.CaptureFixture[str]) -> None:
