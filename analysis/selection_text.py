@@ -22,7 +22,7 @@ from analysis.within import tolerances_text
 from groupdir.command_line.next_command import next_command
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.metrics import sign
-from groupdir.rules import metrics_of_rule, rules_of_objectives
+from groupdir.rules import metrics_of_rule
 from groupdir.values.values import Values
 from groupdir.values.words import choice_text, interval_text, no_interval_text, number_text, trainings_text, value_text
 
@@ -68,9 +68,7 @@ def confirm_command(study: StudyResults, selection: Selection) -> str | None:
     options = study.config.search.confirm or ConfirmationConfig()
     if selection.configuration.confirmed or selection.choice.chance >= options.stop:
         return None
-    usual = options.rules or rules_of_objectives(list(study.objectives))
-    other = () if selection.rule in usual else ("--rule", selection.rule)
-    return next_command("confirm", study.folder, *other)
+    return next_command("confirm", study.folder, "--rule", selection.rule)
 
 
 def price_rows(study: StudyResults, selection: Selection) -> list[list[str]]:

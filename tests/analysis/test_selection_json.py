@@ -38,4 +38,4 @@ def test_what_is_unknown_is_null(make_study: MakeStudy, capsys: pytest.CaptureFi
     assert content["chance"] is None
     assert content["chosen"]["on_front"] is None
     assert content["chosen"]["estimates"][FEW] == {"mean": 4.0, "low": None, "high": None, "raw": 4.0, "seeds": 1}
-    assert content["confirm"] == f"groupdir confirm {study.folder}"
+    assert content["confirm"] == f"groupdir confirm {study.folder} --rule few"

@@ -47,7 +47,7 @@ def test_what_is_printed_says_the_choice_and_ends_with_the_next_commands(
     )
     assert any(line.startswith(f"trial {selection.trial} is the best of 26 with probability ") for line in lines)
     assert lines[-2:] == [
-        f"next: groupdir confirm {study.folder}",
+        f"next: groupdir confirm {study.folder} --rule few",
         f"then: groupdir train {selection.file} --seeds 5 --beside vanilla",
     ]
     assert lines[-3] == f"wrote {selection.file}"
@@ -73,12 +73,6 @@ def test_confirmed_choices_say_their_seeds_and_failures(
     assert "trial 1: 1 of 3 further trainings failed" in lines
     assert lines[-1] == f"next: groupdir train {selection.file} --seeds 5 --beside vanilla"
     assert confirm_command(study, selection) is None
-
-
-def test_the_confirmation_names_a_rule_that_it_would_not_confirm_by_itself(make_study: MakeStudy) -> None:
-    study = load_results(make_study())
-    assert confirm_command(study, select_config(study, "knee")) == f"groupdir confirm {study.folder} --rule knee"
-    assert confirm_command(study, select_config(study, "few")) == f"groupdir confirm {study.folder}"
 
 
 def test_a_clear_choice_needs_no_confirmation(make_study: MakeStudy) -> None:
