@@ -142,7 +142,7 @@ class MetricValues:
         if self.posterior is None:
             return np.asarray(np.log(self.raw) if self._log else self._sign * self.raw)
         costs = np.full(len(self.raw), np.nan)
-        costs[self.known] = self.posterior.mean + self._excess
+        costs[self.known] = _rounded(self.posterior.mean + self._excess)
         return costs
 
     @cached_property
@@ -192,6 +192,12 @@ class MetricValues:
         """Return values in the units of the metric. The mean of a logarithm lacks half of the variance of a seed."""
         assert self.posterior is not None
         return np.asarray(np.exp(costs + self.posterior.noise / 2) if self._log else self._sign * costs)
+
+
+def _rounded(costs: Array) -> Array:
+    """Return costs in 12 digits, so that rounding errors of the model do not decide between equal configurations."""
+    scale = float(np.abs(costs).max(initial=0.0)) or 1.0
+    return np.asarray(np.round(costs / scale, 12) * scale)
 
 
 def _highest_usual(costs: Array) -> float:
