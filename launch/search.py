@@ -329,9 +329,8 @@ def summary(study: Study, interrupt: Interrupt) -> str:
     """Return the summary of a search and the next command."""
     state, folder = study.state, shown(study.folder)
     lines = ["", status_text(state, total_trials(study.config, state), state.last_time)]
-    lines += (
-        [f"best by the rule {line}" for line in choice_lines(study.config, state)] if state.count("finished") else []
-    )
+    if state.count("finished"):
+        lines += choice_lines(study.config, state)
     if interrupt.asked or interrupt.out_of_time:
         why = (
             "interrupted"

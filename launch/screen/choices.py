@@ -29,7 +29,7 @@ class Choices:
         self._lines: list[str] = []
 
     def lines(self, state: StudyState) -> list[str]:
-        """Return one line for each rule whose metric is an objective; "none yet" before a training has finished."""
+        """Return one line for each rule whose metric is an objective."""
         finished = state.count("finished")
         if finished != self._finished:
             self._finished = finished
@@ -56,17 +56,18 @@ def choice_lines(config: StudyConfig, state: StudyState) -> list[str]:
     """Return what `Choices.lines` returns."""
     values = Values(config.space.parameters, configurations(trainings_of(state)))
     if not values.configurations:
-        return ["none yet"]
+        return ["best: none yet"]
     objectives = list(config.search.objectives)
     candidates, lines = values.kept(config.search.keeps), []
     confirmed = state.round.rules if state.round else ()
     for rule in dict.fromkeys([*rules_of_objectives(objectives), *confirmed]):
         choice = choose(values, rule, objectives, values.recorded, candidates)
         if choice is None:
-            lines.append(f"{rule}: none yet")
+            lines.append(f"best {rule}: none yet")
             continue
-        value = values.of(metrics_of_rule(rule, objectives, values.recorded)[0]).value(choice.index)
+        metrics = metrics_of_rule(rule, objectives, values.recorded)
+        text = ", ".join(value_text(values.of(metric).value(choice.index)) for metric in metrics)
         sure = f", best with probability {chance_text(choice.chance)}" if math.isfinite(choice.chance) else ""
-        seeds = trainings_text(value.trainings)
-        lines.append(f"{rule}: trial {values.trials[choice.index]}, {value_text(value)}, {seeds}{sure}")
+        seeds = trainings_text(len(values.configurations[choice.index].trainings))
+        lines.append(f"best {rule}: trial {values.trials[choice.index]}, {text}, {seeds}{sure}")
     return lines

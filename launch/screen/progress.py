@@ -114,7 +114,7 @@ def render(state: StudyState, config: StudyConfig, now: float, choices: Sequence
         table.add_row(str(trial.number), status, str(trial.epoch), *values, Text(text))
     hidden = len(trials) - SHOWN
     footer = [f"... and {hidden} more"] if hidden > 0 else []
-    footer += [f"best so far: {line}" for line in choices] + [status_text(state, total_trials(config, state), now)]
+    footer += [*choices, status_text(state, total_trials(config, state), now)]
     return Group(table, *map(Text, footer))
 
 

@@ -58,7 +58,7 @@ def glance(folders: Sequence[Path]) -> int:
         now = time.time() if state.session_start is not None and driven(folder) else state.last_time
         print(f"{config.name}: {status_text(state, total_trials(config, state), now)}")
         for line in choice_lines(config, state):
-            print(f"  best so far: {line}")
+            print(f"  {line}")
     return 0
 
 

@@ -158,7 +158,7 @@ def test_a_search_is_seen_in_a_terminal_and_ended_early(hosts: Hosts, tmp_path: 
     folder, log = study_on_head(hosts, "short"), tmp_path / "search.log"
     search = begin_search(hosts, "short", 4, 400, log, terminal=True)
     wait_for("three trials have checkpoints", lambda: all_checkpointed(folder), 120, [log])
-    wait_for("the table is shown", lambda: "best so far" in log.read_text(), 30, [log])
+    wait_for("the table is shown", lambda: "best few: " in log.read_text(), 30, [log])
     (line,) = re.findall(r"^  (ray exec \S+ 'ray job stop \S+')", log.read_text(), re.MULTILINE)
     hosts.run(LAPTOP, shlex.split(line), cwd=home() / "groupdir")
     wait_for("the search has ended", lambda: search.poll() is not None, 60, [log])

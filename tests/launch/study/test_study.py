@@ -223,7 +223,7 @@ def test_the_table_shows_trials_best_and_times(study: Study, suggest: Suggest, t
     console.print(render(study.state, study.config, study.state.last_time + 60, choices))
     text = console.export_text()
     assert "waiting" in text
-    assert "best so far: few: trial 0, 6.00, one seed" in text
+    assert "best few: trial 0, 6.00, one seed" in text
     assert total_trials(study.config, study.state) == 16
     assert "1 finished, 0 stopped, 0 failed, 0 running of 16 trials; 0:01:0" in text
     assert "left" in status_text(study.state, 16, study.state.last_time)
@@ -304,7 +304,7 @@ def test_ablations_take_the_best_trial_by_the_metric_s_own_direction(
         payload = {**report(1), "last": True, "metrics": {metric: value, "val_mae_all": value}}
         study.append("epoch", trial=trial, seed=study.state.trials[trial].seed, epoch=1, payload=payload)
         study.append("finished", trial=trial, payload={})
-    assert f"all: trial {best}," in choice_lines(study.config, study.state)[0]
+    assert f"best all: trial {best}," in choice_lines(study.config, study.state)[0]
     suggest_ablations(study)
     assert study.state.of("ablation")[0].params == study.state.trials[best].params
 
