@@ -54,19 +54,17 @@ $(DEV_STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
 $(DOCS_STAMP): pyproject.toml constraints.txt $(wildcard $(HALF))
 	$(call install,--stamp $(STAMP) --stamp $(DOCS_STAMP) --extra docs)
 
-quickstart: $(STAMP)  ## Search the built-in digits, show the front and write the report (5 minutes on 2 cores after the install)
+quickstart: $(STAMP)  ## Search the built-in digits, confirm the choice, write the report, show the front (5 minutes on 2 cores after the install)
 	@if [ -e $(STUDY) ]; then \
 		echo "$(STUDY) exists: resuming it"; \
 		$(BIN)/groupdir resume $(STUDY); \
 	else \
 		$(BIN)/groupdir search search_spaces/digits.yaml; \
 	fi
-	@$(BIN)/groupdir select $(STUDY) --shot few
 	@$(BIN)/groupdir report $(STUDY)
 	@echo
-	@echo "Next, train the chosen configuration with five seeds and read the test set:"
-	@echo "  source $(BIN)/activate"
-	@echo "  groupdir train $(STUDY)/best_few.yaml --seeds 5 --beside vanilla"
+	@$(BIN)/groupdir select $(STUDY) --shot few
+	@echo "(before you type a groupdir command: source $(BIN)/activate)"
 
 test: $(DEV_STAMP)  ## Run all tests except the long ones and those that need a GPU or simulated hosts (10 minutes on 2 cores)
 	$(PYTEST) -m "not long and not gpu and not hosts" --numprocesses=2 --dist=worksteal --durations=15
