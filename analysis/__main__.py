@@ -106,17 +106,44 @@ class Form(StrEnum):
     latex = "latex"
 
 
+BenchmarkArgument = Annotated[
+    Path,
+    typer.Argument(metavar="FOLDER|PACK", help="Folder of a benchmark, or a file of `groupdir benchmark-pack`."),
+]
+
+
 @app.command("benchmark-table", rich_help_panel=Panel.RESULTS)
 def benchmark_table(
-    folder: Annotated[Path, typer.Argument(help="Folder of a benchmark, such as results/table1_digits.")],
+    benchmark: BenchmarkArgument,
     form: Annotated[Form, typer.Option("--format", help="Format of the table.")] = Form.text,
+    json: JsonOption = False,
 ) -> None:
-    """Print a benchmark as a table: our test errors over seeds, and the paper's next to them."""
-    from analysis.benchmark import load_benchmark_results, tables
+    """Print a benchmark as a table: our test errors, and the paper's next to them."""
+    from analysis.benchmark.as_json import benchmark_to_json
+    from analysis.benchmark.tables import tables
+    from groupdir.files.benchmark_pack import read_benchmark
 
-    results = load_benchmark_results(folder)
-    readers = f"% {results.readers}" if form == Form.latex else results.readers
-    typer.echo("\n\n".join([*(made.render(form.value) for made in tables(results)), readers]))
+    record = read_benchmark(benchmark)
+    if json:
+        print_json(benchmark_to_json(record))
+        return
+    readers = f"% {record.readers}" if form == Form.latex else record.readers
+    typer.echo("\n\n".join([*(made.render(form.value) for made in tables(record)), readers]))
+
+
+@app.command("benchmark-pack", rich_help_panel=Panel.RESULTS)
+def benchmark_pack(
+    folder: Annotated[Path, typer.Argument(help="Folder of a benchmark, such as results/table1_digits.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write, such as docs/results/table1_digits.parquet.")],
+) -> None:
+    """Write everything behind the tables of a benchmark to one small file, from which they can be printed again."""
+    from groupdir.files.benchmark_pack import write_pack
+    from groupdir.files.benchmark_record import record_of_folder
+
+    record = record_of_folder(folder)
+    write_pack(record, out)
+    counts = f"{len(record.trials):,} trials, {len(record.measured):,} measured trainings"
+    typer.echo(f"wrote {out}: {counts}, {out.stat().st_size:,} bytes")
 
 
 def _metrics(values: list[str]) -> list[str]:
@@ -190,6 +217,16 @@ def draw_simulation(
     from analysis.figures.simulation import simulation_figure
 
     typer.echo(f"wrote {simulation_figure(folder)}")
+
+
+@figures_app.command("best-of-n")
+def draw_best_of_n(benchmark: BenchmarkArgument) -> None:
+    """Draw what the searches of a benchmark would find with fewer trials."""
+    from analysis.benchmark.best_of_n import best_of_n
+    from analysis.figures.best_of_n import best_of_n_figure
+    from groupdir.files.benchmark_pack import read_benchmark
+
+    typer.echo(f"wrote {best_of_n_figure(best_of_n(read_benchmark(benchmark)), benchmark)}")
 
 
 @figures_app.command("labels")

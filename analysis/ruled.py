@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Format = Literal["text", "markdown", "latex"]
+MARK = "*"
+"""Mark of a cell in plain text, which is bold in the other formats. A line of the foot explains it."""
+
 FORMATS: tuple[Format, ...] = ("text", "markdown", "latex")
 _LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "±": r"$\pm$", "–": "--"}
 
@@ -20,13 +23,15 @@ class Ruled:
         title: Title of the table.
         header: Headings of the columns.
         rows: Texts of the cells. A row that starts with blanks belongs to the row above.
-        marked: (row, column) of the cells to mark as best.
+        marked: (row, column) of the cells to mark.
+        foot: Lines below the table.
     """
 
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     marked: AbstractSet[tuple[int, int]] = frozenset()
+    foot: Sequence[str] = ()
 
     def render(self, form: Format) -> str:
         """Return the table as text in a format.
@@ -52,7 +57,7 @@ class Ruled:
         ]
 
     def _text(self) -> str:
-        lines = [list(self.header), *self._cells("*{}")]
+        lines = [list(self.header), *self._cells(MARK + "{}")]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
         body = [
             "  ".join(
@@ -61,15 +66,14 @@ class Ruled:
             ).rstrip()
             for line in lines
         ]
-        return "\n".join(
-            [self.title, "", *body, "", "* best of its column or row"] if self.marked else [self.title, "", *body]
-        )
+        return "\n".join([self.title, "", *body, *(["", *self.foot] if self.foot else [])])
 
     def _markdown(self) -> str:
         lines = [f"**{self.title}**", "", "| " + " | ".join(self.header).strip() + " |"]
         lines[-1] = lines[-1].replace("|  |", "| |")
         lines.append("|---|" + "---:|" * (len(self.header) - 1))
         lines += ["| " + " | ".join(text.strip() for text in row) + " |" for row in self._cells("**{}**")]
+        lines += [f"\n{_bold(line)}" for line in self.foot]
         return "\n".join(lines)
 
     def _latex(self) -> str:
@@ -83,4 +87,13 @@ class Ruled:
                 rf"\textbf{{{text}}}" if (at, column) in self.marked else text for column, text in enumerate(texts)
             ]
             lines.append(" & ".join(marked) + r" \\")
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *(f"% {_bold(line)}" for line in self.foot)])
+
+
+def _bold(line: str) -> str:
+    """Return a line of the foot that explains marked cells, for a format that prints them in bold.
+
+    >>> _bold("* best of its column")
+    'bold: best of its column'
+    """
+    return f"bold: {line.removeprefix(MARK).lstrip()}" if line.startswith(MARK) else line

@@ -60,7 +60,9 @@ def search(
 
     if is_benchmark(Document.read(file)):
         if dry_run:
-            raise ConfigError(f"{file}: is a benchmark, and --dry-run is for one search: see `groupdir check {file}`")
+            raise ConfigError(
+                f"{file}: is a benchmark, and --dry-run is for one search: see `groupdir benchmark {file} --dry-run`"
+            )
         from launch.benchmark import run_benchmark
 
         return run_benchmark(file, changes or (), out, skip_doctor=skip_doctor, quiet=quiet)
@@ -93,16 +95,37 @@ def benchmark(
             show_default="one per core, or one on a GPU",
         ),
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and run nothing.")] = False,
+    detect: Annotated[
+        float | None,
+        typer.Option(
+            help="Print the number of replications that shows this difference in the metric that selects the trials.",
+            show_default="none",
+        ),
+    ] = None,
+    noise_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder or pack of an earlier benchmark from which the noise between blocks is taken.",
+            show_default="the finished blocks of this benchmark",
+        ),
+    ] = None,
     skip_doctor: SkipDoctorOption = False,
     quiet: QuietOption = False,
 ) -> int:
     """Search every row of a benchmark with one budget, then measure each row's best trial on several seeds.
 
-    Give the same command again to continue a benchmark that was interrupted.
+    With benchmark.replications the whole is repeated in blocks, so that rows can be compared. Give the same command
+    again to continue a benchmark that was interrupted.
     """
-    from launch.benchmark import run_benchmark
+    if detect is not None and detect <= 0:
+        raise ConfigError(f"--detect {detect:g}: must be a difference above 0")
+    from launch.benchmark import plan_benchmark, run_benchmark
 
-    return run_benchmark(file, changes or (), out, only or (), jobs, skip_doctor, quiet)
+    if dry_run:
+        print(plan_benchmark(file, changes or (), out, noise_from, detect))
+        return 0
+    return run_benchmark(file, changes or (), out, only or (), jobs, skip_doctor, quiet, noise_from, detect)
 
 
 @app.command(rich_help_panel=Panel.RUN)

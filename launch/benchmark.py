@@ -8,21 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
+from groupdir.commands.describe import describe
 from groupdir.commands.plans import Plan
 from groupdir.commands.rerun import rerun
 from groupdir.config.benchmark import Benchmark, BenchmarkConfig, Row, load_benchmark
+from groupdir.config.replications import measured_seed
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
+from groupdir.files.benchmark_record import block_path
 from groupdir.files.parquet import read_parquet
-from groupdir.files.schema import refuse_old_benchmark
-from groupdir.files.study_files import BENCHMARK, CHOSEN, CONFIRMED, TRIALS, results_folder, space_file
+from groupdir.files.study_files import CHOSEN, CONFIRMED, TRIALS, results_folder, space_file
 from groupdir.files.write_whole import write_whole
 from groupdir.metrics import parse_metric, sign
 from groupdir.registry import did_you_mean
+from launch.screen.plan import epochs_of_a_trial
+from launch.screen.precision import precision_text
+from launch.study.benchmark_folder import in_block, write_benchmark_files
 
 
 def run_benchmark(
@@ -33,10 +36,13 @@ def run_benchmark(
     jobs: int | None = None,
     skip_doctor: bool = False,
     quiet: bool = False,
+    noise_from: Path | None = None,
+    detect: float | None = None,
 ) -> int:
     """Search every row of a benchmark and train its chosen trial on several seeds, or train every trial of a grid.
 
-    Finished rows are kept: the same call continues an interrupted benchmark.
+    With replications, all rows of a block are finished before the next block begins. Finished rows are kept: the same
+    call continues an interrupted benchmark.
 
     Args:
         file: Benchmark, such as search_spaces/baselines/table1_digits.yaml.
@@ -46,6 +52,8 @@ def run_benchmark(
         jobs: Number of simultaneous trainings of the chosen trials; None: one per core, or one on a GPU.
         skip_doctor: Whether to skip the examination of a cluster before each search.
         quiet: Whether to print no progress.
+        noise_from: Folder or pack of an earlier benchmark; see `precision_text`.
+        detect: Difference between two rows that should be shown; see `precision_text`.
 
     Returns:
         The exit code: 0, 1 if a row failed (the other rows still run), 130 if the benchmark was interrupted.
@@ -56,28 +64,61 @@ def run_benchmark(
     benchmark = load_benchmark(file, overrides)
     rows = _wanted(benchmark, only)
     folder = results_folder(benchmark.name, out)
-    _write_files(benchmark, folder)
+    write_benchmark_files(benchmark, folder)
+    if not quiet:
+        print(precision_text(benchmark, folder, noise_from, detect))
+    blocks = benchmark.config.replications
+    jobs_of_rows = [(block, row) for block in range(1, blocks + 1) for row in rows]  # so that whole blocks finish first
     failed = []
-    for number, row in enumerate(rows, 1):
+    for number, (block, row) in enumerate(jobs_of_rows, 1):
+        label = row.label if blocks == 1 else f"{row.label}, block {block} of {blocks}"
         if not quiet:
-            print(f"\n[{number}/{len(rows)}] {row.label}", flush=True)
+            print(f"\n[{number}/{len(jobs_of_rows)}] {label}", flush=True)
         try:
-            code = _run_row(row, benchmark.config, file, folder, jobs, skip_doctor, quiet)
+            seeded = in_block(benchmark, row, block)
+            place = block_path(folder, block, blocks)
+            code = _run_row(seeded, block, benchmark.config, file, place, jobs, skip_doctor, quiet)
         except (DataError, MethodError) as error:  # no trial finished, or the method does not fit
-            print(f"{row.label}: {error}", file=sys.stderr)
+            print(f"{label}: {error}", file=sys.stderr)
             code = 1
         if code == INTERRUPTED:
             return code
         if code != 0:
-            failed.append(row.label)
+            failed.append(label)
     print(f"\nnext: {next_command('benchmark-table', folder)}")
     if failed:
-        print(f"{len(failed)} of {len(rows)} rows failed, see above: {', '.join(failed)}", file=sys.stderr)
+        what = "rows" if blocks == 1 else "rows and blocks"
+        print(f"{len(failed)} of {len(jobs_of_rows)} {what} failed, see above: {'; '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def plan_benchmark(
+    file: Path, overrides: Sequence[str], out: str | Path | None, noise_from: Path | None, detect: float | None
+) -> str:
+    """Return the description of a benchmark with its budget and its precision, for `--dry-run`.
+
+    Args:
+        file: Benchmark.
+        overrides: `address=value` texts, as for `--set`.
+        out: Folder of the benchmark; by default `results/<its name>`.
+        noise_from: Folder or pack of an earlier benchmark; see `precision_text`.
+        detect: Difference between two rows that should be shown; see `precision_text`.
+    """
+    benchmark = load_benchmark(file, overrides)
+    folder, blocks = results_folder(benchmark.name, out), benchmark.config.replications
+    studies = [row.study for row in benchmark.rows if row.study is not None]
+    trials = blocks * sum(study.search.trials for study in studies)
+    epochs = blocks * sum(study.search.trials * sum(epochs_of_a_trial(study)) for study in studies)
+    measured = blocks * len(benchmark.rows) * benchmark.config.seeds
+    lines = [describe(file, overrides), "", f"folder: {folder}"]
+    searches = f"{trials:,} trials with at most {epochs:,} epochs in the searches, then " if studies else ""
+    lines.append(f"budget: {searches}{measured:,} trainings that are measured")
+    return "\n".join([*lines, precision_text(benchmark, folder, noise_from, detect)])
 
 
 def _run_row(
     row: Row,
+    block: int,
     config: BenchmarkConfig,
     file: str | Path,
     folder: Path,
@@ -85,7 +126,10 @@ def _run_row(
     skip_doctor: bool,
     quiet: bool,
 ) -> int:
-    """Search a row and measure its chosen trial. Return the exit code of the search; without 0 nothing is measured."""
+    """Search a row in the folder of a block and measure its chosen trial, on seeds that no other block uses.
+
+    Return the exit code of the search. Unless it is 0, nothing is measured.
+    """
     chosen = row.config
     if row.study is not None:
         code = _search(row, folder, skip_doctor, quiet)
@@ -95,7 +139,7 @@ def _run_row(
     assert chosen is not None
     confirmed = folder / CONFIRMED / row.folder
     rerun(
-        [Plan(chosen.method.name, chosen)],
+        [Plan(chosen.method.name, chosen.with_seed(measured_seed(chosen, block, config.seeds)))],
         seeds=config.seeds,
         folder=confirmed,
         command=next_command("benchmark", file),
@@ -144,28 +188,8 @@ def _wanted(benchmark: Benchmark, only: Sequence[str]) -> list[Row]:
     return [row for row in benchmark.rows if not only or row.label in only]
 
 
-def _write_files(benchmark: Benchmark, folder: Path) -> None:
-    """Write the benchmark's file and the search space of each row that is searched, unless they exist already."""
-    rows = [{"label": row.label, "folder": row.folder, "cell": dict(row.cell)} for row in benchmark.rows]
-    content = {
-        "name": benchmark.name,
-        "data": benchmark.document.data.get("data"),
-        "benchmark": benchmark.config.model_dump(),
-        "rows": rows,
-    }
-    refuse_old_benchmark(folder)
-    files = {BENCHMARK: yaml.safe_dump(content, sort_keys=False, allow_unicode=True)}
-    files |= {space_file(row.folder): row.study.to_yaml() for row in benchmark.rows if row.study is not None}
-    different = [name for name, text in files.items() if (folder / name).is_file() and _read(folder / name) != text]
-    if different or (folder.exists() and not (folder / BENCHMARK).is_file()):
-        what = f"holds another {different[0]}" if different else "exists and is no benchmark"
-        raise ConfigError(f"{folder}: {what}, and nothing is overwritten: choose another --out, or remove the folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        write_whole(folder / name, text)
-
-
 def _search(row: Row, folder: Path, skip_doctor: bool, quiet: bool) -> int:
+    """Search a row in the folder of its block, or continue its search, unless its trial was chosen already."""
     from launch.search import resume, search
 
     study = folder / row.folder
@@ -174,7 +198,3 @@ def _search(row: Row, folder: Path, skip_doctor: bool, quiet: bool) -> int:
     if study.exists():
         return resume(study, skip_doctor, quiet=quiet)
     return search(folder / space_file(row.folder), (), study, skip_doctor, quiet)
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from groupdir.command_line.next_command import next_command
 from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
 from groupdir.config.datasets import DATA_SEEDS
 from groupdir.config.domains import domain_text
+from groupdir.config.replications import data_seeds
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
@@ -62,7 +63,12 @@ def study_lines(study: StudyConfig) -> list[str]:
 def _benchmark(benchmark: Benchmark, file: Path) -> str:
     config, rows = benchmark.config, benchmark.rows
     lines = [f"{file}: a benchmark named {benchmark.name}; run it with `{next_command('benchmark', file)}`", ""]
-    lines.append(f"{len(rows)} rows, each with {config.seeds} seeds on the test set:")
+    if config.replications == 1:
+        lines.append(f"{len(rows)} rows, each with {config.seeds} seeds on the test set:")
+    else:
+        seeds = f"{config.seeds} seed{'s' * (config.seeds > 1)}"
+        text = f"{len(rows)} rows in {config.replications} blocks, which differ in {_of_blocks(benchmark)}"
+        lines.append(f"{text}; in each block each row is measured with {seeds} on the test set:")
     for row in rows:
         if row.study is not None:
             search, parameters = row.study.search, row.study.space.parameters
@@ -72,3 +78,11 @@ def _benchmark(benchmark: Benchmark, file: Path) -> str:
         elif row.config is not None:
             lines.append(f"  {row.label:36s} digest {row.config.digest}")
     return "\n".join(lines)
+
+
+def _of_blocks(benchmark: Benchmark) -> str:
+    """Return the seeds that differ between blocks."""
+    row = benchmark.rows[0]
+    config = row.config if row.study is None else row.study.space.build(next(row.study.space.corners()))
+    assert config is not None
+    return ", ".join([*(["search.seed"] if row.study is not None else []), "seed", *data_seeds(config.data)])

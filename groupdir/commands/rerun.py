@@ -138,10 +138,16 @@ def _jobs(config: TrialConfig) -> int:
 
 
 def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
-    runs: list[Run] = []
+    runs = [run for task in tasks if (run := _finished(task)) is not None]  # a process takes seconds to start
+    finished = {(run.label, run.seed) for run in runs}
+    remaining = [task for task in tasks if (task.label, task.config.seed) not in finished]
+    for run in runs:
+        console.print(f"{run.label} seed {run.seed}: finished before", highlight=False, soft_wrap=True)
+    if not remaining:
+        return runs
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
-        waiting = [pool.submit(train_one, task) for task in tasks]
+    with ProcessPoolExecutor(min(jobs, len(remaining)), mp_context=context) as pool:
+        waiting = [pool.submit(train_one, task) for task in remaining]
         try:
             for future in as_completed(waiting):
                 run = future.result()
@@ -172,18 +178,29 @@ def train_one(task: Task) -> Run:
     Raises:
         DataError: If the folder has a broken result, or the result of another configuration.
     """
-    result, predictions = task.folder / RESULT, task.folder / PREDICTIONS
+    if (run := _finished(task)) is not None:
+        return run
     config = task.config
-    if result.exists():
-        epoch, metrics = _read_result(result, config)
-        if predictions.exists():
-            return Run(task.label, config.seed, epoch, metrics, predictions)
     trainer = _trained(config, task.folder)
     epoch = trainer.take_best()
+    predictions = task.folder / PREDICTIONS
     metrics, warning = _test(trainer, task, predictions)
     text = json.dumps({"digest": config.digest, "epoch": epoch, "metrics": metrics}, indent=1)
-    write_whole(result, text, durable=True)  # last: a training with a result is finished
+    write_whole(task.folder / RESULT, text, durable=True)  # last: a training with a result is finished
     return Run(task.label, config.seed, epoch, metrics, predictions, warning)
+
+
+def _finished(task: Task) -> Run | None:
+    """Return the result in the folder of a training, or None if it has no result or no predictions.
+
+    Raises:
+        DataError: If the folder has a broken result, or the result of another configuration.
+    """
+    result, predictions = task.folder / RESULT, task.folder / PREDICTIONS
+    if not result.exists():
+        return None
+    epoch, metrics = _read_result(result, task.config)
+    return Run(task.label, task.config.seed, epoch, metrics, predictions) if predictions.exists() else None
 
 
 def _read_result(path: Path, config: TrialConfig) -> tuple[int, dict[str, float]]:

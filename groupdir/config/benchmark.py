@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,9 @@ from pydantic import Field, ValidationError
 
 from groupdir.config.base import Strict
 from groupdir.config.change import change, put
+from groupdir.config.grid import expand_grid
 from groupdir.config.metric_fields import SearchMetric, unmeasurable
+from groupdir.config.replications import open_seeds
 from groupdir.config.space import StudyConfig, study_from
 from groupdir.config.trial import TrialConfig, expand_paths, override
 from groupdir.config.validation import explain
@@ -37,7 +38,15 @@ class BenchmarkConfig(Strict):
     select: SearchMetric = Field(
         "val_mae_all", description="Metric that chooses the trial of each row: the trial with the best value."
     )
-    seeds: int = Field(5, ge=1, description="Seeds on which the chosen trial is trained and measured on the test set.")
+    seeds: int = Field(
+        5, ge=1, description="Seeds on which the chosen trial of a row is trained and measured, in each block."
+    )
+    replications: int = Field(
+        1,
+        ge=1,
+        description="Blocks. Each repeats the whole pipeline of every row with seeds of its own: draw of the data, "
+        "search, choice and measurement. Methods can be compared from 2 blocks on.",
+    )
     published: Literal["table1", "table2", "table3"] | None = Field(
         None,
         description="Table of the paper to print next to the results, if the data set is one of the paper; null: none.",
@@ -120,6 +129,8 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark
         raise ConfigError([document.mistake(("rows",), f"two rows would write into one folder: {', '.join(twice)}")])
     if mistakes := [document.mistake(("benchmark", "select"), text) for text in _unselectable(config.select, rows)]:
         raise ConfigError(mistakes)
+    if config.replications > 1 and (texts := _unrepeatable(rows)):
+        raise ConfigError([document.mistake(("benchmark", "replications"), text) for text in texts])
     return Benchmark(str(data.get("name", Path(document.name).stem)), config, tuple(rows), document)
 
 
@@ -131,6 +142,13 @@ def _unselectable(metric: str, rows: Sequence[Row]) -> list[str]:
         if why := next(filter(None, (unmeasurable({"": metric}, corner.method).get("") for corner in corners)), None):
             texts.append(f"row {row.label}: {why}")
     return texts
+
+
+def _unrepeatable(rows: Sequence[Row]) -> list[str]:
+    """Return a message for each row that cannot have the seeds of a block, because its search varies a seed."""
+    addresses = {row.label: open_seeds(row.study) for row in rows if row.study is not None}
+    text = "each block sets the seeds, but the search varies"
+    return [f"row {label}: {text} {' and '.join(names)}: give one value" for label, names in addresses.items() if names]
 
 
 def _searched(document: Document) -> list[Row]:
@@ -200,45 +218,9 @@ def _with_equal_epochs(row: Document, benchmark: str) -> StudyConfig:
 
 
 def _gridded(document: Document) -> list[Row]:
-    grid = document.data["grid"]
     base = {key: value for key, value in document.data.items() if key in TRIAL_KEYS and key != "search"}
-    rows, mistakes = [], list[Mistake]()
-    for part in grid if isinstance(grid, list) and grid else [grid]:
-        if not _is_part_of_grid(part):
-            raise ConfigError([document.mistake(("grid",), f"must map each address to a list of values, got {part!r}")])
-        for values in itertools.product(*part.values()):
-            cell = dict(zip(part, values, strict=True))
-            data = json.loads(json.dumps(base))
-            for address, value in cell.items():
-                change(TrialConfig, data, tuple(address.split(".")), value)
-            try:
-                config = TrialConfig.from_document(Document(document.name, data, document.lines))
-            except ConfigError as error:
-                mistakes += error.mistakes
-                continue
-            cell = {address: _shown(value, part[address]) for address, value in cell.items()}
-            label = ",".join(f"{address.rpartition('.')[2]}={value}" for address, value in cell.items())
-            rows.append(Row(label, cell, config=config))
-    if mistakes:
-        raise ConfigError(list(dict.fromkeys(mistakes)))
+    rows = []
+    for cell, config in expand_grid(document, base):
+        label = ",".join(f"{address.rpartition('.')[2]}={value}" for address, value in cell.items())
+        rows.append(Row(label, cell, config=config))
     return rows
-
-
-def _is_part_of_grid(part: Any) -> bool:
-    """Return whether a value maps at least one address to a list of values."""
-    if not isinstance(part, dict) or not part:
-        return False
-    return all(isinstance(at, str) and isinstance(values, list) and values for at, values in part.items())
-
-
-def _shown(value: Any, values: Sequence[Any]) -> Any:
-    """Return a value of a grid as its row shows it. A mapping is shown by its name if no other value has that name.
-
-    >>> _shown({"name": "rebat", "decay": 0.98}, ["ce", {"name": "rebat", "decay": 0.98}])
-    'rebat'
-    """
-    names = [item.get("name") if isinstance(item, Mapping) else item for item in values]
-    if not isinstance(value, Mapping):
-        return value
-    name = value.get("name")
-    return name if name is not None and names.count(name) == 1 else json.dumps(value)

@@ -121,16 +121,32 @@ def results_around(run: Path) -> Path:
     return owners[-1].parent if owners else parents[0]
 
 
-def _line(data: str, entries: Sequence[Reading], shown: Collection[str]) -> str:
-    """Return the line about a test split.
+def line_of_splits(ledger: Ledger, data: str, samples: Collection[str], shown: Collection[str]) -> str:
+    """Return the line about the test splits of several draws or splits of a data set, as `Ledger.line`.
+
+    Args:
+        ledger: Ledger of the data set.
+        data: Name of the data set.
+        samples: Fingerprint of the test samples of each draw.
+        shown: Configurations in the table, as in `Reading.configuration`.
+
+    Raises:
+        DataError: If a line of the ledger is broken.
+    """
+    entries = [entry for each in sorted(set(samples)) for entry in ledger.entries(data, each)]
+    return _line(data, sorted(entries, key=lambda entry: entry.time), shown, len(set(samples)))
+
+
+def _line(data: str, entries: Sequence[Reading], shown: Collection[str], splits: int = 1) -> str:
+    """Return the line about a number of test splits.
 
     >>> entry = Reading("2026-08-01T09:30:00+00:00", "digits", "", "a", 0, "vanilla", "groupdir train trial.yaml")
     >>> _line("digits", [entry], ["a"])
     'test split of digits: read by 1 configuration, first on 2026-08-01'
     """
-    name = f"test split of {data}"
+    name = f"test split of {data}" if splits == 1 else f"{splits} test splits of {data}"
     if not entries:
-        return f"{name}: no ledger says which configurations have read it"
+        return f"{name}: no ledger says which configurations have read {'it' if splits == 1 else 'them'}"
     readers = {entry.configuration for entry in entries}
     others = len(readers.difference(shown))
     apart = f" ({others} of them not in this table)" if others else ""

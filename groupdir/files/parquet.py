@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from groupdir.errors import DataError
 from groupdir.files.schema import other_schema
@@ -36,8 +36,10 @@ def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]], footer: M
     write_table(path, pa.table(columns, schema=pa.schema([(name, arrow_type(name)) for name in names])), footer)
 
 
-def write_table(path: str | Path, table: pa.Table, footer: Mapping[str, Any]) -> None:
-    """Write a table of any types with a footer, as `write_parquet` does.
+def write_table(
+    path: str | Path, table: pa.Table, footer: Mapping[str, Any], compression: Literal["snappy", "zstd"] = "snappy"
+) -> None:
+    """Write a table of any types with a footer, as `write_parquet` does. zstd is smaller and slower than snappy.
 
     Raises:
         FileWriteError: If the disk is full, or the folder is missing or read-only.
@@ -46,7 +48,7 @@ def write_table(path: str | Path, table: pa.Table, footer: Mapping[str, Any]) ->
 
     text = json.dumps({"schema": SCHEMA, **footer}, allow_nan=False)
     with whole_file(path) as partial:
-        pq.write_table(table.replace_schema_metadata({FOOTER: text.encode()}), partial)
+        pq.write_table(table.replace_schema_metadata({FOOTER: text.encode()}), partial, compression=compression)
 
 
 def read_parquet(path: str | Path, *, foreign: bool = False) -> tuple[pa.Table, dict[str, Any]]:

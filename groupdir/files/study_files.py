@@ -33,13 +33,16 @@ RUN_PREFIX = "run-"
 CHECKPOINT = "trial.pt"
 """File in the folder of each checkpoint of a search."""
 
-# A benchmark's folder. It holds a study's folder for each row that is searched.
+# A benchmark's folder. It holds a study's folder for each row that is searched. With replications, this holds for each
+# folder of a block inside it.
 BENCHMARK = "benchmark.yaml"
 OLD_BENCHMARK = "table.yaml"
 """Name of BENCHMARK in schema 1."""
 SPACE_SUFFIX = ".space.yaml"
 CHOSEN = "chosen.yaml"
 CONFIRMED = "confirmed"
+BLOCK_PREFIX = "block_"
+BEST_OF_N_FIGURE = "best_of_n.png"
 
 # The folder of `groupdir train`, and each folder in CONFIRMED.
 SEED_PREFIX = "seed_"
@@ -62,6 +65,9 @@ SIMULATION_FIGURE = "simulation.png"
 
 PARTIAL = ".part"
 """Suffix of a file or folder that is still being written; see `groupdir.files.write_whole`."""
+
+MEASURED = "measured"
+"""Role of a training in a benchmark's pack that was measured on the test set."""
 
 Role = Literal["search", "confirmation", "ablation"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
@@ -103,6 +109,12 @@ TRIAL_FIELDS: Mapping[str, type] = {
 
 FRONT_FIELDS: Mapping[str, type] = {TRAININGS: int, ON_FRONT: float}
 """Columns of FRONT in addition to those of TRIALS and of each MEAN, LOW and HIGH: name -> type."""
+
+PACK_COLUMNS: Mapping[str, type] = {
+    "row": str, "block": int, "chosen": str, "configuration": str, "samples": str, "shots": str, "targets": list,
+    "predictions": list,
+}  # fmt: skip
+"""Columns of a benchmark's pack that TRIALS does not have: name -> type; see `groupdir.files.benchmark_pack`."""
 
 PREDICTION_COLUMNS: Mapping[str, type] = {
     "sample": int, "split": str, "seed": int, "target": float, "prediction": float, "group": int, "true_group": int,
@@ -146,6 +158,15 @@ def space_file(row: str) -> str:
     'vanilla.space.yaml'
     """
     return row + SPACE_SUFFIX
+
+
+def block_folder(block: int) -> str:
+    """Return the name of the folder of a block, numbered from 1.
+
+    >>> block_folder(2)
+    'block_2'
+    """
+    return f"{BLOCK_PREFIX}{block}"
 
 
 def seed_folder(seed: int) -> str:

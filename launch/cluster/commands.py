@@ -269,10 +269,11 @@ def remove_logs(folder: Path) -> None:
     """Remove old files of SQLite next to the event log, before a new event log is fetched.
 
     A driver that was killed leaves them. SQLite would apply them to the new event log. The studies of a benchmark are
-    in subfolders.
+    in subfolders, and those of its blocks in their subfolders.
     """
-    for path in (*folder.glob(f"{EVENT_LOG}-*"), *folder.glob(f"*/{EVENT_LOG}-*")):
-        path.unlink()
+    for depth in ("", "*/", "*/*/"):
+        for path in folder.glob(f"{depth}{EVENT_LOG}-*"):
+            path.unlink()
 
 
 def _escaped(line: str) -> str:

@@ -60,7 +60,8 @@ def _print_json(results: Path) -> int:
 
 def studies(results: Path) -> list[Path]:
     """Return the folders of studies, including those of benchmarks, except folders that are being created."""
-    paths = [*results.glob(f"*/{EVENT_LOG}"), *results.glob(f"*/*/{EVENT_LOG}")]
+    depths = ("*", "*/*", "*/*/*")  # a study, one of a benchmark, one of a block of a benchmark
+    paths = [path for depth in depths for path in results.glob(f"{depth}/{EVENT_LOG}")]
     return sorted(path.parent for path in paths if not path.parent.name.startswith("."))
 
 

@@ -105,7 +105,7 @@ def test_verbs_with_progress_can_be_quiet(verb: str) -> None:
     assert "--quiet" in shown(app, verb)
 
 
-@pytest.mark.parametrize("verb", ["list", "select", "compare", "status"])
+@pytest.mark.parametrize("verb", ["list", "select", "compare", "benchmark-table", "status"])
 def test_verbs_whose_output_a_program_reads_have_json(verb: str, root: Path) -> None:
     assert "--json" in shown(app, verb)
     assert f"## groupdir {verb} --json" in (root / "docs/json_output.md").read_text(encoding="utf-8")

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.benchmark import COLUMNS, load_benchmark_results, tables
+from analysis.benchmark.tables import COLUMNS, tables
 from analysis.figures.trade_off import metric_label
 from groupdir.commands.catalogue import load_catalogue
 from groupdir.config.schema import build_schema
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError
+from groupdir.files.benchmark_pack import read_benchmark
 from groupdir.metrics import METRICS, SHOTS, Metric
 from groupdir.study.state import selected
 from groupdir.training.trainer import run_trial
 from launch.schedulers.asha import ASHA
-from tests.analysis.test_benchmark import made
+from tests.analysis.benchmark.folders import made
 from tests.imports import PACKAGES, modules
 
 SHOTS_FILE, METRICS_FILE = "groupdir/shots.py", "groupdir/metrics.py"
@@ -170,10 +171,11 @@ def test_a_new_metric_is_marked_where_it_is_highest(
     metric: Metric, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(COLUMNS, "table1", (metric.name,))
-    rows = [{"label": label, "seeds": [{"within_one_all": value}]} for label, value in (("A", 0.25), ("B", 0.5))]
-    (table,) = tables(load_benchmark_results(made(tmp_path, rows, seeds=1)))
+    blocks = {"A": (0.25, 0.25), "B": (0.5, 0.5)}
+    rows = [{"label": label, "blocks": [[{"within_one_all": each}] for each in blocks[label]]} for label in blocks]
+    (table,) = tables(read_benchmark(made(tmp_path, rows, seeds=1, replications=2)))
     assert table.header[1:3] == ["within one all", "within one many"]
-    assert [row[1] for row in table.rows] == ["0.250", "0.500"]
+    assert [row[1] for row in table.rows] == ["0.250 ± 0.000", "0.500 ± 0.000"]
     assert table.marked == {(1, 1)}
 
 

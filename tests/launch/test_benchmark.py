@@ -12,9 +12,10 @@ import pytest
 from groupdir.config.benchmark import Row
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
+from groupdir.files.benchmark_record import record_of_folder
 from groupdir.files.parquet import write_parquet
 from groupdir.seeds import SEARCH
-from launch.benchmark import choose, run_benchmark
+from launch.benchmark import choose, plan_benchmark, run_benchmark
 
 TRIAL = {"data": {"name": "tests.toy.parts:Waves"}, "encoder": {"name": "mlp"}, "method": {"name": "vanilla"}}
 GRID = """\
@@ -91,6 +92,28 @@ def test_a_grid_is_trained_and_gone_on_with_and_never_mixed(tmp_path: Path) -> N
     assert len(list(out.glob("confirmed/*/group_dir/seed_*/result.json"))) == 4
 
 
+@pytest.mark.slow
+def test_blocks_are_finished_one_after_the_other_and_more_blocks_may_follow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "grid.yaml", tmp_path / "out"
+    for replications in (2, 3):
+        options = f"seeds: 1, replications: {replications}"
+        file.write_text(GRID.replace("seeds: 2", options), encoding="utf-8")
+        assert run_benchmark(file, out=out, jobs=1) == 0
+    shown = capsys.readouterr().out
+    heads = [line for line in shown.splitlines() if line.startswith("[")]
+    assert heads[:4] == [
+        "[1/4] groups=2,group_loss=soft, block 1 of 2",
+        "[2/4] groups=5,group_loss=soft, block 1 of 2",
+        "[3/4] groups=2,group_loss=soft, block 2 of 2",
+        "[4/4] groups=5,group_loss=soft, block 2 of 2",
+    ]
+    assert shown.count("finished before") == 4, "the second call trains the third block only"
+    record = record_of_folder(out)
+    assert [(each.block, each.seed) for each in record.measured] == [(1, 0), (2, 1), (3, 2)] * 2
+
+
 def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
     file, out = tmp_path / "grid.yaml", tmp_path / "out"
     file.write_text(GRID, encoding="utf-8")
@@ -103,6 +126,25 @@ def test_other_rows_and_other_folders_are_refused(tmp_path: Path) -> None:
     (out / "benchmark.yaml").write_text("name: another\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"holds another benchmark\.yaml, and nothing is overwritten"):
         run_benchmark(file, out=out)
+
+
+def test_the_plan_has_the_budget_of_all_blocks(tmp_path: Path, root: Path) -> None:
+    for name in ("vanilla", "lds_fds"):
+        text = (root / f"search_spaces/baselines/{name}.yaml").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    file = tmp_path / "small.yaml"
+    file.write_text(TABLE.replace("seeds: 2", "seeds: 2, replications: 4"), encoding="utf-8")
+    text = plan_benchmark(file, (), tmp_path / "out", None, 0.2)
+    assert (
+        "2 rows in 4 blocks, which differ in search.seed, seed, data.seed; in each block each row is measured" in text
+    )
+    assert "budget: 16 trials with at most 48 epochs in the searches, then 16 trainings that are measured" in text
+    assert "noise between blocks: unknown" in text
+    file.write_text(GRID.replace("seeds: 2", "seeds: 2, replications: 4"), encoding="utf-8")
+    text = plan_benchmark(file, (), tmp_path / "out", None, None)
+    assert "2 rows in 4 blocks, which differ in seed;" in text
+    assert "budget: 16 trainings that are measured" in text
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_row_that_finishes_nothing_does_not_hold_up_the_others(

@@ -79,17 +79,17 @@ class SplitRule:
         return hashlib.blake2b(f"{self.seed}\0{key}".encode(), digest_size=16).digest()
 
 
-def split_file(manifest: Path) -> Path:
-    """Return the path of the split file of a manifest.
+def split_file(manifest: Path, seed: int = SplitRule.seed) -> Path:
+    """Return the path of the split file of a manifest. Each seed has its own file; the default seed is not in its name.
 
-    >>> split_file(Path("data/faces.csv")).as_posix()
-    'data/faces.split.csv'
+    >>> split_file(Path("data/faces.csv")).as_posix(), split_file(Path("data/faces.csv"), seed=7).as_posix()
+    ('data/faces.split.csv', 'data/faces.split-7.csv')
     """
-    return manifest.with_name(f"{manifest.stem}.split.csv")
+    return manifest.with_name(f"{manifest.stem}.split{'' if seed == SplitRule.seed else f'-{seed}'}.csv")
 
 
 def own_split(manifest: Path, keys: Sequence[str], y: np.ndarray, rule: SplitRule) -> tuple[SplitName, ...]:
-    """Return the split of each row, from the split file next to a manifest. Write this file at the first call.
+    """Return the split of each row, from the split file of this seed next to a manifest. Write it at the first call.
 
     Args:
         manifest: File of a manifest without splits.
@@ -101,7 +101,7 @@ def own_split(manifest: Path, keys: Sequence[str], y: np.ndarray, rule: SplitRul
         DataError: If the split file is broken, cannot be written, or was made from other rows, labels or options; or
             if no bin has three rows, so that val would be empty.
     """
-    path = split_file(manifest)
+    path = split_file(manifest, rule.seed)
     rows = dict(zip(keys, map(str, y.tolist()), strict=True))
     if path.exists():
         made_by, written = _read(path)
@@ -137,7 +137,7 @@ def _check_rule(path: Path, rule: str, made_by: str) -> None:
     if made_by != rule:
         raise DataError(
             f"{path}:1: must be a split with the options of section data, {rule!r}, got {made_by!r}: set "
-            "data.bin_width, split_most and split_seed to those of the file, or delete this file to split again"
+            "data.bin_width and split_most to those of the file, or delete this file to split again"
         )
 
 

@@ -62,7 +62,7 @@ def test_a_study_of_an_older_version_is_refused(folder: Path, reader: type[Study
 
 
 def test_a_benchmark_of_an_older_version_is_refused(tmp_path: Path, root: Path) -> None:
-    from analysis.benchmark import load_benchmark_results
+    from groupdir.files.benchmark_pack import read_benchmark
 
     folder = tmp_path / "small"
     folder.mkdir()
@@ -70,6 +70,6 @@ def test_a_benchmark_of_an_older_version_is_refused(tmp_path: Path, root: Path) 
     with pytest.raises(DataError, match=OLD):
         Study.open(folder)
     with pytest.raises(DataError, match=OLD):
-        load_benchmark_results(folder)
+        read_benchmark(folder)
     with pytest.raises(DataError, match=OLD):
         run_benchmark(root / "search_spaces/baselines/table1_digits.yaml", out=folder)

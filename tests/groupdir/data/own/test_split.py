@@ -59,6 +59,14 @@ def test_the_file_is_written_once_and_read_again(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+def test_each_seed_has_its_own_file(tmp_path: Path) -> None:
+    manifest = tmp_path / "faces.csv"
+    first, second = (own_split(manifest, KEYS, Y, SplitRule(RULE.bin_width, RULE.most, seed)) for seed in (666, 7))
+    assert first != second
+    assert {file.name for file in tmp_path.iterdir()} == {"faces.split.csv", "faces.split-7.csv"}
+    assert own_split(manifest, KEYS, Y, RULE) == first, "the first split is still there"
+
+
 def changed(tmp_path: Path, keys: list[str], y: np.ndarray, rule: SplitRule = RULE) -> str:
     with pytest.raises(DataError) as error:
         own_split(tmp_path / "faces.csv", keys, y, rule)
@@ -72,8 +80,9 @@ def test_a_manifest_that_changed_is_refused(tmp_path: Path) -> None:
     assert "1 not in this file (such as new)" in changed(tmp_path, [*KEYS, "new"], np.append(Y, np.float32(1)))
     assert "199 no longer in the manifest (such as é 0.jpg)" in changed(tmp_path, KEYS[1:2], Y[1:2])
     assert "200 with another target (such as é 0.jpg)" in changed(tmp_path, KEYS, Y + np.float32(0.1))
-    says = changed(tmp_path, KEYS, Y, SplitRule(1, 30, 7))
-    assert "seed 7', got '# groupdir: " in says
+    says = changed(tmp_path, KEYS, Y, SplitRule(1, 20))
+    assert "min(n // 3, 20)" in says
+    assert "', got '# groupdir: " in says
     assert "delete this file to split again" in says
 
 

@@ -1,0 +1,64 @@
+"""Grid of a benchmark: every combination of some values is a trial."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from groupdir.config.change import change
+from groupdir.config.trial import TrialConfig
+from groupdir.config.yamlfile import Document
+from groupdir.errors import ConfigError, Mistake
+
+
+def expand_grid(document: Document, base: Mapping[str, Any]) -> list[tuple[dict[str, Any], TrialConfig]]:
+    """Return the cell (address -> value as its row shows it) and the trial of each combination of values.
+
+    Args:
+        document: Benchmark. Its `grid` maps addresses to lists of values, or is a list of such mappings.
+        base: Content that all trials share.
+
+    Raises:
+        ConfigError: If the grid has another form, or trials have mistakes. The error lists all of them.
+    """
+    grid = document.data["grid"]
+    trials, mistakes = [], list[Mistake]()
+    for part in grid if isinstance(grid, list) and grid else [grid]:
+        if not _is_part_of_grid(part):
+            raise ConfigError([document.mistake(("grid",), f"must map each address to a list of values, got {part!r}")])
+        for values in itertools.product(*part.values()):
+            cell = dict(zip(part, values, strict=True))
+            data = json.loads(json.dumps(base))
+            for address, value in cell.items():
+                change(TrialConfig, data, tuple(address.split(".")), value)
+            try:
+                config = TrialConfig.from_document(Document(document.name, data, document.lines))
+            except ConfigError as error:
+                mistakes += error.mistakes
+                continue
+            trials.append(({address: _shown(value, part[address]) for address, value in cell.items()}, config))
+    if mistakes:
+        raise ConfigError(list(dict.fromkeys(mistakes)))
+    return trials
+
+
+def _is_part_of_grid(part: Any) -> bool:
+    """Return whether a value maps at least one address to a list of values."""
+    if not isinstance(part, dict) or not part:
+        return False
+    return all(isinstance(at, str) and isinstance(values, list) and values for at, values in part.items())
+
+
+def _shown(value: Any, values: Sequence[Any]) -> Any:
+    """Return a value of a grid as its row shows it. A mapping is shown by its name if no other value has that name.
+
+    >>> _shown({"name": "rebat", "decay": 0.98}, ["ce", {"name": "rebat", "decay": 0.98}])
+    'rebat'
+    """
+    names = [item.get("name") if isinstance(item, Mapping) else item for item in values]
+    if not isinstance(value, Mapping):
+        return value
+    name = value.get("name")
+    return name if name is not None and names.count(name) == 1 else json.dumps(value)
