@@ -23,7 +23,7 @@ from groupdir.files.study_files import CHOSEN, CONFIRMED, TRIALS, results_folder
 from groupdir.files.write_whole import write_whole
 from groupdir.metrics import parse_metric, sign
 from groupdir.registry import did_you_mean
-from launch.screen.plan import epochs_of_a_trial
+from launch.screen.plan import most_epochs
 from launch.screen.precision import precision_text
 from launch.study.benchmark_folder import in_block, write_benchmark_files
 
@@ -108,7 +108,7 @@ def plan_benchmark(
     folder, blocks = results_folder(benchmark.name, out), benchmark.config.replications
     studies = [row.study for row in benchmark.rows if row.study is not None]
     trials = blocks * sum(study.search.trials for study in studies)
-    epochs = blocks * sum(study.search.trials * sum(epochs_of_a_trial(study)) for study in studies)
+    epochs = blocks * sum(map(most_epochs, studies))
     measured = blocks * len(benchmark.rows) * benchmark.config.seeds
     lines = [describe(file, overrides), "", f"folder: {folder}"]
     searches = f"{trials:,} trials with at most {epochs:,} epochs in the searches, then " if studies else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing
 import os
@@ -22,7 +21,8 @@ from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.files.ledger import Ledger, Reading
 from groupdir.files.predictions import SavedPredictions, fingerprint
 from groupdir.files.study_files import LAST_CHECKPOINT, PREDICTIONS, RESULT, TENSORBOARD, seed_folder
-from groupdir.files.write_whole import make_folder, write_whole
+from groupdir.files.training_result import TrainingResult, read_result
+from groupdir.files.write_whole import make_folder
 from groupdir.seeds import measurement_seeds
 
 if TYPE_CHECKING:
@@ -185,8 +185,7 @@ def train_one(task: Task) -> Run:
     epoch = trainer.take_best()
     predictions = task.folder / PREDICTIONS
     metrics, warning = _test(trainer, task, predictions)
-    text = json.dumps({"digest": config.digest, "epoch": epoch, "metrics": metrics}, indent=1)
-    write_whole(task.folder / RESULT, text, durable=True)  # last: a training with a result is finished
+    TrainingResult(config.digest, epoch, metrics).write(task.folder / RESULT)  # last: the training is then finished
     return Run(task.label, config.seed, epoch, metrics, predictions, warning)
 
 
@@ -199,23 +198,12 @@ def _finished(task: Task) -> Run | None:
     result, predictions = task.folder / RESULT, task.folder / PREDICTIONS
     if not result.exists():
         return None
-    epoch, metrics = _read_result(result, task.config)
-    return Run(task.label, task.config.seed, epoch, metrics, predictions) if predictions.exists() else None
-
-
-def _read_result(path: Path, config: TrialConfig) -> tuple[int, dict[str, float]]:
-    """Return the tested epoch and the test metrics of a finished training."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        digest, epoch, metrics = content["digest"], content["epoch"], content["metrics"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path}: is not a result of `groupdir train`: {type(error).__name__}: {error}: delete the file and "
-            "continue with --resume"
-        ) from error
-    if digest != config.digest:
-        raise DataError(f"{path}: the result is from another configuration: choose another folder with --out")
-    return epoch, metrics
+    read = read_result(result, "--resume")
+    if read.digest != task.config.digest:
+        raise DataError(f"{result}: the result is from another configuration: choose another folder with --out")
+    if not predictions.exists():
+        return None
+    return Run(task.label, task.config.seed, read.epoch, dict(read.metrics), predictions)
 
 
 def _trained(config: TrialConfig, folder: Path) -> Trainer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from groupdir.files.study_files import (
     TRIALS,
     block_folder,
 )
+from groupdir.files.training_result import read_result
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MeasuredTraining:
     row: str
     block: int
     seed: int
-    epoch: int | None
+    epoch: int
     metrics: Mapping[str, float]
     chosen: str | None = None
     samples: str | None = None
@@ -173,17 +173,13 @@ def _measured(folder: Path, row: Mapping[str, Any], block: int) -> list[Measured
     text = chosen.read_text(encoding="utf-8") if chosen.is_file() else None
     trainings = []
     for path in (folder / CONFIRMED / row["folder"]).glob(f"*/{SEED_PREFIX}*/{RESULT}"):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            metrics = {name: float(value) for name, value in content["metrics"].items()}
-            seed = int(path.parent.name.removeprefix(SEED_PREFIX))
-        except (OSError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}: is broken: {error}: remove it and continue with `groupdir benchmark`") from error
+        result = read_result(path, "`groupdir benchmark`")
+        seed = int(path.parent.name.removeprefix(SEED_PREFIX))
         file = path.with_name(PREDICTIONS)
         predictions = read_predictions(file) if file.is_file() else None
         samples = None if predictions is None else predictions.samples
         trainings.append(
-            MeasuredTraining(row["label"], block, seed, content.get("epoch"), metrics, text, samples, predictions)
+            MeasuredTraining(row["label"], block, seed, result.epoch, result.metrics, text, samples, predictions)
         )
     return sorted(trainings, key=lambda training: training.seed)
 

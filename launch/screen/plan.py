@@ -57,6 +57,13 @@ def plan(config: StudyConfig, folder: Path) -> str:
     return "\n".join(lines)
 
 
+def most_epochs(config: StudyConfig) -> int:
+    """Return the largest number of epochs of a search with its confirmation, without ablations."""
+    total = sum(epochs_of_a_trial(config))
+    most = config.search.trials * total
+    return most + (math.ceil(config.search.confirm.share * most / total) * total if config.search.confirm else 0)
+
+
 def epochs_of_a_trial(config: StudyConfig) -> tuple[int, int]:
     """Return the largest numbers of epochs of a trial in stages that do not predict, and in stages that do."""
     corners = config.space.corner_stages

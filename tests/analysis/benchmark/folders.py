@@ -1,12 +1,12 @@
 """Folders of benchmarks with results made by hand."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from groupdir.files.parquet import write_parquet
+from groupdir.files.training_result import TrainingResult
 
 
 def made(folder: Path, rows: list[dict[str, Any]], **config: Any) -> Path:
@@ -31,8 +31,8 @@ def made(folder: Path, rows: list[dict[str, Any]], **config: Any) -> Path:
             for seed, metrics in enumerate(seeds):
                 path = place / "confirmed" / row["label"] / "vanilla" / f"seed_{seed}"
                 path.mkdir(parents=True)
-                result = {"epoch": 3, "metrics": {f"test_{name}": value for name, value in metrics.items()}}
-                (path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+                values = {f"test_{name}": value for name, value in metrics.items()}
+                TrainingResult("of a trial", 3, values).write(path / "result.json")
     return folder
 
 

@@ -130,7 +130,7 @@ def test_a_broken_result_is_told(tmp_path: Path) -> None:
     made(tmp_path, [{"label": "VANILLA", "seeds": [errors(4)]}])
     path = tmp_path / "confirmed/VANILLA/vanilla/seed_0/result.json"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(DataError, match=r"result\.json: is broken"):
+    with pytest.raises(DataError, match=r"result\.json: is not a result of .* continue with `groupdir benchmark`"):
         read_benchmark(tmp_path)
 
 
