@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
-from groupdir.config.benchmark import Benchmark, Row
+from groupdir.config.benchmark import Benchmark, BenchmarkConfig, Row
 from groupdir.config.replications import study_in_block, trial_in_block
+from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError
 from groupdir.files.benchmark_record import block_path
 from groupdir.files.schema import refuse_old_benchmark
@@ -28,27 +30,25 @@ def in_block(benchmark: Benchmark, row: Row, block: int) -> Row:
 def write_benchmark_files(benchmark: Benchmark, folder: Path) -> None:
     """Write the file of a benchmark, and the search space of each searched row in each block.
 
-    Existing files must have the same content. Only the number of replications may grow, from 2 on: more blocks do not
-    change the first ones.
+    Existing files must mean the same. They may lack options that are newer and have their default values. Only the
+    number of replications may grow, from 2 on: more blocks do not change the first ones.
 
     Raises:
         ConfigError: If the folder holds something else. Nothing is written then.
     """
     refuse_old_benchmark(folder)
-    content = _content(benchmark)
-    files = {folder / BENCHMARK: _text(content)}
     blocks = range(1, benchmark.config.replications + 1)
-    for block, row in ((block, row) for block in blocks for row in benchmark.rows if row.study is not None):
-        study = in_block(benchmark, row, block).study
-        assert study is not None
-        files[block_path(folder, block, len(blocks)) / space_file(row.folder)] = study.to_yaml()
-    different = [path for path, text in files.items() if path.is_file() and path.read_text(encoding="utf-8") != text]
-    if different == [folder / BENCHMARK] and _grows(folder, content):
-        different = []
+    spaces: dict[Path, StudyConfig] = {}
+    for block, row in ((block, row) for block in blocks for row in benchmark.rows):
+        if (study := in_block(benchmark, row, block).study) is not None:
+            spaces[block_path(folder, block, len(blocks)) / space_file(row.folder)] = study
+    different = [] if _is_same_benchmark(folder / BENCHMARK, benchmark) else [folder / BENCHMARK]
+    different += [path for path, study in spaces.items() if not _is_same_space(path, study)]
     if different or (folder.exists() and not (folder / BENCHMARK).is_file()):
         what = f"holds another {different[0].relative_to(folder)}" if different else "exists and is no benchmark"
         raise ConfigError(f"{folder}: {what}, and nothing is overwritten: choose another --out, or remove the folder")
-    for path, text in files.items():
+    texts = {folder / BENCHMARK: yaml.safe_dump(_content(benchmark), sort_keys=False, allow_unicode=True)}
+    for path, text in {**texts, **{path: study.to_yaml() for path, study in spaces.items()}}.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
 
@@ -61,15 +61,35 @@ def _content(benchmark: Benchmark) -> dict[str, Any]:
     return {"name": benchmark.name, "data": data, "benchmark": options, "rows": rows}
 
 
-def _text(content: dict[str, Any]) -> str:
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-
-
-def _grows(folder: Path, content: dict[str, Any]) -> bool:
-    """Return whether the file in a folder differs from the new content only by fewer replications, but at least 2."""
-    old = yaml.safe_load((folder / BENCHMARK).read_text(encoding="utf-8"))
-    count = old.get("benchmark", {}).get("replications", 1) if isinstance(old, dict) else 1
-    if not 2 <= count < content["benchmark"].get("replications", 1):
+def _is_same_benchmark(path: Path, benchmark: Benchmark) -> bool:
+    """Return whether a benchmark's file is missing, or means the same but for a growing number of replications."""
+    if not path.is_file():
+        return True
+    old, new = _parsed(path), _content(benchmark)
+    try:
+        config = BenchmarkConfig.model_validate(old.pop("benchmark", None))
+    except ValidationError:
         return False
-    options = content["benchmark"] | {"replications": count}
-    return bool(old == yaml.safe_load(_text(content | {"benchmark": options})))
+    new.pop("benchmark")
+    if 2 <= config.replications < benchmark.config.replications:
+        config = config.model_copy(update={"replications": benchmark.config.replications})
+    return old == new and config == benchmark.config
+
+
+def _is_same_space(path: Path, study: StudyConfig) -> bool:
+    """Return whether a file of a search space is missing or means the same as a study."""
+    if not path.is_file():
+        return True
+    try:
+        return StudyConfig.from_dict(_parsed(path), str(path)).to_dict() == study.to_dict()
+    except ConfigError:
+        return False
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """Return the content of a YAML file, or an empty mapping if it holds something else."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError:
+        return {}
+    return dict(content) if isinstance(content, dict) else {}

@@ -56,6 +56,34 @@ def test_replications_may_grow_and_nothing_else_may_change(tmp_path: Path) -> No
     assert not (out / "block_4").exists()
 
 
+def test_files_without_newer_options_are_the_same(tmp_path: Path) -> None:
+    """An option that an older version did not have has its default value."""
+    out = tmp_path / "out"
+    two = benchmark(tmp_path, 2)
+    write_benchmark_files(two, out)
+    before = {path: path.read_text(encoding="utf-8") for path in out.rglob("*.yaml")}
+    newer = (("benchmark.yaml", "benchmark", "published"), ("block_1/RRT.space.yaml", "search", "nested"))
+    for path, section, option in ((out / name, section, option) for name, section, option in newer):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        del content[section][option]
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    write_benchmark_files(two, out)
+    assert {path: path.read_text(encoding="utf-8") for path in out.rglob("*.yaml")} == before
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "[1]", "name: small", "name: small\nbenchmark: {seeds: 0}"])
+def test_a_folder_with_a_broken_file_is_refused(tmp_path: Path, text: str) -> None:
+    out = tmp_path / "out"
+    two = benchmark(tmp_path, 2)
+    for name in ("benchmark.yaml", "block_2/RRT.space.yaml"):
+        write_benchmark_files(two, out)
+        before = (out / name).read_text(encoding="utf-8")
+        (out / name).write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError, match=rf"holds another {name}"):
+            write_benchmark_files(two, out)
+        (out / name).write_text(before, encoding="utf-8")
+
+
 def test_one_block_cannot_grow(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_benchmark_files(benchmark(tmp_path, 1), out)
