@@ -7,7 +7,7 @@ import numpy as np
 from analysis.load import StudyResults
 from groupdir.config.search import bound
 from groupdir.errors import DataError
-from groupdir.values.posterior import Indices
+from groupdir.values.kernels import Indices
 from groupdir.values.values import Values
 
 

@@ -23,7 +23,7 @@ from groupdir.registry import did_you_mean
 from groupdir.rules import RULES, metrics_of_rule
 from groupdir.values import choice as engine
 from groupdir.values.choice import Choice
-from groupdir.values.posterior import Indices
+from groupdir.values.kernels import Indices
 from groupdir.values.trainings import Configuration
 from groupdir.values.values import Values
 from groupdir.values.words import choice_text, number_text, trainings_text, trials_text, value_text

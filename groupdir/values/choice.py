@@ -11,7 +11,7 @@ import numpy.typing as npt
 from groupdir.metrics import sign
 from groupdir.rules import metrics_of_rule
 from groupdir.shots import ALL
-from groupdir.values.posterior import Array, Indices
+from groupdir.values.kernels import Array, Indices
 from groupdir.values.values import CONFIDENCE, Values
 
 Flags = npt.NDArray[np.bool_]

@@ -11,7 +11,8 @@ import numpy as np
 from groupdir.config.domains import Domain
 from groupdir.metrics import sign
 from groupdir.values.coordinates import Coordinates
-from groupdir.values.posterior import DRAWS, FEWEST, Array, Indices, Posterior
+from groupdir.values.kernels import Array, Indices
+from groupdir.values.posterior import DRAWS, FEWEST, Posterior
 from groupdir.values.trainings import Configuration
 
 CONFIDENCE = 0.9
@@ -95,7 +96,9 @@ class Values:
 class MetricValues:
     """Values of one metric.
 
-    A metric to minimise whose values are all positive, as errors are, is modelled by its logarithm.
+    A metric to minimise whose values are all >= 0, as errors are, is modelled by its square root: the variance of an
+    error over seeds grows about in proportion to the error, so that the variance of its root is about the same for all
+    configurations.
 
     Args:
         metric: Name of the metric.
@@ -117,13 +120,13 @@ class MetricValues:
         which, values = which[finite], values[finite]
         self.trainings = np.bincount(which, minlength=len(configurations))
         self._sign = sign(metric)
-        self._log = bool(self._sign > 0 and len(values) and values.min() > 0)
+        self._root = bool(self._sign > 0 and len(values) and values.min() >= 0)
         self.known = np.flatnonzero(self.trainings)
         self.posterior: Posterior | None = None
         self._excess = np.zeros(len(self.known))
         if len(values) >= FEWEST:
             inside = np.searchsorted(self.known, which)
-            costs = np.log(values) if self._log else self._sign * values
+            costs = np.sqrt(values) if self._root else self._sign * values
             cut = np.minimum(costs, _highest_usual(costs))
             np.add.at(self._excess, inside, (costs - cut) / self.trainings[self.known][inside])
             self.posterior = Posterior(points[self.known], inside, cut)
@@ -140,7 +143,7 @@ class MetricValues:
         Without a posterior they follow from the raw values.
         """
         if self.posterior is None:
-            return np.asarray(np.log(self.raw) if self._log else self._sign * self.raw)
+            return np.asarray(np.sqrt(self.raw) if self._root else self._sign * self.raw)
         costs = np.full(len(self.raw), np.nan)
         costs[self.known] = _rounded(self.posterior.mean + self._excess)
         return costs
@@ -181,7 +184,7 @@ class MetricValues:
 
     def slope(self) -> Array:
         """Return the derivative `(K,)` of the metric times its sign with respect to `costs`."""
-        return np.abs(self.mean) if self._log else np.ones(len(self.raw))
+        return 2.0 * np.sqrt(np.abs(self.mean)) if self._root else np.ones(len(self.raw))
 
     def covariance(self, chosen: Indices) -> Array:
         """Return the posterior covariance of the costs of some configurations, which all have a value."""
@@ -189,9 +192,11 @@ class MetricValues:
         return self.posterior.covariance(np.searchsorted(self.known, chosen))
 
     def _in_units(self, costs: Array) -> Array:
-        """Return values in the units of the metric. The mean of a logarithm lacks half of the variance of a seed."""
+        """Return values in the units of the metric. The mean of squares is the square of the mean plus the variance."""
         assert self.posterior is not None
-        return np.asarray(np.exp(costs + self.posterior.noise / 2) if self._log else self._sign * costs)
+        if not self._root:
+            return np.asarray(self._sign * costs)
+        return np.asarray(np.square(np.maximum(costs, 0.0)) + self.posterior.noise)
 
 
 def _rounded(costs: Array) -> Array:

@@ -154,8 +154,10 @@ def _choices(search: Search, kind: str, trainings: int, seed: int) -> list[dict[
         assert of.posterior is not None
         tail = (1 - CONFIDENCE) / 2
         rng = np.random.default_rng(seed)
-        draws = np.log(of.samples[:, index]) + of.noise / math.sqrt(held_out) * rng.standard_normal(len(of.samples))
-        lowest, highest = np.exp(np.quantile(draws, [tail, 1 - tail]))
+        noise = of.noise / math.sqrt(held_out) * rng.standard_normal(len(of.samples))
+        # A mean over few seeds differs from the true value by noise, on the scale of the model, the root of the error.
+        draws = np.square(np.sqrt(np.maximum(of.samples[:, index], 0.0)) + noise)
+        lowest, highest = np.quantile(draws, [tail, 1 - tail])
         rows.append(
             {"kind": kind, "rule": rule, "trainings": trainings, "seed": seed, "stated": stated, "true": true}
             | {"low": low, "high": high, "covers": float(low <= true <= high), "chance": chance}

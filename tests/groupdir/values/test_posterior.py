@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import t as student
 
 from groupdir.values import posterior
-from groupdir.values.posterior import FEWEST, Posterior, _fit, _Kernels
+from groupdir.values.kernels import Kernels
+from groupdir.values.posterior import FEWEST, Posterior, _fit
 
 
 def points_of(count: int, seed: int = 0, coordinates: int = 3) -> np.ndarray:
@@ -16,13 +17,12 @@ def test_one_kernel_against_the_explicit_formulas() -> None:
     """Generalised least squares by an explicit inverse, one entry at a time."""
     points, which = points_of(4), np.array([0, 1, 2, 3, 1, 1])
     values = np.array([1.0, 2.0, 0.5, 1.5, 2.5, 1.8])
-    length, explained, special = 0.7, 0.5, 0.2
-    kernels = _Kernels(np.array([length]), np.array([explained]), np.array([special]), np.ones(1))
-    distances = np.array([[np.linalg.norm(a - b) for b in points] for a in points])
-    fit = _fit(kernels, distances, which, values)
+    lengths, explained, special = np.array([0.7, 2.0, 0.4]), 0.5, 0.2
+    kernels = Kernels(lengths[None], np.array([explained]), np.array([special]), np.ones(1))
+    fit = _fit(kernels, points, which, values)
 
     def covariance(i: int, j: int) -> float:
-        scaled = np.sqrt(5) * np.linalg.norm(points[i] - points[j]) / length
+        scaled = np.sqrt(5) * np.linalg.norm((points[i] - points[j]) / lengths)
         return explained * (1 + scaled + scaled**2 / 3) * np.exp(-scaled) + special * (i == j)
 
     noisy = np.array([[covariance(i, j) + (1 - explained - special) * (a == b)
@@ -41,8 +41,6 @@ def test_one_kernel_against_the_explicit_formulas() -> None:
             expected += unknown * (1 - other @ inverse @ one) / (one @ inverse @ one)
             assert fit.covariance[0, i, k] == pytest.approx(expected)
     assert fit.squares[0] == pytest.approx(squares)
-    expected = -0.5 * np.linalg.slogdet(noisy)[1] - 0.5 * np.log(one @ inverse @ one) - 2.5 * np.log(squares)
-    assert fit.likelihood[0] == pytest.approx(expected)
 
 
 def test_samples_have_the_moments_and_the_tails_of_the_posterior() -> None:

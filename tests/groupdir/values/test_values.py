@@ -47,12 +47,12 @@ def test_a_configuration_without_a_value_stays_out() -> None:
     assert (few.mean[:-1] < high[:-1]).all()
 
 
-def test_errors_are_modelled_by_their_logarithms_and_correlations_are_not() -> None:
+def test_errors_are_modelled_by_their_roots_and_correlations_are_not() -> None:
     table = {0.1 * index: [1.0 + 0.1 * index] for index in range(8)}
     doubled = {rate: [2 * value for value in row] for rate, row in table.items()}
     one, two = (values_of("val_mae_few", each).of("val_mae_few") for each in (table, doubled))
     assert np.allclose(2 * one.mean, two.mean)
-    assert np.allclose(one.slope(), one.mean)
+    assert np.allclose(one.slope(), 2 * np.sqrt(one.mean))
     pearson = values_of("val_pearson_all", {0.1 * index: [-0.2 + 0.1 * index] for index in range(8)})
     best = pearson.of("val_pearson_all")
     assert best.costs.argmin() == best.mean.argmax() == 7

@@ -12,12 +12,14 @@ import pytest
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError, DataError
+from groupdir.rules import RULES
 from groupdir.seeds import CONFIRMATION
 from groupdir.study.events import Event
 from groupdir.study.state import StudyState, fold
 from groupdir.values.choice import choose, scores
 from groupdir.values.trainings import configurations, trainings_of
 from groupdir.values.values import Values
+from launch.control import confirmation
 from launch.control.audit import Audit, audit
 from launch.control.confirmation import (
     SMALLEST_GAIN,
@@ -198,8 +200,9 @@ def test_a_later_round_continues_the_seeds() -> None:
     assert ended_round(driver.study.state, told) == "the confirmation has used its 3 trainings"
 
 
-def test_a_configuration_that_fails_is_not_tried_for_ever() -> None:
-    told = confirmed(confirm={**CONFIRM, "rules": ["few"], "share": 3.0, "stop": 0.9999, "most_seeds": 3})
+def test_a_configuration_that_fails_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirmation, "SMALLEST_GAIN", -1.0)
+    told = confirmed(confirm={**CONFIRM, "rules": RULES, "share": 3.0, "stop": 0.9999, "most_seeds": 3})
     search = simulate(confirmed(confirm=None), 3)
     begin_round(search.study, told.search.confirm)
     state, asked = search.study.state, Counter[str]()
