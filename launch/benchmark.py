@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
@@ -18,11 +18,14 @@ from groupdir.config.replications import measured_seed
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.files.benchmark_record import block_path
-from groupdir.files.parquet import read_parquet
-from groupdir.files.study_files import CHOSEN, CONFIRMED, TRIALS, results_folder, space_file
+from groupdir.files.study_files import CHOSEN, CONFIRMED, results_folder, space_file
 from groupdir.files.write_whole import write_whole
-from groupdir.metrics import parse_metric, sign
+from groupdir.metrics import parse_metric
 from groupdir.registry import did_you_mean
+from groupdir.study.read import read_study
+from groupdir.values.trainings import configurations, trainings_of
+from groupdir.values.values import Values
+from groupdir.values.words import trainings_text, value_text
 from launch.screen.plan import most_epochs
 from launch.screen.precision import precision_text
 from launch.study.benchmark_folder import in_block, write_benchmark_files
@@ -151,7 +154,7 @@ def _run_row(
 
 
 def choose(study: Path, metric: str) -> TrialConfig:
-    """Return the configuration of the finished trial with the best value of a metric, and write it before any test.
+    """Return the configuration of a study with the best estimate of a metric, and write it before any test.
 
     Args:
         study: Folder of the study.
@@ -160,25 +163,21 @@ def choose(study: Path, metric: str) -> TrialConfig:
     Raises:
         DataError: If no trial finished, or the study has no such metric.
     """
-    path = study / TRIALS
-    content, footer = read_parquet(path)
-    rows = [
-        row
-        for row in content.to_pylist()
-        if row["role"] == "search" and row["status"] == "finished" and _finite(row.get(metric))
-    ]
-    if not rows:
-        raise DataError(f"{path}: no finished trial has a {metric}: see the messages of the search, then run it again")
-    best = min(rows, key=lambda row: (sign(metric) * row[metric], row["trial"]))
-    config = TrialConfig.from_dict(footer["configs"][str(best["trial"])], f"{path}: trial {best['trial']}")
+    read = read_study(study)
+    values = Values(read.config.space.parameters, configurations(trainings_of(read.state)))
+    candidates = values.kept(read.config.search.keeps)
+    costs = values.of(metric).costs[candidates]
+    if not np.isfinite(costs).any():
+        raise DataError(f"{study}: no finished trial has a {metric}: see the messages of the search, then run it again")
+    index = int(candidates[np.nanargmin(costs)])
+    trial, value = values.trials[index], values.of(metric).value(index)
+    config = TrialConfig.from_dict(read.state.trials[trial].config, f"{study}: trial {trial}")
+    known = int(np.isfinite(costs).sum())
+    text = f"{value_text(value)}, {trainings_text(value.trainings)}"
     word = parse_metric(metric).metric.best
-    head = f"# trial {best['trial']} of {len(rows)} finished: the {word} {metric}, {best[metric]:.6g}\n"
+    head = f"# trial {trial} of {known} configurations: the {word} {metric} by its estimate, {text}\n"
     write_whole(study / CHOSEN, head + config.to_yaml())
     return config
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
 
 
 def _wanted(benchmark: Benchmark, only: Sequence[str]) -> list[Row]:

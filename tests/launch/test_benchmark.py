@@ -5,17 +5,21 @@ import io
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from groupdir.config.benchmark import Row
+from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.benchmark_record import record_of_folder
-from groupdir.files.parquet import write_parquet
+from groupdir.files.study_files import Role
 from groupdir.seeds import SEARCH
+from groupdir.study.events import Kind
 from launch.benchmark import choose, plan_benchmark, run_benchmark
+from launch.study.new_trial import record_trial
+from launch.study.study import Study
+from tests.epoch_report import report
 
 TRIAL = {"data": {"name": "tests.toy.parts:Waves"}, "encoder": {"name": "mlp"}, "method": {"name": "vanilla"}}
 GRID = """\
@@ -39,41 +43,59 @@ rows: {VANILLA: vanilla.yaml, LDS+FDS: lds_fds.yaml}
 """
 
 
-def study(folder: Path, values: list[tuple[str, str, float]], metric: str = "val_mae_all") -> Path:
-    """Return a study's folder with trials of (role, status, metric); the learning rate says which trial it was."""
-    folder.mkdir()
-    rows: list[dict[str, Any]] = [
-        {"trial": number, "seed": 0, "role": role, "status": status, "label": "", metric: value}
-        for number, (role, status, value) in enumerate(values)
-    ]
-    configs = {
-        str(number): TrialConfig.from_dict({**TRIAL, "optim": {"lr": 0.1 * (number + 1)}}).to_dict()
-        for number in range(len(values))
-    }
-    write_parquet(folder / "trials.parquet", rows, {"study": {}, "configs": configs})
+def study_of(folder: Path, values: list[tuple[Role, Kind, float]], metric: str = "val_mae_all") -> Path:
+    """Return a study's folder with trials of (role, end, metric); the learning rate says which trial it was."""
+    search = {"objectives": [metric], "scheduler": {"name": "none", "metric": metric}, "trials": 9}
+    space = {**TRIAL, "name": "row", "optim": {"lr": {"uniform": [0.05, 0.95]}}, "search": search}
+    study = Study.create(folder, StudyConfig.from_dict(space))
+    for number, (role, end, value) in enumerate(values):
+        params = {"optim.lr": 0.1 * (number + 1)}
+        config = study.config.space.build(params).with_seed(number)
+        record_trial(study, config, params, role, "", metric)
+        payload = {**report(1), "last": True, "metrics": {metric: value}}
+        study.append("epoch", trial=number, seed=number, epoch=1, payload=payload)
+        study.append(end, trial=number, payload={"message": "loss is nan"})
+    study.close()
     return folder
 
 
 def test_the_lowest_finished_trial_of_the_search_is_chosen_and_written_down(tmp_path: Path) -> None:
     nan = float("nan")
-    values = [("search", "finished", 5.0), ("search", "finished", 4.0), ("search", "stopped", 1.0)]
-    values += [("ablation", "finished", 2.0), ("search", "finished", nan)]
-    folder = study(tmp_path / "row", values)
+    values: list[tuple[Role, Kind, float]] = [("search", "finished", 5.0), ("search", "finished", 4.0)]
+    values += [("search", "stopped", 1.0), ("ablation", "finished", 2.0), ("search", "finished", nan)]
+    folder = study_of(tmp_path / "row", values)
     assert choose(folder, "val_mae_all").optim.lr == pytest.approx(0.2)
     assert TrialConfig.load(folder / "chosen.yaml").optim.lr == pytest.approx(0.2)
     first = (folder / "chosen.yaml").read_text(encoding="utf-8").splitlines()[0]
-    assert first == "# trial 1 of 2 finished: the lowest val_mae_all, 4"
+    assert first == "# trial 1 of 2 configurations: the lowest val_mae_all by its estimate, 4.00, one seed"
+
+
+def test_further_trainings_can_change_the_choice(tmp_path: Path) -> None:
+    """The lucky trial 1 has two confirmations that say otherwise."""
+    values: list[tuple[Role, Kind, float]] = [("search", "finished", value) for value in (3.0, 2.5, 3.2, 3.1)]
+    folder = study_of(tmp_path / "row", values)
+    assert choose(folder, "val_mae_all").optim.lr == pytest.approx(0.2)
+    study = Study.open(folder)
+    config = TrialConfig.from_dict(study.state.trials[1].config, "trial 1")
+    for seed in (100, 101):
+        number = record_trial(study, config.with_seed(seed), {"optim.lr": 0.2}, "confirmation", "", "val_mae_all")
+        payload = {**report(1), "last": True, "metrics": {"val_mae_all": 4.0}}
+        study.append("epoch", trial=number, seed=seed, epoch=1, payload=payload)
+        study.append("finished", trial=number)
+    study.close()
+    assert choose(folder, "val_mae_all").optim.lr == pytest.approx(0.1)
 
 
 def test_the_highest_correlation_is_chosen(tmp_path: Path) -> None:
-    folder = study(tmp_path / "row", [("search", "finished", 0.2), ("search", "finished", 0.7)], "val_pearson_all")
+    values: list[tuple[Role, Kind, float]] = [("search", "finished", 0.2), ("search", "finished", 0.7)]
+    folder = study_of(tmp_path / "row", values, "val_pearson_all")
     assert choose(folder, "val_pearson_all").optim.lr == pytest.approx(0.2)
     first = (folder / "chosen.yaml").read_text(encoding="utf-8").splitlines()[0]
-    assert first == "# trial 1 of 2 finished: the highest val_pearson_all, 0.7"
+    assert first == "# trial 1 of 2 configurations: the highest val_pearson_all by its estimate, 0.700, one seed"
 
 
 def test_without_a_finished_trial_nothing_is_chosen(tmp_path: Path) -> None:
-    folder = study(tmp_path / "row", [("search", "failed", 5.0)])
+    folder = study_of(tmp_path / "row", [("search", "failed", 5.0)])
     with pytest.raises(DataError, match="no finished trial has a val_mae_all"):
         choose(folder, "val_mae_all")
 
@@ -158,7 +180,7 @@ def test_a_row_that_finishes_nothing_does_not_hold_up_the_others(
     def run_row(row: Row, *about: object) -> int:
         asked.append(row.label)
         if len(asked) == 1:
-            choose(study(tmp_path / "empty", [("search", "failed", 5.0)]), "val_mae_all")
+            choose(study_of(tmp_path / "empty", [("search", "failed", 5.0)]), "val_mae_all")
         return 0
 
     monkeypatch.setattr("launch.benchmark._run_row", run_row)
