@@ -13,6 +13,7 @@ from groupdir.config.replications import data_seeds
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
+from groupdir.rules import rules_of_objectives
 
 
 def describe(file: Path, overrides: Sequence[str] = ()) -> str:
@@ -53,8 +54,13 @@ def study_lines(study: StudyConfig) -> list[str]:
     if drawn := [address for address in study.space.open if address in DATA_SEEDS]:
         lines.append(f"data: {' and '.join(drawn)} varies, so that trials differ in their data too")
     lines += [f"sampler: {search.sampler.text}", f"scheduler: {search.scheduler.text}"]
+    if search.confirm:
+        rules = ", ".join(search.confirm.rules or rules_of_objectives(list(search.objectives)))
+        until = f"until each choice is the best with probability {search.confirm.stop:g}"
+        spent = f"or {search.confirm.share:.0%} of the epochs of the search are spent".replace("%", " %")
+        lines.append(f"confirmation: fresh seeds for the contenders of {rules}, {until}, {spent}")
     if search.ablations:
-        count = (len(search.ablations) + 1) * search.ablation_seeds
+        count = search.ablation_trials
         names = ", ".join(["as chosen", *search.ablations])
         lines.append(f"ablations: {count} trials after the search, {search.ablation_seeds} seeds each: {names}")
     return lines

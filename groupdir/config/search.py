@@ -166,6 +166,11 @@ class SearchConfig(Strict):
         names |= {f"search.constraints.{name}": name for name in self.constraints}
         return names | {"search.scheduler.metric": self.scheduler.metric}
 
+    @property
+    def ablation_trials(self) -> int:
+        """Number of trials of all ablations, with the unchanged configuration."""
+        return (len(self.ablations) + 1) * self.ablation_seeds * bool(self.ablations)
+
     def keeps(self, value: Callable[[str], float]) -> bool:
         """Return whether a trial meets all constraints. A metric that is NaN meets none.
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from groupdir.config.search import SearchConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.seeds import ABLATION
 from groupdir.study.state import TrialState
@@ -18,11 +17,6 @@ from launch.study.study import Study
 from launch.study.trial_seeds import later_seeds
 
 AS_CHOSEN = "as chosen"
-
-
-def ablation_trials(search: SearchConfig) -> int:
-    """Return the number of trials of all ablations of a study, with the unchanged one."""
-    return (len(search.ablations) + 1) * search.ablation_seeds * bool(search.ablations)
 
 
 def suggest_ablations(study: Study) -> list[int]:

@@ -12,7 +12,6 @@ from groupdir.config.space import StudyConfig
 from groupdir.config.stage import epochs_of
 from groupdir.files.study_files import EVENT_LOG
 from groupdir.study.read import read_study
-from launch.control.ablations import ablation_trials
 from launch.schedulers import make_scheduler
 from launch.screen.progress import clock
 from launch.screen.sharing import sharing_text
@@ -50,7 +49,7 @@ def plan(config: StudyConfig, folder: Path) -> str:
         lines.append(f"budget of the confirmation: about {extra:,} epochs, a new training being up to {total}")
         spent += extra
     if search.ablations:
-        extra = ablation_trials(search) * total
+        extra = search.ablation_trials * total
         lines.append(f"budget of the ablations: {extra:,} epochs")
         spent += extra
     lines.append(hours_text(spent, [folder, *map(Path, search.warm_start)], search.concurrency))

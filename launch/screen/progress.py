@@ -18,7 +18,6 @@ from groupdir.config.space import StudyConfig
 from groupdir.files.study_files import Status
 from groupdir.study.events import Event
 from groupdir.study.state import StudyState, TrialState
-from launch.control.ablations import ablation_trials
 from launch.screen.choices import Choices
 
 SHOWN = 24  # rows of the table: running trials first, then the latest of the others
@@ -29,7 +28,7 @@ _ENDED: tuple[Status, ...] = ("finished", "stopped", "failed")
 def total_trials(config: StudyConfig, state: StudyState) -> int:
     """Return the number of trials of the whole study, with ablations, and with confirmations once they have begun."""
     confirmations = state.round.before + state.round.trainings if state.round else 0
-    return config.search.trials + confirmations + ablation_trials(config.search)
+    return config.search.trials + confirmations + config.search.ablation_trials
 
 
 def short(objective: str) -> str:
