@@ -183,9 +183,8 @@ def test_what_breaks_a_constraint_is_not_the_best(study: Study, suggest: Suggest
     search = study.config.search
     assert search.keeps({"val_mae_few": 5.5}.__getitem__)
     assert not search.keeps({"val_mae_few": float("nan")}.__getitem__)
-    assert choice_lines(study.config, study.state)[0] == "many: trial 0, 4.00, one seed", (
-        "trial 1 has a val_mae_few of 5"
-    )
+    best = choice_lines(study.config, study.state)[0]
+    assert best == "best many: trial 0, 4.00, one seed", "trial 1 has a val_mae_few of 5"
     suggest_ablations(study)
     assert study.state.of("ablation")[0].config["optim"] == study.state.trials[0].config["optim"]
 
