@@ -57,7 +57,7 @@ def select(
             callback=_rule,
             autocompletion=lambda: RULES,
             metavar=f"[{'|'.join(RULES)}]",
-            help="Choose the configuration with the best estimate for this shot; knee: the best compromise.",
+            help="Choose the configuration with the best estimate for this shot, or the best compromise (knee).",
         ),
     ],
     within: Annotated[
@@ -65,7 +65,8 @@ def select(
         typer.Option(
             callback=_tolerances,
             metavar="METRIC=SHARE",
-            help="Choose among those near the best of another metric, such as val_mae_all=2%; may be repeated.",
+            help="Choose only among configurations whose estimate of a metric is near the best, such as "
+            "val_mae_all=2%; may be repeated.",
             show_default="none",
         ),
     ] = None,
