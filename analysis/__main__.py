@@ -14,7 +14,7 @@ import typer
 from groupdir.bootstrap.settings import DRAWS
 from groupdir.command_line.program import JsonOption, Panel, new_group, new_program, print_json, run
 from groupdir.registry import did_you_mean
-from groupdir.rules import RULES
+from groupdir.rules import RULES, known_rule
 
 app = new_program("Analyse the results of a search.")
 figures_app = new_group("Draw figures for print.")
@@ -28,9 +28,10 @@ def _rule(value: str) -> str:
     Raises:
         BadParameter: If no rule has this name.
     """
-    if value not in RULES:
-        raise typer.BadParameter(f"unknown rule '{value}': {did_you_mean(value, RULES)}")
-    return value
+    try:
+        return known_rule(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _tolerances(values: list[str] | None) -> list[str]:

@@ -12,8 +12,7 @@ import typer
 
 from groupdir.command_line.program import Panel, QuietOption, SetOption, new_program, run
 from groupdir.errors import ConfigError
-from groupdir.registry import did_you_mean
-from groupdir.rules import RULES
+from groupdir.rules import RULES, known_rule
 from launch.cluster.verbs import SkipDoctorOption
 from launch.cluster.verbs import app as cluster_app
 
@@ -34,10 +33,10 @@ def _rules(values: list[str] | None) -> list[str]:
     Raises:
         BadParameter: If a name is not that of a rule.
     """
-    for value in values or []:
-        if value not in RULES:
-            raise typer.BadParameter(f"unknown rule '{value}': {did_you_mean(value, RULES)}")
-    return list(dict.fromkeys(values or []))
+    try:
+        return list(dict.fromkeys(map(known_rule, values or [])))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 @app.command(rich_help_panel=Panel.RUN)
@@ -174,7 +173,7 @@ def confirm(
 ) -> int:
     """Train the configurations that may be the best again on fresh seeds, which makes the choice surer.
 
-    A confirmation that was interrupted is continued instead.
+    A confirmation that was interrupted is continued, with its own options.
     """
     from launch.search import confirm as confirm_here
 
