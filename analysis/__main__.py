@@ -14,7 +14,7 @@ import typer
 from groupdir.bootstrap.settings import DRAWS
 from groupdir.command_line.program import JsonOption, Panel, new_group, new_program, print_json, run
 from groupdir.registry import did_you_mean
-from groupdir.rules import RULES
+from groupdir.rules import RULES, known_rule
 
 app = new_program("Analyse the results of a search.")
 figures_app = new_group("Draw figures for print.")
@@ -28,9 +28,10 @@ def _rule(value: str) -> str:
     Raises:
         BadParameter: If no rule has this name.
     """
-    if value not in RULES:
-        raise typer.BadParameter(f"unknown rule '{value}': {did_you_mean(value, RULES)}")
-    return value
+    try:
+        return known_rule(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _tolerances(values: list[str] | None) -> list[str]:
@@ -57,7 +58,7 @@ def select(
             callback=_rule,
             autocompletion=lambda: RULES,
             metavar=f"[{'|'.join(RULES)}]",
-            help="Choose the configuration with the best estimate for this shot; knee: the best compromise.",
+            help="Choose the configuration with the best estimate for this shot, or the best compromise (knee).",
         ),
     ],
     within: Annotated[
@@ -65,7 +66,8 @@ def select(
         typer.Option(
             callback=_tolerances,
             metavar="METRIC=SHARE",
-            help="Choose among those near the best of another metric, such as val_mae_all=2%; may be repeated.",
+            help="Choose only among configurations whose estimate of a metric is near the best, such as "
+            "val_mae_all=2%; may be repeated.",
             show_default="none",
         ),
     ] = None,

@@ -78,7 +78,7 @@ def _configuration(study: StudyResults, trial: int) -> str:
 
 
 def failed_confirmations(study: StudyResults) -> dict[int, tuple[int, int]]:
-    """Return the failed and all ended confirmations of each configuration with a failed one, by its first trial."""
+    """Return first trial -> numbers of failed and of ended confirmations, for configurations with a failed one."""
     ended = study.trials[study.trials["status"].isin(["finished", "failed"])]
     first: dict[str, int] = {}
     total: Counter[str] = Counter()

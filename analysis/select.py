@@ -40,7 +40,7 @@ class Selection:
         front: Rows of the front, sorted by the estimate of the first objective; see `analysis.front.find_front`.
         file: YAML file of the chosen configuration.
         tolerances: Metric -> largest distance to the best estimate, as a share of it.
-        include_stopped: Whether trials count that the scheduler stopped.
+        include_stopped: True if trials that the scheduler stopped are included.
     """
 
     choice: Choice
@@ -75,7 +75,7 @@ def candidates_of(
     Args:
         study: Results of the study.
         tolerances: Metric -> largest distance to the best estimate, as a share of it.
-        include_stopped: Whether trials count that the scheduler stopped.
+        include_stopped: True to include trials that the scheduler stopped, at their selected epoch.
 
     Raises:
         DataError: If no configuration satisfies the constraints or the tolerances, or a metric of the tolerances is

@@ -1,4 +1,4 @@
-"""Text of a choice: the front, the chosen configuration with its uncertainty and its price, and the next command."""
+"""Text of a choice: the front, the chosen configuration, how sure it is, what it costs, and the next command."""
 
 from __future__ import annotations
 

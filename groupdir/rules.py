@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from groupdir.registry import did_you_mean
 from groupdir.shots import ALL, ALL_AND_SHOTS, SHOTS
 
 KNEE = "knee"
@@ -11,6 +12,17 @@ KNEE = "knee"
 
 RULES = (*SHOTS, ALL, KNEE)
 """All rules: the best value of one shot, the best value over all samples, and the knee."""
+
+
+def known_rule(name: str) -> str:
+    """Return the name of a rule.
+
+    Raises:
+        ValueError: If no rule has this name.
+    """
+    if name not in RULES:
+        raise ValueError(f"unknown rule '{name}': {did_you_mean(name, RULES)}")
+    return name
 
 
 def metric_of_shot(shot: str, objectives: Sequence[str], recorded: Collection[str]) -> str:
@@ -41,9 +53,7 @@ def metrics_of_rule(rule: str, objectives: Sequence[str], recorded: Collection[s
     Raises:
         ValueError: If the rule is unknown.
     """
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}, got {rule!r}")
-    return list(objectives) if rule == KNEE else [metric_of_shot(rule, objectives, recorded)]
+    return list(objectives) if known_rule(rule) == KNEE else [metric_of_shot(rule, objectives, recorded)]
 
 
 def rules_of_objectives(objectives: Sequence[str]) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ import typer
 
 from groupdir.command_line.program import Panel, QuietOption, SetOption, new_program, run
 from groupdir.errors import ConfigError
-from groupdir.registry import did_you_mean
-from groupdir.rules import RULES
+from groupdir.rules import RULES, known_rule
 from launch.cluster.verbs import SkipDoctorOption
 from launch.cluster.verbs import app as cluster_app
 
@@ -34,10 +33,10 @@ def _rules(values: list[str] | None) -> list[str]:
     Raises:
         BadParameter: If a name is not that of a rule.
     """
-    for value in values or []:
-        if value not in RULES:
-            raise typer.BadParameter(f"unknown rule '{value}': {did_you_mean(value, RULES)}")
-    return list(dict.fromkeys(values or []))
+    try:
+        return list(dict.fromkeys(map(known_rule, values or [])))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 @app.command(rich_help_panel=Panel.RUN)
@@ -91,7 +90,7 @@ def benchmark(
         int | None,
         typer.Option(
             min=1,
-            help="Number of trainings at once on the chosen trials.",
+            help="Number of trainings of chosen trials at the same time.",
             show_default="one per core, or one on a GPU",
         ),
     ] = None,
@@ -99,7 +98,7 @@ def benchmark(
     detect: Annotated[
         float | None,
         typer.Option(
-            help="Print the number of replications that shows this difference in the metric that selects the trials.",
+            help="Print how many replications show a true difference of this size in the metric benchmark.select.",
             show_default="none",
         ),
     ] = None,
@@ -113,10 +112,11 @@ def benchmark(
     skip_doctor: SkipDoctorOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Search every row of a benchmark with one budget, then measure each row's best trial on several seeds.
+    """Search every row of a benchmark with one budget, then measure each row's choice on several seeds.
 
-    With benchmark.replications the whole is repeated in blocks, so that rows can be compared. Give the same command
-    again to continue a benchmark that was interrupted.
+    With benchmark.replications, all of this is repeated in blocks, so that rows can be compared.
+
+    Give the same command again to continue a benchmark that was interrupted.
     """
     if detect is not None and detect <= 0:
         raise ConfigError(f"--detect {detect:g}: must be a difference above 0")
@@ -157,7 +157,7 @@ def confirm(
     folder: StudyArgument,
     trainings: Annotated[
         int | None,
-        typer.Option(min=1, help="Most trainings.", show_default="a quarter of the epochs of the search"),
+        typer.Option(min=1, help="Largest number of trainings.", show_default="from search.confirm.share"),
     ] = None,
     rule: Annotated[
         list[str] | None,
@@ -165,15 +165,15 @@ def confirm(
             callback=_rules,
             metavar=f"[{'|'.join(RULES)}]",
             help="Rule whose choice is confirmed; may be repeated.",
-            show_default="those of the objectives",
+            show_default="search.confirm.rules, or those of the objectives",
         ),
     ] = None,
     skip_doctor: SkipDoctorOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Train the contenders for a choice again on fresh seeds, each where it helps most.
+    """Train the configurations that may be the best again on fresh seeds, which makes the choice surer.
 
-    An interrupted confirmation is continued.
+    A confirmation that was interrupted is continued, with its own options.
     """
     from launch.search import confirm as confirm_here
 

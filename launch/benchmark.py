@@ -154,7 +154,7 @@ def _run_row(
 
 
 def choose(study: Path, metric: str) -> TrialConfig:
-    """Return the configuration of a study with the best estimate of a metric, and write it before any test.
+    """Return the configuration of a study with the best estimate of a metric, and write it to `chosen.yaml`.
 
     Args:
         study: Folder of the study.

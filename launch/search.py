@@ -1,4 +1,4 @@
-"""Search from its configuration to its files, and resuming one."""
+"""Searches from their configuration to their files: start, resume and confirm one."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def reached(config: StudyConfig) -> Place | None:
 
 
 def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None = None, quiet: bool = False) -> int:
-    """Resume a search that was interrupted or killed; a search that has ended is only summarised.
+    """Resume a search that was interrupted or killed. A study without remaining trials is only summarised.
 
     Args:
         folder: Folder of the study. If that was lost, the study's place in its storage (s3://bucket/path/<name>), from
@@ -146,11 +146,11 @@ def confirm(
 ) -> int:
     """Train the contenders for the choices of a finished search again on fresh seeds.
 
-    If the last confirmation was interrupted, it is continued instead, with its own options.
+    If the last confirmation was interrupted, it is continued with its own options instead.
 
     Args:
         folder: Folder of the study.
-        trainings: Most trainings; None: as many as the share of the search's epochs in `search.confirm` allows.
+        trainings: Most trainings; None: as many as `search.confirm.share` of the search's epochs pays for.
         rules: Rules whose choice is confirmed; those of `search.confirm` if empty.
         skip_doctor: Whether to skip the examination of a cluster.
         quiet: Whether to print no progress.
@@ -293,7 +293,6 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
             progress.say("confirmation: the contenders for each choice are trained again on fresh seeds")
             run_trials(study, StudyLoop(study, to_the_end, metric, "confirmation"), shared, interrupt, screen)
         if not interrupt() and suggest_ablations(study):
-            to_the_end = make_scheduler(search.model_copy(update={"scheduler": NoStoppingConfig()}))
             run_trials(study, StudyLoop(study, to_the_end, metric, "ablation"), shared, interrupt, screen)
 
 

@@ -40,7 +40,7 @@ def benchmark_to_json(record: BenchmarkRecord) -> dict[str, Any]:
 
 
 def _metric(record: BenchmarkRecord, label: str, name: str, best: bool) -> dict[str, Any]:
-    """Return a test metric of a row. `best` is None without replications, because rows cannot be compared."""
+    """Return a test metric of a row. Without replications rows cannot be compared, so `best` is left out as None."""
     cell = cell_of(record, label, name)
     values = [
         {"block": training.block, "seed": training.seed, "value": training.metrics[f"test_{name}"]}

@@ -20,8 +20,8 @@ def cannot_be_told_from_best(costs: npt.NDArray[np.float64], level: float = LEVE
 
     Start with all methods. Test whether the remaining ones are equal. If not, remove the one with the highest mean, and
     repeat. The methods that remain in the end contain all best ones with a probability of at least 1 - `level`, also
-    if several are equally good. No correction for the number of methods is needed, because a wrong result begins
-    with a wrong answer about a set that contains the best ones.
+    if several are equally good. No correction for the number of methods is needed: a best method can be left out
+    only if a test is wrong about a set that still contains all best ones.
 
     The test is Tukey's range test for randomized blocks: the range of the means, in units of their standard error from
     the residual of the analysis of variance (methods, blocks) of the remaining methods, has the studentized range

@@ -58,7 +58,7 @@ def cell_of(record: BenchmarkRecord, label: str, name: str) -> Cell:
 
 
 def blocks_text(record: BenchmarkRecord, label: str) -> str:
-    """Return the number of results for the label of a row that misses some, else an empty text."""
+    """Return the addition to the label of a row that misses results, such as " (2 of 5 blocks)", or an empty text."""
     options = record.content["benchmark"]
     mine = [training for training in record.measured if training.row == label]
     if record.replications > 1:

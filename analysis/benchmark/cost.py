@@ -16,7 +16,7 @@ class Cost:
         trials: Number of trials of the searches.
         epochs: Epochs of these trials and of their confirmations. Each trial counts its first stage, even if another
             trial has trained it, so that all rows are counted alike.
-        seconds: Time of the epochs that were trained, in seconds.
+        seconds: Time of the epochs that were trained, those of the confirmations included.
     """
 
     trials: int

@@ -124,8 +124,9 @@ def _foot(record: BenchmarkRecord, line: str, names: Sequence[str], searched: bo
         searched: Whether the table shows the cost of searches.
     """
     cost = (
-        "trials, epochs and seconds are those of a row's searches. The epochs of each trial include its first stage, "
-        "even if trials share one; the seconds of a shared stage count once."
+        "trials, epochs and seconds are those of a row's searches; epochs and seconds include the confirmation. The "
+        "epochs of each trial include its first stage, even if trials share one; the seconds of a shared stage count "
+        "once."
     )
     lines = [cost] if searched else []
     if record.replications == 1:

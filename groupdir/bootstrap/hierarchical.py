@@ -97,8 +97,8 @@ def interval(value: float, differences: Array, seed: int) -> Difference:
     """Return a difference with its bootstrap interval and p-value.
 
     Each draw has its own samples. Its mean over seeds is then moved by a draw of Student's t with S - 1 degrees of
-    freedom, in units of the standard error over its seeds. Resampling the S seeds instead would be too narrow: of
-    5 seeds, it leaves out the true difference in 15 % of cases where the interval says 5 %, see the tests.
+    freedom, in units of the standard error over its seeds. Resampling the S seeds instead would be too narrow: with
+    5 seeds, such a 95 % interval misses the true difference in 15 % of cases, see the tests.
     With a single seed, only the samples are drawn.
 
     Args:

@@ -36,10 +36,10 @@ class BenchmarkConfig(Strict):
         "lambdas: grids.",
     )
     select: SearchMetric = Field(
-        "val_mae_all", description="Metric that chooses the trial of each row: the trial with the best value."
+        "val_mae_all", description="Metric that chooses the configuration of each row: the one with the best estimate."
     )
     seeds: int = Field(
-        5, ge=1, description="Seeds on which the chosen trial of a row is trained and measured, in each block."
+        5, ge=1, description="Seeds on which the chosen configuration of a row is trained and measured, in each block."
     )
     replications: int = Field(
         1,

@@ -7,22 +7,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, field_validator
 
 from groupdir.config.base import Strict
-from groupdir.registry import did_you_mean
-from groupdir.rules import RULES
+from groupdir.rules import RULES, known_rule
 
-
-def _known(name: str) -> str:
-    """Return the name of a rule.
-
-    Raises:
-        ValueError: If no rule has this name.
-    """
-    if name not in RULES:
-        raise ValueError(f"unknown rule '{name}': {did_you_mean(name, RULES)}")
-    return name
-
-
-Rule = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(RULES)})]
+Rule = Annotated[str, AfterValidator(known_rule), Field(json_schema_extra={"enum": list(RULES)})]
 
 
 class ConfirmationConfig(Strict):

@@ -30,7 +30,7 @@ def study_in_block(study: StudyConfig, block: int) -> StudyConfig:
 
 
 def trial_in_block(config: TrialConfig, block: int) -> TrialConfig:
-    """Return a trial of a grid with the data draw of a block, numbered from 1. Its training seed is left as it is."""
+    """Return a trial of a grid with the data of a block, the first of which is 1. Its training seed stays the same."""
     return config.replaced({address: seed + block - 1 for address, seed in data_seeds(config.data).items()})
 
 

@@ -1,1 +1,1 @@
-"""True values of a study's configurations: estimates with uncertainty from trainings that are noisy, and choices."""
+"""Estimates of the true values of a study's configurations from noisy trainings, and choices by these estimates."""

@@ -48,7 +48,8 @@ class Scores:
     Attributes:
         candidates: Indices of the configurations that have all metrics of the rule, k in number.
         expected: Scores `(k,)` of the estimates.
-        samples: Scores `(DRAWS, k)` of the posterior samples.
+        samples: Scores `(DRAWS, k)` of the posterior samples. They are comparable with one another; those of one metric
+            are in its units, while `expected` is on the scale of `MetricValues.costs`.
         slopes: For each metric the derivative `(k,)` of the score with respect to `MetricValues.costs`.
     """
 
@@ -61,8 +62,8 @@ class Scores:
 def scores(values: Values, metrics: Sequence[str], candidates: Indices) -> Scores:
     """Return the scores of a rule.
 
-    One metric is its own score. For several metrics, the knee, the score is the distance to the ideal point: each
-    metric is scaled to [0, 1] over the front of the estimates.
+    The score of one metric is its cost. The score of several metrics, which the knee reads, is the distance to the
+    ideal point: each metric is scaled to [0, 1] over the front of the estimates.
 
     Args:
         values: Values of the study.

@@ -59,8 +59,9 @@ class Kernels:
 def likely_kernels(points: Array, which: Indices, values: Array, seed: int = 0) -> Kernels:
     """Return `KEPT` kernels with their posterior probabilities.
 
-    The kernels are normal draws around the most probable one, with the curvature of the log posterior there, in pairs
-    on both sides. Their weights are importance weights, cut at the ninth decile, so that no single kernel decides.
+    The kernels are normal draws around the most probable one, with the curvature of the log posterior there, in
+    antithetic pairs. Their probabilities are importance weights, cut at the ninth decile, so that no single kernel
+    decides.
 
     Source: Tierney and Kadane 1986 for the normal approximation; Ionides 2008, "Truncated importance sampling".
 

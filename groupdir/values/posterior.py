@@ -37,6 +37,9 @@ class Posterior:
         which: Index of the configuration of each training `(N,)`, N >= `FEWEST`.
         values: Values of the trainings `(N,)`, finite, lower is better.
         seed: Seed of the kernels.
+
+    Raises:
+        ValueError: If there are fewer than `FEWEST` trainings.
     """
 
     def __init__(self, points: Array, which: Indices, values: Array, seed: int = 0) -> None:
@@ -80,7 +83,7 @@ class Posterior:
         return covariance
 
     def samples(self, seed: int = 0, draws: int = DRAWS) -> Array:
-        """Return joint samples `(draws, K)` of the true values, which are draws of Student's t for each kernel."""
+        """Return joint samples `(draws, K)` of the true values: draws of Student's t of the weighted kernels."""
         samples = np.empty((draws, self.count))
         shares = (np.arange(draws) + 0.5) / draws
         kernels = np.minimum(np.searchsorted(np.cumsum(self.kernels.weight), shares), len(self.kernels) - 1)

@@ -48,7 +48,7 @@ class Configuration:
 
     @property
     def confirmed(self) -> int:
-        """Number of trainings after the search."""
+        """Number of trainings after the search: confirmations and unchanged ablations."""
         return sum(not training.searched for training in self.trainings)
 
     def raw(self, metric: str) -> float:
@@ -79,8 +79,8 @@ def training_of(trial: TrialState) -> Training:
 def configurations(trainings: Iterable[Training]) -> list[Configuration]:
     """Return the configurations of a search, by the number of their first trial.
 
-    Ablations that changed a configuration belong to none. A second training with the same seed is skipped, because it
-    is the same training again.
+    A changed ablation is no configuration of the search and is skipped. A second training with the same seed is skipped
+    too, because it is the same training again.
     """
     groups: dict[str, list[Training]] = {}
     for training in sorted(trainings, key=lambda each: (not each.searched, each.trial)):

@@ -1,4 +1,4 @@
-"""Values and choices as a person reads them."""
+"""Texts of values and choices."""
 
 from __future__ import annotations
 

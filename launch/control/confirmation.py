@@ -1,4 +1,4 @@
-"""Confirmation: the contenders for each choice of a study are trained again on fresh seeds."""
+"""Confirmation: further trainings of the contenders for each choice of a study, on fresh seeds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from launch.study.study import Study
 from launch.study.trial_seeds import later_seeds
 
 SMALLEST_GAIN = 1e-3
-"""Gain that is worth a training, in standard deviations of one training. See `expected_gains`."""
+"""Gain above which a training is worth its cost, summed over the undecided rules. See `expected_gains` for its unit."""
 
 
 def begin_round(study: Study, options: ConfirmationConfig, trainings: int | None = None) -> None:
@@ -48,7 +48,7 @@ def begin_round(study: Study, options: ConfirmationConfig, trainings: int | None
 
 
 def affordable(state: StudyState, finished: Sequence[TrialState], share: float) -> int:
-    """Return the trainings that a share of the search's epochs pays for, rounded up.
+    """Return the number of trainings that a share of the search's epochs pays for, rounded up.
 
     Args:
         state: State of the study.
@@ -62,10 +62,10 @@ def affordable(state: StudyState, finished: Sequence[TrialState], share: float) 
 def next_training(config: StudyConfig, state: StudyState) -> TrialState | None:
     """Return the trial of the search whose configuration is trained next, or None if the round needs no more trainings.
 
-    A round ends when each of its rules has a choice that is the best with probability `stop`, when no training is
-    expected to improve a choice by more than `SMALLEST_GAIN`, or when its trainings are used up. The next training is
-    the one with the largest gain over the undecided rules, see `expected_gains`. All of this follows from the event
-    log, so a resumed confirmation makes the same decisions.
+    A round ends when each of its rules has a choice that is the best with probability `stop`, when no training has a
+    gain above `SMALLEST_GAIN`, when every contender has `most_seeds` trainings, or when its trainings are used up.
+    The next training is the one with the largest gain over the undecided rules, see `expected_gains`. All of this
+    follows from the event log, so a resumed confirmation makes the same decisions.
 
     Args:
         config: Configuration of the study.
@@ -81,7 +81,7 @@ def next_training(config: StudyConfig, state: StudyState) -> TrialState | None:
     running = Counter(names[trial.configuration] for trial in trials if trial.status in ("running", "paused"))
     free = {
         index for name, index in names.items() if searched[index] + asked[name] < current.most_seeds
-    }  # a failed training counts, so that a configuration that fails is not tried for ever
+    }  # a failed training counts, so that a configuration that always fails is not trained without end
     gains = _gains(config, values, current, running)
     best = max(
         (index for index, gain in gains.items() if index in free and gain > SMALLEST_GAIN),

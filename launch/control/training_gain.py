@@ -1,4 +1,4 @@
-"""Gain of a further training: by how much it is expected to improve a choice."""
+"""Gain of a further training: the improvement of a choice that it is expected to give."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTENDERS = 64  # best candidates of a rule that are considered for a further t
 
 
 def expected_gains(values: Values, scored: Scores, running: Mapping[int, int]) -> dict[int, float]:
-    """Return for each contender of a rule by how much one more training improves the choice.
+    """Return the expected improvement of a rule's choice by one more training of each contender.
 
     The gain is the expected decrease of the score of the chosen configuration if the choice is made again after the
     training, in units of the standard deviation of one training. It is large where the present choice may be wrong and
@@ -28,8 +28,8 @@ def expected_gains(values: Values, scored: Scores, running: Mapping[int, int]) -
     Args:
         values: Values of the study, with a posterior of each metric of the rule.
         scored: Scores of the rule.
-        running: Index of a configuration -> number of its trainings that run at the moment. Their results are counted
-            as known to that extent, so that parallel trainings do not all go to one configuration.
+        running: Index of a configuration -> number of its running trainings. The covariance is what it will be when
+            they have finished, so that parallel trainings do not all go to one configuration.
 
     Returns:
         Index of a configuration -> its gain, >= 0.
@@ -55,7 +55,7 @@ def expected_gains(values: Values, scored: Scores, running: Mapping[int, int]) -
 
 
 def _gain(mean: Array, column: Array, variance: float) -> float:
-    """Return the expected decrease of the lowest mean by a training.
+    """Return the expected decrease of the lowest mean after a training.
 
     Args:
         mean: Posterior means `(K,)`.

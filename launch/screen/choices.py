@@ -29,7 +29,7 @@ class Choices:
         self._lines: list[str] = []
 
     def lines(self, state: StudyState) -> list[str]:
-        """Return one line for each rule whose metric is an objective."""
+        """Return the lines of `choice_lines`."""
         finished = state.count("finished")
         if finished != self._finished:
             self._finished = finished
@@ -53,7 +53,7 @@ def best_values(config: StudyConfig, state: StudyState) -> dict[str, dict[str, A
 
 
 def choice_lines(config: StudyConfig, state: StudyState) -> list[str]:
-    """Return what `Choices.lines` returns."""
+    """Return a line for each rule whose metric is an objective, and for each rule that was confirmed."""
     values = Values(config.space.parameters, configurations(trainings_of(state)))
     if not values.configurations:
         return ["best: none yet"]

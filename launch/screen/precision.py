@@ -51,7 +51,8 @@ def precision_text(benchmark: Benchmark, folder: Path, noise_from: Path | None, 
         lines += _differences(noise, replications)
     if detect is not None and names[0] in noise:
         count = replications_for(detect, noise[names[0]])
-        lines.append(f"a true difference of {detect:g} {_shown(names[0])} needs {count} replications for that")
+        shown = f"to be shown with a probability of {100 * POWER:g} %"
+        lines.append(f"a true difference of {detect:g} {_shown(names[0])} needs {count} replications {shown}")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""How good the choice of a search is, and whether its stated value is true: today's rule beside the confirmation.
+"""Quality of the choice of a search, and truth of its stated value: by raw values, by estimates, and confirmed.
 
 Simulates searches over recorded configurations: each trial is a configuration of the recording with one of its recorded
 seeds, drawn at random. "best raw value" takes N trials and chooses the best value that one seed gave. "estimates" takes

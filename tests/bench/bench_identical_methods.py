@@ -1,8 +1,8 @@
 """Benchmarks of two identical methods: how often a table calls them different, and the power for a true difference.
 
 Draws searches from the recorded digits: a search is some random configurations, each trained with one seed. Compares
-two protocols. Old: one search for each method, the chosen configuration measured with 5 seeds, Welch's t-test over the
-seeds. New: R blocks, each with a search and measured seeds for each method, and a paired t-test over the blocks,
+two protocols. One block: a search for each method, the chosen configuration measured with 5 seeds, Welch's t-test over
+the seeds. R blocks: a search and measured seeds for each method in each block, and a paired t-test over the blocks,
 which is what a table does with two rows (`analysis.benchmark.best_set`). The recordings have one draw of the data, so
 the noise of the draw is missing.
     python tests/bench/bench_identical_methods.py [--benchmarks 1000] [--replications 5 11] [--trials 12] [--quick]
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 METRICS = ("val_mae_all", "val_mae_few")
 """Metric that chooses a trial, and the other one that is reported."""
 NEAR = 20
-"""Number of configurations of similar error whose noise may be drawn for one another."""
+"""Number of configurations of similar error that may lend one another their noise."""
 
 Array = npt.NDArray[np.float64]
 
@@ -160,18 +160,18 @@ def lines_of(recorded: Recorded, options: argparse.Namespace) -> list[str]:
     """Return a Markdown table: shares called different, for identical methods and for a true difference."""
     rng = np.random.default_rng(options.seed)
     lines = ["| protocol | trainings | true difference | all | few |", "|---|---|---|---|---|"]
-    old = Protocol(options.trials, measured=5)
+    single = Protocol(options.trials, measured=5)
     for difference in (0.0, options.difference):
-        first, second = (old.run(recorded, options.benchmarks, rng) for _ in range(2))
+        first, second = (single.run(recorded, options.benchmarks, rng) for _ in range(2))
         called = different_over_seeds(first, second + difference)
-        lines.append(_line("old: 1 search, 5 seeds", old.trainings, difference, called))
+        lines.append(_line("1 block, 5 seeds measured", single.trainings, difference, called))
     for replications in options.replications:
         for name, block in protocols(options).items():
             for difference in (0.0, options.difference):
                 first, second = (blocks_of(block, recorded, options.benchmarks, replications, rng) for _ in range(2))
                 called = different_over_blocks(first, second + difference)
                 trainings = replications * block.trainings
-                lines.append(_line(f"new: {replications} blocks, {name}", trainings, difference, called))
+                lines.append(_line(f"{replications} blocks, {name}", trainings, difference, called))
     return lines
 
 
@@ -180,7 +180,7 @@ def _line(name: str, trainings: int, difference: float, called: npt.NDArray[np.b
 
 
 def noise_lines(recorded: Recorded, options: argparse.Namespace) -> list[str]:
-    """Return the deviation between blocks of each protocol, and that over the seeds of one chosen configuration."""
+    """Return the standard deviation between blocks of each protocol, and over the seeds of a chosen configuration."""
     rng = np.random.default_rng(options.seed)
     lines = []
     for name, block in protocols(options).items():
@@ -198,7 +198,7 @@ def noise_lines(recorded: Recorded, options: argparse.Namespace) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run it."""
+    """Print the shares of benchmarks that call methods different, and the noise."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--benchmarks", type=int, default=1000)
     parser.add_argument("--replications", type=int, nargs="+", default=[5, 11])

@@ -80,7 +80,7 @@ def test_a_configuration_without_the_metric_is_no_candidate() -> None:
 
 
 def test_a_rule_that_does_not_exist() -> None:
-    with pytest.raises(ValueError, match="rule must be one of many"):
+    with pytest.raises(ValueError, match="unknown rule"):
         choose(values_of({FEW: [1.0]}), "best", [FEW], [FEW], np.array([0]))
 
 

@@ -43,7 +43,7 @@ def test_differences_follow_from_the_noise(tmp_path: Path) -> None:
     assert f"noise between blocks: 0.1 MAE all, 1 MAE few (standard deviation of a row, from {folder})" in text
     assert "two rows are called different at 0.18 MAE all, 1.8 MAE few (paired t-test, 5 % level)" in text
     assert "a true difference of 0.24 MAE all, 2.4 MAE few is shown with a probability of 80 %" in text
-    assert "a true difference of 0.2 MAE all needs 7 replications for that" in text
+    assert "a true difference of 0.2 MAE all needs 7 replications to be shown with a probability of 80 %" in text
     assert text == precision_text(benchmark(tmp_path, 5), folder, None, 0.2), "the benchmark's own blocks"
 
 
