@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from analysis.benchmark.best_of_n import BestOfN, best_of_n
@@ -23,7 +24,7 @@ def benchmark_to_json(record: BenchmarkRecord) -> dict[str, Any]:
         {
             "label": row["label"],
             "cell": row["cell"],
-            "metrics": {name: _metric(record, row["label"], name, row["label"] in best[name]) for name in names},
+            "metrics": {name: _metric(record, row["label"], name, best[name]) for name in names},
             **(vars(costs[row["label"]]) if costs else {}),
             "expected_best": curves.get(row["label"], []),
         }
@@ -39,15 +40,22 @@ def benchmark_to_json(record: BenchmarkRecord) -> dict[str, Any]:
     }
 
 
-def _metric(record: BenchmarkRecord, label: str, name: str, best: bool) -> dict[str, Any]:
-    """Return a test metric of a row. Without replications rows cannot be compared, so `best` is left out as None."""
+def _metric(record: BenchmarkRecord, label: str, name: str, best: Collection[str]) -> dict[str, Any]:
+    """Return a test metric of a row.
+
+    Args:
+        record: Record of the benchmark.
+        label: Label of the row.
+        name: Test metric.
+        best: Labels of the rows that cannot be told from the best one; empty if rows cannot be compared.
+    """
     cell = cell_of(record, label, name)
     values = [
         {"block": training.block, "seed": training.seed, "value": training.metrics[f"test_{name}"]}
         for training in record.measured
         if training.row == label and f"test_{name}" in training.metrics
     ]
-    compared = best if record.replications > 1 else None
+    compared = label in best if best else None
     return {"mean": cell.mean, "spread": cell.spread, "cannot_be_told_from_best": compared, "values": values}
 
 

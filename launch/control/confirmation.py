@@ -150,5 +150,6 @@ def ended_round(state: StudyState, config: StudyConfig) -> str:
     used = len(state.of("confirmation")) - state.round.before
     if used >= state.round.trainings:
         return f"the confirmation has used its {used} trainings"
-    why = f"each choice is the best with probability {state.round.stop:g}, or more seeds would hardly improve it"
+    sure = f"each choice is the best with probability {state.round.stop:g}"
+    why = f"{sure}, its rivals have {state.round.most_seeds} seeds, or more seeds would hardly improve it"
     return f"the confirmation ended after {used} of {state.round.trainings} trainings: {why}"

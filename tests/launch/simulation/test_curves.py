@@ -149,7 +149,7 @@ def test_the_best_known_front_is_the_measure() -> None:
 
 
 def test_the_recorded_digits_can_be_searched(root: Path) -> None:
-    """The file that tests/bench/record_digits_curves.sh leads to: real trainings, six or two seeds of each configuration."""
+    """The file that tests/bench/record_digits_curves.sh makes, with six or two seeds of each configuration."""
     recorded = load_curves([root / "tests" / "data" / "digits_curves.parquet"])
     assert len(recorded.params) >= 300
     counts = [len(seeds) for seeds in recorded.curves]
