@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,9 +83,7 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
             result.compare("decisions", event, logged, (decision.action, decision.cause))
         elif event.kind == "promoted":
             trial.status = "paused"
-            all_suggested = len(state.of("search")) >= config.search.trials
-            final = all_suggested and not any(other.status == "running" for other in state.of("search"))
-            chosen = scheduler.promotable(lambda number: state.trials[int(str(number))].status == "paused", final)
+            chosen = _promotion(scheduler, config, state)
             row = trial.at(event.epoch)
             assert row is not None
             rung = row["fidelity"]
@@ -99,6 +97,17 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
                 f"trial {number}, epoch {epoch}: the log has no decision, but replaying the log gives {replayed}"
             )
     return result
+
+
+def _promotion(scheduler: Scheduler, config: StudyConfig, state: StudyState) -> tuple[Hashable, int] | None:
+    """Return the promotion that is due. Small rungs promote only after all others, as in `StudyLoop.following`."""
+
+    def paused(number: Hashable) -> bool:
+        return state.trials[int(str(number))].status == "paused"
+
+    trials = state.of("search")
+    final = len(trials) >= config.search.trials and not any(trial.status == "running" for trial in trials)
+    return scheduler.promotable(paused) or (scheduler.promotable(paused, last=True) if final else None)
 
 
 def _check_confirmation(result: Audit, event: Event, config: StudyConfig, state: StudyState) -> None:

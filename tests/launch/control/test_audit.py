@@ -98,3 +98,13 @@ def test_a_decision_without_an_entry_is_told(events: list[Event], entry: str) ->
     else:
         with pytest.raises(DataError, match=r"event \d+ \(decision\) of the study is broken.*KeyError 'action'"):
             audited(broken)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_small_rungs_promote_after_large_ones(workers: int) -> None:
+    """The last trial is promoted from the full first rung, although two trials wait at the small second one."""
+    scheduler = {"name": "pareto_asha", "grace_period": 1, "reduction_factor": 2, "mode": "promote"}
+    told = config(trials=6, sampler={"name": "random"}, scheduler=scheduler)
+    found = audit(list(simulate(told, workers).study.events()), told, lambda: make_scheduler(told.search))
+    assert found.checked["promotions"] > 3
+    assert not found.wrong
