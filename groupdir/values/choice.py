@@ -130,10 +130,14 @@ def choose(
 
 def on_front(costs: Array) -> Flags:
     """Mark the points `(..., K, M)` that no other point of their set dominates. A point with a NaN is not marked."""
-    finite = np.isfinite(costs).all(axis=-1)
-    first, second = costs[..., :, None, :], costs[..., None, :, :]
-    dominates: Flags = np.all(first <= second, axis=-1) & np.any(first < second, axis=-1)
-    return np.asarray(finite & ~np.any(dominates, axis=-2))
+    shape = (*costs.shape[:-1], costs.shape[-2])
+    no_worse, better = np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for metric in np.moveaxis(costs, -1, 0):  # numpy reduces a last axis of a few metrics slowly
+        first, second = metric[..., :, None], metric[..., None, :]
+        no_worse &= first <= second
+        better |= first < second
+    dominated = np.any(no_worse & better, axis=-2)
+    return np.asarray(np.isfinite(costs).all(axis=-1) & ~dominated)
 
 
 def front_chances(values: Values, objectives: Sequence[str], candidates: Indices) -> Array:
