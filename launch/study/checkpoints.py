@@ -115,8 +115,8 @@ def fit_budget(study: Study) -> list[str]:
     """Delete kept checkpoints of the worst trials until the remaining ones fit `search.checkpoint_budget`.
 
     The checkpoints of trials on the front are never deleted. Of the others, those on the worst front are deleted first,
-    and on the same front the oldest first. The configuration of a trial stays in the study, so that the trial can be
-    trained again.
+    and on the same front the oldest first. Then come the confirmations and ablations, the oldest first. The
+    configuration of a trial stays in the study, so that the trial can be trained again.
 
     Returns:
         Messages for the user: which checkpoints were deleted, and whether the front alone exceeds the budget.
@@ -170,12 +170,12 @@ def kept_bytes(study: Study) -> dict[int, int]:
 
 def _expendable(study: Study) -> list[int]:
     """Return the finished trials that are not on the front, in the order in which their checkpoints are deleted."""
-    objectives = study.config.search.objectives
-    done = [trial for trial in study.state.of("search") if trial.status == "finished"]
+    objectives, done = study.config.search.objectives, study.state.finished("search")
     if not done:
         return []
     costs = as_costs([[trial.value(name) for name in objectives] for trial in done], list(objectives.values()))
     index = fronts(costs)
     best = index.min()
     order = np.lexsort((np.arange(len(done)), -index))
-    return [done[place].number for place in order if index[place] > best]
+    later = [trial for trial in study.state.trials.values() if trial.role != "search" and trial.status == "finished"]
+    return [done[place].number for place in order if index[place] > best] + [trial.number for trial in later]

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from groupdir.config.trial import TrialConfig
+from groupdir.files.study_files import Role
 from launch.study import checkpoints
 from launch.study.checkpoints import fit_budget, free_space_warning, keep
+from launch.study.new_trial import record_trial
 from launch.study.study import Study
 from tests.epoch_report import report
 
@@ -17,8 +20,12 @@ SIZE = 1000
 
 def finished(study: Study, suggest: Suggest, train: Train, errors: list[list[float]]) -> None:
     """Trials with many, median and few as given, each with a checkpoint of SIZE bytes."""
-    for many, median, few in errors:
-        trial = suggest(study)
+    end(study, [suggest(study) for _ in errors], errors)
+
+
+def end(study: Study, trials: list[int], errors: list[list[float]]) -> None:
+    """Finish trials with the given errors, each with a checkpoint of SIZE bytes."""
+    for trial, (many, median, few) in zip(trials, errors, strict=True):
         seed = study.state.trials[trial].seed
         metrics = {"val_mae_all": many, "val_mae_many": many, "val_mae_median": median, "val_mae_few": few}
         payload = {**report(1), "last": True, "metrics": metrics}
@@ -62,6 +69,26 @@ def test_the_worst_front_goes_first_and_the_best_stays(
     assert len([text for text in said if "deleted" in text]) == 5 - len(left)
     assert any("and are kept, although the budget is" in text for text in said) == (budget == SIZE)
     assert {trial.status for trial in study.state.of("search")} == {"finished"}, "the trials stay in the record"
+
+
+@pytest.mark.parametrize(
+    ("budget", "left"),
+    [(6 * SIZE, [0, 1, 2, 5, 6, 7]), (4 * SIZE, [0, 1, 6, 7]), (2 * SIZE, [0, 1]), (SIZE, [0, 1])],
+)
+def test_later_trainings_follow_the_trials_off_the_front(
+    study: Study, suggest: Suggest, train: Train, budget: int, left: list[int]
+) -> None:
+    """Two confirmations and an ablation of trial 0, which are on no front however good they are."""
+    finished(study, suggest, train, ERRORS)
+    base = study.state.trials[0]
+    config = TrialConfig.from_dict(base.config, "trial 0")
+    roles: list[Role] = ["confirmation", "confirmation", "ablation"]
+    again = [record_trial(study, config.with_seed(7 + n), {}, role, "", base.metric) for n, role in enumerate(roles)]
+    end(study, again, [[0.5, 5.0, 9.0]] * 3)
+    with_budget(study, budget)
+    said = fit_budget(study)
+    assert kept(study) == left
+    assert any("and are kept, although the budget is" in text for text in said) == (budget == SIZE)
 
 
 def test_a_disk_that_could_not_take_more_is_announced(
