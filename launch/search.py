@@ -164,16 +164,16 @@ def confirm(
     study = Study.open(Path(folder).expanduser())
     try:
         refuse_unfinished(study)
+        dataset = prepared(study.config)
+        reached(study.config)
+        if not skip_doctor:
+            refuse_sick(study.config, study.folder)
         if unfinished_round(study.state, study.config):
             print("an earlier confirmation was interrupted: continuing it")
         else:
             options = study.config.search.confirm or ConfirmationConfig()
             changes = {"rules": tuple(rules)} if rules else {}
             begin_round(study, options.model_copy(update=changes), trainings)
-        dataset = prepared(study.config)
-        reached(study.config)
-        if not skip_doctor:
-            refuse_sick(study.config, study.folder)
     except BaseException:
         study.close()
         raise

@@ -150,6 +150,18 @@ def ended_round(state: StudyState, config: StudyConfig) -> str:
     used = len(state.of("confirmation")) - state.round.before
     if used >= state.round.trainings:
         return f"the confirmation has used its {used} trainings"
-    sure = f"each choice is the best with probability {state.round.stop:g}"
-    why = f"{sure}, its rivals have {state.round.most_seeds} seeds, or more seeds would hardly improve it"
-    return f"the confirmation ended after {used} of {state.round.trainings} trainings: {why}"
+    missing = rules_without_choice(config, state, state.round.rules)
+    why = []
+    if len(missing) < len(state.round.rules):
+        sure = f"each choice is the best with probability {state.round.stop:g}"
+        why.append(f"{sure}, its rivals have {state.round.most_seeds} seeds, or more seeds would hardly improve it")
+    if missing:
+        why.append(f"no finished trial satisfies the constraints and has all metrics of rule {', '.join(missing)}")
+    return f"the confirmation ended after {used} of {state.round.trainings} trainings: {'; '.join(why)}"
+
+
+def rules_without_choice(config: StudyConfig, state: StudyState, rules: Sequence[str]) -> list[str]:
+    """Return the rules that can choose no configuration of a study."""
+    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    objectives, candidates = list(config.search.objectives), values.kept(config.search.keeps)
+    return [rule for rule in rules if choose(values, rule, objectives, values.recorded, candidates) is None]

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from groupdir.errors import DataError
+from groupdir.config.space import StudyConfig
+from groupdir.errors import DataError, GroupdirError
 from groupdir.study.read import read_study
 from launch.search import confirm
 from launch.study.study import Study
+from tests.launch.conftest import CONTENT
 
 Suggest = Callable[[Study], int]
 Train = Callable[..., None]
@@ -32,6 +34,18 @@ def test_something_must_have_finished(study: Study, suggest: Suggest, train: Tra
         train(study, suggest(study), [3.0], "failed")
     study.close()
     with pytest.raises(DataError, match="no trial of the search has finished, so there is nothing to confirm"):
+        confirm(study.folder)
+    assert read_study(study.folder).state.round is None
+
+
+def test_no_round_begins_without_the_data(results: Path, suggest: Suggest, train: Train) -> None:
+    """The round of the refused call would be continued instead of the next call's."""
+    told = StudyConfig.from_dict({**CONTENT, "data": {"name": "agedb", "root": str(results / "gone")}})
+    study = Study.create(results / "small", told)
+    for _ in range(12):
+        train(study, suggest(study), [3.0, 2.0, 1.0, 1.0], "finished")
+    study.close()
+    with pytest.raises(GroupdirError, match="gone"):
         confirm(study.folder)
     assert read_study(study.folder).state.round is None
 

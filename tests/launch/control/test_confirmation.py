@@ -255,6 +255,28 @@ def test_a_metric_without_values_is_skipped_by_its_rule() -> None:
     assert len(state.of("confirmation")) <= state.round.trainings
 
 
+@pytest.mark.parametrize(
+    ("search", "missing"),
+    [
+        ({"constraints": {"val_mae_few": "<= 0.001"}}, "few, many"),
+        ({"objectives": ["val_mae_few", "val_pearson_all"], "confirm": {"share": 0.5, "rules": ["all"]}}, "all"),
+    ],
+)
+def test_rules_without_a_choice_are_named(search: dict[str, Any], missing: str) -> None:
+    told = confirmed(**search)
+    state = simulate(told, 3).study.state
+    why = f"no finished trial satisfies the constraints and has all metrics of rule {missing}"
+    assert ended_round(state, told) == f"the confirmation ended after 0 of 6 trainings: {why}"
+
+
+def test_a_rule_with_a_choice_is_told_beside_one_without() -> None:
+    objectives = ["val_mae_few", "val_pearson_all"]
+    told = confirmed(objectives=objectives, confirm={"share": 3.0, "rules": ["few", "all"], "stop": 0.6})
+    why = ended_round(simulate(told, 3).study.state, told)
+    assert "each choice is the best with probability 0.6" in why
+    assert why.endswith("has all metrics of rule all")
+
+
 def test_a_gain_is_zero_where_nothing_can_change(study: Any) -> None:
     values = values_of(confirmed(), study.state)
     one = scores(values, ["val_mae_few"], np.array([0]))
