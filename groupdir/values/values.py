@@ -18,7 +18,7 @@ from groupdir.values.trainings import Configuration
 CONFIDENCE = 0.9
 """Share of the posterior that an interval holds."""
 
-OUTLIER = 3.0  # interquartile ranges above the third quartile beyond which a cost is an outlier
+OUTLIER = 7.0  # distances from the first quartile to the median, above the median, beyond which a cost is an outlier
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,9 @@ def _rounded(costs: Array) -> Array:
 def _highest_usual(costs: Array) -> float:
     """Return the cost above which a training is an outlier, such as one that diverged.
 
-    The part of a cost above it says nothing about other configurations, so the model does not see that part.
+    The part of a cost above it says nothing about other configurations, so the model does not see that part. Only the
+    better half decides, because a large share of the trainings may have diverged. For symmetric costs the limit is
+    three interquartile ranges above the third quartile.
     """
-    low, high = np.quantile(costs, [0.25, 0.75])
-    return float(high + OUTLIER * (high - low))
+    low, middle = np.quantile(costs, [0.25, 0.5])
+    return float(middle + OUTLIER * (middle - low))

@@ -19,7 +19,17 @@ from groupdir.values.words import (
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (9.996, "10.0"), (0.9999999, "1.00"), (-0.09996, "-0.100"), (1e300, "1e+300"), (-5.487, "-5.49"), (1e-12, "1e-12"), (math.inf, "-"), (123456.7, "123457")],
+    [
+        (0.0, "0"),
+        (9.996, "10.0"),
+        (0.9999999, "1.00"),
+        (-0.09996, "-0.100"),
+        (1e300, "1e+300"),
+        (-5.487, "-5.49"),
+        (1e-12, "1e-12"),
+        (math.inf, "-"),
+        (123456.7, "123457"),
+    ],
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number_text(value) == text
