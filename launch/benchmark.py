@@ -168,7 +168,10 @@ def choose(study: Path, metric: str) -> TrialConfig:
     candidates = values.kept(read.config.search.keeps)
     costs = values.of(metric).costs[candidates]
     if not np.isfinite(costs).any():
-        raise DataError(f"{study}: no finished trial has a {metric}: see the messages of the search, then run it again")
+        what = f"has a {metric}"
+        if len(candidates) < len(values.configurations):
+            what = f"satisfies search.constraints and {what}"
+        raise DataError(f"{study}: no finished trial {what}: see the messages of the search, then run it again")
     index = int(candidates[np.nanargmin(costs)])
     trial, value = values.trials[index], values.of(metric).value(index)
     config = TrialConfig.from_dict(read.state.trials[trial].config, f"{study}: trial {trial}")

@@ -341,5 +341,7 @@ def summary(study: Study, interrupt: Interrupt) -> str:
         return "\n".join([*lines, "no trial finished: read the messages above"])
     if why := ended_round(state, study.config):
         lines.append(why)
-    select = next_command("select", folder, "--shot", "few")
+    confirmed = state.round.rules if state.round else ()
+    rule = confirmed[0] if confirmed and "few" not in confirmed else "few"
+    select = next_command("select", folder, "--shot", rule)
     return "\n".join([*lines, "next, see the front and choose from it:", f"  {select}"])

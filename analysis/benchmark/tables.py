@@ -137,7 +137,15 @@ def _foot(record: BenchmarkRecord, line: str, names: Sequence[str], searched: bo
         f"blocks that all rows have, {100 * LEVEL:g} % level."
     )
     if common < 2:
-        text = f"no cell is marked: all rows have {common} block{'s' * (common != 1)} in common, and 2 are needed."
-    data = ", and draws or splits the data with its own seed" if record.draws > 1 else " on the same data"
-    block = f"Each block repeats search, choice and training with seeds of its own{data}."
+        blocks = f"{common} block{'s' * (common != 1)}"
+        text = f"no cell is marked: the rows with a result have {blocks} in common, and 2 are needed."
+    block = f"Each block repeats search, choice and training with seeds of its own{_data(record)}."
     return [text, f"± is from Student's t over blocks. {block}", *lines]
+
+
+def _data(record: BenchmarkRecord) -> str:
+    """Return whether the blocks draw or split the data differently, or an empty text if that is unknown yet."""
+    if record.draws > 1:
+        return ", and draws or splits the data with its own seed"
+    measured = {training.block for training in record.measured if training.samples is not None}
+    return " on the same data" if len(measured) > 1 else ""

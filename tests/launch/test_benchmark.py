@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,9 +44,9 @@ rows: {VANILLA: vanilla.yaml, LDS+FDS: lds_fds.yaml}
 """
 
 
-def study_of(folder: Path, values: list[tuple[Role, Kind, float]], metric: str = "val_mae_all") -> Path:
+def study_of(folder: Path, values: list[tuple[Role, Kind, float]], metric: str = "val_mae_all", **options: Any) -> Path:
     """Return a study's folder with trials of (role, end, metric); the learning rate says which trial it was."""
-    search = {"objectives": [metric], "scheduler": {"name": "none", "metric": metric}, "trials": 9}
+    search = {"objectives": [metric], "scheduler": {"name": "none", "metric": metric}, "trials": 9, **options}
     space = {**TRIAL, "name": "row", "optim": {"lr": {"uniform": [0.05, 0.95]}}, "search": search}
     study = Study.create(folder, StudyConfig.from_dict(space))
     for number, (role, end, value) in enumerate(values):
@@ -97,6 +98,13 @@ def test_the_highest_correlation_is_chosen(tmp_path: Path) -> None:
 def test_without_a_finished_trial_nothing_is_chosen(tmp_path: Path) -> None:
     folder = study_of(tmp_path / "row", [("search", "failed", 5.0)])
     with pytest.raises(DataError, match="no finished trial has a val_mae_all"):
+        choose(folder, "val_mae_all")
+
+
+def test_constraints_that_no_trial_satisfies_are_named(tmp_path: Path) -> None:
+    constraints = {"val_mae_all": "<= 4"}
+    folder = study_of(tmp_path / "row", [("search", "finished", 5.0)], constraints=constraints)
+    with pytest.raises(DataError, match=r"no finished trial satisfies search\.constraints and has a val_mae_all"):
         choose(folder, "val_mae_all")
 
 

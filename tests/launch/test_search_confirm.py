@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.space import StudyConfig
 from groupdir.errors import DataError, GroupdirError
 from groupdir.study.read import read_study
-from launch.search import confirm
+from launch.control.confirmation import begin_round
+from launch.on_ray.backend import Interrupt
+from launch.search import confirm, summary
 from launch.study.study import Study
 from tests.launch.conftest import CONTENT
 
@@ -79,3 +82,13 @@ def test_a_round_without_trainings_left_to_run_ends_at_once(study: Study, sugges
     assert study.state.round.remaining(0) == 0
     study.close()
     assert read_study(study.folder).state.round == study.state.round
+
+
+@pytest.mark.parametrize(("rules", "rule"), [(["all"], "all"), (["many", "few"], "few"), (["knee", "all"], "knee")])
+def test_the_next_command_chooses_by_a_rule_that_was_confirmed(
+    study: Study, suggest: Suggest, train: Train, rules: list[str], rule: str
+) -> None:
+    train(study, suggest(study), [3.0, 2.0, 1.0, 1.0], "finished")
+    assert summary(study, Interrupt(None)).endswith("--shot few")
+    begin_round(study, ConfirmationConfig(rules=tuple(rules)))
+    assert summary(study, Interrupt(None)).endswith(f"--shot {rule}")

@@ -1,5 +1,6 @@
 """Tables of methods from results made by hand: means and spreads, the best, the paper's rows, three formats."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,27 @@ def test_only_blocks_that_all_rows_have_are_compared(tmp_path: Path) -> None:
     assert [row[0] for row in table.rows] == ["VANILLA", "LDS (1 of 3 blocks)"]
     assert table.rows[1][1] == "9.00"
     assert not table.marked
-    assert table.foot[0] == "no cell is marked: all rows have 1 block in common, and 2 are needed."
+    assert table.foot[0] == "no cell is marked: the rows with a result have 1 block in common, and 2 are needed."
+
+
+@pytest.mark.parametrize(
+    ("samples", "text"),
+    [
+        (["a", "b"], "of its own, and draws or splits the data with its own seed."),
+        (["a", "a"], "of its own on the same data."),
+        (["a"], "of its own."),
+        ([None, None], "of its own."),
+    ],
+)
+def test_the_data_of_the_blocks_are_told_once_two_are_known(
+    tmp_path: Path, samples: list[str | None], text: str
+) -> None:
+    rows = [{"label": "VANILLA", "blocks": [[errors(4)] for _ in samples]}]
+    record = read_benchmark(made(tmp_path, rows, replications=2))
+    pairs = zip(record.measured, samples, strict=True)
+    measured = tuple(replace(training, samples=sample) for training, sample in pairs)
+    (table,) = tables(replace(record, measured=measured))
+    assert table.foot[1].endswith(text)
 
 
 def test_a_row_with_searches_has_its_cost(tmp_path: Path) -> None:
