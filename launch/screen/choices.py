@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,25 +17,41 @@ from groupdir.values.trainings import configurations, trainings_of
 from groupdir.values.values import Values
 from groupdir.values.words import chance_text, trainings_text, value_text
 
+SHARE = 0.05
+"""Largest share of a driver's time for the choices, because a driver that computes them starts no trial meanwhile."""
+
 
 class Choices:
-    """Texts of the choices of a study. They are computed again only after another training has finished.
+    """Texts of the choices of a study.
+
+    They are computed again after further trainings have finished, but only so often that this takes at most `SHARE` of
+    the time. With hundreds of configurations it takes seconds.
 
     Args:
         config: Configuration of the study.
+        clock: Function that returns a time in seconds.
     """
 
-    def __init__(self, config: StudyConfig) -> None:
+    def __init__(self, config: StudyConfig, clock: Callable[[], float] = time.perf_counter) -> None:
         self._config = config
+        self._clock = clock
         self._finished = -1
+        self._next = -math.inf
         self._lines: list[str] = []
 
-    def lines(self, state: StudyState) -> list[str]:
-        """Return the lines of `choice_lines`."""
-        finished = state.count("finished")
-        if finished != self._finished:
+    def lines(self, state: StudyState, *, final: bool = False) -> list[str]:
+        """Return the lines of `choice_lines`.
+
+        Args:
+            state: State of the study.
+            final: Whether the lines must be those of this state, however long they take.
+        """
+        finished, start = state.count("finished"), self._clock()
+        if finished != self._finished and (final or start >= self._next):
             self._finished = finished
             self._lines = choice_lines(self._config, state)
+            end = self._clock()
+            self._next = end + (end - start) * (1 / SHARE - 1)
         return self._lines
 
 

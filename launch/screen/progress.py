@@ -141,11 +141,11 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live:
-            self._live.update(self._rendered(time.time()), refresh=True)
+            self._live.update(self._rendered(time.time(), final=True), refresh=True)
             self._live.stop()
 
-    def _rendered(self, now: float) -> Group:
-        return render(self._state, self._config, now, self._choices.lines(self._state))
+    def _rendered(self, now: float, *, final: bool = False) -> Group:
+        return render(self._state, self._config, now, self._choices.lines(self._state, final=final))
 
     def watch(self, state: StudyState, event: Event) -> None:
         """Store the state after an event. Without a terminal, print a line for a trial that ended."""
