@@ -78,19 +78,21 @@ def _configuration(study: StudyResults, trial: int) -> str:
 
 
 def failed_confirmations(study: StudyResults) -> dict[int, tuple[int, int]]:
-    """Return first trial -> numbers of failed and of ended confirmations, for configurations with a failed one."""
+    """Return trial -> numbers of failed and of ended confirmations, for configurations with a failed one.
+
+    All trials of the search with such a configuration are keys.
+    """
     ended = study.trials[study.trials["status"].isin(["finished", "failed"])]
-    first: dict[str, int] = {}
     total: Counter[str] = Counter()
     failed: Counter[str] = Counter()
-    for row in ended.to_dict("records"):
+    for row in ended[ended["role"] == "confirmation"].to_dict("records"):
         name = _configuration(study, int(row["trial"]))
-        if row["role"] == "search":
-            first.setdefault(name, int(row["trial"]))
-        elif row["role"] == "confirmation":
-            total[name] += 1
-            failed[name] += row["status"] == "failed"
-    return {first[name]: (number, total[name]) for name, number in failed.items() if number and name in first}
+        total[name] += 1
+        failed[name] += row["status"] == "failed"
+    if not failed.total():
+        return {}
+    names = {int(trial): _configuration(study, int(trial)) for trial in study.searched["trial"]}
+    return {trial: (failed[name], total[name]) for trial, name in names.items() if failed[name]}
 
 
 def failures_text(failed: int, total: int) -> str:

@@ -94,6 +94,18 @@ def test_failed_confirmations_are_counted_for_their_configuration(make_study: Ma
     assert failed_confirmations(study) == {3: (1, 3), 6: (1, 1)}
 
 
+def test_failed_confirmations_are_found_if_the_first_trial_of_the_configuration_failed(make_study: MakeStudy) -> None:
+    """Trials 2 and 3 have one configuration, and trial 2 failed, so that trial 3 stands for it."""
+    study = load_results(make_study())
+    configs = {**study.configs, 2: {**study.configs[3], "seed": 77}}
+    trials = study.trials.copy()
+    trials.loc[trials["trial"] == 2, "status"] = "failed"
+    study = confirmed(dataclasses.replace(study, trials=trials, configs=configs), 3, [None, {FEW: 1.0}])
+    assert 3 in estimates_of(study).trials
+    assert 2 not in estimates_of(study).trials
+    assert failed_confirmations(study)[3] == (1, 2)
+
+
 def test_a_configuration_that_the_footer_lacks(make_study: MakeStudy) -> None:
     study = dataclasses.replace(load_results(make_study()), configs={})
     with pytest.raises(DataError, match="the footer has no configuration of trial 0"):
