@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.constraints import keep_constraints
-from analysis.estimates import failed_confirmations, failures_text, recorded_metrics, shown_metrics
+from analysis.estimates import estimates_of, failed_confirmations, failures_text, recorded_metrics, shown_metrics
 from analysis.front import estimated_rows, front_table
 from analysis.load import StudyResults
 from analysis.select import Selection
@@ -63,10 +63,14 @@ def train_command(selection: Selection) -> str:
 def confirm_command(study: StudyResults, selection: Selection) -> str | None:
     """Return the command that trains the contenders of the choice on fresh seeds, or None if there is no need.
 
-    A choice that has further trainings, or is the best with the probability that ends a confirmation, needs none.
+    A choice that has further trainings, or is the best with the probability that ends a confirmation, needs none. A
+    trial that the scheduler stopped cannot be confirmed.
     """
     options = study.config.search.confirm or ConfirmationConfig()
     if selection.configuration.confirmed or selection.choice.chance >= options.stop:
+        return None
+    finished = set(estimates_of(study).trials)
+    if finished.isdisjoint(training.trial for training in selection.configuration.trainings):
         return None
     return next_command("confirm", study.folder, "--rule", selection.rule)
 

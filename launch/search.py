@@ -327,10 +327,12 @@ def shown(folder: Path) -> str:
 def summary(study: Study, interrupt: Interrupt) -> str:
     """Return the summary of a search and the next command."""
     state, folder = study.state, shown(study.folder)
-    lines = ["", status_text(state, total_trials(study.config, state), state.last_time)]
+    goes_on = interrupt.asked or interrupt.out_of_time
+    total = total_trials(study.config, state) if goes_on else len(state.trials)  # a phase may end early
+    lines = ["", status_text(state, total, state.last_time)]
     if state.count("finished"):
         lines += choice_lines(study.config, state)
-    if interrupt.asked or interrupt.out_of_time:
+    if goes_on:
         why = (
             "interrupted"
             if interrupt.asked

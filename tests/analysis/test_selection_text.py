@@ -87,6 +87,14 @@ def test_a_clear_choice_needs_no_confirmation(make_study: MakeStudy) -> None:
     assert confirm_command(study, selection) is None
 
 
+def test_a_stopped_trial_cannot_be_confirmed(make_study: MakeStudy) -> None:
+    study = study_of(make_study, {FEW: [5.0, 4.0], ALL: [2.0, 3.0]}, {FEW: "min"})
+    assert confirm_command(study, select_config(study, "few")) is not None
+    selection = select_config(study, "few", include_stopped=True)
+    assert study.trials.set_index("trial").loc[selection.trial, "status"] == "stopped"
+    assert confirm_command(study, selection) is None
+
+
 def test_the_price_is_the_loss_to_the_best_estimate(make_study: MakeStudy) -> None:
     values = {MANY: [1.0, 1.5, 1.003], FEW: [9.0, 3.0, 4.0], ALL: [2.0, 4.0, 2.0], "val_mae_median": [0.0, 2.0, 0.0]}
     study = study_of(make_study, values, {MANY: "min", FEW: "min"})

@@ -92,3 +92,12 @@ def test_the_next_command_chooses_by_a_rule_that_was_confirmed(
     assert summary(study, Interrupt(None)).endswith("--shot few")
     begin_round(study, ConfirmationConfig(rules=tuple(rules)))
     assert summary(study, Interrupt(None)).endswith(f"--shot {rule}")
+
+
+def test_a_study_that_has_ended_has_no_trial_left(study: Study, suggest: Suggest, train: Train) -> None:
+    """One trial of twelve ran, and none of the ablations: the search may have converged."""
+    train(study, suggest(study), [3.0, 2.0, 1.0, 1.0], "finished")
+    assert "0 running of 1 trials" in summary(study, Interrupt(None))
+    stopped = Interrupt(None)
+    stopped.asked = True
+    assert "0 running of 16 trials" in summary(study, stopped)
