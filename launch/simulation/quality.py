@@ -14,7 +14,8 @@ class FrontQuality:
     """Judge of sets of configurations by their hypervolume.
 
     The objectives are those without the noise of a seed, so a lucky seed gains nothing. In each objective, the
-    reference point lies a tenth of the known front's range beyond the worst member of the known front.
+    reference point lies a tenth of the known front's range beyond the worst member of the known front. Where the front
+    has no range, as with one objective, it is the range of all known configurations.
 
     Args:
         known: Objectives of many configurations, whose front is the known front.
@@ -25,7 +26,9 @@ class FrontQuality:
         self._directions = list(directions)
         costs = as_costs(known, self._directions)
         best = costs[fronts(costs) == 0]
-        self.reference = best.max(axis=0) + 0.1 * np.ptp(best, axis=0)
+        span, all_span = np.ptp(best, axis=0), np.ptp(costs, axis=0)
+        span = np.where(span > 0, span, np.where(all_span > 0, all_span, 1.0))
+        self.reference = best.max(axis=0) + 0.1 * span
         self.front_size = len(best)
         self.best = float(moocore.hypervolume(best, ref=self.reference))
 

@@ -58,9 +58,9 @@ class Result:
 
 
 def with_search(config: StudyConfig, changes: Mapping[str, Any]) -> StudyConfig:
-    """Return a study with changes to its `search:` section, without ablations and warm start."""
+    """Return a study with changes to its `search:` section, without what follows a search and without warm start."""
     content = config.to_dict()
-    search = {**content["search"], "ablations": {}, "warm_start": [], **changes}
+    search = {**content["search"], "confirm": None, "ablations": {}, "warm_start": [], **changes}
     return StudyConfig.from_dict({**content, "search": search})
 
 

@@ -148,6 +148,25 @@ def test_the_best_known_front_is_the_measure() -> None:
     assert 0 < quality.of([[0.5, 0.5]]) < 1
 
 
+def test_a_front_of_one_configuration_can_be_reached() -> None:
+    """The reference point is a tenth of the range of all configurations beyond the best one."""
+    quality = FrontQuality([[3.0], [1.0], [2.0]], ["min"])
+    assert quality.reference == pytest.approx([1.2])
+    assert [quality.of([[value]]) for value in (1.0, 1.1, 2.0)] == pytest.approx([1.0, 0.5, 0.0])
+    assert FrontQuality([[3.0, 2.0]], ["min", "min"]).of([[3.0, 2.0]]) == 1.0
+
+
+def test_a_simulated_search_has_no_confirmation(curves: Curves) -> None:
+    search = {"trials": 6, "sampler": {"name": "random"}, "scheduler": {"name": "none"}}
+    quality = FrontQuality(Nearest(curves).known(), list(curves.config.search.objectives.values()))
+    plain = simulate(curves, Nearest(curves), quality, search, workers=2, seed=0)
+    content = curves.config.to_dict()
+    confirm = {"share": 1.0, "rules": ["few"]}
+    config = StudyConfig.from_dict({**content, "search": {**content["search"], "confirm": confirm}})
+    told = Curves(config, curves.params, curves.curves)
+    assert simulate(told, Nearest(told), quality, search, workers=2, seed=0) == plain
+
+
 def test_the_recorded_digits_can_be_searched(root: Path) -> None:
     """The file that tests/bench/record_digits_curves.sh makes, with six or two seeds of each configuration."""
     recorded = load_curves([root / "tests" / "data" / "digits_curves.parquet"])
