@@ -68,16 +68,16 @@ class Recorded:
         return np.asarray(means[configurations][..., None, :] + noise)
 
     @classmethod
-    def of(cls, curves: Curves) -> Recorded:
-        """Return the results at the selected epoch of each training. Seeds beyond the smallest number are left out.
+    def of(cls, curves: Curves, seeds: int) -> Recorded:
+        """Return the results at the selected epoch of each training, of the configurations with at least so many seeds.
 
         Raises:
-            ValueError: If a configuration has one seed only.
+            ValueError: If fewer than 2 seeds are asked for, or no configuration has so many.
         """
-        seeds = min(map(len, curves.curves))
-        if seeds < 2:
-            raise ValueError(f"each configuration must have 2 recorded seeds, got {seeds}")
-        best = [[selected(curve.rows, "best", METRICS[0]) for curve in each[:seeds]] for each in curves.curves]
+        kept = [each[:seeds] for each in curves.curves if len(each) >= seeds]
+        if seeds < 2 or not kept:
+            raise ValueError(f"configurations must have {max(2, seeds)} recorded seeds, got {len(kept)} such")
+        best = [[selected(curve.rows, "best", METRICS[0]) for curve in each] for each in kept]
         return cls(np.array([[[row[name] for name in METRICS] for row in rows] for rows in best], dtype=np.float64))
 
 
@@ -207,13 +207,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--confirm", type=int, default=3, help="seeds with which they are trained again")
     parser.add_argument("--difference", type=float, default=0.3, help="true difference whose power is printed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=6, help="recorded seeds of each configuration that is used")
     parser.add_argument("--curves", type=Path, default=ROOT / "tests/data/digits_curves.parquet")
     parser.add_argument("--quick", action="store_true", help="100 benchmarks, 5 blocks")
     options = parser.parse_args(arguments)
     if options.quick:
         options.benchmarks, options.replications = 100, [5]
     begin = time.perf_counter()
-    recorded = Recorded.of(load_curves([options.curves]))
+    recorded = Recorded.of(load_curves([options.curves]), options.seeds)
     count, seeds, _ = recorded.values.shape
     print(f"{count} recorded configurations, {seeds} seeds each; a search has {options.trials} trials")
     print(f"{options.benchmarks} benchmarks; share called different at the {100 * ALPHA:g} % level [95 % interval]")
