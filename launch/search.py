@@ -19,7 +19,7 @@ from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import results_folder
 from groupdir.metrics import SHOTS, parse_metric
 from groupdir.training.trainer import make_dataset
-from launch.control.ablations import suggest_ablations
+from launch.control.ablations import suggest_ablations, unfinished_ablations
 from launch.control.confirmation import begin_round, ended_round, unfinished_round
 from launch.control.stop_rules import enough
 from launch.control.study_loop import StudyLoop
@@ -301,14 +301,6 @@ def has_later_work(study: Study) -> bool:
     begins = study.config.search.confirm is not None and study.state.round is None
     confirms = begins and bool(study.state.finished("search"))
     return confirms or unfinished_round(study.state, study.config) or unfinished_ablations(study)
-
-
-def unfinished_ablations(study: Study) -> bool:
-    """Return whether the study still has ablations to run."""
-    trials = study.state.of("ablation")
-    asked = study.config.search.ablation_trials
-    possible = bool(study.state.finished("search"))
-    return possible and (len(trials) < asked or any(trial.status == "running" for trial in trials))
 
 
 def size(dataset: Dataset) -> int:

@@ -30,7 +30,7 @@ def suggest_ablations(study: Study) -> list[int]:
         satisfies the constraints.
     """
     search = study.config.search
-    base = _base(study)
+    base = base_of(study)
     if not search.ablations or base is None:
         return []
     config = TrialConfig.from_dict(base.config, f"trial {base.number}")
@@ -47,7 +47,7 @@ def suggest_ablations(study: Study) -> list[int]:
     return [trial.number for trial in study.state.of("ablation") if trial.status == "running"]
 
 
-def _base(study: Study) -> TrialState | None:
+def base_of(study: Study) -> TrialState | None:
     """Return the trial of the search that the ablations change: the best one by its estimated value, or None.
 
     Once an ablation exists, its base stays, although later trainings change the estimates.
@@ -72,3 +72,11 @@ def touched(name: str, changes: Mapping[str, Any]) -> bool:
     """
     address = name.partition("|")[0] + "."
     return any(address.startswith(f"{change}.") or f"{change}.".startswith(address) for change in changes)
+
+
+def unfinished_ablations(study: Study) -> bool:
+    """Return whether an ended search still has ablations to run. Without a trial that may be chosen it has none."""
+    trials = study.state.of("ablation")
+    if len(trials) >= study.config.search.ablation_trials:
+        return any(trial.status == "running" for trial in trials)
+    return base_of(study) is not None

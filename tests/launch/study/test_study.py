@@ -19,7 +19,7 @@ from groupdir.files.study_files import EPOCH_FIELDS
 from groupdir.metrics import ShotSplit
 from groupdir.seeds import ABLATION
 from launch.__main__ import app
-from launch.control.ablations import suggest_ablations
+from launch.control.ablations import suggest_ablations, unfinished_ablations
 from launch.control.audit import audit
 from launch.control.stop_rules import converged
 from launch.control.study_loop import StudyLoop
@@ -187,6 +187,17 @@ def test_what_breaks_a_constraint_is_not_the_best(study: Study, suggest: Suggest
     assert best == "best many: trial 0, 4.00, one seed", "trial 1 has a val_mae_few of 5"
     suggest_ablations(study)
     assert study.state.of("ablation")[0].config["optim"] == study.state.trials[0].config["optim"]
+
+
+def test_without_a_trial_that_keeps_the_constraints_no_ablation_is_left(
+    study: Study, suggest: Suggest, train: Train
+) -> None:
+    ablations = study.config.search.ablations
+    study.config = with_search(study.config, {"constraints": {"val_mae_few": "<= 1"}, "ablations": ablations})
+    train(study, suggest(study), [3.0], "finished")
+    assert not unfinished_ablations(study)
+    study.config = with_search(study.config, {"constraints": {}, "ablations": ablations})
+    assert unfinished_ablations(study)
 
 
 def test_before_any_keeps_to_the_constraints_no_search_has_converged(
