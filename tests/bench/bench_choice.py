@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
-from groupdir.files.parquet import read_parquet, write_parquet
 from groupdir.files.study_files import EPOCH_REPORT
 from groupdir.rules import KNEE, RULES, metrics_of_rule
 from groupdir.study.state import TrialState, selected
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="20 searches of 28 trainings")
     options = parser.parse_args()
     if options.show:
-        print("\n".join(summary(read_parquet(options.show)[0].to_pylist())))
+        print("\n".join(summary(pd.read_parquet(options.show).to_dict("records"))))
         return
     if options.quick:
         options.searches, options.trainings = 20, [28]
@@ -227,7 +227,7 @@ def main() -> None:
     print("\n".join(summary(rows)))
     print(f"{time.perf_counter() - begin:.0f} s")
     if options.out:
-        write_parquet(options.out, rows, {"searches": options.searches, "seeds": options.seeds})
+        pd.DataFrame(rows).to_parquet(options.out)
 
 
 if __name__ == "__main__":
