@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from groupdir.config.benchmark import load_benchmark
+from groupdir.config.benchmark import is_benchmark, load_benchmark
+from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError
 from tests.checkout import ROOT
 
@@ -145,13 +146,28 @@ def test_ours_have_every_row_of_the_paper_with_one_budget(name: str, monkeypatch
     assert budgets == {(12, 20, 128)}
 
 
+@pytest.mark.parametrize("name", ["finalists_digits.yaml", "finalists_stsb.yaml"])
+def test_the_finalists_are_rows_of_their_screening(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rows under the same budget, but for the one without the contrastive loss; all in five blocks."""
+    monkeypatch.setenv("GROUPDIR_DATA", "/data")
+    finalists, screening = (load_benchmark(BASELINES / each) for each in (name, name.replace("finalists", "table1")))
+    assert finalists.config.replications == 5
+    screened = {row.label: row.study.to_dict() for row in screening.rows if row.study is not None}
+    new = [row.label for row in finalists.rows if row.label not in screened]
+    assert new == ["Group-DIR LA, no L_grc"]
+    for row in finalists.rows:
+        assert row.study is not None
+        if row.label in screened:
+            assert row.study.to_dict() == screened[row.label]
+
+
 def test_every_preset_is_a_row_and_has_its_own_range() -> None:
     from groupdir.config.space import load_space
 
     table = load_benchmark(BASELINES / "table1_digits.yaml")
     files = {str(entry) for entry in table.document.data["rows"].values()}
-    tables = {path.name for path in BASELINES.glob("table*.yaml")}
-    assert {path.name for path in BASELINES.glob("*.yaml")} - tables == files
+    paths = set(BASELINES.glob("*.yaml"))
+    assert {path.name for path in paths if not is_benchmark(Document.read(path))} == files
     for name in sorted(files):
         study = load_space(BASELINES / name)
         assert any(parameter.startswith("method.") for parameter in study.space.parameters), (
