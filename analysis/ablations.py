@@ -6,7 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+
 from analysis.estimates import metric_of, shot_metrics_of
+from analysis.intervals import half_width
 from analysis.load import StudyResults
 from groupdir.metrics import ALL, sign
 
@@ -15,44 +19,47 @@ BASELINE = "as chosen"
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Mean and standard deviation (n - 1) of a metric over seeds, NaN for the deviation of one seed.
+class Runs:
+    """Values of a metric by training seed. Only finite values are kept.
 
-    >>> str(Spread(4.2, 0.1, 3)), str(Spread(4.2, math.nan, 1))
-    ('4.20 ± 0.10', '4.20 (one seed)')
+    >>> str(Runs({0: 4.1, 1: 4.3})), str(Runs({0: 4.2})), str(Runs({}))
+    ('4.20 ± 0.14', '4.20 (one seed)', '–')
     """
 
-    mean: float
-    deviation: float
-    seeds: int
+    values: Mapping[int, float]
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds, NaN without a value."""
+        return math.fsum(self.values.values()) / len(self.values) if self.values else math.nan
 
     def __str__(self) -> str:
-        """Return mean and deviation as a text with two decimals."""
-        if math.isnan(self.mean):
+        """Return mean and standard deviation (n - 1) as a text with two decimals."""
+        if not self.values:
             return "–"
-        return (
-            f"{self.mean:.2f} (one seed)" if math.isnan(self.deviation) else f"{self.mean:.2f} ± {self.deviation:.2f}"
-        )
+        if len(self.values) == 1:
+            return f"{self.mean:.2f} (one seed)"
+        return f"{self.mean:.2f} ± {np.std(list(self.values.values()), ddof=1):.2f}"
 
 
-def ablations(study: StudyResults) -> dict[str, dict[str, Spread]]:
-    """Return the spread over finished seeds by label and metric, the chosen configuration first."""
+def ablations(study: StudyResults) -> dict[str, dict[str, Runs]]:
+    """Return the finished runs by label and metric, the chosen configuration first."""
     rows = study.trials[(study.trials["role"] == "ablation") & (study.trials["status"] == "finished")]
     labels = sorted(rows["label"].unique().tolist(), key=lambda label: label != BASELINE)
-    table: dict[str, dict[str, Spread]] = {}
-    for label in labels:
-        runs = rows[rows["label"] == label]
-        table[str(label)] = {
-            metric: Spread(float(runs[metric].mean()), float(runs[metric].std(ddof=1)), int(runs[metric].count()))
-            for metric in shot_metrics_of(study)
-        }
-    return table
+    metrics = shot_metrics_of(study)
+    return {str(label): {metric: _runs(rows[rows["label"] == label], metric) for metric in metrics} for label in labels}
 
 
-def findings(study: StudyResults, table: Mapping[str, Mapping[str, Spread]]) -> list[str]:
-    """Return one sentence for each ablation: the two errors over all samples and their difference.
+def _runs(rows: pd.DataFrame, metric: str) -> Runs:
+    pairs = zip(rows["seed"].tolist(), rows[metric].tolist(), strict=True)
+    return Runs({int(seed): float(value) for seed, value in pairs if math.isfinite(value)})
 
-    The sentence says whether the difference exceeds both standard deviations over seeds.
+
+def findings(study: StudyResults, table: Mapping[str, Mapping[str, Runs]]) -> list[str]:
+    """Return one sentence for each ablation: its difference to the chosen configuration, and whether that is shown.
+
+    All ablations have the same seeds, so differences are paired by seed. A difference in the metric over all samples is
+    shown if the 95 % interval of its mean (Student's t) leaves out 0.
     """
     metric = metric_of(study, ALL)
     if BASELINE not in table or metric not in table[BASELINE]:
@@ -61,22 +68,19 @@ def findings(study: StudyResults, table: Mapping[str, Mapping[str, Spread]]) -> 
     return [_finding(label, metric, row[metric], chosen) for label, row in table.items() if label != BASELINE]
 
 
-def _finding(label: str, metric: str, changed: Spread, chosen: Spread) -> str:
-    numbers = f"{label}: {metric} {changed} against {chosen} {BASELINE}"
+def _finding(label: str, metric: str, changed: Runs, chosen: Runs) -> str:
+    common = [seed for seed in changed.values if seed in chosen.values]
+    if not common:
+        return f"{label}: {metric} is not measured on a common seed."
+    differences = np.array([changed.values[seed] - chosen.values[seed] for seed in common])
+    mean, half = float(differences.mean()), float(half_width(differences))
+    start = f"{label}: {metric} {mean:+.2f}"
+    if len(common) == 1:
+        return f"{start} against {BASELINE}, with one seed, which cannot show a difference."
     part = label.removeprefix("without ")
-    effect = f"gain from {part}" if part != label else "loss"
-    if math.isnan(changed.mean) or math.isnan(chosen.mean):
-        return f"{numbers}: not measured."
-    difference = sign(metric) * (changed.mean - chosen.mean)  # above 0: the change makes it worse
-    deviations = [spread.deviation for spread in (changed, chosen)]
-    if any(math.isnan(deviation) for deviation in deviations):
-        verdict = f"{abs(difference):.2f} {'worse' if difference > 0 else 'better'}, but too few seeds to judge"
-    elif difference > max(deviations):
-        verdict = f"a {effect} of {difference:.2f} here, more than the spread"
-    elif difference > 0:
-        verdict = f"a {effect} of {difference:.2f} here, which is within the spread"
-    elif -difference > max(deviations):
-        verdict = f"no {effect} here; it is better by {-difference:.2f}, more than the spread"
-    else:
-        verdict = f"no {effect} here"
-    return f"{numbers}: {verdict}."
+    verdict = "not shown"
+    if abs(mean) > half:
+        worse = f"{part} helps here" if part != label else "it is worse here"
+        verdict = f"shown, {worse if sign(metric) * mean > 0 else 'it is better here'}"
+    interval = f"[{mean - half:+.2f}, {mean + half:+.2f}]"
+    return f"{start} {interval} against {BASELINE}, over {len(common)} pairs of seeds: {verdict}."

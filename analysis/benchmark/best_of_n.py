@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from analysis.benchmark.intervals import half_width
+from analysis.intervals import half_width
 from groupdir.files.benchmark_record import BenchmarkRecord
 from groupdir.metrics import sign
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.benchmark.intervals import half_width
+from analysis.intervals import half_width
 from groupdir.files.benchmark_record import BenchmarkRecord
 from groupdir.metrics import Metric
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from analysis.benchmark.best_set import LEVEL, cannot_be_told_from_best
 from analysis.benchmark.cells import Cell, blocks_text, cell_of
 from analysis.benchmark.cost import Cost, costs_of
-from analysis.benchmark.intervals import CONFIDENCE
+from analysis.intervals import CONFIDENCE
 from analysis.published import TABLES
 from analysis.ruled import Ruled
 from groupdir.files.benchmark_record import BenchmarkRecord

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from analysis.ablations import BASELINE, Spread, ablations, findings
+from analysis.ablations import BASELINE, Runs, ablations, findings
 from analysis.estimates import estimates_of, metric_of
 from analysis.figures.trade_off import front_figure
 from analysis.front import find_front
@@ -138,19 +138,20 @@ def _ablation_sections(study: StudyResults) -> list[str]:
         return []
     metrics = list(next(iter(table.values())))
     rows = [
-        [label, str(max(s.seeds for s in row.values())), *_spreads(table, label, metrics)]
+        [label, str(max(len(runs.values) for runs in row.values())), *_spreads(table, label, metrics)]
         for label, row in table.items()
     ]
     sentences = "".join(f"<li>{html.escape(text)}</li>" for text in findings(study, table))
     note = (
         f"Mean ± standard deviation over seeds on validation data; in brackets the difference to “{BASELINE}”. "
-        "A difference counts as more than the spread if it exceeds both standard deviations."
+        "All ablations have the same seeds. A difference over all samples is shown if the 95 % interval of its mean "
+        "over pairs of seeds leaves out 0."
     )
     body = table_html(["", "seeds", *metrics], rows, [label == BASELINE for label in table])
     return [_section("Ablations", note, f"{body}\n<ul>{sentences}</ul>")]
 
 
-def _spreads(table: dict[str, dict[str, Spread]], label: str, metrics: Sequence[str]) -> list[str]:
+def _spreads(table: dict[str, dict[str, Runs]], label: str, metrics: Sequence[str]) -> list[str]:
     if label == BASELINE or BASELINE not in table:
         return [str(table[label][metric]) for metric in metrics]
     return [f"{table[label][m]} ({table[label][m].mean - table[BASELINE][m].mean:+.2f})" for m in metrics]

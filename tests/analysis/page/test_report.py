@@ -9,7 +9,7 @@ import matplotlib.image
 import pytest
 from plotly.offline import get_plotlyjs
 
-from analysis.ablations import Spread, ablations, findings
+from analysis.ablations import Runs, ablations, findings
 from analysis.estimates import estimates_of
 from analysis.figures.trade_off import front_figure
 from analysis.front import find_front
@@ -135,41 +135,50 @@ def test_the_curves_hold_every_epoch(make_study: MakeStudy) -> None:
     assert max(trace.line.width for trace in figure.data) == 3.0
 
 
-def test_ablations_are_means_and_deviations_over_seeds(make_study: MakeStudy) -> None:
+def test_ablations_are_values_by_seed(make_study: MakeStudy) -> None:
     study = load_results(make_study())
     table = ablations(study)
     assert list(table) == ["as chosen", "without L_grc", "hard labels"]
-    own = study.trials.loc[study.trials["label"] == "hard labels", "val_mae_few"].tolist()
-    mean = sum(own) / 3
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in own) / 2)
-    assert table["hard labels"]["val_mae_few"] == Spread(pytest.approx(mean), pytest.approx(deviation), 3)
+    own = study.trials[study.trials["label"] == "hard labels"].set_index("seed")["val_mae_few"].to_dict()
+    assert table["hard labels"]["val_mae_few"] == Runs(own)
+    mean = sum(own.values()) / 3
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in own.values()) / 2)
+    assert str(table["hard labels"]["val_mae_few"]) == f"{mean:.2f} ± {deviation:.2f}"
     assert not ablations(load_results(make_study("bare", ablations=False)))
 
 
 @pytest.mark.parametrize(
-    ("label", "changed", "sentence"),
+    ("label", "differences", "sentence"),
     [
-        ("without L_grc", Spread(4.24, 0.1, 3), "no gain from L_grc here."),
-        ("without L_grc", Spread(4.04, 0.1, 3), "no gain from L_grc here; it is better by 0.31, more than the spread."),
-        ("without L_grc", Spread(4.40, 0.1, 3), "a gain from L_grc of 0.05 here, which is within the spread."),
-        ("without L_grc", Spread(5.35, 0.1, 3), "a gain from L_grc of 1.00 here, more than the spread."),
-        ("hard labels", Spread(5.35, 0.1, 3), "a loss of 1.00 here, more than the spread."),
-        ("hard labels", Spread(5.35, math.nan, 1), "1.00 worse, but too few seeds to judge."),
-        ("hard labels", Spread(math.nan, math.nan, 0), "not measured."),
+        ("without L_grc", [0.9, 1.0, 1.1], "+1.00 [+0.75, +1.25] {}, over 3 pairs of seeds: shown, L_grc helps here."),
+        ("hard labels", [0.9, 1.0, 1.1], "+1.00 [+0.75, +1.25] {}, over 3 pairs of seeds: shown, it is worse here."),
+        (
+            "hard labels",
+            [-0.4, -0.5, -0.6],
+            "-0.50 [-0.75, -0.25] {}, over 3 pairs of seeds: shown, it is better here.",
+        ),
+        ("hard labels", [0.1, -0.2, 0.4], "+0.10 [-0.65, +0.85] {}, over 3 pairs of seeds: not shown."),
+        ("hard labels", [1.0], "+1.00 {}, with one seed, which cannot show a difference."),
+        ("hard labels", [], "is not measured on a common seed."),
     ],
 )
-def test_a_finding_says_what_the_numbers_say(make_study: MakeStudy, label: str, changed: Spread, sentence: str) -> None:
-    table = {"as chosen": {"val_mae_all": Spread(4.35, 0.12, 3)}, label: {"val_mae_all": changed}}
+def test_a_finding_claims_only_what_pairs_of_seeds_show(
+    make_study: MakeStudy, label: str, differences: list[float], sentence: str
+) -> None:
+    base = {0: 4.0, 1: 5.0, 2: 3.0}
+    changed = {seed: base[seed] + difference for seed, difference in enumerate(differences)}
+    table = {"as chosen": {"val_mae_all": Runs(base)}, label: {"val_mae_all": Runs(changed)}}
     (found,) = findings(load_results(make_study()), table)
-    assert found == f"{label}: val_mae_all {changed} against 4.35 ± 0.12 as chosen: {sentence}"
+    assert found == f"{label}: val_mae_all {sentence.format('against as chosen')}"
 
 
-def test_a_lower_correlation_is_a_loss(make_study: MakeStudy) -> None:
+def test_a_lower_correlation_is_worse(make_study: MakeStudy) -> None:
     study = load_results(make_study())
     study = dataclasses.replace(study, objectives={"val_pearson_all": "max"})
-    table = {"as chosen": {"val_pearson_all": Spread(0.8, 0.01, 3)}, "x": {"val_pearson_all": Spread(0.5, 0.01, 3)}}
+    base, changed = Runs({0: 0.8, 1: 0.7}), Runs({0: 0.5, 1: 0.42})
+    table = {"as chosen": {"val_pearson_all": base}, "x": {"val_pearson_all": changed}}
     (sentence,) = findings(study, table)
-    assert sentence.endswith("a loss of 0.30 here, more than the spread.")
+    assert sentence.endswith("-0.29 [-0.42, -0.16] against as chosen, over 2 pairs of seeds: shown, it is worse here.")
 
 
 def test_a_report_of_nothing_finished_writes_nothing(make_study: MakeStudy) -> None:

@@ -1,4 +1,4 @@
-"""Intervals of the results of a benchmark over its blocks."""
+"""Intervals of means over the blocks of a benchmark, or over seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import stats
 
 CONFIDENCE = 0.95
-"""Confidence of all intervals of a benchmark."""
+"""Confidence of these intervals."""
 
 Array = npt.NDArray[np.float64]
 
