@@ -44,7 +44,7 @@ class Measured:
 
     @property
     def finite(self) -> bool:
-        """Whether every prediction is a finite number."""
+        """Return whether every prediction is a finite number."""
         return all(np.isfinite(each.prediction).all() for each in self.predictions)
 
 
