@@ -29,10 +29,12 @@ def keep_constraints(study: StudyResults, values: Values) -> Indices:
         sign, _ = bound(text)
         costs = sign * values.of(metric).mean
         finite = costs[np.isfinite(costs)]
-        nearest = f"the nearest trial has {sign * finite.min():.4g}" if len(finite) else "no trial has this metric"
+        nearest = (
+            f"the nearest estimate is {sign * finite.min():.4g}" if len(finite) else "no configuration has this metric"
+        )
         broken.append(f"{metric} {text} ({nearest})")
     raise DataError(
-        f"{study.folder}: none of {len(values.configurations)} trials satisfies the study's constraints: "
+        f"{study.folder}: none of {len(values.configurations)} configurations satisfies the study's constraints: "
         f"{', '.join(broken)}; search longer, or start a new study with looser search.constraints and this study in "
         "search.warm_start"
     )

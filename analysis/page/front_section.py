@@ -18,12 +18,12 @@ from groupdir.values.words import choice_text, interval_text, no_interval_text, 
 
 
 def brackets_note(study: StudyResults) -> str:
-    """Return the meaning of the brackets behind the estimates, or why there are none."""
+    """Return the meaning of the brackets behind the estimates. Without intervals, return the reason instead."""
     return interval_text() if _known(study) else f"{no_interval_text()}, and the estimates are the raw values"
 
 
 def bars_note(study: StudyResults) -> str:
-    """Return the meaning of the bars in the plot of the front as a sentence, or why there are none."""
+    """Return the meaning of the bars in the plot of the front. Without intervals, return the reason instead."""
     if not _known(study):
         return f"{no_interval_text().capitalize()}."
     return f"A bar holds the mean over training seeds with probability {CONFIDENCE:.0%}.".replace("%", " %")

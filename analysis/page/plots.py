@@ -75,7 +75,7 @@ def _column(rows: pd.DataFrame, metric: str, prefix: str) -> list[Any]:
 
 
 def _error_bars(rows: pd.DataFrame, metric: str) -> dict[str, Any] | None:
-    """Return the intervals of an axis, or None where there are none."""
+    """Return the intervals of an axis as error bars, or None if no estimate has an interval."""
     if metric == "trial" or not np.isfinite(rows[LOW + metric]).any():
         return None
     above, below = rows[HIGH + metric] - rows[MEAN + metric], rows[MEAN + metric] - rows[LOW + metric]

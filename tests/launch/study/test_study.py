@@ -17,9 +17,7 @@ from groupdir.errors import ConfigError, DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.study_files import EPOCH_FIELDS
 from groupdir.metrics import ShotSplit
-from groupdir.seeds import ABLATION
 from launch.__main__ import app
-from launch.control.ablations import suggest_ablations, unfinished_ablations
 from launch.control.audit import audit
 from launch.control.stop_rules import converged
 from launch.control.study_loop import StudyLoop
@@ -35,7 +33,6 @@ from launch.simulation.searches import with_search
 from launch.study.checkpoints import keep
 from launch.study.export import write_tables
 from launch.study.study import Study
-from launch.study.trial_seeds import later_seeds
 from tests.epoch_report import report
 from tests.launch.conftest import CONTENT
 
@@ -159,47 +156,6 @@ def test_records_hold_every_trial_and_its_configuration(study: Study, suggest: S
     assert [(row["trial"], row["epoch"]) for row in epochs] == [(0, 1), (0, 2), (0, 3), (1, 1)]
 
 
-def test_ablations_stand_on_the_best_trial_and_are_made_once(study: Study, suggest: Suggest, train: Train) -> None:
-    assert suggest_ablations(study) == [], "nothing has finished"
-    train(study, suggest(study), [3.0], "finished")
-    train(study, suggest(study), [2.0], "finished")
-    train(study, suggest(study), [1.0], "stopped")
-    assert suggest_ablations(study) == suggest_ablations(study) == [3, 4, 5, 6]
-    made = study.state.of("ablation")
-    seeds = later_seeds(study.config, ABLATION, 2)
-    assert [(t.label, t.seed) for t in made] == [(label, s) for label in ("as chosen", "hard labels") for s in seeds]
-    best = study.state.trials[1]
-    assert made[0].config == {**best.config, "seed": seeds[0], "stage_seed": None}
-    assert made[2].config["method"] == {**best.config["method"], "group_loss": {"name": "ce"}}
-    train(study, 3, [1.0], "finished")
-    assert suggest_ablations(study) == [4, 5, 6]
-
-
-def test_what_breaks_a_constraint_is_not_the_best(study: Study, suggest: Suggest, train: Train) -> None:
-    ablations = study.config.search.ablations
-    study.config = with_search(study.config, {"constraints": {"val_mae_few": ">= 5.5"}, "ablations": ablations})
-    train(study, suggest(study), [3.0], "finished")
-    train(study, suggest(study), [2.0], "finished")
-    search = study.config.search
-    assert search.keeps({"val_mae_few": 5.5}.__getitem__)
-    assert not search.keeps({"val_mae_few": float("nan")}.__getitem__)
-    best = choice_lines(study.config, study.state)[0]
-    assert best == "best many: trial 0, 4.00, one seed", "trial 1 has a val_mae_few of 5"
-    suggest_ablations(study)
-    assert study.state.of("ablation")[0].config["optim"] == study.state.trials[0].config["optim"]
-
-
-def test_without_a_trial_that_keeps_the_constraints_no_ablation_is_left(
-    study: Study, suggest: Suggest, train: Train
-) -> None:
-    ablations = study.config.search.ablations
-    study.config = with_search(study.config, {"constraints": {"val_mae_few": "<= 1"}, "ablations": ablations})
-    train(study, suggest(study), [3.0], "finished")
-    assert not unfinished_ablations(study)
-    study.config = with_search(study.config, {"constraints": {}, "ablations": ablations})
-    assert unfinished_ablations(study)
-
-
 def test_before_any_keeps_to_the_constraints_no_search_has_converged(
     study: Study, suggest: Suggest, train: Train
 ) -> None:
@@ -301,22 +257,6 @@ def test_the_samples_that_a_metric_needs_are_counted(study: Study) -> None:
             f"cannot be measured: {m}: add such samples or remove the metric" for m in messages
         ]
         assert caught.value.mistakes[-1].address == "search.constraints.val_pearson_few"
-
-
-@pytest.mark.parametrize(("metric", "best"), [("val_mae_all", 0), ("val_pearson_all", 1)])
-def test_ablations_take_the_best_trial_by_the_metric_s_own_direction(
-    study: Study, suggest: Suggest, metric: str, best: int
-) -> None:
-    search = {"objectives": [metric], "scheduler": {"name": "asha", "metric": metric}, "ablations": {"x": {}}}
-    study.config = with_search(study.config, search)
-    for value in (0.2, 0.7):
-        trial = suggest(study)
-        payload = {**report(1), "last": True, "metrics": {metric: value, "val_mae_all": value}}
-        study.append("epoch", trial=trial, seed=study.state.trials[trial].seed, epoch=1, payload=payload)
-        study.append("finished", trial=trial, payload={})
-    assert f"best all: trial {best}," in choice_lines(study.config, study.state)[0]
-    suggest_ablations(study)
-    assert study.state.of("ablation")[0].params == study.state.trials[best].params
 
 
 def test_a_failure_is_one_line() -> None:
