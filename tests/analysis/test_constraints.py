@@ -52,7 +52,7 @@ def test_no_configuration_keeps_to_them(make_study: MakeStudy) -> None:
         match=r"none of 26 configurations satisfies .*: val_mae_many <= 0.001 \(the nearest estimate is \d.*looser",
     ):
         find_front(constrained(study, val_mae_many="<= 0.001"))
-    with pytest.raises(DataError, match="none has this metric"):
+    with pytest.raises(DataError, match="no configuration has this metric"):
         find_front(constrained(study, val_pearson_few=">= 0"))
     with pytest.raises(DataError, match=r"cannot be read: .*search\.constraints\.val_unknown_all"):
         find_front(constrained(study, val_unknown_all="<= 1"))
