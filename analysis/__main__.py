@@ -118,10 +118,14 @@ BenchmarkArgument = Annotated[
 def benchmark_table(
     benchmark: BenchmarkArgument,
     form: Annotated[Form, typer.Option("--format", help="Format of the table.")] = Form.text,
+    against: Annotated[
+        str | None, typer.Option(metavar="ROW", help="Print a second table: the differences of all rows from this one.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Print a benchmark as a table: our test errors, and the paper's next to them."""
     from analysis.benchmark.as_json import benchmark_to_json
+    from analysis.benchmark.differences import differences_table
     from analysis.benchmark.tables import tables
     from groupdir.files.benchmark_pack import read_benchmark
 
@@ -129,8 +133,9 @@ def benchmark_table(
     if json:
         print_json(benchmark_to_json(record))
         return
+    printed = [*tables(record), *([differences_table(record, against)] if against is not None else [])]
     readers = f"% {record.readers}" if form == Form.latex else record.readers
-    typer.echo("\n\n".join([*(made.render(form.value) for made in tables(record)), readers]))
+    typer.echo("\n\n".join([*(made.render(form.value) for made in printed), readers]))
 
 
 @app.command("benchmark-pack", rich_help_panel=Panel.RESULTS)

@@ -11,7 +11,7 @@ from analysis.intervals import CONFIDENCE
 from analysis.published import TABLES
 from analysis.ruled import Ruled
 from groupdir.files.benchmark_record import BenchmarkRecord
-from groupdir.metrics import METRICS, ORACLE, metric_name, parse_metric
+from groupdir.metrics import METRICS, ORACLE, Metric, metric_name, parse_metric
 
 PAPER = "  in the paper"
 COLUMNS = {"table1": ("mae", "gm"), "table3": ("mse", "pearson")}
@@ -45,8 +45,7 @@ def tables(record: BenchmarkRecord) -> list[Ruled]:
 def _methods(record: BenchmarkRecord) -> Ruled:
     """Return the table with one row per method or cell of a grid."""
     options = record.content["benchmark"]
-    metrics = [METRICS[name] for name in COLUMNS.get(options["shape"], COLUMNS["table1"])]
-    columns = [(metric, shot) for metric in metrics for shot in metric.shots]
+    columns = columns_of(record)
     names = [metric_name("", metric.name, shot) for metric, shot in columns]
     paper = TABLES.get(options["published"] or "", {})
     costs = costs_of(record)
@@ -90,6 +89,12 @@ def _crossed(record: BenchmarkRecord, name: str) -> Ruled:
         rows.append([str(groups), *(cell_of(record, label or "", name).text(metric) for label in labels)])
     title = f"{record.content['name']}: {heading}, test set, {_what(record)}"
     return Ruled(title, ["groups", *losses], rows, marked, _foot(record, "row", [name], searched=False))
+
+
+def columns_of(record: BenchmarkRecord) -> list[tuple[Metric, str | None]]:
+    """Return the metric and shot of each column of a table of methods."""
+    metrics = [METRICS[name] for name in COLUMNS.get(record.content["benchmark"]["shape"], COLUMNS["table1"])]
+    return [(metric, shot) for metric in metrics for shot in metric.shots]
 
 
 def best_rows(record: BenchmarkRecord, name: str, labels: Sequence[str]) -> frozenset[str]:
