@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from groupdir.config.schedules import ConstantConfig, CosineConfig, StepConfig
+from groupdir.config.schedules import ConstantConfig, CosineConfig, StepConfig, fraction
 from groupdir.training.optim import Schedule
 
 
@@ -39,8 +39,9 @@ class Step(Schedule):
 
     def __init__(self, config: StepConfig) -> None:
         super().__init__(config)
-        self.milestones, self.decay = config.milestones, config.decay
+        self.milestones, self.decay = [fraction(milestone) for milestone in config.milestones], config.decay
 
     def factor(self, step: int, steps: int) -> float:
         """See `Schedule.factor`."""
-        return float(self.decay ** sum(step / steps >= milestone for milestone in self.milestones))
+        passed = sum(step * point.denominator >= point.numerator * steps for point in self.milestones)
+        return float(self.decay**passed)
