@@ -34,7 +34,7 @@ class Part(nn.Module):
 
         Args:
             features: `(N, D)` as `Method.observed` gives them, without gradients.
-            bins: `(N,)` int64, the label bin of each sample.
+            bins: `(N,)` int64, the label bin of each sample. Bins end at `Targets.bins_high`.
         """
 
     def end_epoch(self, epoch: int) -> None:

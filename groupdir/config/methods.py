@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from groupdir.config.base import Strict
 from groupdir.config.group_losses import GroupLoss, Slope, SoftConfig
@@ -110,10 +117,34 @@ class VAEConfig(RegressorConfig):
     lambda_kl: float = Field(0.001, ge=0, description="Weight of the divergence of the code from the standard normal.")
 
 
-class DERConfig(RegressorConfig):
+class EvidentialConfig(RegressorConfig):
+    """Base of the options of methods with an evidential head."""
+
+    coefficient: float = Field(
+        0.01,
+        ge=0,
+        description="Weight of the penalty on evidence for wrong predictions. The published 0.01 on ages is per year: "
+        "if the network's unit is s years, set 0.01 s.",
+    )
+    beta_scale: float = Field(
+        1.0,
+        gt=0,
+        description="Factor of the parameter beta, which has the unit of a squared error. Published settings on ages "
+        "are in years: if the network's unit is s years, set 1 / s^2.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_a_scale_of_one(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `beta_scale` where it is 1, so that configurations from before this option keep their digests."""
+        content: dict[str, Any] = handler(self)
+        if self.beta_scale == 1:
+            content.pop("beta_scale", None)
+        return content
+
+
+class DERConfig(EvidentialConfig):
     """Options of `DER`."""
 
-    coefficient: float = Field(0.01, ge=0, description="Weight of the penalty on evidence for wrong predictions.")
     sharpness: float = Field(
         1.0,
         gt=0,
@@ -121,7 +152,7 @@ class DERConfig(RegressorConfig):
     )
 
 
-class VIRConfig(RegressorConfig):
+class VIRConfig(EvidentialConfig):
     """Options of `VIR`."""
 
     weights: Weights | None = Field(
@@ -131,7 +162,6 @@ class VIRConfig(RegressorConfig):
     smoothing: SmoothingConfig | None = Field(
         SmoothingConfig(), description="Smoothing of the means and variances of the features; null: none."
     )
-    coefficient: float = Field(0.01, ge=0, description="Weight of the penalty on evidence for wrong predictions.")
     lambda_reconstruction: float = Field(
         0.7, ge=0, description="Weight of the mean squared error of the reconstructed inputs."
     )

@@ -32,8 +32,8 @@ class Targets:
         scale: Label difference, in label units, for which the network's output changes by 1. Its outputs are
             (y - center) / scale.
         error: Metric over all validation samples, such as "mae". Its best value selects the epoch of a trial.
-        weights_high: Upper end of the label bins of sample weights, in label units. The last bin also counts all
-            labels above it. None: the bins end at `high`.
+        weights_high: Upper end of the label bins of training samples, in label units, from which sample weights are
+            computed. The last bin also counts all labels above it. None: the bins end at `high`.
     """
 
     low: float
@@ -44,6 +44,11 @@ class Targets:
     scale: float = 1.0
     error: str = "mae"
     weights_high: float | None = None
+
+    @property
+    def bins_high(self) -> float:
+        """Upper end of the label bins of training samples, in label units."""
+        return self.high if self.weights_high is None else self.weights_high
 
     @property
     def selected_by(self) -> str:

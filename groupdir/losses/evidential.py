@@ -61,19 +61,21 @@ def evidential_loss(params: Tensor, y: Tensor, *, coefficient: float = 0.01, wei
     return loss if params.dtype == torch.float64 else loss.float()
 
 
-def evidential_parameters(raw: Tensor, *, sharpness: float = 0.01) -> Tensor:
+def evidential_parameters(raw: Tensor, *, sharpness: float = 0.01, beta_scale: float = 1.0) -> Tensor:
     """Map a head's four outputs to parameters: gamma unchanged, nu and beta by softplus, alpha by 1 + softplus.
 
     Args:
         raw: `(B, 4)`, floating, a head's outputs.
         sharpness: s > 0 of the softplus log(1 + exp(s x)) / s. A small s starts with much evidence: log(2) / s at x =
             0, which is 69.3 for the 0.01 of the published code.
+        beta_scale: Factor of beta, > 0. Beta has the unit of a squared target, so settings for targets in another unit
+            need the square of the ratio of the units: 0.01 for settings in years and targets in units of 10 years.
 
     Returns:
         `(B, 4)`: gamma, nu, alpha, beta, as `evidential_loss` takes them; float64 for float64 and float32 otherwise.
 
     Raises:
-        ValueError: On a wrong shape or type, a sharpness that is not positive.
+        ValueError: On a wrong shape or type, a sharpness or a scale that is not positive.
 
     Source: Amini et al. 2020; the sharpness is that of the code of Wang and Wang 2023.
 
@@ -84,12 +86,13 @@ def evidential_parameters(raw: Tensor, *, sharpness: float = 0.01) -> Tensor:
     _check_columns(raw, 4, "raw")
     if not 0 < sharpness < math.inf:
         raise ValueError(f"sharpness must be > 0 and finite, got {sharpness}")
+    _check_scale(beta_scale)
     gamma, nu, alpha, beta = calculated(raw).unbind(1)
     nu, alpha, beta = (F.softplus(part, beta=sharpness) for part in (nu, alpha, beta))
-    return torch.stack([gamma, nu, alpha + 1, beta], dim=1)
+    return torch.stack([gamma, nu, alpha + 1, beta_scale * beta], dim=1)
 
 
-def conjugate_parameters(raw: Tensor, weight: Tensor | None = None) -> Tensor:
+def conjugate_parameters(raw: Tensor, weight: Tensor | None = None, *, beta_scale: float = 1.0) -> Tensor:
     """Map the three outputs (x, n, b) of VIR's head to four parameters, with evidence times the sample's weight.
 
     gamma = x, nu = n w, alpha = 0.3 + n w / 2 and beta = b, with n = 2 + softplus and b = softplus of the outputs,
@@ -98,12 +101,13 @@ def conjugate_parameters(raw: Tensor, weight: Tensor | None = None) -> Tensor:
     Args:
         raw: `(B, 3)`, floating, a head's outputs.
         weight: w `(B,)`, >= 0, in training; None means 1, as at test time.
+        beta_scale: Factor of beta; see `evidential_parameters`.
 
     Returns:
         `(B, 4)`: gamma, nu, alpha, beta, as `evidential_loss` takes them; float64 for float64 and float32 otherwise.
 
     Raises:
-        ValueError: On wrong shapes or types.
+        ValueError: On wrong shapes or types, a scale that is not positive.
 
     Source: Wang and Wang 2023 (VIR), the published code, with its prior alpha of 0.3.
 
@@ -113,11 +117,17 @@ def conjugate_parameters(raw: Tensor, weight: Tensor | None = None) -> Tensor:
     """
     _check_columns(raw, 3, "raw")
     check_weight(weight, len(raw))
+    _check_scale(beta_scale)
     gamma, evidence, beta = calculated(raw).unbind(1)
     evidence = F.softplus(evidence, beta=0.1) + 2
     if weight is not None:
         evidence = evidence * weight.to(evidence.dtype)
-    return torch.stack([gamma, evidence, 0.3 + evidence / 2, F.softplus(beta, beta=0.1)], dim=1)
+    return torch.stack([gamma, evidence, 0.3 + evidence / 2, beta_scale * F.softplus(beta, beta=0.1)], dim=1)
+
+
+def _check_scale(beta_scale: float) -> None:
+    if not 0 < beta_scale < math.inf:
+        raise ValueError(f"beta_scale must be > 0 and finite, got {beta_scale}")
 
 
 def _check_columns(x: Tensor, columns: int, name: str) -> None:

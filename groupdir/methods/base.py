@@ -29,7 +29,7 @@ class Batch:
         weight: (B,) sample weights, of mean 1 over the training set.
         group: (B,) int64, `true_group` of the targets, computed once for the training set, or None.
         views: Number of views of each sample in `inputs`.
-        bins: (B,) int64, the label bin of each target, or None.
+        bins: (B,) int64, the label bin of each target, or None. Bins end at `Targets.bins_high`.
     """
 
     inputs: tuple[Tensor, ...]

@@ -34,7 +34,9 @@ class DER(Regressor):
         outputs = self.head(z).float()
         target, weight = self.repeated(batch)
         with torch.autocast(outputs.device.type, enabled=False):
-            parameters = evidential_parameters(outputs, sharpness=self.config.sharpness)
+            parameters = evidential_parameters(
+                outputs, sharpness=self.config.sharpness, beta_scale=self.config.beta_scale
+            )
             loss = evidential_loss(parameters, target, coefficient=self.config.coefficient, weight=weight)
         return {"loss": loss}, self.unscaled(outputs[:, 0])
 

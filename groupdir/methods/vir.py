@@ -93,7 +93,7 @@ class VIR(Regressor):
         outputs = self.head(code).float()
         target, weight = self.repeated(batch)
         with torch.autocast(outputs.device.type, enabled=False):
-            parameters = conjugate_parameters(outputs, weight)
+            parameters = conjugate_parameters(outputs, weight, beta_scale=self.config.beta_scale)
             loss = evidential_loss(parameters, target, coefficient=self.config.coefficient)
         terms = {"evidence": loss}
         if self.decoder is not None:

@@ -101,7 +101,7 @@ class BucketSmoothing(nn.Module, ABC):
             raise ValueError(f"epoch must be later than that of the last update, {last}, got {epoch}")
         if self._moments is None:
             raise ValueError("features must have been observed in this epoch, got none")
-        moments, self._moments = self._moments, None
+        moments, self._moments = self._moments.with_ends() if self.as_published else self._moments, None
         first, before = int(self.updates) == 0, self.running.clone()
         known, seen = self.count > 0, moments.count > 0
         keep = torch.full_like(before[0, :, :1], 0.0 if first else self.momentum)
@@ -118,11 +118,17 @@ class BucketSmoothing(nn.Module, ABC):
         self.epoch.fill_(epoch)
 
     def _observe(self, x: Tensor, bucket: Tensor) -> None:
-        """Add features `(N, D)`, or distributions `(N, 2 D)`, to the moments of this epoch."""
-        row, inside = self._rows(bucket)
-        if inside is not None:
-            x, row = x[inside], row[inside]
-        moments = Moments.of(x, row, self.buckets - self.start)
+        """Add features `(N, D)`, or distributions `(N, 2 D)`, to the moments of this epoch.
+
+        In the published code, labels beyond an end count only if the label of that end occurs in the training set.
+        This is known after the last batch, so they are collected in rows of their own, for `Moments.with_ends`.
+        """
+        rows = self.buckets - self.start
+        if self.as_published:
+            rows, row = rows + 2, (bucket.long() - self.start + 1).clamp(0, rows + 1)
+        else:
+            row, _ = self._rows(bucket)
+        moments = Moments.of(x, row, rows)
         self._moments = moments if self._moments is None else self._moments.joined(moments)
 
     def _rows(self, bucket: Tensor) -> tuple[Tensor, Tensor | None]:

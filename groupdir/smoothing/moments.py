@@ -46,6 +46,27 @@ class Moments:
         scatter = self.scatter + other.scatter + step.square() * share * self.count[:, None]
         return Moments(count, self.mean + step * share, scatter)
 
+    def with_ends(self) -> Moments:
+        """Return the moments of all rows but the first and last, which hold the samples beyond the ends.
+
+        Samples beyond an end are added to the row of that end if the row has samples of its own, else left out.
+        """
+        inner = Moments(self.count[1:-1], self.mean[1:-1], self.scatter[1:-1])
+        beyond = Moments(*(torch.zeros_like(tensor) for tensor in (inner.count, inner.mean, inner.scatter)))
+        for end, row in ((0, 0), (-1, -1)):
+            if inner.count[end] > 0:
+                beyond = beyond.joined(self._alone(row, end, len(inner.count)))
+        return inner.joined(beyond)
+
+    def _alone(self, row: int, place: int, rows: int) -> Moments:
+        """Return the moments of one row, placed among other rows that are empty."""
+        tensors = []
+        for tensor in (self.count, self.mean, self.scatter):
+            empty = tensor.new_zeros(rows, *tensor.shape[1:])
+            empty[place] = tensor[row]
+            tensors.append(empty)
+        return Moments(*tensors)
+
 
 def reflected_convolution(window: Tensor, rows: int) -> Tensor:
     """Return the matrix `(K, K)` of a convolution over K buckets that are reflected at both ends, repeatedly if needed.

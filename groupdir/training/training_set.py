@@ -27,7 +27,8 @@ class TrainingSet:
         inputs: Tensors of N rows, on the device, or on the host if they are too large for the device.
         y: (N,) targets in label units.
         weight: (N,) sample weights of mean 1.
-        bins: (N,) int64, the label bin of each sample.
+        bins: (N,) int64, the label bin of each sample. Bins end at `Targets.bins_high`, which may be above the range of
+            the groups.
         group: (N,) int64, the true group of each sample, or None for a method without groups.
     """
 
@@ -43,9 +44,8 @@ class TrainingSet:
     ) -> TrainingSet:
         """Compute weights, bins and groups once, and move everything that fits to the device."""
         targets = dataset.targets
-        bins = bin_index(
-            split.y, targets.low, targets.bin_width, bins_between(targets.low, targets.high, targets.bin_width)
-        )
+        number = bins_between(targets.low, targets.bins_high, targets.bin_width)
+        bins = bin_index(split.y, targets.low, targets.bin_width, number)
         group = method.true_group(as_tensor(split.y))
         return cls(
             _placed(split.inputs, device, config.train.device_share),
@@ -117,7 +117,6 @@ def _weights(config: MethodConfig, dataset: Dataset, y: np.ndarray) -> Tensor:
     if config.weights is None:
         return torch.ones(len(y))
     targets = dataset.targets
-    high = targets.high if targets.weights_high is None else targets.weights_high
     mode: SampleWeights = resolve("weights", config.weights.mode)(config.weights)
-    weights = mode.weights(y, bin_width=targets.bin_width, low=targets.low, high=high)
+    weights = mode.weights(y, bin_width=targets.bin_width, low=targets.low, high=targets.bins_high)
     return torch.from_numpy(weights)

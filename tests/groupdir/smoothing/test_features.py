@@ -228,6 +228,24 @@ def test_published_ends_need_their_own_label_in_the_batch() -> None:
     assert counted.count.tolist() == [0, 1, 0, 0, 0]
 
 
+def test_published_statistics_of_an_end_hold_the_labels_beyond_it_if_the_training_set_has_the_end() -> None:
+    """The label of an end need not be in the same batch: the published code collects the features of all batches."""
+    z, bucket = features_of(12, 3, 13), torch.tensor([0, 9, 2, 1, 5, 0, 9, 3, 2, 4, 4, 7])
+    whole, parts = (FeatureSmoothing(6, 1, 3, as_published=True) for _ in range(2))
+    whole.update(z, bucket, 0)
+    for rows in torch.arange(12).split(3):
+        parts.observe(z[rows], bucket[rows])
+    parts.advance(0)
+    assert whole.count.tolist() == parts.count.tolist() == [3, 2, 1, 2, 4]
+    assert torch.allclose(whole.running, parts.running, rtol=1e-12)
+    low, high = z[bucket <= 1].double(), z[bucket >= 5].double()
+    assert torch.allclose(whole.running[:, 0], torch.stack([low.mean(0), low.var(0)]), rtol=1e-12)
+    assert torch.allclose(whole.running[:, -1], torch.stack([high.mean(0), high.var(0)]), rtol=1e-12)
+    one = FeatureSmoothing(2, 1, 3, as_published=True)
+    one.update(z, bucket, 0)
+    assert one.count.tolist() == [12], "one bucket is both ends"
+
+
 def test_empty_buckets_take_the_line_between_their_neighbours() -> None:
     """Buckets 0 and 4 of 0..5 are seen: 1..3 lie between them, 5 is as 4. As published they pull to mean 0."""
     z, bucket = torch.tensor([[8.0], [12.0], [28.0], [32.0]]), torch.tensor([0, 0, 4, 4])
