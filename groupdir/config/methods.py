@@ -68,7 +68,7 @@ class RegressorConfig(FeatureConfig):
         0.0, ge=0, description="Factor of the encoder's learning rate after a pre-training; 0 freezes the encoder."
     )
     frozen_norms: bool = Field(
-        True, description="Freeze the batch-norm statistics of a frozen encoder too; published RRT: false."
+        True, description="Freeze the batch-norm statistics of a frozen encoder too; published RRT, BMC and GAI: false."
     )
 
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
@@ -200,7 +200,11 @@ class GroupDIRConfig(FeatureConfig):
     )
     regression: Literal["mse", "l1"] = Field("mse", description="Loss of the experts.")
     lambda_contrastive: float = Field(1.0, ge=0, description="Weight of L_grc in recipe joint; the paper uses 1.")
-    lambda_mse: float = Field(0.5, ge=0, description="Weight of the loss of the experts.")
+    lambda_mse: float = Field(
+        0.5,
+        ge=0,
+        description="Weight of the loss of the experts. The paper's 0.5 on ages is for years: 50 in units of 10 years.",
+    )
     lambda_soft: float = Field(1.0, ge=0, description="Weight of the group loss.")
     reduction: Literal["mean", "authors"] = Field(
         "mean", description="Reduction of the group loss over the batch; authors: the sum, as in the authors' code."

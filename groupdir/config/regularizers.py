@@ -20,10 +20,15 @@ class RankSimConfig(RegularizerConfig):
     """Options of `RankSim`."""
 
     factor: float = Field(
-        100.0, ge=0, description="Factor of the regularizer in the loss; published: 100 on ages, 3e-4 on STS-B."
+        100.0,
+        ge=0,
+        description="Factor of the regularizer in the loss; published: 100 next to L1 on ages in years, 3e-4 on STS-B.",
     )
     interpolation: float = Field(
-        2.0, gt=0, description="Step of the difference quotient that is the gradient of the ranks."
+        2.0,
+        gt=0,
+        description="Step of the difference quotient that is the gradient of the ranks. The gradient depends on its "
+        "product with the factor, so a tenth of the factor needs ten times the interpolation. Published: 2.",
     )
     as_published: bool = Field(
         False, description="Rank with an unstable sort, as in the published code, so the order of ties is arbitrary."

@@ -55,7 +55,10 @@ def write_agedb(root: Path) -> Path:
     folder, rng = root / "agedb-dir", np.random.default_rng(0)
     (folder / "AgeDB").mkdir(parents=True)
     lines = ["age,path,split"]
-    ages = [*((age, "train") for age in TRAIN_AGES), *((age, split) for split in ("val", "test") for age in (20, 35, 99))]
+    ages = [
+        *((age, "train") for age in TRAIN_AGES),
+        *((age, split) for split in ("val", "test") for age in (20, 35, 99)),
+    ]
     for number, (age, split) in enumerate(ages):
         name = f"AgeDB/{number}_Name_{age}_m.jpg"
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / name, "JPEG")

@@ -226,8 +226,8 @@ class FDS:
         kernel = [weight / sum(window()) for weight in window()]
         mirror = {-1: 4, -2: 5, 1: 98, 2: 97}
         result = {}
-        for age in table:
-            total = torch.zeros_like(table[age])
+        for age, own in table.items():
+            total = torch.zeros_like(own)
             for step, weight in zip(range(-2, 3), kernel, strict=True):
                 other = age + step
                 if other < 3:

@@ -78,7 +78,12 @@ def test_a_preset_for_stsb_takes_a_step(stem: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("stem", [*AGES, *STSB])
 def test_the_head_says_source_conversion_and_differences(stem: str) -> None:
     text = "\n".join(head(stem))
-    for part in (f"groupdir train search_spaces/paper/{stem}.yaml", "Source: ", "Converted: ", "Differences from the source: "):
+    for part in (
+        f"groupdir train search_spaces/paper/{stem}.yaml",
+        "Source: ",
+        "Converted: ",
+        "Differences from the source: ",
+    ):
         assert part in text
 
 

@@ -73,7 +73,9 @@ def agrees(found: Tensor, expected: Tensor) -> None:
     assert float((found.double() - expected).abs().max()) <= 1e-6 * scale
 
 
-def check(trainer: Trainer, real: Run, loss: published.Loss, factor: float, years: slice, smooth: object = None) -> None:
+def check(
+    trainer: Trainer, real: Run, loss: published.Loss, factor: float, years: slice, smooth: object = None
+) -> None:
     """Compare gradients with respect to outputs and features with those of `factor` times a loss in years."""
     y, w = real.batch.y.repeat(real.batch.views).double(), real.batch.weight.repeat(real.batch.views).double()
     z, outputs = real.z.double().requires_grad_(), real.outputs.double().requires_grad_()
@@ -202,7 +204,9 @@ def test_fds_has_the_published_gradients_after_two_epochs(stem: str, agedb: Path
 def test_the_first_stage_is_vanilla(stem: str, agedb: Path) -> None:
     trainer = agedb_trainer(stem, agedb)
     real = run(trainer, ALL, stage=0)
-    plain = Run(real.z, real.outputs, real.by_z, real.by_outputs, batch_of(agedb_trainer("ages_vanilla", agedb), ALL), {})
+    plain = Run(
+        real.z, real.outputs, real.by_z, real.by_outputs, batch_of(agedb_trainer("ages_vanilla", agedb), ALL), {}
+    )
     check(trainer, plain, published.l1, 0.1, ONE)
     assert not trainer.stages[-1].frozen_norms
 

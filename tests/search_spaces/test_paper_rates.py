@@ -81,7 +81,9 @@ def test_experts_and_encoder_of_group_dir_move_as_in_the_authors_code(agedb: Pat
     trainer = agedb_trainer("ages_group_dir_authors", agedb)
     method, stage = trainer.method.train(), trainer.stages[-1]
     rows = torch.arange(256) % len(TRAIN_AGES)
-    batch = trainer.training.batch(rows, stage, trainer.dataset, torch.Generator(), trainer.epoch_trainer.draws(stage, 0))
+    batch = trainer.training.batch(
+        rows, stage, trainer.dataset, torch.Generator(), trainer.epoch_trainer.draws(stage, 0)
+    )
     experts = range(25, 50)
     weight, bias = head_in_years(trainer, experts)
     before = [parameter.detach().clone() for parameter in method.encoder.parameters()]
