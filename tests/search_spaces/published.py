@@ -41,6 +41,20 @@ def weights(ages: Sequence[int], *, inverse: bool = False, lds: bool = False) ->
     return [weight * len(raw) / sum(raw) for weight in raw]
 
 
+def score_weights(scores: Sequence[float], *, lds: bool) -> list[float]:
+    """Return INV weights of scores of 0 to 5, with mean 1, from counts in 50 bins that are not clipped."""
+    bins = [min(int(score * 10 + 1e-6), 49) for score in scores]
+    values = [float(bins.count(number)) for number in range(50)]
+    if lds:
+        kernel = [weight / max(window()) for weight in window()]
+        values = [
+            sum(kernel[2 + step] * values[number + step] for step in range(-2, 3) if 0 <= number + step < 50)
+            for number in range(50)
+        ]
+    raw = [1 / values[number] for number in bins]
+    return [weight * len(raw) / sum(raw) for weight in raw]
+
+
 def l1(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
     """Weighted mean absolute error in years."""
     return (w * (outputs[:, 0] - y).abs()).mean()
@@ -50,6 +64,17 @@ def focal(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
     """FOCAL-R on L1 with beta 0.2 per year and gamma 1."""
     error = (outputs[:, 0] - y).abs()
     return (w * error * (2 * torch.sigmoid(0.2 * error) - 1)).mean()
+
+
+def mse(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    """Weighted mean squared error of scores over 5, for scores y of 0 to 5."""
+    return (w * (outputs[:, 0] - y / 5) ** 2).mean()
+
+
+def focal_mse(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    """FOCAL-R on the squared error of scores over 5, with beta 20 and gamma 1."""
+    error = (outputs[:, 0] - y / 5).abs()
+    return (w * error**2 * (2 * torch.sigmoid(20 * error) - 1)).mean()
 
 
 def bmc(sigma: Tensor) -> Loss:
@@ -104,22 +129,26 @@ def vir(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
     return _evidential(x, n, 0.3 + n / 2, beta, y).mean()
 
 
-def ranksim(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
-    """L1 in years plus 100 times RankSim with interpolation 2. Its gradient is right, its value is not.
+def ranksim(base: Loss, factor: float, interpolation: float) -> Loss:
+    """Add RankSim to a loss. The gradient of the sum is right, its value is not.
 
     Ranks have no gradient. The published one is put in place as the gradient of the similarities, row by row.
     """
-    number, unit = len(y), F.normalize(z, dim=1)
-    similarity = unit @ unit.T
-    slope = torch.zeros_like(similarity)
-    for i in range(number):
-        by_label = _ranks([-abs(float(y[i]) - float(other)) for other in y])
-        row = similarity[i].tolist()
-        by_feature = _ranks(row)
-        incoming = [100 * 2 * (f - k) / number for f, k in zip(by_feature, by_label, strict=True)]
-        moved = _ranks([value + 2 * step for value, step in zip(row, incoming, strict=True)])
-        slope[i] = torch.tensor([(m - f) / 2 for m, f in zip(moved, by_feature, strict=True)])
-    return l1(outputs, z, y, w) + (similarity * slope).sum()
+
+    def loss(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
+        number, unit = len(y), F.normalize(z, dim=1)
+        similarity = unit @ unit.T
+        slope = torch.zeros_like(similarity)
+        for i in range(number):
+            by_label = _ranks([-abs(float(y[i]) - float(other)) for other in y])
+            row = similarity[i].tolist()
+            by_feature = _ranks(row)
+            incoming = [factor * 2 * (f - k) / number for f, k in zip(by_feature, by_label, strict=True)]
+            moved = _ranks([value + interpolation * step for value, step in zip(row, incoming, strict=True)])
+            slope[i] = torch.tensor([(m - f) / interpolation for m, f in zip(moved, by_feature, strict=True)])
+        return base(outputs, z, y, w) + (similarity * slope).sum()
+
+    return loss
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
@@ -144,6 +173,17 @@ def conr(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
         terms.append(w[i] * sum(torch.log(total) - s[j] for j in near) / len(near))
     assert pushed, "no sample is pushed away"
     return l1(outputs, z, y, w) + 4 * sum(terms) / number
+
+
+def joint_group_dir(outputs: Tensor, z: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    """Joint loss of 10 groups of scores: contrastive loss, means of squared errors over 5 and of soft-label losses."""
+    group = [min(int(score / 0.5), 9) for score in y.tolist()]
+    squares, entropies = [], []
+    for i, score in enumerate(y.tolist()):
+        label = torch.softmax(torch.tensor([10.0 - abs(group[i] - k) for k in range(10)], dtype=torch.float64), 0)
+        squares.append((outputs[i, 10 + group[i]] - score / 5) ** 2)
+        entropies.append(-(label * torch.log_softmax(outputs[i, :10], 0)).sum())
+    return contrastive(z, group, 2.5) + 0.5 * torch.stack(squares).mean() + torch.stack(entropies).mean()
 
 
 def group_dir(squared: float, soft: float, summed_squares: bool) -> Loss:
@@ -182,58 +222,63 @@ def contrastive(z: Tensor, label: Sequence[int], temperature: float) -> Tensor:
 
 
 class FDS:
-    """FDS of the published code for ages, with its aliased and in-place buffers: buckets of one year, from 3 to 99."""
+    """FDS of the published code, with its aliased and in-place buffers.
 
-    def __init__(self, dim: int) -> None:
-        self.mean = {age: torch.zeros(dim, dtype=torch.float64) for age in range(3, 100)}
-        self.variance = {age: torch.ones(dim, dtype=torch.float64) for age in range(3, 100)}
+    Args:
+        dim: Number of features.
+        first: First bucket: 3 years, or 0 for scores.
+        last: Last bucket: 99 years, or 49 tenths of a score.
+        clip: Bounds of the ratio of variances.
+    """
+
+    def __init__(self, dim: int, first: int = 3, last: int = 99, clip: tuple[float, float] = (0.1, 10.0)) -> None:
+        self.first, self.last, self.clip, self.updates = first, last, clip, 0
+        self.mean = {bucket: torch.zeros(dim, dtype=torch.float64) for bucket in range(first, last + 1)}
+        self.variance = {bucket: torch.ones(dim, dtype=torch.float64) for bucket in range(first, last + 1)}
         self.smooth_mean, self.smooth_variance = dict(self.mean), dict(self.variance)
-        self.updates = 0
 
     def _members(self, y: Tensor) -> dict[int, Tensor]:
-        """Return the samples of each bucket. Those beyond an end belong to it only if its own age is among `y`."""
-        ages = {int(age) for age in y if 3 <= age <= 99}
-        return {age: (y <= 3 if age == 3 else y >= 99 if age == 99 else y == age) for age in ages}
+        """Return the samples of each bucket. Those beyond an end belong to it only if its own number is among `y`."""
+        numbers = {int(number) for number in y if self.first <= number <= self.last}
+        ends = {self.first: y <= self.first, self.last: y >= self.last}
+        return {number: ends.get(number, y == number) for number in numbers}
 
     def smooth(self, z: Tensor, y: Tensor) -> Tensor:
         """Return the calibrated features of a batch: the features themselves before the second update."""
         result = z.clone()
         if self.updates < 2:
             return result
-        for age, rows in self._members(y).items():
-            own, usable = self.variance[age], self.variance[age] != 0
+        for bucket, rows in self._members(y).items():
+            own, usable = self.variance[bucket], self.variance[bucket] != 0
             if own.sum() < 1e-10:
                 continue
-            ratio = (self.smooth_variance[age] / torch.where(usable, own, 1)).clamp(0.1, 10).sqrt()
-            moved = (z[rows] - self.mean[age]) * ratio + self.smooth_mean[age]
+            ratio = (self.smooth_variance[bucket] / torch.where(usable, own, 1)).clamp(*self.clip).sqrt()
+            moved = (z[rows] - self.mean[bucket]) * ratio + self.smooth_mean[bucket]
             result[rows] = torch.where(usable, moved, z[rows])
         return result
 
     def update(self, z: Tensor, y: Tensor) -> None:
         """Take the (smoothed) features of the whole training set into the statistics."""
         if self.updates:
-            self.smooth_mean, self.smooth_variance = self._over_ages(self.mean), self._over_ages(self.variance)
+            self.smooth_mean, self.smooth_variance = self._over_buckets(self.mean), self._over_buckets(self.variance)
         keep = 0.9 if self.updates else 0.0
-        for age, rows in self._members(y).items():
+        for bucket, rows in self._members(y).items():
             part = z[rows]
             spread = part.var(0, unbiased=len(part) > 1)
-            self.mean[age] = (1 - keep) * part.mean(0) + keep * self.mean[age]
-            self.variance[age] = (1 - keep) * spread + keep * self.variance[age]
+            self.mean[bucket] = (1 - keep) * part.mean(0) + keep * self.mean[bucket]
+            self.variance[bucket] = (1 - keep) * spread + keep * self.variance[bucket]
         self.updates += 1
 
-    def _over_ages(self, table: dict[int, Tensor]) -> dict[int, Tensor]:
-        """Return the table smoothed over ages, which are reflected at both ends."""
+    def _over_buckets(self, table: dict[int, Tensor]) -> dict[int, Tensor]:
+        """Return the table smoothed over buckets, which are reflected at both ends."""
         kernel = [weight / sum(window()) for weight in window()]
-        mirror = {-1: 4, -2: 5, 1: 98, 2: 97}
         result = {}
-        for age, own in table.items():
+        for bucket, own in table.items():
             total = torch.zeros_like(own)
             for step, weight in zip(range(-2, 3), kernel, strict=True):
-                other = age + step
-                if other < 3:
-                    other = mirror[other - 3]
-                elif other > 99:
-                    other = mirror[other - 99]
+                other = bucket + step
+                other = 2 * self.first - other if other < self.first else other
+                other = 2 * self.last - other if other > self.last else other
                 total += weight * table[other]
-            result[age] = total
+            result[bucket] = total
         return result

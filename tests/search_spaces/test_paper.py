@@ -8,8 +8,7 @@ import torch
 
 from groupdir.config.trial import TrialConfig
 from groupdir.training.trainer import Trainer
-from tests.groupdir.data.conftest import write_stsb
-from tests.search_spaces.presets import AGES, FACES, SMALL, STSB, head, options, path_of, trial
+from tests.search_spaces.presets import AGES, FACES, SMALL, STSB, TOKENS, head, options, path_of, trial
 
 
 def takes_a_step(config: TrialConfig) -> None:
@@ -70,9 +69,8 @@ def test_the_options_for_imdb_wiki_load(stem: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("stem", STSB)
-def test_a_preset_for_stsb_takes_a_step(stem: str, tmp_path: Path) -> None:
-    root = write_stsb(tmp_path).parent
-    takes_a_step(trial(stem, (f"data.root={root}", "data.dimension=3", "encoder.width=4")))
+def test_a_preset_for_stsb_takes_a_step(stem: str, stsb: tuple[Path, list[float]]) -> None:
+    takes_a_step(trial(stem, (f"data.root={stsb[0]}", *TOKENS)))
 
 
 @pytest.mark.parametrize("stem", [*AGES, *STSB])

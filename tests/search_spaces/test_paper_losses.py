@@ -1,93 +1,16 @@
 """Every preset for ages has the gradients of its published loss in years, but for one factor: that of the unit."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
-from groupdir.methods.base import Batch
-from groupdir.part import Part
-from groupdir.training.trainer import Trainer
 from tests.search_spaces import published
 from tests.search_spaces.presets import AGES, SPREAD, TRAIN_AGES, agedb_trainer
+from tests.search_spaces.steps import Run, agrees, batch_of, check, in_years, run, train_smoothing
 
 ALL = tuple(range(len(TRAIN_AGES)))
 RANKED = tuple(TRAIN_AGES.index(age) for age in SPREAD)
-
-
-@dataclass(frozen=True)
-class Run:
-    """Real step of a method: its features and outputs, and the gradients of its loss with respect to them."""
-
-    z: Tensor
-    outputs: Tensor
-    by_z: Tensor
-    by_outputs: Tensor
-    batch: Batch
-    terms: dict[str, Tensor]
-
-
-def batch_of(trainer: Trainer, rows: tuple[int, ...], stage: int = -1) -> Batch:
-    """Return a real batch of a trainer, augmented as the stage requires."""
-    plan, generator = trainer.stages[stage], torch.Generator().manual_seed(0)
-    draws = trainer.epoch_trainer.draws(plan, 0)
-    return trainer.training.batch(torch.tensor(rows), plan, trainer.dataset, generator, draws)
-
-
-def run(trainer: Trainer, rows: tuple[int, ...], stage: int = -1) -> Run:
-    """Take the gradients of a stage's loss, for samples in these rows of the training set."""
-    method, batch, seen = trainer.method.train(), batch_of(trainer, rows, stage), {}
-
-    def keep(name: str) -> Callable[..., None]:
-        def hook(module: torch.nn.Module, inputs: object, output: Tensor) -> None:
-            output.retain_grad()
-            seen[name] = output
-
-        return hook
-
-    handles = [method.encoder.register_forward_hook(keep("z")), method.head.register_forward_hook(keep("outputs"))]  # type: ignore[operator, union-attr]
-    terms = method.losses(batch, trainer.stages[stage].name)
-    terms["loss"].backward()  # type: ignore[no-untyped-call]
-    for handle in handles:
-        handle.remove()
-    z, outputs = seen["z"], seen.get("outputs", torch.zeros(0))
-    by_outputs = torch.zeros(0) if outputs.grad is None else outputs.grad
-    assert z.grad is not None
-    return Run(z.detach(), outputs.detach(), z.grad, by_outputs, batch, terms)
-
-
-def in_years(outputs: Tensor, years: slice) -> Tensor:
-    """Return outputs of which some columns are in units of 10 years around 50, with those in years."""
-    columns = [50 + 10 * column if index in range(*years.indices(outputs.shape[1])) else column
-               for index, column in enumerate(outputs.unbind(1))]  # fmt: skip
-    return torch.stack(columns, 1)
-
-
-def agrees(found: Tensor, expected: Tensor) -> None:
-    """Check that two gradients differ by at most 1e-6 of the largest."""
-    scale = float(expected.abs().max())
-    assert scale > 0
-    assert float((found.double() - expected).abs().max()) <= 1e-6 * scale
-
-
-def check(
-    trainer: Trainer, real: Run, loss: published.Loss, factor: float, years: slice, smooth: object = None
-) -> None:
-    """Compare gradients with respect to outputs and features with those of `factor` times a loss in years."""
-    y, w = real.batch.y.repeat(real.batch.views).double(), real.batch.weight.repeat(real.batch.views).double()
-    z, outputs = real.z.double().requires_grad_(), real.outputs.double().requires_grad_()
-    (factor * loss(in_years(outputs, years), z.detach(), y, w)).backward()  # type: ignore[no-untyped-call]
-    assert outputs.grad is not None
-    agrees(real.by_outputs, outputs.grad)
-    head = trainer.method.head
-    features = smooth(z, y) if callable(smooth) else z
-    through = features @ head.weight.double().T + head.bias.double()  # type: ignore[union-attr, operator]
-    (factor * loss(in_years(through, years), z, y, w)).backward()  # type: ignore[no-untyped-call]
-    assert z.grad is not None
-    agrees(real.by_z, z.grad)
 
 
 ONE, EXPERTS = slice(0, 1), slice(25, 50)
@@ -100,7 +23,7 @@ CASES: dict[str, tuple[published.Loss, float, slice, tuple[int, ...]]] = {
     "ages_rank_n_contrast": (published.l1, 0.1, ONE, ALL),
     "ages_focal_r": (published.focal, 0.1, ONE, ALL),
     "ages_der": (published.der, 1.0, ONE, ALL),
-    "ages_ranksim": (published.ranksim, 0.1, ONE, RANKED),
+    "ages_ranksim": (published.ranksim(published.l1, 100, 2), 0.1, ONE, RANKED),
     "ages_conr": (published.conr, 0.1, ONE, tuple(range(24))),
     "ages_group_dir": (published.group_dir(0.5, 1, True), 1 / 128, EXPERTS, tuple(k % len(ALL) for k in range(128))),
     "ages_group_dir_authors": (
@@ -168,27 +91,8 @@ def test_vir_has_the_published_gradients_and_reconstruction(agedb: Path) -> None
 def test_fds_has_the_published_gradients_after_two_epochs(stem: str, agedb: Path) -> None:
     """Ages of 100 and more are smoothed with age 99 in their batch, and alone otherwise; so are those below 3."""
     trainer = agedb_trainer(stem, agedb)
-    method, stage = trainer.method.train(), trainer.stages[-1]
-    parts = [part for part in method.modules() if isinstance(part, Part)]
-    reference = published.FDS(method.encoder.dim)
-    for epoch in range(3):
-        for part in parts:
-            part.begin_epoch(stage.name, epoch, 90)
-        collected = []
-        for rows in torch.arange(len(ALL)).split(8):
-            batch = batch_of(trainer, tuple(rows.tolist()))
-            with torch.no_grad():
-                z = method.observed(batch)
-                collected.append(reference.smooth(z.double(), batch.y))
-                for part in parts:
-                    if part.observes:
-                        part.observe(z.clone(), batch.label_bins)
-        for part in parts:
-            if part.observes:
-                part.end_epoch(epoch)
-        reference.update(torch.cat(collected), torch.tensor(TRAIN_AGES))
-    for part in parts:
-        part.begin_epoch(stage.name, 3, 90)
+    reference = published.FDS(trainer.method.encoder.dim)
+    train_smoothing(trainer, reference, lambda y: y)
     loss, factor = (published.der, 1.0) if "der" in stem else (published.l1, 0.1)
     oldest = tuple(index for index, age in enumerate(TRAIN_AGES) if age >= 100)
     with_ends, without = ALL, (*oldest, 0, 1, 5, 6, 18, 19, 20)
