@@ -131,6 +131,16 @@ def test_ten_steps_lower_the_loss_and_find_the_target() -> None:
     assert raw[0, 0] > 1
 
 
+def test_another_unit_adds_a_constant_if_beta_and_the_coefficient_follow() -> None:
+    """A loss in years, and the same loss in units of 10 years: they differ by log 10."""
+    raw, y = torch.randn(20, 4, dtype=torch.float64), 100 * torch.rand(20, dtype=torch.float64)
+    shifted = torch.cat([50 + 10 * raw[:, :1], raw[:, 1:]], dim=1)
+    for parameters, columns in ((evidential_parameters, 4), (conjugate_parameters, 3)):
+        years = evidential_loss(parameters(shifted[:, :columns]), y, coefficient=0.01)
+        tens = evidential_loss(parameters(raw[:, :columns], beta_scale=0.01), (y - 50) / 10, coefficient=0.1)
+        assert years.item() == pytest.approx(tens.item() + math.log(10), rel=1e-12)
+
+
 FOUR = torch.ones(2, 4)
 
 
@@ -147,6 +157,8 @@ FOUR = torch.ones(2, 4)
         (lambda: evidential_loss(FOUR, torch.ones(2), weight=torch.ones(3)), r"weight must have shape \(2,\)"),
         (lambda: evidential_parameters(torch.ones(4)), r"raw must be a floating tensor of shape \(B, 4\)"),
         (lambda: evidential_parameters(FOUR, sharpness=0), "sharpness must be > 0"),
+        (lambda: evidential_parameters(FOUR, beta_scale=0), "beta_scale must be > 0"),
+        (lambda: conjugate_parameters(FOUR[:, :3], beta_scale=math.inf), "beta_scale must be > 0 and finite"),
         (lambda: conjugate_parameters(FOUR), r"raw must be a floating tensor of shape \(B, 3\)"),
         (lambda: conjugate_parameters(FOUR[:, :3], torch.ones(1)), r"weight must have shape \(2,\)"),
     ],

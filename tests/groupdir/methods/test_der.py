@@ -2,6 +2,7 @@
 
 import torch
 
+from groupdir.config.trial import TrialConfig
 from groupdir.losses import evidential_loss, evidential_parameters
 from groupdir.training.trainer import Trainer
 from tests.groupdir.methods.cases import LDS, trial
@@ -30,3 +31,13 @@ def test_evidence_is_larger_where_there_was_data() -> None:
     variance = beta / (nu * (alpha - 1))
     y = torch.from_numpy(val.y)
     assert float(variance[y <= 2].median()) < float(variance[y >= 7].median())
+
+
+def test_a_scale_of_one_is_not_written_so_that_older_digests_stay() -> None:
+    for name in ("der", "vir"):
+        plain, scaled = trial({"name": name}), trial({"name": name, "beta_scale": 0.01})
+        assert "beta_scale" not in plain.to_dict()["method"]
+        assert scaled.to_dict()["method"]["beta_scale"] == 0.01
+        assert TrialConfig.from_dict(plain.to_dict()) == plain
+        assert TrialConfig.from_dict(scaled.to_dict()) == scaled
+        assert scaled.replaced({"method.beta_scale": 1}).digest == plain.digest
