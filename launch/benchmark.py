@@ -70,6 +70,7 @@ def run_benchmark(
     write_benchmark_files(benchmark, folder)
     if not quiet:
         print(precision_text(benchmark, folder, noise_from, detect))
+    again = next_command("benchmark", file, *_options(overrides, out, only, jobs, skip_doctor, quiet))
     blocks = benchmark.config.replications
     jobs_of_rows = [(block, row) for block in range(1, blocks + 1) for row in rows]  # so that whole blocks finish first
     failed = []
@@ -80,7 +81,7 @@ def run_benchmark(
         try:
             seeded = in_block(benchmark, row, block)
             place = block_path(folder, block, blocks)
-            code = _run_row(seeded, block, benchmark.config, file, place, jobs, skip_doctor, quiet)
+            code = _run_row(seeded, block, benchmark.config, again, place, jobs, skip_doctor, quiet)
         except (DataError, MethodError) as error:  # no trial finished, or the method does not fit
             print(f"{label}: {error}", file=sys.stderr)
             code = 1
@@ -123,7 +124,7 @@ def _run_row(
     row: Row,
     block: int,
     config: BenchmarkConfig,
-    file: str | Path,
+    again: str,
     folder: Path,
     jobs: int | None,
     skip_doctor: bool,
@@ -135,7 +136,7 @@ def _run_row(
     """
     chosen = row.config
     if row.study is not None:
-        code = _search(row, folder, skip_doctor, quiet)
+        code = _search(row, folder, skip_doctor, quiet, again)
         if code != 0:
             return code
         chosen = choose(folder / row.folder, config.select)
@@ -145,7 +146,7 @@ def _run_row(
         [Plan(chosen.method.name, chosen.with_seed(measured_seed(chosen, block, config.seeds)))],
         seeds=config.seeds,
         folder=confirmed,
-        command=next_command("benchmark", file),
+        command=again,
         jobs=jobs,
         resume=True,
         quiet=quiet,
@@ -190,7 +191,23 @@ def _wanted(benchmark: Benchmark, only: Sequence[str]) -> list[Row]:
     return [row for row in benchmark.rows if not only or row.label in only]
 
 
-def _search(row: Row, folder: Path, skip_doctor: bool, quiet: bool) -> int:
+def _options(
+    overrides: Sequence[str],
+    out: str | Path | None,
+    only: Sequence[str],
+    jobs: int | None,
+    skip_doctor: bool,
+    quiet: bool,
+) -> list[object]:
+    """Return the options of `groupdir benchmark` with which the same benchmark continues."""
+    words: list[object] = [word for text in overrides for word in ("--set", text)]
+    words += [] if out is None else ["--out", out]
+    words += [word for label in only for word in ("--only", label)]
+    words += [] if jobs is None else ["--jobs", jobs]
+    return words + ["--skip-doctor"] * skip_doctor + ["--quiet"] * quiet
+
+
+def _search(row: Row, folder: Path, skip_doctor: bool, quiet: bool, again: str) -> int:
     """Search a row in the folder of its block, or continue its search, unless its trial was chosen already."""
     from launch.search import resume, search
 
@@ -198,5 +215,5 @@ def _search(row: Row, folder: Path, skip_doctor: bool, quiet: bool) -> int:
     if (study / CHOSEN).is_file():
         return 0
     if study.exists():
-        return resume(study, skip_doctor, quiet=quiet)
-    return search(folder / space_file(row.folder), (), study, skip_doctor, quiet)
+        return resume(study, skip_doctor, quiet=quiet, again=again)
+    return search(folder / space_file(row.folder), (), study, skip_doctor, quiet, again)

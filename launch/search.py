@@ -20,14 +20,15 @@ from groupdir.files.study_files import results_folder
 from groupdir.metrics import SHOTS, parse_metric
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations, unfinished_ablations
-from launch.control.confirmation import begin_round, ended_round, unfinished_round
+from launch.control.confirmation import begin_round, unfinished_round
 from launch.control.stop_rules import enough
 from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
 from launch.schedulers import make_scheduler
-from launch.screen.choices import choice_lines
-from launch.screen.progress import Progress, clock, status_text, total_trials
+from launch.screen.counts import phase_counts, planned_trainings
+from launch.screen.progress import Progress, clock
+from launch.screen.summary import shown, summary_text
 from launch.study.checkpoints import sweep
 from launch.study.export import write_tensorboard
 from launch.study.restore import bring_back
@@ -44,6 +45,7 @@ def search(
     out: str | Path | None = None,
     skip_doctor: bool = False,
     quiet: bool = False,
+    again: str | None = None,
 ) -> int:
     """Run a new search.
 
@@ -53,6 +55,7 @@ def search(
         out: Folder of the study, which must not exist; by default `results/<name of the study>`.
         skip_doctor: Whether to skip the examination of a cluster.
         quiet: Whether to print no progress.
+        again: Command that continues the search after an interruption; None for `groupdir resume`.
 
     Returns:
         The exit code: 0, 1 if no trial finished, 130 if the search was interrupted.
@@ -71,7 +74,7 @@ def search(
         refuse_sick(config, folder)
     study = Study.create(folder, config)
     warm_up(study)
-    return run_study(study, dataset, "start", quiet)
+    return run_study(study, dataset, "start", quiet, again)
 
 
 def refuse_taken(config: StudyConfig) -> None:
@@ -106,7 +109,13 @@ def reached(config: StudyConfig) -> Place | None:
     return place / config.name
 
 
-def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None = None, quiet: bool = False) -> int:
+def resume(
+    folder: str | Path,
+    skip_doctor: bool = False,
+    out: str | Path | None = None,
+    quiet: bool = False,
+    again: str | None = None,
+) -> int:
     """Resume a search that was interrupted or killed. A study without remaining trials is only summarised.
 
     Args:
@@ -115,6 +124,7 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
         skip_doctor: Whether to skip the examination of a cluster.
         out: Folder to rebuild; by default `results/<name of the study>`.
         quiet: Whether to print no progress.
+        again: Command that continues the search after another interruption; None for `groupdir resume`.
 
     Returns:
         The exit code, as `search`.
@@ -134,7 +144,7 @@ def resume(folder: str | Path, skip_doctor: bool = False, out: str | Path | None
     reached(study.config)
     if not skip_doctor:
         refuse_sick(study.config, study.folder)
-    return run_study(study, dataset, "resume", quiet)
+    return run_study(study, dataset, "resume", quiet, again)
 
 
 def confirm(
@@ -236,16 +246,16 @@ def check_measured(config: StudyConfig, dataset: Dataset) -> None:
         raise ConfigError(mistakes)
 
 
-def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False) -> int:
+def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, again: str | None = None) -> int:
     """Run the remaining part of a study, and write its files whatever happens."""
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
     study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
-    progress = Progress(study.config, quiet=quiet)
+    progress = Progress(study.config, study.state, quiet=quiet)
     study.watchers.append(progress.watch)
     try:
         with progress, interrupt.catch():
-            total = total_trials(study.config, study.state)
+            total = planned_trainings(study.config, study.state)
             progress.say(f"{action} of {study.config.name} in {shown(study.folder)}: {total} trials")
             run(study, dataset, interrupt, progress)
     except KeyboardInterrupt:
@@ -257,7 +267,7 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False) 
         try_snapshot(study, progress.say)
         write_tensorboard(study)
         study.close()
-    print(summary(study, interrupt))
+    print(summary(study, interrupt, again))
     if interrupt.asked:
         return INTERRUPTED
     return 0 if study.state.count("finished") or interrupt.out_of_time else 1
@@ -279,6 +289,9 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
         snapshots.refresh()
 
     screen = Screen(refresh, progress.say)
+    if study.state.trials:
+        progress.say("so far: " + "; ".join(map(str, phase_counts(study.config, study.state))))
+    progress.refresh()
     with quiet_ray(size(dataset)):
         if loop.has_work():
             run_trials(study, loop, shared, interrupt, screen)
@@ -310,32 +323,17 @@ def size(dataset: Dataset) -> int:
     return sum(array.nbytes for array in arrays if not isinstance(array, np.memmap))
 
 
-def shown(folder: Path) -> str:
-    """Return a folder as a person would type it, relative to the current folder if possible."""
-    here = Path.cwd()
-    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
+def summary(study: Study, interrupt: Interrupt, again: str | None = None) -> str:
+    """Return the summary of a search and the next command.
 
-
-def summary(study: Study, interrupt: Interrupt) -> str:
-    """Return the summary of a search and the next command."""
-    state, folder = study.state, shown(study.folder)
-    goes_on = interrupt.asked or interrupt.out_of_time
-    total = total_trials(study.config, state) if goes_on else len(state.trials)  # a phase may end early
-    lines = ["", status_text(state, total, state.last_time)]
-    if state.count("finished"):
-        lines += choice_lines(study.config, state)
-    if goes_on:
-        why = (
-            "interrupted"
-            if interrupt.asked
-            else f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
-        )
-        return "\n".join([*lines, f"{why}; continue with:", f"  {next_command('resume', folder)}"])
-    if not state.count("finished"):
-        return "\n".join([*lines, "no trial finished: read the messages above"])
-    if why := ended_round(state, study.config):
-        lines.append(why)
-    confirmed = state.round.rules if state.round else ()
-    rule = confirmed[0] if confirmed and "few" not in confirmed else "few"
-    select = next_command("select", folder, "--shot", rule)
-    return "\n".join([*lines, "next, see the front and choose from it:", f"  {select}"])
+    Args:
+        study: The study.
+        interrupt: Condition for an early end.
+        again: Command that continues the search; None for `groupdir resume`.
+    """
+    why = ""
+    if interrupt.asked:
+        why = "interrupted"
+    elif interrupt.out_of_time:
+        why = f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
+    return "\n" + summary_text(study.config, study.state, study.folder, why, again)

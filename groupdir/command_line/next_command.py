@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 PROGRAM = "groupdir"
 
@@ -11,9 +12,11 @@ def next_command(*arguments: object) -> str:
     """Return a command of `groupdir` that can be pasted into a shell.
 
     Args:
-        arguments: Verb, files and options. Each becomes one word, quoted if it has blanks or special characters.
+        arguments: Verb, files and options. Each becomes one word, quoted if it has blanks or special characters. A file
+            whose name begins with a dash gets its folder, because it would be read as an option.
 
-    >>> next_command("resume", "results/my study")
-    "groupdir resume 'results/my study'"
+    >>> next_command("resume", "results/my study"), next_command("resume", Path("-study"))
+    ("groupdir resume 'results/my study'", 'groupdir resume ./-study')
     """
-    return shlex.join([PROGRAM, *map(str, arguments)])
+    words = [f"./{each}" if isinstance(each, Path) and str(each).startswith("-") else str(each) for each in arguments]
+    return shlex.join([PROGRAM, *words])

@@ -39,6 +39,11 @@ class SchedulerConfig(PluginConfig):
         """Epoch of predicting stages at which every trial is stopped; None if trials run to their last epoch."""
         return None
 
+    @property
+    def pauses(self) -> bool:
+        """Whether trials pause at rungs until they are promoted."""
+        return False
+
     def check(self, objectives: Collection[str]) -> None:
         """Refuse options that do not fit the objectives of the study.
 
@@ -142,6 +147,11 @@ class ParetoHalvingConfig(RungsConfig):
     def last_epoch(self) -> int | None:
         """Value of `max_t`."""
         return self.max_t
+
+    @property
+    def pauses(self) -> bool:
+        """True in mode "promote"."""
+        return self.mode == "promote"
 
     def check(self, objectives: Collection[str]) -> None:
         """Refuse an epsilon for a metric that is not an objective.

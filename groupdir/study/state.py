@@ -14,6 +14,7 @@ from groupdir.errors import DataError
 from groupdir.files.study_files import EPOCH_REPORT, Role, Status
 from groupdir.metrics import sign
 from groupdir.study.events import Event
+from groupdir.study.pace import Pace
 
 
 def key_of(params: Mapping[str, Any]) -> str:
@@ -35,7 +36,8 @@ class TrialState:
         digest: Digest of the config.
         metric: Name of the metric whose best value selects the trial's epoch.
         status: Status of the trial, which is "running" from the suggestion on.
-        started: Whether a worker has started the trial.
+        started: Whether a worker has started the trial since the start of the driver, or since the trial last paused. A
+            trial with the status "running" waits for a worker until then.
         message: Reason of the failure, or empty.
         rows: Epochs of the trial: the entries of `EPOCH_FIELDS` and the metrics. A missing value is NaN.
         decisions: Epoch -> action that the scheduler decided.
@@ -170,6 +172,7 @@ class StudyState:
         longest: Largest fidelity that any trial has reached.
         warm: Trials of earlier studies that the sampler knows: `source`, `params`, `values`.
         round: Latest round of confirmation, or None.
+        pace: Number of trials at once, and seconds of an epoch.
     """
 
     trials: dict[int, TrialState] = field(default_factory=dict)
@@ -181,6 +184,7 @@ class StudyState:
     longest: int = 0
     warm: list[Mapping[str, Any]] = field(default_factory=list)
     round: Round | None = None
+    pace: Pace = field(default_factory=Pace)
     _roles: dict[str, list[TrialState]] = field(default_factory=dict, repr=False)
 
     def of(self, role: Role) -> list[TrialState]:
@@ -252,6 +256,7 @@ def _apply(state: StudyState, event: Event) -> None:
         if event.kind == "epoch":
             state.epochs += 1
             state.longest = max(state.longest, state.trials[event.trial].fidelity)
+    state.pace.add(event)
     state.last_time = event.time
 
 
@@ -270,6 +275,8 @@ def _driver(state: StudyState, event: Event) -> None:
     state.elapsed_before += end - state.session_start if state.session_start is not None else 0.0
     state.session_start = None if ends else event.time
     state.runs += not ends
+    for trial in state.trials.values():
+        trial.started &= trial.status not in ("running", "paused")  # its worker has ended with the earlier driver
 
 
 def _round(event: Event, before: int) -> Round:
@@ -305,7 +312,7 @@ def _change(trial: TrialState, event: Event) -> None:
     elif event.kind == "checkpoint":
         trial.checkpoint, trial.checkpoint_epoch = payload["path"], event.epoch or 0
     elif event.kind == "paused":
-        trial.status = "paused"
+        trial.status, trial.started = "paused", False
     elif event.kind == "promoted":
         trial.status = "running"
         if event.epoch is not None:

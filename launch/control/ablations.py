@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.seeds import ABLATION
-from groupdir.study.state import TrialState
+from groupdir.study.state import StudyState, TrialState
 from groupdir.values.trainings import configurations, trainings_of
 from groupdir.values.values import Values
 from launch.study.new_trial import record_trial
@@ -30,7 +31,7 @@ def suggest_ablations(study: Study) -> list[int]:
         satisfies the constraints.
     """
     search = study.config.search
-    base = base_of(study)
+    base = base_of(study.config, study.state)
     if not search.ablations or base is None:
         return []
     config = TrialConfig.from_dict(base.config, f"trial {base.number}")
@@ -47,16 +48,16 @@ def suggest_ablations(study: Study) -> list[int]:
     return [trial.number for trial in study.state.of("ablation") if trial.status == "running"]
 
 
-def base_of(study: Study) -> TrialState | None:
+def base_of(config: StudyConfig, state: StudyState) -> TrialState | None:
     """Return the trial of the search that the ablations change: the best one by its estimated value, or None.
 
     Once an ablation exists, its base stays, although later trainings change the estimates.
     """
-    search, state = study.config.search, study.state
+    search = config.search
     for trial in state.of("ablation"):
         if trial.label == AS_CHOSEN:
             return next(other for other in state.of("search") if other.configuration == trial.configuration)
-    values = Values(study.config.space.parameters, configurations(trainings_of(state)))
+    values = Values(config.space.parameters, configurations(trainings_of(state)))
     candidates = values.kept(search.keeps)
     costs = values.of(search.scheduler.metric).costs[candidates]
     if not np.isfinite(costs).any():
@@ -79,4 +80,4 @@ def unfinished_ablations(study: Study) -> bool:
     trials = study.state.of("ablation")
     if len(trials) >= study.config.search.ablation_trials:
         return any(trial.status == "running" for trial in trials)
-    return base_of(study) is not None
+    return base_of(study.config, study.state) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from groupdir.errors import DataError, GroupdirError
 from groupdir.study.read import read_study
 from launch.control.confirmation import begin_round
 from launch.on_ray.backend import Interrupt
+from launch.screen.watch import glance, standing, watch
 from launch.search import confirm, summary
 from launch.study.study import Study
 from tests.launch.conftest import CONTENT
@@ -84,20 +85,66 @@ def test_a_round_without_trainings_left_to_run_ends_at_once(study: Study, sugges
     assert read_study(study.folder).state.round == study.state.round
 
 
+@pytest.fixture
+def short(results: Path) -> Iterator[Study]:
+    """An empty study of three trials that ends early if its trials do not differ, without ablations."""
+    search = {**CONTENT["search"], "trials": 3, "ablations": {}, "convergence": {"trials": 1, "tolerance": 0.5}}
+    made = Study.create(results / "short", StudyConfig.from_dict({**CONTENT, "search": search}))
+    yield made
+    made.close()
+
+
 @pytest.mark.parametrize(("rules", "rule"), [(["all"], "all"), (["many", "few"], "few"), (["knee", "all"], "knee")])
 def test_the_next_command_chooses_by_a_rule_that_was_confirmed(
-    study: Study, suggest: Suggest, train: Train, rules: list[str], rule: str
+    short: Study, suggest: Suggest, train: Train, rules: list[str], rule: str
 ) -> None:
-    train(study, suggest(study), [3.0, 2.0, 1.0, 1.0], "finished")
-    assert summary(study, Interrupt(None)).endswith("--shot few")
-    begin_round(study, ConfirmationConfig(rules=tuple(rules)))
-    assert summary(study, Interrupt(None)).endswith(f"--shot {rule}")
+    for _ in range(3):
+        train(short, suggest(short), [3.0, 2.0, 1.0, 1.0], "finished")
+    assert summary(short, Interrupt(None)).endswith("--shot few")
+    begin_round(short, ConfirmationConfig(rules=tuple(rules)), trainings=0)
+    assert summary(short, Interrupt(None)).endswith(f"--shot {rule}")
 
 
-def test_a_study_that_has_ended_has_no_trial_left(study: Study, suggest: Suggest, train: Train) -> None:
-    """One trial of twelve ran, and none of the ablations: the search may have converged."""
-    train(study, suggest(study), [3.0, 2.0, 1.0, 1.0], "finished")
-    assert "0 running of 1 trials" in summary(study, Interrupt(None))
+def test_a_study_that_ended_early_has_no_trial_left(
+    short: Study, suggest: Suggest, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two of three trials ran: the search has converged. Every command says so."""
+    short.append("driver", payload={"action": "start", "pid": 1})
+    train(short, suggest(short), [3.0, 2.0, 1.0, 1.0], "finished")
+    open_ones = summary(short, Interrupt(None))
+    assert "3 trials: 1 finished, 2 waiting; " in open_ones.replace("\n", "; ")
+    assert "trials are left; continue with:\n  groupdir resume " in open_ones
+    train(short, suggest(short), [3.0, 2.0, 1.0, 1.0], "finished")
+    short.append("driver", payload={"action": "end", "pid": 1})
+    short.close()
+    glance([short.folder])
+    assert capsys.readouterr().out.startswith("small: 2 trials: 2 finished; 0:00:0")
+    assert watch(short.folder) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert (shown[0], shown[-1]) == ("2 trials: 2 finished", f"  groupdir select {short.folder} --shot few")
+    content = standing(short.folder)
+    assert (content["trials"], content["finished"], content["waiting"]) == (2, 2, 0)
+
+
+def test_failures_are_listed_with_their_messages(
+    short: Study, suggest: Suggest, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        train(short, suggest(short), [3.0], "failed")
+    lines = summary(short, Interrupt(None)).splitlines()
+    assert "3 failed (trials 0, 1, 2): loss is nan" in lines
+    assert lines[-1] == "no trial finished: see the failures above"
+    short.close()
+    glance([short.folder])
+    assert "  3 failed (trials 0, 1, 2): loss is nan" in capsys.readouterr().out.splitlines()
+    assert standing(short.folder)["failures"][2] == {"trial": 2, "message": "loss is nan"}
+
+
+def test_a_row_of_a_benchmark_is_continued_by_the_benchmark(short: Study, suggest: Suggest, train: Train) -> None:
+    train(short, suggest(short), [3.0], "")
     stopped = Interrupt(None)
     stopped.asked = True
-    assert "0 running of 16 trials" in summary(study, stopped)
+    text = summary(short, stopped, again="groupdir benchmark 'my table.yaml'")
+    assert text.endswith("interrupted; continue with:\n  groupdir benchmark 'my table.yaml'")
+    (short.folder.parent / "benchmark.yaml").write_text("name: table\n", encoding="utf-8")
+    assert "continue with:\n  the `groupdir benchmark` command that started it" in summary(short, stopped)

@@ -27,7 +27,9 @@ from launch.schedulers import make_scheduler
 from launch.schedulers.asha import ASHA
 from launch.schedulers.none import NoStopping
 from launch.screen.choices import choice_lines
-from launch.screen.progress import Progress, render, status_text, total_trials
+from launch.screen.counts import planned_trainings
+from launch.screen.live_table import LiveTable
+from launch.screen.progress import Progress, status_text
 from launch.search import check_measured, refuse_taken
 from launch.simulation.searches import with_search
 from launch.study.checkpoints import keep
@@ -171,7 +173,7 @@ def test_before_any_keeps_to_the_constraints_no_search_has_converged(
 
 def test_plain_lines_where_there_is_no_terminal(study: Study, suggest: Suggest, train: Train) -> None:
     console = Console(width=60, record=True, force_terminal=False, quiet=False)
-    with Progress(study.config, console) as progress:
+    with Progress(study.config, console=console) as progress:
         study.watchers.append(progress.watch)
         train(study, suggest(study), [3.0], "finished")
         train(study, suggest(study), [3.0], "failed")
@@ -186,13 +188,14 @@ def test_the_table_shows_trials_best_and_times(study: Study, suggest: Suggest, t
     suggest(study)
     console = Console(width=140, record=True, force_terminal=False)
     choices = choice_lines(study.config, study.state)
-    console.print(render(study.state, study.config, study.state.last_time + 60, choices))
+    status = status_text(study.config, study.state, study.state.last_time + 60, 30.0)
+    console.print(LiveTable(study.config, study.state, choices, [status]))
     text = console.export_text()
     assert "waiting" in text
     assert "best few: trial 0, 6.00, one seed" in text
-    assert total_trials(study.config, study.state) == 16
-    assert "1 finished, 0 stopped, 0 failed, 0 running of 16 trials; 0:01:0" in text
-    assert "left" in status_text(study.state, 16, study.state.last_time)
+    assert planned_trainings(study.config, study.state) == 16
+    assert "12 trials: 1 finished, 11 waiting; 4 ablations: 4 waiting; 0:01:0" in text
+    assert "about 0:00:30 left" in text
 
 
 def test_unknown_names_are_refused_with_a_hint(study: Study) -> None:

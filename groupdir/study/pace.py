@@ -1,0 +1,83 @@
+"""Pace of a study: how many trials run at once, and how long an epoch takes, from the events of its log."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from groupdir.study.events import Event
+
+RELEASES = ("paused", "finished", "stopped", "failed")
+"""Kinds of events after which no worker trains the trial."""
+
+
+@dataclass
+class Pace:
+    """Pace of a study.
+
+    An epoch lasts from the end of the epoch before it, or from the start of its trial on a worker, to its arrival in
+    the event log. It includes the start of the worker, the validation, and the checkpoint.
+
+    Attributes:
+        workers: Largest number of trials that ran at once. It is measured again after each start of a driver.
+        epochs: Number of epochs, by whether their stage predicts.
+        lasted: Seconds of these epochs, by whether their stage predicts.
+        epochs_of_driver: Number of epochs since the last start of a driver.
+        trained: The part of these seconds that the workers report, which leaves out the start of a worker.
+    """
+
+    workers: int = 0
+    epochs: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})
+    lasted: dict[bool, float] = field(default_factory=lambda: {False: 0.0, True: 0.0})
+    epochs_of_driver: int = 0
+    trained: float = 0.0
+    _since: dict[int, float] = field(default_factory=dict, repr=False)
+    _new_driver: bool = field(default=True, repr=False)
+
+    def add(self, event: Event) -> None:
+        """Apply an event."""
+        if event.kind == "driver":
+            self._since.clear()
+            self._new_driver, self.epochs_of_driver = True, 0
+        elif event.trial is None:
+            return
+        elif event.kind == "started":
+            self._since[event.trial] = event.time
+            self.workers = max(0 if self._new_driver else self.workers, len(self._since))
+            self._new_driver = False
+        elif event.kind == "epoch":
+            seconds, predicts = float(event.payload["seconds"]), bool(event.payload["predicts"])
+            self.epochs[predicts] += 1
+            self.epochs_of_driver += 1
+            self.trained += seconds
+            self.lasted[predicts] += event.time - self._since[event.trial] if event.trial in self._since else seconds
+            if event.trial in self._since:
+                self._since[event.trial] = event.time
+        elif event.kind in RELEASES:
+            self._since.pop(event.trial, None)
+
+    def since(self, trial: int) -> float | None:
+        """Return when the present epoch of a trial began, in unix seconds, or None if no worker trains the trial."""
+        return self._since.get(trial)
+
+    @property
+    def running(self) -> int:
+        """Number of trials that workers train."""
+        return len(self._since)
+
+    def seconds(self, predicts: bool) -> float:
+        """Return the mean seconds of an epoch, NaN before the first epoch.
+
+        Args:
+            predicts: Whether the stage of the epoch predicts. The mean of all epochs stands in for a kind of stage that
+                no trial has reached.
+        """
+        if self.epochs[predicts]:
+            return self.lasted[predicts] / self.epochs[predicts]
+        count = sum(self.epochs.values())
+        return sum(self.lasted.values()) / count if count else math.nan
+
+    @property
+    def overhead(self) -> float:
+        """Ratio of the seconds that an epoch lasts to those that its worker reports."""
+        return sum(self.lasted.values()) / self.trained if self.trained else 1.0

@@ -1,0 +1,81 @@
+"""Summary of a study that no driver runs: its counts, its choices, its failures, and the next command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from groupdir.command_line.next_command import next_command
+from groupdir.config.space import StudyConfig
+from groupdir.files.study_files import BENCHMARK
+from groupdir.study.failures import failure_lines
+from groupdir.study.state import StudyState
+from launch.control.confirmation import ended_round
+from launch.screen.choices import choice_lines
+from launch.screen.counts import phase_counts
+from launch.screen.progress import status_lines
+
+
+def summary_text(
+    config: StudyConfig, state: StudyState, folder: Path, interrupted: str = "", again: str | None = None
+) -> str:
+    """Return the summary of a study and the next command.
+
+    Args:
+        config: Configuration of the study.
+        state: State of the study.
+        folder: Folder of the study.
+        interrupted: Why the study ended before its last trial; empty if it did not, or if nobody knows why.
+        again: Command that continues the study; None for `groupdir resume`.
+    """
+    lines = status_lines(config, state, state.last_time, active=False, settled=True)
+    if state.count("finished"):
+        lines += choice_lines(config, state)
+    lines += failures_of(state)
+    if interrupted or unfinished(config, state):
+        return "\n".join(
+            [*lines, f"{interrupted or 'trials are left'}; continue with:", f"  {continuation(folder, again)}"]
+        )
+    if not state.count("finished"):
+        why = "see the failures above" if state.count("failed") else "the scheduler stopped all of them"
+        return "\n".join([*lines, f"no trial finished: {why}"])
+    if why := ended_round(state, config):
+        lines.append(why)
+    confirmed = state.round.rules if state.round else ()
+    rule = confirmed[0] if confirmed and "few" not in confirmed else "few"
+    select = next_command("select", shown(folder), "--shot", rule)
+    return "\n".join([*lines, "next, see the front and choose from it:", f"  {select}"])
+
+
+def continuation(folder: Path, again: str | None = None) -> str:
+    """Return the command that continues a study.
+
+    Args:
+        folder: Folder of the study.
+        again: The command, if it is known. A row of a benchmark is continued by the command of the benchmark, because
+            the row is then measured too.
+    """
+    if again is not None:
+        return again
+    if any((parent / BENCHMARK).is_file() for parent in (folder.parent, folder.parent.parent)):
+        return "the `groupdir benchmark` command that started it, because this study is a row of a benchmark"
+    return next_command("resume", shown(folder))
+
+
+def failures_of(state: StudyState) -> list[str]:
+    """Return one line for each message of the failed trials; see `failure_lines`."""
+    return failure_lines((trial.number, trial.message) for trial in state.trials.values() if trial.status == "failed")
+
+
+def unfinished(config: StudyConfig, state: StudyState) -> bool:
+    """Return whether a study has trials to run: open ones, or ones of a phase that has not ended or not begun."""
+    if any(trial.status in ("running", "paused") for trial in state.trials.values()):
+        return True
+    if any(phase.counts["waiting"] for phase in phase_counts(config, state, active=False, settled=True)):
+        return True
+    return config.search.confirm is not None and state.round is None and bool(state.finished("search"))
+
+
+def shown(folder: Path) -> Path:
+    """Return a folder as a person would type it, relative to the current folder if possible."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
