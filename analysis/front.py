@@ -39,15 +39,30 @@ def find_front(study: StudyResults, *, include_stopped: bool = False) -> pd.Data
     points = [sign(metric) * values.of(metric).mean[candidates] for metric in study.objectives]
     front = candidates[pareto_front(np.stack(points, axis=-1))]
     if not len(front):
-        counts = ", ".join(f"{number} {status}" for status, number in study.counts().items()) or "none"
         reason = "has a value for every objective" if len(candidates) else f"is {allowed_text(include_stopped)}"
-        raise DataError(
-            f"{study.folder}: no trial {reason} (trials: {counts}), so there is no front; continue with "
-            f"`{next_command('resume', study.folder)}`" + ("" if include_stopped else ", or use --include-stopped")
-        )
+        raise DataError(_no_front(study, reason, include_stopped))
     first = values.of(next(iter(study.objectives)))
     order = np.argsort(first.costs[front], kind="stable")
     return estimated_rows(study, include_stopped=include_stopped).iloc[front[order]]
+
+
+def _no_front(study: StudyResults, reason: str, include_stopped: bool) -> str:
+    """Return the message about a study without a front: its counts, what to do, and the failures.
+
+    Args:
+        study: Results of the study.
+        reason: What no trial is or has.
+        include_stopped: Whether stopped trials were included.
+    """
+    counts = study.counts()
+    remedies = []
+    if len(study.searched) < study.config.search.trials or counts.keys() & {"running", "paused"}:
+        remedies.append(f"continue with `{next_command('resume', study.folder)}`")
+    if "stopped" in counts and not include_stopped:
+        remedies.append("use --include-stopped")
+    numbers = ", ".join(f"{number} {status}" for status, number in counts.items()) or "none"
+    text = f"{study.folder}: no trial {reason} (trials: {numbers}), so there is no front"
+    return "\n".join([f"{text}: {' or '.join(remedies)}" if remedies else text, *study.failures()])
 
 
 def allowed_text(include_stopped: bool) -> str:

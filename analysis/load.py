@@ -16,6 +16,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.study_files import EPOCH_KEY, EPOCHS, PARAM, TRIAL_FIELDS, TRIALS
+from groupdir.study.failures import failure_lines
 from groupdir.values.values import Values
 
 
@@ -76,6 +77,14 @@ class StudyResults:
     def param_names(self) -> list[str]:
         """Short names of all suggested parameters, in the order of the search space."""
         return list(dict.fromkeys(name for params in self.params.values() for name in params))
+
+    def failures(self) -> list[str]:
+        """Return one line for each message of the failed trials; see `groupdir.study.failures.failure_lines`."""
+        failed = self.trials[self.trials["status"] == "failed"]
+        return failure_lines(
+            (int(trial), message if isinstance(message, str) else "")
+            for trial, message in zip(failed["trial"], failed["message"], strict=True)
+        )
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials of the search by status."""

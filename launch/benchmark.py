@@ -22,12 +22,14 @@ from groupdir.files.study_files import CHOSEN, CONFIRMED, results_folder, space_
 from groupdir.files.write_whole import write_whole
 from groupdir.metrics import parse_metric
 from groupdir.registry import did_you_mean
-from groupdir.study.read import read_study
+from groupdir.study.read import ReadStudy, read_study
 from groupdir.values.trainings import configurations, trainings_of
 from groupdir.values.values import Values
 from groupdir.values.words import trainings_text, value_text
+from launch.screen.counts import phase_counts
 from launch.screen.plan import most_epochs
 from launch.screen.precision import precision_text
+from launch.screen.summary import unfinished
 from launch.study.benchmark_folder import in_block, write_benchmark_files
 
 
@@ -140,6 +142,8 @@ def _run_row(
         if code != 0:
             return code
         chosen = choose(folder / row.folder, config.select)
+        if early := early_end(read_study(folder / row.folder)):
+            print(f"{row.label}: {early}", file=sys.stderr)
     assert chosen is not None
     confirmed = folder / CONFIRMED / row.folder
     rerun(
@@ -180,8 +184,18 @@ def choose(study: Path, metric: str) -> TrialConfig:
     text = f"{value_text(value)}, {trainings_text(value.trainings)}"
     word = parse_metric(metric).metric.best
     head = f"# trial {trial} of {known} configurations: the {word} {metric} by its estimate, {text}\n"
+    if early := early_end(read):
+        head += f"# {early}\n"
     write_whole(study / CHOSEN, head + config.to_yaml())
     return config
+
+
+def early_end(study: ReadStudy) -> str:
+    """Return what a study has not trained because its time was up, or an empty text if it ran to its end."""
+    if not unfinished(study.config, study.state):
+        return ""
+    counts = "; ".join(map(str, phase_counts(study.config, study.state, active=False, settled=True)))
+    return f"chosen before the end of the search, because search.max_hours was reached: {counts}"
 
 
 def _wanted(benchmark: Benchmark, only: Sequence[str]) -> list[Row]:

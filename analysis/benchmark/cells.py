@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,14 +41,14 @@ class Cell:
 
 
 def cell_of(record: BenchmarkRecord, label: str, name: str) -> Cell:
-    """Return the cell of a row.
+    """Return the cell of a row. With replications, a block in which seeds are still to be measured does not count.
 
     Args:
         record: Record of the benchmark.
         label: Label of the row.
         name: Test metric, such as `mae_all`.
     """
-    blocks = record.by_block(label, name)
+    blocks = record.whole_blocks(label, name) if record.replications > 1 else record.by_block(label, name)
     if not blocks:
         return Cell(math.nan)
     if record.replications > 1:
@@ -59,10 +60,14 @@ def cell_of(record: BenchmarkRecord, label: str, name: str) -> Cell:
 
 def blocks_text(record: BenchmarkRecord, label: str) -> str:
     """Return the addition to the label of a row that misses results, such as " (2 of 5 blocks)", or an empty text."""
-    options = record.content["benchmark"]
-    mine = [training for training in record.measured if training.row == label]
-    if record.replications > 1:
-        count, complete, unit = len({training.block for training in mine}), record.replications, "blocks"
-    else:
-        count, complete, unit = len(mine), int(options["seeds"]), "seeds"
-    return "" if count in (0, complete) else f" ({count} of {complete} {unit})"
+    seeds = Counter(training.block for training in record.measured if training.row == label)
+    if not seeds:
+        return ""
+    if record.replications == 1:
+        count = seeds.total()
+        return "" if count == record.seeds else f" ({count} of {record.seeds} seeds)"
+    whole = sum(count >= record.seeds for count in seeds.values())
+    if whole == record.replications:
+        return ""
+    part = len(seeds) - whole
+    return f" ({whole} of {record.replications} blocks{f', and {part} with missing seeds' if part else ''})"

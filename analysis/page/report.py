@@ -93,6 +93,7 @@ def report_page(study: StudyResults) -> str:
             _plot(curves_plot(study, front, trials), "curves"),
         ),
         *_ablation_sections(study),
+        *_failure_sections(study),
         _section(
             "Reproduce",
             "Run the same search into an empty results folder, and write this page.",
@@ -151,6 +152,13 @@ def _ablation_sections(study: StudyResults) -> list[str]:
     return [_section("Ablations", note, f"{body}\n<ul>{sentences}</ul>")]
 
 
+def _failure_sections(study: StudyResults) -> list[str]:
+    """Return the section about the failed trials, or none."""
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in study.failures())
+    note = "Messages of the trials that failed. Messages that differ only in their numbers are counted together."
+    return [_section("Failed trials", note, f"<ul>{items}</ul>")] if items else []
+
+
 def _spreads(table: dict[str, dict[str, Runs]], label: str, metrics: Sequence[str]) -> list[str]:
     if label == BASELINE or BASELINE not in table:
         return [str(table[label][metric]) for metric in metrics]
@@ -158,7 +166,7 @@ def _spreads(table: dict[str, dict[str, Runs]], label: str, metrics: Sequence[st
 
 
 def _commands(study: StudyResults, chosen: dict[str, Choice]) -> str:
-    rule = "few" if "few" in chosen else next(iter(chosen))
+    rule = "few" if "few" in chosen else next(iter(chosen), ALL)
     lines = [
         next_command("search", study.folder / STUDY_CONFIG),
         next_command("select", study.folder, "--shot", rule),

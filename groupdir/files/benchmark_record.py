@@ -89,6 +89,11 @@ class BenchmarkRecord:
         return int(self.content["benchmark"].get("replications", 1))
 
     @property
+    def seeds(self) -> int:
+        """Number of trainings that are measured for each row in each block."""
+        return int(self.content["benchmark"]["seeds"])
+
+    @property
     def draws(self) -> int:
         """Number of different test sets: more than 1 if each block draws or splits the data."""
         return len({training.samples for training in self.measured if training.samples is not None})
@@ -107,8 +112,17 @@ class BenchmarkRecord:
                 values.setdefault(training.block, []).append(value)
         return values
 
+    def whole_blocks(self, row: str, metric: str) -> dict[int, list[float]]:
+        """Return `by_block` for the blocks in which all seeds of the row are measured.
+
+        The mean of fewer seeds has more noise, and a benchmark that was interrupted goes on to measure the others.
+        """
+        return {block: values for block, values in self.by_block(row, metric).items() if len(values) >= self.seeds}
+
     def complete_blocks(self, metric: str, rows: Sequence[str] | None = None) -> CompleteBlocks:
-        """Return a test metric in the blocks that all rows have. Rows without it, or with a NaN, are left out.
+        """Return a test metric in the blocks in which all seeds of all rows are measured.
+
+        Rows without such a block, or with a NaN, are left out.
 
         Args:
             metric: Metric without its split, such as `mae_all`.
@@ -116,7 +130,7 @@ class BenchmarkRecord:
         """
         labels = [row["label"] for row in self.content["rows"]] if rows is None else rows
         means = {
-            label: {block: float(np.mean(seeds)) for block, seeds in self.by_block(label, metric).items()}
+            label: {block: float(np.mean(seeds)) for block, seeds in self.whole_blocks(label, metric).items()}
             for label in labels
         }
         means = {label: blocks for label, blocks in means.items() if blocks and np.isfinite([*blocks.values()]).all()}

@@ -120,6 +120,7 @@ class MetricValues:
         which, values = which[finite], values[finite]
         self.trainings = np.bincount(which, minlength=len(configurations))
         self._sign = sign(metric)
+        self._scale = float(np.abs(values).max(initial=0.0))
         self._root = bool(self._sign > 0 and len(values) and values.min() >= 0)
         self.known = np.flatnonzero(self.trainings)
         self.posterior: Posterior | None = None
@@ -192,17 +193,26 @@ class MetricValues:
         return self.posterior.covariance(np.searchsorted(self.known, chosen))
 
     def _in_units(self, costs: Array) -> Array:
-        """Return values in the units of the metric. The mean of squares is the square of the mean plus the variance."""
+        """Return values in the units of the metric. The mean of squares is the square of the mean plus the variance.
+
+        Rounding errors of the model are removed: trainings that are all 0 have the estimate 0.
+        """
         assert self.posterior is not None
         if not self._root:
-            return np.asarray(self._sign * costs)
-        return np.asarray(np.square(np.maximum(costs, 0.0)) + self.posterior.noise)
+            return _rounded(self._sign * costs, self._scale)
+        return _rounded(np.square(np.maximum(costs, 0.0)) + self.posterior.noise, self._scale)
 
 
-def _rounded(costs: Array) -> Array:
-    """Return costs in 12 digits, so that rounding errors of the model do not decide between equal configurations."""
-    scale = float(np.abs(costs).max(initial=0.0)) or 1.0
-    return np.asarray(np.round(costs / scale, 12) * scale)
+def _rounded(values: Array, scale: float | None = None) -> Array:
+    """Return values in 12 digits, so that rounding errors of the model do not decide between equal configurations.
+
+    Args:
+        values: The values.
+        scale: Largest size of the trainings behind the values; None for that of the values.
+    """
+    if scale is None:
+        scale = float(np.abs(values).max(initial=0.0))
+    return np.asarray(np.round(values / scale, 12) * scale + 0.0) if scale else np.zeros_like(values)
 
 
 def _highest_usual(costs: Array) -> float:

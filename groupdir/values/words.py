@@ -24,11 +24,12 @@ def trainings_text(trainings: int) -> str:
 def number_text(value: float, digits: int = 3) -> str:
     """Return a number in a few digits, or a dash if it is not finite. Only extreme numbers have an exponent.
 
-    >>> number_text(5.487), number_text(0.01234), number_text(12345.6), number_text(float("nan"))
-    ('5.49', '0.0123', '12346', '-')
+    >>> number_text(5.487), number_text(0.01234), number_text(12345.6), number_text(float("nan")), number_text(-0.0)
+    ('5.49', '0.0123', '12346', '-', '0')
     """
     if not math.isfinite(value):
         return "-"
+    value += 0.0  # minus zero becomes zero
     rounded = float(f"{value:.{digits - 1}e}")  # 0.9996 has as many decimals as 1.00
     decimals = digits - 1 - math.floor(math.log10(abs(rounded))) if rounded else 0
     return f"{value:.{max(0, decimals)}f}" if abs(decimals) <= 9 else f"{value:.{digits}g}"

@@ -48,7 +48,7 @@ def test_with_replications_a_cell_is_a_mean_with_its_interval_and_all_near_the_b
         {"label": "FDS", "blocks": [[errors(14.1)], [errors(14.9)], [errors(16.1)]]},
         {"label": "RRT", "blocks": []},
     ]
-    record = read_benchmark(made(tmp_path, rows, replications=3))
+    record = read_benchmark(made(tmp_path, rows, replications=3, seeds=1))
     (table,) = tables(record)
     assert "mean ± half of the 95 % interval over 3 blocks" in table.title
     assert [row[1] for row in table.rows] == ["5.00 ± 2.48", "5.03 ± 2.50", "15.03 ± 2.50", "–"]
@@ -63,11 +63,27 @@ def test_only_blocks_that_all_rows_have_are_compared(tmp_path: Path) -> None:
         {"label": "VANILLA", "blocks": [[errors(4)], [errors(5)], [errors(6)]]},
         {"label": "LDS", "blocks": [[errors(9)]]},
     ]
-    (table,) = tables(read_benchmark(made(tmp_path, rows, replications=3)))
+    (table,) = tables(read_benchmark(made(tmp_path, rows, replications=3, seeds=1)))
     assert [row[0] for row in table.rows] == ["VANILLA", "LDS (1 of 3 blocks)"]
     assert table.rows[1][1] == "9.00"
     assert not table.marked
     assert table.foot[0] == "no cell is marked: the rows with a result have 1 block in common, and 2 are needed."
+
+
+def test_a_block_with_missing_seeds_does_not_count(tmp_path: Path) -> None:
+    """The interrupted second block has one of its two seeds, whose error of 90 is in no cell."""
+    rows = [
+        {"label": "VANILLA", "blocks": [[errors(4), errors(6)], [errors(90)]]},
+        {"label": "LDS", "blocks": [[errors(9)]]},
+    ]
+    record = read_benchmark(made(tmp_path, rows, replications=2, seeds=2))
+    (table,) = tables(record)
+    assert [row[0] for row in table.rows] == [
+        "VANILLA (1 of 2 blocks, and 1 with missing seeds)",
+        "LDS (0 of 2 blocks, and 1 with missing seeds)",
+    ]
+    assert [row[1] for row in table.rows] == ["5.00", "–"]
+    assert not table.marked
 
 
 @pytest.mark.parametrize(
@@ -125,7 +141,7 @@ def test_group_losses_cross_groups_and_the_best_of_each_row_are_marked(tmp_path:
             metrics = {"group_accuracy": share / groups, "mae_all": 10 - groups - share, "oracle_mae_all": 1.0}
             other = metrics | {"group_accuracy": share / groups + 0.01, "mae_all": 10.1 - groups - share}
             rows.append({"label": f"{groups}{loss}", "cell": cell, "blocks": [[metrics], [other]]})
-    record = read_benchmark(made(tmp_path, rows, shape="group_losses", replications=2))
+    record = read_benchmark(made(tmp_path, rows, shape="group_losses", replications=2, seeds=1))
     accuracy, mae, oracle = tables(record)
     assert [row[0] for row in accuracy.rows] == ["2", "5"]
     assert [text.split(" ")[0] for text in accuracy.rows[0][1:]] == ["30.5", "25.5"]

@@ -8,7 +8,6 @@ import pytest
 
 from analysis.figures.trade_off import front_figure, metric_label
 from analysis.load import load_results
-from groupdir.errors import DataError
 from tests.analysis.studies import MakeStudy, confirmed, study_of
 
 MANY, FEW = "val_mae_many", "val_mae_few"
@@ -49,11 +48,12 @@ def test_equal_trainings_and_a_metric_to_maximise_are_drawn(make_study: MakeStud
     assert "validation Pearson" in drawn_texts(front_figure(pearson, tmp_path / "pearson.svg"))
 
 
-def test_a_metric_that_no_trial_has(make_study: MakeStudy, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", [["few"], ["many"], ["many", "few"], ["many", "median", "few"]])
+def test_a_shot_without_samples_is_replaced(make_study: MakeStudy, tmp_path: Path, missing: list[str]) -> None:
     study = load_results(make_study())
-    gone = dataclasses.replace(study, trials=study.trials.assign(val_mae_few=math.nan), objectives={MANY: "min"})
-    with pytest.raises(
-        DataError, match="cannot draw the figure: no finished trial has both val_mae_many and val_mae_few"
-    ):
-        front_figure(gone, tmp_path / "none.png")
-    assert not (tmp_path / "none.png").exists()
+    columns = {f"val_mae_{shot}": math.nan for shot in missing}
+    gone = dataclasses.replace(study, trials=study.trials.assign(**columns), objectives={"val_mae_all": "min"})
+    texts = drawn_texts(front_figure(gone, tmp_path / "front.svg")).splitlines()
+    assert metric_label("val_mae_all") in texts
+    assert not any(f"validation MAE, {shot}" in texts for shot in missing)
+    assert ("trial" in texts) == (len(missing) == 3)

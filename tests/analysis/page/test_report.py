@@ -201,3 +201,27 @@ def test_mapping_values_are_short_in_the_table(make_study: MakeStudy) -> None:
     own = own_html(report_page(load_results(make_study())))
     assert "mode=inverse, lds=(kernel=gaussian, size=5)" in own
     assert json.dumps({"mode": "inverse"})[1:-1] not in own
+
+
+@pytest.mark.parametrize("shot", ["many", "median", "few"])
+def test_a_shot_without_validation_samples_leaves_a_whole_report(make_study: MakeStudy, shot: str) -> None:
+    study = load_results(make_study(f"without_{shot}"))
+    trials = study.trials.assign(**{f"val_mae_{shot}": math.nan})
+    epochs = study.epochs.assign(**{f"val_mae_{shot}": math.nan})
+    gone = dataclasses.replace(study, trials=trials, epochs=epochs, objectives={"val_mae_all": "min"})
+    own = own_html(write_report(gone).read_text())
+    assert [own.count(f'id="{name}"') for name in ("front", "parallel", "curves")] == [1, 1, 1]
+    assert (study.folder / "front.png").is_file()
+
+
+def test_failures_are_listed_with_their_messages(make_study: MakeStudy) -> None:
+    study = load_results(make_study())
+    trials = study.trials.copy()
+    trials.loc[trials["trial"].isin([5, 6]), ["status", "message"]] = ["failed", "epoch 3: the loss is <nan>"]
+    trials.loc[trials["trial"] == 8, ["status", "message"]] = ["failed", "epoch 7: the loss is <nan>"]
+    trials.loc[trials["trial"] == 9, ["status", "message"]] = ["failed", None]
+    own = own_html(report_page(dataclasses.replace(study, trials=trials)))
+    assert "<li>3 failed (trials 5, 6, 8): epoch 3: the loss is &lt;nan&gt;</li>" in own
+    assert "<li>1 failed (trial 9): without a message</li>" in own
+    with pytest.raises(DataError, match=r"no trial is finished \(trials: 40 failed\), so there is no front\n40 failed"):
+        report_page(dataclasses.replace(study, trials=study.trials.assign(status="failed", role="search")[:40]))

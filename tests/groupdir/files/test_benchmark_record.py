@@ -16,7 +16,7 @@ def test_blocks_and_seeds_are_read_in_order(tmp_path: Path) -> None:
         {"label": "C", "blocks": [[{"gm_all": 1.0}], [{"mae_all": float("nan")}]]},
         {"label": "D", "blocks": []},
     ]
-    record = record_of_folder(made(tmp_path, rows, replications=3))
+    record = record_of_folder(made(tmp_path, rows, replications=3, seeds=1))
     assert [(each.row, each.block, each.seed) for each in record.measured][:4] == [
         ("A", 1, 0),
         ("A", 1, 1),
@@ -29,6 +29,17 @@ def test_blocks_and_seeds_are_read_in_order(tmp_path: Path) -> None:
     assert complete.values.tolist() == [[2.0, 6.0], [5.0, 8.0]]
     assert record.complete_blocks("mae_all", ["D"]).values.shape == (0, 0)
     assert not np.isnan(complete.values).any()
+
+
+def test_a_block_with_missing_seeds_is_not_complete(tmp_path: Path) -> None:
+    rows = [
+        {"label": "A", "blocks": [[{"mae_all": 1.0}, {"mae_all": 3.0}], [{"mae_all": 4.0}], [{"mae_all": 5.0}] * 2]},
+        {"label": "B", "blocks": [[{"mae_all": 6.0}] * 2, [{"mae_all": 7.0}] * 2, [{"mae_all": 8.0}] * 2]},
+    ]
+    record = record_of_folder(made(tmp_path, rows, replications=3, seeds=2))
+    assert record.by_block("A", "mae_all") == {1: [1.0, 3.0], 2: [4.0], 3: [5.0, 5.0]}
+    assert list(record.whole_blocks("A", "mae_all")) == [1, 3]
+    assert record.complete_blocks("mae_all").values.tolist() == [[2.0, 6.0], [5.0, 8.0]]
 
 
 def test_without_replications_there_is_one_block_in_the_folder_itself(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_studies_of_tables_are_among_them(
     assert "1 trial waiting" in run.stdout
     assert "is not a study, or is broken" in run.stdout
     assert "small: 12 trials: 12 waiting" in run.stdout
-    assert "a_row: 0 finished" in run.stdout
+    assert "a_row: 12 trials: 12 waiting" in run.stdout
     row.close()
 
 

@@ -52,10 +52,12 @@ def test_a_driver_on_another_machine_is_no_process_here(study: Study) -> None:
 
 def test_a_driver_on_another_machine_is_named(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
     study.append("driver", payload={"action": "start", "pid": 1, "host": "node7"})
-    ends = threading.Timer(0.7, study.append, ["driver"], {"payload": {"action": "end", "pid": 1}})
-    ends.start()
-    assert watch(study.folder) == 0
-    ends.join()
+    seen = threading.Thread(target=watch, args=(study.folder,), daemon=True)
+    seen.start()
+    time.sleep(0.7)
+    study.append("driver", payload={"action": "end", "pid": 1})
+    seen.join(timeout=10)
+    assert not seen.is_alive()
     assert "the search runs on node7: watch it there" in capsys.readouterr().out
 
 
