@@ -26,7 +26,7 @@ from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
 from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
 from launch.schedulers import make_scheduler
-from launch.screen.counts import phase_counts, planned_trainings
+from launch.screen.counts import phase_counts
 from launch.screen.progress import Progress, clock
 from launch.screen.summary import shown, summary_text
 from launch.study.checkpoints import sweep
@@ -255,8 +255,8 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
     study.watchers.append(progress.watch)
     try:
         with progress, interrupt.catch():
-            total = planned_trainings(study.config, study.state)
-            progress.say(f"{action} of {study.config.name} in {shown(study.folder)}: {total} trials")
+            trials = phase_counts(study.config, study.state)[0].planned
+            progress.say(f"{action} of {study.config.name} in {shown(study.folder)}: {trials} trials")
             run(study, dataset, interrupt, progress)
     except KeyboardInterrupt:
         interrupt.asked = True

@@ -40,6 +40,11 @@ class SchedulerConfig(PluginConfig):
         return None
 
     @property
+    def uncompared(self) -> int:
+        """Number of the first trials at a rung that pass it without a comparison."""
+        return 0
+
+    @property
     def pauses(self) -> bool:
         """Whether trials pause at rungs until they are promoted."""
         return False
@@ -78,6 +83,11 @@ class RungsConfig(SchedulerConfig):
     def one_in(self) -> float:
         """Reduction factor."""
         return self.reduction_factor
+
+    @property
+    def uncompared(self) -> int:
+        """The first trial, because there is nothing to compare it with."""
+        return 1
 
 
 class NoStoppingConfig(SchedulerConfig):
@@ -147,6 +157,11 @@ class ParetoHalvingConfig(RungsConfig):
     def last_epoch(self) -> int | None:
         """Value of `max_t`."""
         return self.max_t
+
+    @property
+    def uncompared(self) -> int:
+        """One less than `min_peers`."""
+        return self.min_peers - 1
 
     @property
     def pauses(self) -> bool:

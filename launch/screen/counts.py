@@ -73,11 +73,6 @@ def phase_counts(
     return phases
 
 
-def planned_trainings(config: StudyConfig, state: StudyState, *, settled: bool = False) -> int:
-    """Return the number of trials of all phases together. See `phase_counts`."""
-    return sum(phase.planned for phase in phase_counts(config, state, settled=settled))
-
-
 def search_ended(config: StudyConfig, state: StudyState) -> bool:
     """Return whether the search starts no further trial and waits for none."""
     trials = state.of("search")

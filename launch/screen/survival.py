@@ -14,11 +14,23 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 """Step between trials: its multiples, modulo 1, are spread evenly, so that long and short trials alternate."""
 
 
+PRIOR = 3.0
+"""Number of arrivals at a rung that the reduction factor counts as."""
+
+RENEWED = 1.25
+"""Trials that are promoted from a rung, as a multiple of the share that the reduction factor gives.
+
+A trial that was promoted early may be overtaken by later ones, which are promoted too. In simulated searches of 20 and
+60 trials (six each, factor 3) the multiple was 1.0 to 1.4.
+"""
+
+
 class Survival:
     """Survival of the trials of a search.
 
-    The share that passes a rung is that of the trials that have arrived there. The reduction factor of the scheduler
-    counts as much as that number of trials, so it decides while few have arrived.
+    A rung lets its first members pass without a comparison. The share of the later ones that pass is that of the trials
+    that have arrived there; the reduction factor of the scheduler decides while few have. If trials pause, the
+    reduction factor alone decides, because a paused trial may still be promoted.
 
     Args:
         config: Configuration of the study.
@@ -27,7 +39,7 @@ class Survival:
 
     Attributes:
         rungs: Epochs of the rungs below the end of the longest trial.
-        passing: Share of the trials that pass each rung.
+        passing: Share of the trials to come that pass each rung.
         last: Epoch at which the scheduler stops every trial, or None.
     """
 
@@ -38,14 +50,31 @@ class Survival:
         self._trials = state.of("search")
         self._to_come = max(0, search.trials - len(self._trials))
         self._pauses = search.scheduler.pauses
-        factor = search.scheduler.one_in
-        self.passing = [self._share(rung, factor) for rung in self.rungs]
+        self.passing: list[float] = []
+        factor, to_come, lower = search.scheduler.one_in, float(self._to_come), 0
+        for rung in self.rungs:
+            to_come += sum(trial.status == "running" and lower <= trial.fidelity < rung for trial in self._trials)
+            share = (
+                RENEWED / factor if self._pauses else self._share(rung, factor, search.scheduler.uncompared, to_come)
+            )
+            self.passing.append(min(1.0, share))
+            to_come, lower = to_come * share, rung
 
-    def _share(self, rung: int, factor: float) -> float:
-        """Return the share of the trials that pass a rung."""
-        arrived = [trial for trial in self._trials if trial.fidelity >= rung]
-        passed = sum(not _ends_at(trial, rung) for trial in arrived)
-        return (passed + 1.0) / (len(arrived) + factor)
+    def _share(self, rung: int, factor: float, uncompared: int, to_come: float) -> float:
+        """Return the share of the trials to come that pass a rung.
+
+        Args:
+            rung: Epoch of the rung.
+            factor: Reduction factor.
+            uncompared: Number of members that pass the rung without a comparison.
+            to_come: Expected number of trials that will arrive at the rung.
+        """
+        arrived = [(row["seq"], trial) for trial in self._trials if (row := trial.at_fidelity(rung)) is not None]
+        compared = [trial for _, trial in sorted(arrived, key=lambda pair: pair[0])[uncompared:]]
+        passed = sum(not _ends_at(trial, rung) for trial in compared)
+        share = (passed + PRIOR / factor) / (len(compared) + PRIOR)
+        free = min(to_come, max(0, uncompared - len(arrived)))
+        return (free + share * (to_come - free)) / to_come if to_come else share
 
     def expected(self, fidelity: int, total: int) -> float:
         """Return how many epochs a running trial is expected to train, up to its next pause if trials pause.

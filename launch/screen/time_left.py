@@ -30,8 +30,9 @@ class TimeLeft:
 
     The epochs that remain are those of the open trials and of the trials that are not suggested yet, see `Survival`.
     The trainings of the confirmation and the ablations run to their end. All of these are laid out on as many workers
-    as have run at once, one phase after another. The seconds of an epoch are those of the event log, with the start of
-    a worker. A confirmation that ends before its largest number of trainings, and a search that converges, take less.
+    as have run at once, one phase after another. Each trial and each phase has a start too. All seconds are those of
+    the event log. A confirmation that ends before its largest number of trainings, and a search that converges, take
+    less.
 
     Args:
         config: Configuration of the study.
@@ -58,7 +59,7 @@ class TimeLeft:
             end = self._clock()
             self._next = end + max(LEAST, (end - start) * (1 / SHARE - 1))
         left, at = self._last
-        return max(0.0, left - (now - at))
+        return max(0.0, left - (now - at)) if math.isfinite(left) else math.nan
 
     def estimate(self, state: StudyState, now: float) -> float:
         """Return a new estimate; see `seconds`."""
@@ -100,7 +101,8 @@ class TimeLeft:
             if trial.status == "running":
                 first, total = self._stages_of(trial)
                 rests[trial.number] = _first_rest(trial, first), total - trial.fidelity
-        return self._laid_out(state, rests, jobs, now)
+        begins = bool(rests or jobs) and not any(trial.rows for trial in state.of(role))
+        return self._laid_out(state, rests, jobs, now) + begins * state.pace.first_start
 
     def _laid_out(self, state: StudyState, rests: dict[int, Job], jobs: Iterable[Job], now: float) -> float:
         """Return the seconds until open trials and further jobs have ended.
@@ -113,15 +115,15 @@ class TimeLeft:
         """
         pace = state.pace
         first, predicting = pace.seconds(predicts=False), pace.seconds(predicts=True)
-        busy, waiting = [], []
+        busy, waiting, start = [], [], pace.start
         for number, (before, after) in rests.items():
             one = _own_seconds(state.trials[number], state) or predicting
             seconds, since = before * first + after * one, pace.since(number)
             if since is None:
-                waiting.append(seconds)
+                waiting.append(start + seconds)
             else:
                 busy.append(max(0.0, seconds - min(now - since, first if before else one)))
-        waiting += [before * first + after * predicting for before, after in jobs]
+        waiting += [start + before * first + after * predicting for before, after in jobs]
         free = [*busy, *[0.0] * (pace.workers - len(busy))]
         return makespan(free, waiting)
 
