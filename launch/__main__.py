@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import Panel, QuietOption, SetOption, new_program, run
 from groupdir.errors import ConfigError
 from groupdir.rules import RULES, known_rule
@@ -59,9 +60,8 @@ def search(
 
     if is_benchmark(Document.read(file)):
         if dry_run:
-            raise ConfigError(
-                f"{file}: is a benchmark, and --dry-run is for one search: see `groupdir benchmark {file} --dry-run`"
-            )
+            other = next_command("benchmark", file, "--dry-run")
+            raise ConfigError(f"{file}: is a benchmark, and --dry-run is for one search: see `{other}`")
         from launch.benchmark import run_benchmark
 
         return run_benchmark(file, changes or (), out, skip_doctor=skip_doctor, quiet=quiet)

@@ -289,9 +289,7 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
         snapshots.refresh()
 
     screen = Screen(refresh, progress.say)
-    if study.state.trials:
-        progress.say("so far: " + "; ".join(map(str, phase_counts(study.config, study.state))))
-    progress.refresh()
+    progress.begin()
     with quiet_ray(size(dataset)):
         if loop.has_work():
             run_trials(study, loop, shared, interrupt, screen)

@@ -144,6 +144,12 @@ class Progress:
         if not self._live and event.kind in _ENDED and event.trial is not None:
             self.say(line(state.trials[event.trial], self._config.search.objectives))
 
+    def begin(self) -> None:
+        """Show what earlier drivers have done, and that the search waits for Ray."""
+        if not self._live and self._state.trials:
+            self.say("so far: " + "; ".join(map(str, phase_counts(self._config, self._state))))
+        self.refresh()
+
     def say(self, text: str) -> None:
         """Print a line of text, above the table if there is one."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

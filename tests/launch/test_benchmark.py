@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from groupdir.command_line.program import INTERRUPTED
 from groupdir.config.benchmark import Row
 from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
@@ -17,7 +19,8 @@ from groupdir.files.benchmark_record import record_of_folder
 from groupdir.files.study_files import Role
 from groupdir.seeds import SEARCH
 from groupdir.study.events import Kind
-from launch.benchmark import choose, plan_benchmark, run_benchmark
+from groupdir.study.read import read_study
+from launch.benchmark import choose, early_end, plan_benchmark, run_benchmark
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
 from tests.epoch_report import report
@@ -106,6 +109,38 @@ def test_constraints_that_no_trial_satisfies_are_named(tmp_path: Path) -> None:
     folder = study_of(tmp_path / "row", [("search", "finished", 5.0)], constraints=constraints)
     with pytest.raises(DataError, match=r"no finished trial satisfies search\.constraints and has a val_mae_all"):
         choose(folder, "val_mae_all")
+
+
+def test_a_choice_before_the_end_of_the_search_says_so(tmp_path: Path) -> None:
+    """One trial of nine has finished when search.max_hours is reached; of three trials, all have ended."""
+    folder = study_of(tmp_path / "row", [("search", "finished", 5.0)])
+    choose(folder, "val_mae_all")
+    text = "chosen before the end of the search, because search.max_hours was reached: 9 trials: 1 finished, 8 waiting"
+    assert (folder / "chosen.yaml").read_text(encoding="utf-8").splitlines()[1] == f"# {text}"
+    assert early_end(read_study(folder)) == text
+    whole = study_of(tmp_path / "whole", [("search", "finished", value) for value in (5.0, 4.0, 3.0)], trials=3)
+    choose(whole, "val_mae_all")
+    assert "before the end" not in (whole / "chosen.yaml").read_text(encoding="utf-8")
+
+
+def test_an_interrupted_row_is_continued_by_the_whole_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    """The command has the file, the folder and the options, each as one word of a shell."""
+    text = (root / "search_spaces/baselines/vanilla.yaml").read_text(encoding="utf-8")
+    (tmp_path / "vanilla.yaml").write_text(text, encoding="utf-8")
+    file, out = tmp_path / "my table.yaml", tmp_path / "my results"
+    file.write_text(TABLE.replace(", LDS+FDS: lds_fds.yaml", ""), encoding="utf-8")
+    commands: list[str | None] = []
+
+    def search(*arguments: object, again: str | None = None) -> int:
+        commands.append(again or str(arguments[-1]))
+        return INTERRUPTED
+
+    monkeypatch.setattr("launch.search.search", search)
+    assert run_benchmark(file, ["search.trials=3"], out=out, only=["VANILLA"], jobs=1, quiet=True) == INTERRUPTED
+    words = ["groupdir", "benchmark", str(file), "--set", "search.trials=3", "--out", str(out), "--only", "VANILLA"]
+    assert commands == [shlex.join([*words, "--jobs", "1", "--quiet"])]
 
 
 @pytest.mark.slow

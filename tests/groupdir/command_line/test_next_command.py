@@ -1,5 +1,6 @@
 """Printed commands can be pasted into a shell."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -26,3 +27,21 @@ def test_no_message_names_another_door() -> None:
                 if ("python -m launch" in text or "python -m analysis" in text) and not on_the_head:
                     wrong += [] if name in programs else [f"{name}:{number}: {line.strip()}"]
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_message_builds_a_command_by_hand() -> None:
+    """A value that is put into the text of a command is not quoted; `next_command` quotes it."""
+    by_hand = re.compile(r"""groupdir (?!\w+\.)[a-z-]+ [^`"']*\{""")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for package in ("groupdir", "launch", "analysis")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if by_hand.search(line)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_name_that_begins_with_a_dash_is_no_option() -> None:
+    assert next_command("resume", Path("-study")) == "groupdir resume ./-study"
+    assert next_command("watch", Path("/tmp/-study"), "--once") == "groupdir watch /tmp/-study --once"

@@ -199,3 +199,17 @@ def test_the_first_minute_says_once_what_it_waits_for(
     ]
     (status,) = lines[2:]
     assert status.startswith("30 trials: 1 running, 29 waiting; 4 ablations: 4 waiting; 0:02:")
+
+
+def test_a_resume_begins_with_what_is_there(every: Study, wall: object) -> None:
+    every.append("driver", payload={"action": "resume", "pid": 2})
+    console = Console(width=200, record=True, force_terminal=False)
+    with Progress(every.config, every.state, console) as progress:
+        progress.begin()
+    counts = "30 trials: 10 finished, 8 stopped, 3 failed, 4 paused, 5 waiting; 4 ablations: 4 waiting"
+    assert console.export_text().splitlines() == [f"so far: {counts}", "waiting for Ray to start"]
+    terminal = Console(width=100, height=30, record=True, force_terminal=True)
+    with Progress(every.config, every.state, terminal):
+        pass
+    first = terminal.export_text()
+    assert "30 trials: 10 finished, 8 stopped, 3 failed, 4 paused, 5 waiting" in first
