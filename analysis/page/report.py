@@ -126,6 +126,8 @@ def _facts(study: StudyResults, front: pd.DataFrame) -> str:
         + ", ".join(f"{number} {status}" for status, number in counts.items()),
         "On the front": str(len(front)),
         "Objectives": objectives,
+        "Sampler": study.config.search.sampler.text,
+        "Scheduler": study.config.search.scheduler.text,
         "Trial time, summed": _duration(float(study.trials["seconds"].sum())),
         "Epochs trained": f"{len(study.epochs):,}",
     }

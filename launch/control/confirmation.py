@@ -149,7 +149,7 @@ def ended_round(state: StudyState, config: StudyConfig) -> str:
         return ""
     used = len(state.of("confirmation")) - state.round.before
     if used >= state.round.trainings:
-        return f"the confirmation has used its {used} trainings"
+        return f"the confirmation has used its {used} training{'s' * (used != 1)}"
     missing = rules_without_choice(config, state, state.round.rules)
     why = []
     if len(missing) < len(state.round.rules):

@@ -39,15 +39,14 @@ class Choices:
         self._next = -math.inf
         self._lines: list[str] = []
 
-    def lines(self, state: StudyState, *, final: bool = False) -> list[str]:
+    def lines(self, state: StudyState) -> list[str]:
         """Return the lines of `choice_lines`.
 
         Args:
             state: State of the study.
-            final: Whether the lines must be those of this state, however long they take.
         """
         finished, start = state.count("finished"), self._clock()
-        if finished != self._finished and (final or start >= self._next):
+        if finished != self._finished and start >= self._next:
             self._finished = finished
             self._lines = choice_lines(self._config, state)
             end = self._clock()

@@ -130,11 +130,13 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live:
-            self._live.update(self._rendered(time.time(), final=True), refresh=True)
+            # The summary that follows has the choices and the counts. After an error nothing follows.
+            last = LiveTable(self._config, self._state, [], []) if error is None else self._rendered(time.time())
+            self._live.update(last, refresh=True)
             self._live.stop()
 
-    def _rendered(self, now: float, *, final: bool = False) -> LiveTable:
-        choices = self._choices.lines(self._state, final=final)
+    def _rendered(self, now: float) -> LiveTable:
+        choices = self._choices.lines(self._state)
         lines = status_lines(self._config, self._state, now, self._left.seconds(self._state, now))
         return LiveTable(self._config, self._state, choices, lines)
 

@@ -40,6 +40,7 @@ def test_one_page_that_needs_nothing_else(make_study: MakeStudy) -> None:
     for fact in (
         "40: 26 finished, 13 stopped, 1 failed",
         "val_mae_few (min)",
+        "pareto_asha, compares all objectives from epoch 5 on, 1 in 3 trials advances at each rung",
         "without L_grc",
         "groupdir search",
     ):

@@ -1,4 +1,4 @@
-"""Choices on the screen: how often they are computed, and that the last ones are those of the last state."""
+"""Choices on the screen: how often they are computed."""
 
 from collections.abc import Callable
 
@@ -20,4 +20,3 @@ def test_the_choices_take_a_small_share_of_the_time(
     assert choices.lines(study.state) == choice_lines(study.config, study.state) != ["best: none yet"]
     train(study, suggest(study), [1.5, 1.0], "finished")
     assert choices.lines(study.state) != choice_lines(study.config, study.state)
-    assert choices.lines(study.state, final=True) == choice_lines(study.config, study.state)
