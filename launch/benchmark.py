@@ -214,11 +214,11 @@ def _options(
     quiet: bool,
 ) -> list[object]:
     """Return the options of `groupdir benchmark` with which the same benchmark continues."""
-    words: list[object] = [word for text in overrides for word in ("--set", text)]
-    words += [] if out is None else ["--out", out]
-    words += [word for label in only for word in ("--only", label)]
-    words += [] if jobs is None else ["--jobs", jobs]
-    return words + ["--skip-doctor"] * skip_doctor + ["--quiet"] * quiet
+    options: list[object] = [word for text in overrides for word in ("--set", text)]
+    options += [] if out is None else ["--out", out]
+    options += [word for label in only for word in ("--only", label)]
+    options += [] if jobs is None else ["--jobs", jobs]
+    return options + ["--skip-doctor"] * skip_doctor + ["--quiet"] * quiet
 
 
 def _search(row: Row, folder: Path, skip_doctor: bool, quiet: bool, again: str) -> int:

@@ -18,5 +18,7 @@ def next_command(*arguments: object) -> str:
     >>> next_command("resume", "results/my study"), next_command("resume", Path("-study"))
     ("groupdir resume 'results/my study'", 'groupdir resume ./-study')
     """
-    words = [f"./{each}" if isinstance(each, Path) and str(each).startswith("-") else str(each) for each in arguments]
-    return shlex.join([PROGRAM, *words])
+    quotable = [
+        f"./{each}" if isinstance(each, Path) and str(each).startswith("-") else str(each) for each in arguments
+    ]
+    return shlex.join([PROGRAM, *quotable])

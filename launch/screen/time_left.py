@@ -58,8 +58,8 @@ class TimeLeft:
             self._last = self.estimate(state, now), now
             end = self._clock()
             self._next = end + max(LEAST, (end - start) * (1 / SHARE - 1))
-        left, at = self._last
-        return max(0.0, left - (now - at)) if math.isfinite(left) else math.nan
+        seconds, at = self._last
+        return max(0.0, seconds - (now - at)) if math.isfinite(seconds) else math.nan
 
     def estimate(self, state: StudyState, now: float) -> float:
         """Return a new estimate; see `seconds`."""
@@ -69,12 +69,12 @@ class TimeLeft:
         first, total = self._usual
         confirmations = [(first, total)] * self._confirmations(state, epochs)
         ablations = [(first, total)] * max(0, self._config.search.ablation_trials - len(state.of("ablation")))
-        left = search + self._to_the_end(state, "confirmation", confirmations, now)
-        left += self._to_the_end(state, "ablation", ablations, now)
+        seconds = search + self._to_the_end(state, "confirmation", confirmations, now)
+        seconds += self._to_the_end(state, "ablation", ablations, now)
         hours = self._config.search.max_hours
         if hours is not None and state.session_start is not None:
-            left = min(left, max(0.0, state.session_start + 3600 * hours - now))
-        return left if left > 0 else math.nan
+            seconds = min(seconds, max(0.0, state.session_start + 3600 * hours - now))
+        return seconds if seconds > 0 else math.nan
 
     def _search(self, state: StudyState, now: float) -> tuple[float, float]:
         """Return the seconds and the epochs that the search still takes."""
@@ -85,8 +85,8 @@ class TimeLeft:
         rests: dict[int, Job] = {}
         for trial in state.of("search"):
             if trial.status == "running":
-                own = self._stages_of(trial)
-                rests[trial.number] = _first_rest(trial, own[0]), survival.expected(trial.fidelity, own[1])
+                first, epochs_of_trial = self._stages_of(trial)
+                rests[trial.number] = _first_rest(trial, first), survival.expected(trial.fidelity, epochs_of_trial)
         epochs = sum(map(sum, [*jobs, *rests.values()]))
         seconds = self._laid_out(state, rests, jobs, now)
         budget = self._config.search.max_epochs

@@ -69,8 +69,8 @@ def glance(folders: Sequence[Path]) -> int:
         config, state = study.config, study.state
         active = state.session_start is not None and driven(folder)
         now = time.time() if active else state.last_time
-        left = TimeLeft(config).seconds(state, now) if active else math.nan
-        print(f"{config.name}: {status_text(config, state, now, left, active=active, settled=not active)}")
+        rest = TimeLeft(config).seconds(state, now) if active else math.nan
+        print(f"{config.name}: {status_text(config, state, now, rest, active=active, settled=not active)}")
         lines = [*choice_lines(config, state), *failures_of(state)]
         if not active and unfinished(config, state):
             lines.append(f"not running; continue with: {continuation(folder)}")
