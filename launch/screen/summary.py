@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from groupdir.command_line.next_command import next_command
 from groupdir.config.space import StudyConfig
 from groupdir.files.study_files import BENCHMARK
+from groupdir.rules import metrics_of_rule, rules_of_objectives
+from groupdir.shots import SHOTS
 from groupdir.study.failures import failure_lines
 from groupdir.study.state import StudyState
 from launch.control.confirmation import ended_round
 from launch.screen.choices import choice_lines
 from launch.screen.counts import phase_counts
 from launch.screen.progress import status_lines
+
+FEW = SHOTS[-1]
 
 
 def summary_text(
@@ -40,10 +45,24 @@ def summary_text(
         return "\n".join([*lines, f"no trial finished: {why}"])
     if why := ended_round(state, config):
         lines.append(why)
-    confirmed = state.round.rules if state.round else ()
-    rule = confirmed[0] if confirmed and "few" not in confirmed else "few"
-    select = next_command("select", shown(folder), "--shot", rule)
+    select = next_command("select", shown(folder), "--shot", rule_to_choose_by(config, state))
     return "\n".join([*lines, "next, see the front and choose from it:", f"  {select}"])
+
+
+def rule_to_choose_by(config: StudyConfig, state: StudyState) -> str:
+    """Return the rule of the next command: few shots, if they were confirmed and have a validation sample.
+
+    Otherwise it is the first rule that was confirmed, or the first one whose metric is an objective.
+    """
+    confirmed = state.round.rules if state.round else ()
+    objectives = list(config.search.objectives)
+    if confirmed and FEW not in confirmed:
+        return confirmed[0]
+    rows = [row for trial in state.finished("search") if (row := trial.selected) is not None]
+    metric = metrics_of_rule(FEW, objectives, sorted({name for row in rows for name in row}))[0]
+    if any(math.isfinite(row.get(metric, math.nan)) for row in rows):
+        return FEW
+    return rules_of_objectives(objectives)[0]
 
 
 def continuation(folder: Path, again: str | None = None) -> str:

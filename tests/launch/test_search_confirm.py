@@ -18,6 +18,7 @@ from launch.on_ray.backend import Interrupt
 from launch.screen.watch import glance, standing, watch
 from launch.search import confirm, summary
 from launch.study.study import Study
+from tests.epoch_report import report
 from tests.launch.conftest import CONTENT
 
 Suggest = Callable[[Study], int]
@@ -126,8 +127,19 @@ def test_a_study_that_ended_early_has_no_trial_left(
     assert (content["trials"], content["finished"], content["waiting"]) == (2, 2, 0)
 
 
+def test_the_next_command_names_a_rule_that_can_choose(short: Study, suggest: Suggest) -> None:
+    """No validation sample has a few-shot label, as where the metric is NaN."""
+    metrics = {"val_mae_all": 3.0, "val_mae_many": 3.0, "val_mae_median": 3.0, "val_mae_few": float("nan")}
+    for _ in range(3):
+        trial = suggest(short)
+        seed, payload = short.state.trials[trial].seed, {**report(1), "last": True, "metrics": metrics}
+        short.append("epoch", trial=trial, seed=seed, epoch=1, payload=payload)
+        short.append("finished", trial=trial)
+    assert summary(short, Interrupt(None)).endswith("--shot many")
+
+
 def test_failures_are_listed_with_their_messages(
-    short: Study, suggest: Suggest, train: Train, capsys: pytest.CaptureFixture[str]
+    short: Study, suggest: Suggest, train: Train, capsys: pytest.CaptureFixture[str], root: Path
 ) -> None:
     for _ in range(3):
         train(short, suggest(short), [3.0], "failed")
@@ -137,6 +149,8 @@ def test_failures_are_listed_with_their_messages(
     short.close()
     glance([short.folder])
     assert "  3 failed (trials 0, 1, 2): loss is nan" in capsys.readouterr().out.splitlines()
+    page = (root / "docs/json_output.md").read_text(encoding="utf-8").partition("## groupdir status --json")[2]
+    assert all(f"`{key}`" in page for key in standing(short.folder))
     assert standing(short.folder)["failures"][2] == {"trial": 2, "message": "loss is nan"}
 
 
