@@ -22,7 +22,7 @@ def rows(values: dict[str, list[float]]) -> list[dict[str, object]]:
 def test_a_cell_is_the_mean_difference_over_common_blocks_with_its_interval(tmp_path: Path) -> None:
     """Differences 1, 2, 3: mean 2, half width 4.303 / sqrt(3). The fourth block of B has no counterpart."""
     blocks = {"A": [1.0, 2.0, 3.0], "B": [2.0, 4.0, 6.0, 90.0], "C": []}
-    table = differences_table(read_benchmark(made(tmp_path, rows(blocks), replications=4)), "A")
+    table = differences_table(read_benchmark(made(tmp_path, rows(blocks), replications=4, seeds=1)), "A")
     assert [row[:2] for row in table.rows] == [["B", "2.00 ± 2.48"], ["C", "–"]]
     assert table.header[1] == "MAE all"
     assert not table.marked, "p is .074"
@@ -33,7 +33,7 @@ def test_marks_are_the_paired_t_test_with_holms_correction(tmp_path: Path) -> No
     first = rng.normal(5, 1, size=5)
     moved = {f"by {shift}": first + shift + rng.normal(0, 0.1, size=5) for shift in (0.0, 0.1, 0.14, 0.2, 1.0)}
     values = {"A": first.tolist(), **{label: value.tolist() for label, value in moved.items()}}
-    table = differences_table(read_benchmark(made(tmp_path, rows(values), replications=5)), "A")
+    table = differences_table(read_benchmark(made(tmp_path, rows(values), replications=5, seeds=1)), "A")
     p = sorted((stats.ttest_rel(value, first).pvalue, at) for at, value in enumerate(moved.values()))
     shown = set()
     for rank, (value, at) in enumerate(p):
@@ -67,14 +67,14 @@ def test_equal_rows_are_marked_in_at_most_five_percent_of_columns() -> None:
 
 def test_a_row_with_the_same_values_is_not_marked(tmp_path: Path) -> None:
     values = {"A": [1.0, 2.0], "same": [1.0, 2.0], "moved by one": [2.0, 3.0]}
-    table = differences_table(read_benchmark(made(tmp_path, rows(values), replications=2)), "A")
+    table = differences_table(read_benchmark(made(tmp_path, rows(values), replications=2, seeds=1)), "A")
     assert [row[1] for row in table.rows] == ["0.00 ± 0.00", "1.00 ± 0.00"]
     assert table.marked == {(1, 1)}
 
 
 def test_the_verb_prints_the_second_table_and_refuses_what_has_none(tmp_path: Path) -> None:
     run = CliRunner()
-    folder = made(tmp_path, rows({"VANILLA": [1.0, 2.0], "LDS": [2.0, 4.0]}), replications=2)
+    folder = made(tmp_path, rows({"VANILLA": [1.0, 2.0], "LDS": [2.0, 4.0]}), replications=2, seeds=1)
     result = run.invoke(app, ["benchmark-table", str(folder), "--against", "VANILLA"])
     assert "difference from VANILLA" in result.output
     assert "* differs from VANILLA" in result.output
