@@ -119,7 +119,10 @@ def benchmark_table(
     benchmark: BenchmarkArgument,
     form: Annotated[Form, typer.Option("--format", help="Format of the table.")] = Form.text,
     against: Annotated[
-        str | None, typer.Option(metavar="ROW", help="Print a second table: the differences of all rows from this one.")
+        str | None,
+        typer.Option(
+            metavar="ROW", help="Print a second table: the differences of all rows from this one.", show_default="none"
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
