@@ -16,6 +16,10 @@ class DataError(GroupdirError):
     """Data set that is missing, broken, or different from its configuration."""
 
 
+class EmptySplitError(DataError):
+    """Split of a data set that has no sample."""
+
+
 class FileWriteError(DataError):
     """A file or folder that cannot be written.
 

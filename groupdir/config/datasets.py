@@ -96,7 +96,8 @@ class PhotosConfig(DatasetConfig):
         None, description=f"Folder of decoded pictures; null: ${CACHE_VARIABLE}, or else {CACHE_FOLDER} in the root."
     )
     broken: Literal["refuse", "skip"] = Field(
-        "refuse", description="Pictures that cannot be decoded. refuse: stop with an error; skip: leave them out."
+        "refuse",
+        description="Pictures of any split that cannot be decoded. refuse: stop with an error; skip: leave them out.",
     )
     augment: Literal["none", "crop_flip", "crop_flip_color", "resized_crop_color"] = Field(
         "crop_flip", description="Augmentation in training on one view."
@@ -172,6 +173,9 @@ class ImagesConfig(OwnLabelsConfig, PhotosConfig):
     """Options of `Images`."""
 
     path: str = Field("path", description="Column with the file of each picture; a relative path starts from root.")
+    orient: bool = Field(
+        True, description="Turn pictures as the EXIF orientation of their files says; also in a prediction."
+    )
 
 
 class TabularConfig(OwnLabelsConfig):

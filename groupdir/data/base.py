@@ -73,6 +73,7 @@ class InputSpec:
         mean: Mean of each channel, for an "image" whose splits hold bytes (N, H, W, C). The bytes are scaled to 0..1
             before the mean is subtracted. None: splits hold the inputs of the encoder.
         std: Standard deviation of each channel, by which that difference is divided. None exactly if `mean` is None.
+        orient: Whether pictures are turned as the EXIF orientation of their files says.
     """
 
     kind: Literal["image", "vector", "embedding_pair", "token_pair"]
@@ -82,6 +83,7 @@ class InputSpec:
     columns: dict[str, Any] | None = field(default=None, repr=False)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    orient: bool = False
 
 
 @dataclass(frozen=True)

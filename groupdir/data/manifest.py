@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from groupdir.data.base import SplitName
 from groupdir.data.cells import Cells, RowMistake, as_number, is_missing, place, read_cells
-from groupdir.errors import DataError
+from groupdir.errors import DataError, EmptySplitError
 from groupdir.registry import did_you_mean
 
 SPLITS: Mapping[str, SplitName] = {
@@ -164,11 +164,11 @@ def rows_of(name: SplitName, splits: Sequence[SplitName], path: Path) -> npt.NDA
     """Return the indices (n,) of the rows of a split.
 
     Raises:
-        DataError: If the split has no rows.
+        EmptySplitError: If the split has no rows.
     """
     indices = np.flatnonzero(np.array(splits) == name)
     if not indices.size:
-        raise DataError(f"{path}: must have rows of split {name}, got none")
+        raise EmptySplitError(f"{path}: must have rows of split {name}, got none")
     return indices
 
 

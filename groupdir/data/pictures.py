@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ from groupdir.data.base import InputSpec
 from groupdir.data.transfer import on_device
 from groupdir.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".tif", ".tiff")
+"""Suffixes of the pictures that are read from a folder, in upper or lower case."""
+
 _SHIFT = 2  # pixels
 _GAIN = 0.1
 _NOISE = 0.05
@@ -51,8 +54,8 @@ def read_pictures(path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], 
 
     Args:
         path: A `.npy` or `.npz` file of shape (N, H, W) or (N, 1, H, W), with floats 0..1 or whole numbers 0..255; or a
-            picture file, which is converted to grey and resized; or a folder of picture files, which are read in the
-            order of their names.
+            picture file, which is turned upright by its EXIF orientation, converted to grey and resized; or a folder of
+            picture files, which are read in the order of their names.
         spec: The inputs that the encoder was trained on, of shape (1, H, W).
 
     Returns:
@@ -66,14 +69,32 @@ def read_pictures(path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], 
     if path.suffix.lower() in (".npy", ".npz"):
         array = _checked(_load_array(path), path, height, width)
         return (array,), range(len(array))
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-        if not files:
-            raise DataError(f"{path}: must hold pictures ({', '.join(SUFFIXES)}), got none")
-    else:
-        files = [path]
+    files = picture_files(path)
     grey = np.stack([_load_picture(file, height, width) for file in files])
     return (grey[:, None],), [file.name for file in files]
+
+
+def picture_files(path: Path) -> list[Path]:
+    """Return the pictures of a folder in the order of their names, or the file itself if the path is no folder.
+
+    Files with another suffix and hidden files are left out. A warning counts them.
+
+    Raises:
+        DataError: If the folder holds no picture.
+    """
+    if not path.is_dir():
+        return [path]
+    items = sorted(path.iterdir())
+    files = [item for item in items if item.suffix.lower() in SUFFIXES and not item.name.startswith(".")]
+    if not files:
+        raise DataError(f"{path}: must hold pictures ({', '.join(SUFFIXES)}), got none")
+    if others := sorted(set(items) - set(files)):
+        warnings.warn(
+            f"{path}: {len(others)} of {len(items)} entries are left out, because their names do not end like a "
+            f"picture's or begin with a dot (such as {others[0].name})",
+            stacklevel=2,
+        )
+    return files
 
 
 def _load_array(path: Path) -> np.ndarray:
@@ -119,11 +140,14 @@ def _checked(array: np.ndarray, path: Path, height: int, width: int) -> npt.NDAr
 def _load_picture(path: Path, height: int, width: int) -> npt.NDArray[np.float32]:
     from PIL import Image, UnidentifiedImageError
 
+    from groupdir.data.orientation import upright
+
     try:
         with Image.open(path) as picture:
             if picture.mode.startswith(("I", "F")):
                 raise DataError(f"{path}: must have 8 bits per channel, got mode {picture.mode}: save it with 8 bits")
-            grey = picture.convert("L").resize((width, height), Image.Resampling.BILINEAR)
+            picture.load()
+            grey = upright(picture).convert("L").resize((width, height), Image.Resampling.BILINEAR)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file: name a picture, a folder of pictures, a .npy or a .npz") from error
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

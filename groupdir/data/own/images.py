@@ -26,6 +26,7 @@ class Images(Photos):
 
     def __init__(self, config: ImagesConfig) -> None:
         super().__init__(config)
+        self.orient = config.orient
         names = Names(config.target, config.path, config.split)
         self.manifest = read_manifest(config.manifest_path, names)
         self.own = OwnLabels.of(self.manifest, self.manifest.files, config)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
@@ -19,11 +20,9 @@ from groupdir.data.manifest import Rows
 from groupdir.data.photos.augment import DRAWS, augmented, standardized
 from groupdir.data.photos.cache import Cached, open_or_build
 from groupdir.data.photos.decode import decode_all
-from groupdir.data.pictures import SUFFIXES
-from groupdir.errors import DataError
-
-SHOWN = 20
-"""Largest number of broken pictures that a message lists. The others are only counted."""
+from groupdir.data.photos.problems import broken_text, first_lines, remark_texts
+from groupdir.data.pictures import picture_files
+from groupdir.errors import DataError, EmptySplitError
 
 NORMALIZE: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -40,18 +39,20 @@ class Photos(Dataset):
     Unpickling maps the file. On a machine that lacks the file, `split` builds it.
 
     Raises:
-        DataError: If pictures of a split cannot be decoded, which lists all of them, or cannot be cached.
+        DataError: If pictures of any split cannot be decoded, which lists all of them, or cannot be cached.
     """
 
     config: PhotosConfig
     augments = True
     on_each_node = True
     draws: ClassVar[int] = DRAWS
+    orient: bool = False  # whether pictures are turned by their EXIF orientation; published collections are not
 
     def __init__(self, config: PhotosConfig) -> None:
         super().__init__(config)
         self.augment_one_view = config.augment != "none"
-        self._cached: dict[str, Cached] = {}
+        self._cached: dict[SplitName, Cached] = {}
+        self._checked = False  # whether the pictures of all splits were decoded
 
     @abstractmethod
     def rows(self, split: SplitName) -> Rows:
@@ -61,7 +62,8 @@ class Photos(Dataset):
     def inputs(self) -> InputSpec:
         """Colour pictures, about -1..1."""
         mean, std = NORMALIZE[self.config.normalize]
-        return InputSpec("image", (3, self.config.size, self.config.size), mean=mean, std=std)
+        shape = (3, self.config.size, self.config.size)
+        return InputSpec("image", shape, mean=mean, std=std, orient=self.orient)
 
     @property
     def cache_folder(self) -> Path:
@@ -75,21 +77,64 @@ class Photos(Dataset):
         return [splits[0].manifest, *(file for rows in splits for file in rows.files)]
 
     def build(self, split: SplitName) -> Split:
-        """Read the rows of a split. Decode its pictures unless a process of this node has done so before."""
+        """Read the rows of a split. Decode its pictures unless a process of this node has done so before.
+
+        The first call decodes the pictures of all splits, so that those that cannot be used are reported at once and
+        not after a search. Pickled instances do not repeat this.
+        """
         rows = self.rows(split)
         if not rows.files:
-            raise DataError(f"{rows.manifest}: must have rows of split {split}, got none")
-        cached = open_or_build(rows, self.config.size, self.cache_folder)
-        if cached.broken:
-            problem = _broken(rows, cached)
+            raise EmptySplitError(f"{rows.manifest}: must have rows of split {split}, got none")
+        if not self._checked:
+            self._open_all()
+        cached = self._cached.get(split)
+        if cached is None or not cached.is_there():
+            cached = self._cached[split] = self._open(rows)
+        kept = np.delete(np.arange(len(rows.files)), [index for index, _ in cached.broken])
+        return Split((cached.pictures(),), rows.y[kept])
+
+    def _open(self, rows: Rows) -> Cached:
+        return open_or_build(rows, self.config.size, self.cache_folder, self.orient)
+
+    def _open_all(self) -> None:
+        """Decode the pictures of all splits that have rows. Refuse broken ones or warn of them, as configured.
+
+        Raises:
+            DataError: If pictures are missing or, unless they are skipped, broken, or a split has no other pictures.
+        """
+        caches = [(split, rows, self._open(rows)) for split, rows in self._all_rows().items()]
+        if any(cached.broken for _, _, cached in caches):
+            problem = broken_text(caches)
             if self.config.broken == "refuse":
                 raise DataError(f"{problem}\nreplace or remove these pictures, or set data.broken to skip")
-            if not cached.shape[0]:
-                raise DataError(problem)
-            warnings.warn(f"{problem}\nthese pictures are skipped", stacklevel=2)
-        kept = np.delete(np.arange(len(rows.files)), [index for index, _ in cached.broken])
-        self._cached[split] = cached
-        return Split((cached.pictures(),), rows.y[kept])
+            if empty := [split for split, _, cached in caches if not cached.shape[0]]:
+                raise DataError(f"{problem}\nno other picture is in split {', '.join(empty)}")
+            warnings.warn(f"{problem}\nthese pictures are skipped", stacklevel=4)
+        for text in remark_texts(caches):
+            warnings.warn(text, stacklevel=4)
+        self._cached = {split: cached for split, _, cached in caches}
+        self._checked = True
+
+    def _all_rows(self) -> dict[SplitName, Rows]:
+        """Return the rows of each split that has some.
+
+        Raises:
+            DataError: With the mistakes of all splits.
+        """
+        of_split: dict[SplitName, Rows] = {}
+        mistakes = []
+        for split in get_args(SplitName):
+            try:
+                rows = self.rows(split)
+            except EmptySplitError:
+                continue
+            except DataError as error:
+                mistakes.append(str(error))
+            else:
+                of_split |= {split: rows} if rows.files else {}
+        if mistakes:
+            raise DataError("\n".join(mistakes))
+        return of_split
 
     def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
         """Return one of two random views, with random numbers from the generator."""
@@ -113,20 +158,19 @@ class Photos(Dataset):
     @classmethod
     def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
         """Read a picture, or the pictures of a folder in the order of their names. An error lists all broken ones."""
-        files = [path]
-        if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
-            if not files:
-                raise DataError(f"{path}: must hold pictures ({', '.join(SUFFIXES)}), got none")
+        files = picture_files(path)
         pictures = np.empty((len(files), *spec.shape[1:], 3), np.uint8)
-        broken = []
-        for index, picture in enumerate(decode_all(files, spec.shape[-1])):
+        broken, remarks = [], Counter[str]()
+        for index, picture in enumerate(decode_all(files, spec.shape[-1], spec.orient)):
             if isinstance(picture, str):
                 broken.append(f"{files[index]}: {picture}")
             else:
-                pictures[index] = picture
+                pictures[index] = picture.pixels
+                remarks.update(picture.remarks)
         if broken:
-            raise DataError(_first(broken))
+            raise DataError(first_lines(broken))
+        for remark, count in remarks.items():
+            warnings.warn(f"{path}: {count} of {len(files)} pictures {remark}", stacklevel=2)
         return (pictures,), [file.name for file in files]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -142,14 +186,3 @@ class Photos(Dataset):
             for name, split in self._splits.items()
             if self._cached[name].is_there()
         }
-
-
-def _broken(rows: Rows, cached: Cached) -> str:
-    """Return a message that lists the pictures of a split that are missing in its cache."""
-    reasons = [f"  row {rows.numbers[index]}: {rows.files[index]}: {why}" for index, why in cached.broken]
-    return f"{rows.manifest}: {len(reasons)} of {len(rows.files)} pictures cannot be used:\n{_first(reasons)}"
-
-
-def _first(lines: list[str]) -> str:
-    more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return "\n".join([*lines[:SHOWN], *more])

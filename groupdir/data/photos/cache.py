@@ -3,11 +3,11 @@
 A cache consists of two files in one folder. `<key>.pictures` holds only the pictures, `(N, size, size, 3)` bytes.
 Channels are last for three reasons: PIL returns them so, the lines of a crop are contiguous, and convolutions are
 fastest with this memory format. `<key>.json` describes the first file: its shape, the skipped rows of the manifest with
-reasons, and a checksum of every block of 64 pictures. It is written last, so a process that is killed while it builds a
-cache leaves no file that looks complete.
+reasons, what decoding ignored, and a checksum of every block of 64 pictures. It carries a checksum of itself. It is
+written last, so a process that is killed while it builds a cache leaves no file that looks complete.
 
-The key is a digest of the rows (their paths relative to the manifest, sizes and modification times), the picture size
-and `FORMAT`. So a changed picture leads to another cache. Old caches are never removed: delete the folder to free the
+The key is a digest of the rows (their paths relative to the manifest, sizes and modification times), the picture size,
+whether pictures are turned by their EXIF orientation, and `FORMAT`. So a changed picture leads to another cache. Old caches are never removed: delete the folder to free the
 disk.
 """
 
@@ -35,7 +35,7 @@ from groupdir.data.photos.decode import decode_all
 from groupdir.errors import DataError, FileWriteError
 from groupdir.files.write_whole import discard_partials, whole_file, write_whole
 
-FORMAT = 1
+FORMAT = 2
 SPARE = 2**26
 """Bytes of the disk that stay free: 64 MiB."""
 
@@ -51,11 +51,14 @@ class Cached:
         path: File of the pictures.
         shape: Shape `(N, size, size, 3)` of the pictures.
         broken: Skipped rows, each as the index among all rows and the reason.
+        remarks: What decoding ignored, each as the remark, the number of pictures, and the index of the first of them
+            among all rows.
     """
 
     path: Path
     shape: tuple[int, int, int, int]
     broken: tuple[tuple[int, str], ...] = ()
+    remarks: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -71,7 +74,7 @@ class Cached:
         return np.memmap(self.path, np.uint8, "r", shape=self.shape)
 
 
-def open_or_build(rows: Rows, size: int, folder: Path) -> Cached:
+def open_or_build(rows: Rows, size: int, folder: Path, orient: bool = False) -> Cached:
     """Return the cache of some rows. The first process builds it, and other processes wait for it and then open it.
 
     Opening checks the size of the file and its checksums: all of them up to 256 MiB, and those of 16 evenly spread
@@ -82,26 +85,27 @@ def open_or_build(rows: Rows, size: int, folder: Path) -> Cached:
         rows: Pictures to decode.
         size: Height and width of the resized pictures, in pixels.
         folder: Folder of the caches, which is created if it does not exist.
+        orient: Whether pictures are turned by their EXIF orientation.
 
     Raises:
         DataError: If the folder cannot be written to, or its disk is full.
     """
-    cached = _existing(folder, key := cache_key(rows, size))
+    cached = _existing(folder, key := cache_key(rows, size, orient))
     if cached is not None:
         return cached
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
-            return _existing(folder, key) or _build(rows, size, folder, key)
+            return _existing(folder, key) or _build(rows, size, folder, key, orient)
     except OSError as error:
         raise DataError(
             f"{folder}: pictures cannot be cached in this folder: {error}: set data.cache to a folder"
         ) from error
 
 
-def cache_key(rows: Rows, size: int) -> str:
+def cache_key(rows: Rows, size: int, orient: bool = False) -> str:
     """Return the key of a cache, 32 hexadecimal digits. It stays the same if the data folder moves as a whole."""
-    digest = hashlib.sha256(f"{FORMAT} {size}".encode())
+    digest = hashlib.sha256(f"{FORMAT} {size}{' oriented' if orient else ''}".encode())
     parent = str(rows.manifest.parent) + os.sep
     for file in rows.files:
         try:
@@ -117,12 +121,12 @@ def _existing(folder: Path, key: str) -> Cached | None:
     """Return the cache of a key, or None if it does not exist. Warn and return None if it is broken."""
     sidecar = folder / f"{key}.json"
     try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        content = _unsealed(sidecar.read_bytes())
         cached = _cached(folder, key, content)
         wrong = _wrong(cached, content["checksums"], everything=cached.nbytes <= _WHOLE)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         wrong = f"{sidecar.name} cannot be read: {error}"
     else:
         if wrong is None:
@@ -150,7 +154,24 @@ def _wrong(cached: Cached, checksums: list[int], everything: bool) -> str | None
     return None
 
 
-def _build(rows: Rows, size: int, folder: Path, key: str) -> Cached:
+def _sealed(content: dict[str, Any]) -> str:
+    """Return a description as JSON, with a checksum of itself."""
+    return json.dumps({"checksum": zlib.crc32(json.dumps(content).encode()), **content})
+
+
+def _unsealed(sealed: bytes) -> dict[str, Any]:
+    """Return the description that `_sealed` wrote.
+
+    Raises:
+        ValueError: If the checksum differs.
+    """
+    content: dict[str, Any] = json.loads(sealed)
+    if content.pop("checksum") != zlib.crc32(json.dumps(content).encode()):
+        raise ValueError("its checksum differs")
+    return content
+
+
+def _build(rows: Rows, size: int, folder: Path, key: str, orient: bool) -> Cached:
     """Decode all rows into a file and check it. The caller holds the lock."""
     target, sidecar = _file(folder, key), folder / f"{key}.json"
     discard_partials(target)
@@ -159,14 +180,14 @@ def _build(rows: Rows, size: int, folder: Path, key: str) -> Cached:
     try:
         with whole_file(target) as partial, partial.open("wb") as file:
             _reserve(file, need, folder)
-            content = _write(rows, size, file, folder)
+            content = _write(rows, size, file, folder, orient)
         cached = _cached(folder, key, content)
         if (wrong := _wrong(cached, content["checksums"], everything=True)) is not None:
             raise DataError(
                 f"{target}: was written, but reads back differently ({wrong}): check the disk, or set data.cache to a "
                 "folder on another disk"
             )
-        write_whole(sidecar, json.dumps(content))
+        write_whole(sidecar, _sealed(content))
     except FileWriteError as error:
         target.unlink(missing_ok=True)
         raise (_disk_full(folder, need) if error.disk_full else error) from error
@@ -176,27 +197,32 @@ def _build(rows: Rows, size: int, folder: Path, key: str) -> Cached:
     return cached
 
 
-def _write(rows: Rows, size: int, file: BinaryIO, folder: Path) -> dict[str, Any]:
+def _write(rows: Rows, size: int, file: BinaryIO, folder: Path, orient: bool) -> dict[str, Any]:
     """Write the pictures that can be decoded, in order, and return the content of the JSON file."""
     broken: list[tuple[int, str]] = []
+    remarks: dict[str, tuple[int, int]] = {}
     checksums: list[int] = []
     written = 0
     with progress_bar(f"decoding into {folder}", len(rows.files)) as advance:
-        for index, picture in enumerate(decode_all(rows.files, size)):
+        for index, picture in enumerate(decode_all(rows.files, size, orient)):
             if isinstance(picture, str):
                 broken.append((index, picture))
             else:
                 if written % _BLOCK == 0:
                     checksums.append(0)
-                content = picture.tobytes()
+                content = picture.pixels.tobytes()
                 checksums[-1] = zlib.crc32(content, checksums[-1])
                 file.write(content)
                 written += 1
+                for remark in picture.remarks:
+                    count, first = remarks.get(remark, (0, index))
+                    remarks[remark] = count + 1, first
             advance()
     file.flush()
     file.truncate(written * size * size * 3)
     os.fsync(file.fileno())
-    return {"format": FORMAT, "shape": (written, size, size, 3), "broken": broken, "checksums": checksums}
+    shape, listed = (written, size, size, 3), [(remark, *counts) for remark, counts in remarks.items()]
+    return {"format": FORMAT, "shape": shape, "broken": broken, "remarks": listed, "checksums": checksums}
 
 
 def _reserve(file: BinaryIO, need: int, folder: Path) -> None:
@@ -230,7 +256,8 @@ def _locked(folder: Path) -> Iterator[None]:
 def _cached(folder: Path, key: str, content: dict[str, Any]) -> Cached:
     pictures, height, width, channels = content["shape"]
     broken = tuple((int(index), str(why)) for index, why in content["broken"])
-    return Cached(_file(folder, key), (pictures, height, width, channels), broken)
+    remarks = tuple((str(remark), int(count), int(first)) for remark, count, first in content["remarks"])
+    return Cached(_file(folder, key), (pictures, height, width, channels), broken, remarks)
 
 
 def _file(folder: Path, key: str) -> Path:

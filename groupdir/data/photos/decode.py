@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+
+from groupdir.data.orientation import needed_turn, upright
 
 _WAITING = 16  # pictures per thread that are decoded ahead of the consumer, which bounds the memory
 _UNREADABLE = (
@@ -24,34 +28,86 @@ _UNREADABLE = (
     Image.DecompressionBombError,
 )
 
+UNTURNED = "have an EXIF orientation, which is ignored, so they may lie on their side"
+TRANSPARENT = "have transparent pixels, whose hidden colours are used"
+FRAMES = "have several frames, of which only the first is used"
+
 Decoded = npt.NDArray[np.uint8] | str
 """Picture `(size, size, 3)`, or the reason why the file could not be decoded."""
 
 
-def decode(path: Path, size: int) -> Decoded:
+@dataclass(frozen=True)
+class Picture:
+    """Decoded picture.
+
+    Attributes:
+        pixels: Colours `(size, size, 3)` uint8.
+        remarks: What decoding ignored: some of `UNTURNED`, `TRANSPARENT` and `FRAMES`.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    remarks: tuple[str, ...] = ()
+
+
+def decode(path: Path, size: int, orient: bool = True) -> Decoded:
+    """Decode a picture in colour and resize it to a square, or return the reason why that fails.
+
+    See `read_picture`.
+    """
+    picture = read_picture(path, size, orient)
+    return picture if isinstance(picture, str) else picture.pixels
+
+
+def read_picture(path: Path, size: int, orient: bool = True) -> Picture | str:
     """Decode a picture in colour and resize it to a square, whatever its shape.
 
     The steps are those of the published recipe (Yang et al. 2021), which uses torchvision's `ImageFolder` and `Resize`:
     PIL opens the picture and converts it to RGB, then resizes it with its bilinear filter, which averages pixels when
-    it shrinks. As in the source, the EXIF orientation is ignored and transparency is dropped.
+    it shrinks. As in the source, transparency is dropped, and so are the frames after the first one.
 
     Differences from the source: a picture with more than 8 bits per channel is refused. The source would clip its
-    values.
+    values. If `orient` is set, the picture is turned as its EXIF orientation says, which the source ignores.
+
+    Args:
+        path: File of the picture.
+        size: Height and width of the result, in pixels.
+        orient: Whether to apply the EXIF orientation. False is the published recipe.
+
+    Returns:
+        The picture, or the reason why the file cannot be used.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            return f"cannot be read as a picture: it is {'a folder' if path.is_dir() else 'no ordinary file'}"
         with Image.open(path) as picture:
             if picture.mode.startswith(("I", "F")):
                 return f"must have 8 bits per channel, got mode {picture.mode}"
-            square = picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+            picture.load()
+            remarks = tuple(_remarks(picture, orient))
+            turned = upright(picture) if orient else picture
+            square = turned.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     except FileNotFoundError:
-        return "no such file"
+        return "is a link to a file that does not exist" if path.is_symlink() else "no such file"
+    except Image.DecompressionBombError:
+        return f"must have at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels: shrink it"
     except _UNREADABLE as error:
         text = str(error).replace(repr(str(path)), "it") or type(error).__name__
         return f"cannot be read as a picture: {text}"
-    return np.asarray(square)
+    return Picture(np.asarray(square), remarks)
 
 
-def decode_all(files: Sequence[Path], size: int) -> Iterator[Decoded]:
+def _remarks(picture: Image.Image, orient: bool) -> Iterator[str]:
+    if not orient and needed_turn(picture) is not None:
+        yield UNTURNED
+    if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
+        lowest = picture.convert("RGBA").getchannel("A").getextrema()[0]
+        if isinstance(lowest, int | float) and lowest < 255:
+            yield TRANSPARENT
+    if picture.format != "MPO" and getattr(picture, "is_animated", False):  # a phone's MPO holds previews
+        yield FRAMES
+
+
+def decode_all(files: Sequence[Path], size: int, orient: bool = True) -> Iterator[Picture | str]:
     """Yield the pictures in the order of the files, decoded on all cores that this process may use.
 
     Threads are enough, because PIL releases the lock of the interpreter while it decodes, converts and resizes. Unlike
@@ -60,11 +116,11 @@ def decode_all(files: Sequence[Path], size: int) -> Iterator[Decoded]:
     threads = len(os.sched_getaffinity(0))
     remaining = iter(files)
     with ThreadPoolExecutor(threads, "decode") as pool:
-        ahead = deque(pool.submit(decode, path, size) for path in islice(remaining, threads * _WAITING))
+        ahead = deque(pool.submit(read_picture, path, size, orient) for path in islice(remaining, threads * _WAITING))
         try:
             while ahead:
                 yield ahead.popleft().result()
-                ahead.extend(pool.submit(decode, path, size) for path in islice(remaining, 1))
+                ahead.extend(pool.submit(read_picture, path, size, orient) for path in islice(remaining, 1))
         finally:
             for future in ahead:
                 future.cancel()

@@ -106,6 +106,15 @@ def test_a_picture_is_made_grey_and_resized(tmp_path: Path) -> None:
     assert list(names) == ["red.png"]
 
 
+def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
+    for orientation, way in ((3, Image.Transpose.ROTATE_180), (6, Image.Transpose.ROTATE_90)):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(BYTES[0]).transpose(way).save(tmp_path / "phone.png", exif=exif)
+        (found,), _ = read_pictures(tmp_path / "phone.png", SPEC)
+        np.testing.assert_allclose(found[0, 0], BYTES[0] / np.float32(255), atol=1e-6)
+
+
 def test_a_picture_equals_the_same_array(tmp_path: Path) -> None:
     for kind in ("png", "bmp", "gif", "pgm"):
         path = tmp_path / f"one.{kind}"
@@ -118,7 +127,10 @@ def test_a_folder_gives_its_pictures_by_name_and_nothing_else(tmp_path: Path) ->
         kind = "JPEG" if file.endswith("jpg") else "PNG"
         (tmp_path / file).write_bytes(png(np.full((32, 32), 60 * number, np.uint8), kind))
     (tmp_path / "notes.txt").write_text("no picture")
-    (found,), names = read_pictures(tmp_path, SPEC)
+    (tmp_path / "._b.png").write_bytes(b"a file that macOS leaves on other disks")
+    (tmp_path / "more").mkdir()
+    with pytest.warns(UserWarning, match=r"3 of 6 entries are left out, .* \(such as \._b\.png\)"):
+        (found,), names = read_pictures(tmp_path, SPEC)
     assert list(names) == ["a.PNG", "b.png", "c.jpg"]
     np.testing.assert_allclose(found.mean(axis=(1, 2, 3)) * 255, [60, 0, 120], atol=2)
 

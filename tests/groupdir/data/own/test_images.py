@@ -1,6 +1,7 @@
 """Pictures of one's own: a small tree of JPEGs and its manifest."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from groupdir.commands.predict import predict_file
 from groupdir.config.datasets import ImagesConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import SplitName
 from groupdir.data.own.images import Images
 from groupdir.errors import ConfigError, DataError
 from groupdir.metrics import SHOTS
-from groupdir.training.trainer import run_trial
+from groupdir.training.trainer import Trainer, run_trial
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 AGES = [20] * 12 + [35] * 9 + [61] * 3
@@ -117,3 +119,72 @@ def test_unknown_options_are_mistakes_of_the_yaml() -> None:
     assert "data.error: unknown metric 'rmse': did you mean 'mse'? Known: bmae, gm, mae, mse, pearson" in str(
         error.value
     )
+
+
+def half_light(path: Path, age: int, orientation: int | None = None) -> None:
+    """Write a picture that is light at the top; with orientation 6 it lies on its side as a phone stores it."""
+    picture = Image.fromarray(np.repeat([[200], [2 * age]], [12, 12], axis=0).astype(np.uint8)).resize((24, 24))
+    if orientation is None:
+        picture.save(path)
+        return
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> Path:
+    """Two trees of the same pictures: `up` upright, `phone` on their side with the EXIF orientation 6."""
+    for name, orientation in (("up", None), ("phone", 6)):
+        (tmp_path / name).mkdir()
+        lines = ["path,target,split"]
+        for number in range(12):
+            half_light(tmp_path / name / f"{number:02}.png", 5 * number, orientation)
+            lines.append(f"{number:02}.png,{5 * number},{('train', 'train', 'val', 'test')[number % 4]}")
+        (tmp_path / name / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    return tmp_path
+
+
+def test_pictures_are_turned_upright_in_training(phone: Path) -> None:
+    upright, turned = images(phone / "up"), images(phone / "phone")
+    for split in SPLITS:
+        assert np.array_equal(turned.split(split).inputs[0], upright.split(split).inputs[0])
+    assert turned.inputs.orient
+
+
+def test_orientation_can_be_ignored_and_is_counted(phone: Path) -> None:
+    data = images(phone / "phone", orient=False)
+    with pytest.warns(
+        UserWarning, match=r"manifest\.csv: 12 of 12 pictures have an EXIF orientation, which is ignored"
+    ):
+        data.split("val")
+    assert not np.array_equal(data.split("val").inputs[0], images(phone / "up").split("val").inputs[0])
+    turned = images(phone / "phone")  # another cache in the same folder
+    assert np.array_equal(turned.split("val").inputs[0], images(phone / "up").split("val").inputs[0])
+
+
+@pytest.mark.parametrize("orient", [True, False])
+def test_a_prediction_turns_pictures_as_training_did(orient: bool, phone: Path) -> None:
+    config = TrialConfig.from_dict(
+        {
+            "data": {"name": "images", "root": str(phone / "phone"), "size": 32, "orient": orient},
+            "encoder": {"name": "convnet", "widths": [4]},
+            "method": {"name": "vanilla"},
+            "train": {"epochs": 1, "batch_size": 4},
+        }
+    )
+    trainer = Trainer(config)
+    list(trainer.epochs())
+    trainer.save(phone / "c.pt")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        predicted = {row["input"]: row["prediction"] for row in predict_file(phone / "c.pt", phone / "phone")}
+        upright = {row["input"]: row["prediction"] for row in predict_file(phone / "c.pt", phone / "up")}
+    assert len(predicted) == len(upright) == 12
+    assert (predicted == upright) is orient
+    ignored = [str(item.message) for item in told if "EXIF orientation, which is ignored" in str(item.message)]
+    assert len(ignored) == (0 if orient else 1)
+    assert [item for item in told if "1 of 13 entries are left out" in str(item.message)], "manifest.csv is counted"
+    rows = images(phone / "phone", orient=orient).rows("val")
+    error = np.mean([abs(predicted[file.name] - y) for file, y in zip(rows.files, rows.y, strict=True)])
+    assert error == pytest.approx(trainer.evaluate("val")["val_mae_all"], rel=1e-5)

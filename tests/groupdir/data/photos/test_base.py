@@ -14,9 +14,11 @@ from PIL import Image
 from groupdir.commands.predict import evaluate_checkpoint, predict_file
 from groupdir.config.datasets import CACHE_VARIABLE, PhotosConfig
 from groupdir.config.trial import TrialConfig
+from groupdir.data.base import SplitName
+from groupdir.data.manifest import Rows
 from groupdir.data.photos.augment import DRAWS, augmented
 from groupdir.data.photos.base import NORMALIZE
-from groupdir.errors import ConfigError, DataError
+from groupdir.errors import ConfigError, DataError, EmptySplitError
 from groupdir.methods.base import Stage
 from groupdir.training.trainer import Trainer, run_trial
 from launch.search import size as shared_size
@@ -73,9 +75,15 @@ def test_splits_are_mapped_bytes_with_their_labels(root: Path) -> None:
     assert data.inputs.shape == (3, SIZE, SIZE)
 
 
-def test_only_the_split_that_is_asked_for_is_decoded(own: Path) -> None:
-    photos(own).split("val")
-    assert len(list((own / ".groupdir-cache").glob("*.pictures"))) == 1
+def test_the_first_split_decodes_all_and_a_pickled_copy_only_its_own(own: Path) -> None:
+    data = photos(own)
+    data.split("val")
+    assert len(list((own / ".groupdir-cache").glob("*.pictures"))) == 3
+    content = pickle.dumps(data)
+    shutil.rmtree(own / ".groupdir-cache")
+    copy: Lamps = pickle.loads(content)  # noqa: S301 - our own bytes
+    copy.split("val")
+    assert len(list((own / ".groupdir-cache").glob("*.pictures"))) == 1, "a worker decodes what it trains on"
 
 
 def test_the_cache_is_where_one_says(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +92,7 @@ def test_the_cache_is_where_one_says(own: Path, tmp_path: Path, monkeypatch: pyt
     assert photos(own).cache_folder == tmp_path / "disk"
     assert photos(own, cache=str(tmp_path / "other")).cache_folder == tmp_path / "other"
     photos(own).split("val")
-    assert len(list((tmp_path / "disk").glob("*.pictures"))) == 1
+    assert len(list((tmp_path / "disk").glob("*.pictures"))) == 3
     assert not (own / ".groupdir-cache").exists()
 
 
@@ -100,10 +108,52 @@ def test_all_broken_pictures_are_refused_at_once(own: Path) -> None:
     with pytest.raises(DataError) as error:
         data.split("train")
     lines = str(error.value).splitlines()
-    assert lines[0] == f"{own / 'rows.csv'}: 25 of 60 pictures cannot be used:"
-    assert lines[1].startswith(f"  row 7: {given.files[5]}: cannot be read as a picture: cannot identify")
+    assert lines[0] == f"{own / 'rows.csv'}: 25 of 80 pictures cannot be used (train 25):"
+    assert lines[1].startswith(f"  row 7 (train): {given.files[5]}: cannot be read as a picture: cannot identify")
     assert len(lines) == 1 + 20 + 2
     assert lines[-2:] == ["... and 5 more", "replace or remove these pictures, or set data.broken to skip"]
+
+
+@pytest.mark.parametrize("first", ["train", "val", "test"])
+def test_broken_pictures_of_every_split_are_reported_at_first_use(first: Any, own: Path) -> None:
+    splits: tuple[SplitName, ...] = ("train", "val", "test")
+    files = {split: photos(own).rows(split).files for split in splits}
+    files["train"][3].write_bytes(b"")
+    files["val"][0].unlink()
+    for index in (1, 2, 7):
+        files["test"][index].write_bytes(b"no picture")
+    with pytest.raises(DataError) as error:
+        photos(own).split(first)
+    text = str(error.value)
+    assert "5 of 80 pictures cannot be used (train 1, val 1, test 3):" in text
+    assert [str(file) in text for file in (files["train"][3], files["val"][0], files["test"][7])] == [True] * 3
+    data = photos(own, broken="skip")
+    with pytest.warns(UserWarning, match=r"5 of 80 pictures .* \(train 1, val 1, test 3\)(.|\n)*are skipped") as told:
+        data.split(first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [len(data.split(split)) for split in splits] == [59, 9, 7], "reported once"
+    assert len(told) == 1
+
+
+def test_a_split_of_broken_pictures_alone_is_refused_at_first_use(own: Path) -> None:
+    for file in photos(own).rows("test").files:
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match=r"\(test 10\)(.|\n)*no other picture is in split test"):
+        photos(own, broken="skip").split("train")
+
+
+def test_mistakes_in_the_rows_of_all_splits_are_reported_together(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(split: SplitName) -> Rows:
+        if split == "val":
+            raise EmptySplitError("no val")
+        raise DataError(f"{split} lacks pictures")
+
+    data = photos(own)
+    monkeypatch.setattr(data, "rows", refuse)
+    with pytest.raises(DataError) as error:
+        data._all_rows()
+    assert str(error.value) == "train lacks pictures\ntest lacks pictures"
 
 
 def test_broken_pictures_are_skipped_with_their_labels(own: Path) -> None:
@@ -111,7 +161,7 @@ def test_broken_pictures_are_skipped_with_their_labels(own: Path) -> None:
     given.files[3].write_bytes(b"nothing")
     given.files[17].unlink()
     data = photos(own, broken="skip")
-    with pytest.warns(UserWarning, match=r"2 of 60 pictures cannot be used") as told:
+    with pytest.warns(UserWarning, match=r"2 of 80 pictures cannot be used") as told:
         found = data.split("train")
     assert len(told) == 1
     expected = np.delete(given.y, [3, 17])
@@ -124,7 +174,7 @@ def test_broken_pictures_are_skipped_with_their_labels(own: Path) -> None:
 def test_nothing_but_broken_pictures_and_no_row(own: Path) -> None:
     for file in photos(own).rows("val").files:
         file.unlink()
-    with pytest.raises(DataError, match="10 of 10 pictures cannot be used"):
+    with pytest.raises(DataError, match=r"10 of 80 pictures cannot be used \(val 10\)"):
         photos(own, broken="skip").split("val")
     (own / "rows.csv").write_text("file,y,split\n")
     with pytest.raises(DataError, match=r"rows\.csv: must have rows of split train, got none"):
