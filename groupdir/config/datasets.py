@@ -130,6 +130,16 @@ class OwnLabelsConfig(DatasetConfig):
     )
     split_seed: int = Field(666, ge=0, description="Seed of a split by label bins.")
     split_most: int = Field(30, ge=1, description="Most rows of a bin in val, and in test, in a split by label bins.")
+    split_file: str | None = Field(
+        None,
+        description="CSV file that keeps a split by label bins; a relative path starts from root. null: next to the "
+        "manifest, and shared by all targets and bin widths.",
+    )
+    group: str | None = Field(
+        None,
+        description="Column of what belongs together, such as a person. A split by label bins keeps the rows of a "
+        "value in one split; a table does not predict from it.",
+    )
     unit: str = Field("units", description="Unit of the labels, such as years.")
     low: float | None = Field(None, description="Lower end of the groups; null: the lowest bin of the training labels.")
     high: float | None = Field(None, description="Upper end of the groups; null: the end of the highest bin.")
@@ -168,6 +178,11 @@ class OwnLabelsConfig(DatasetConfig):
         """Path of the manifest."""
         return Path(self.root) / self.manifest
 
+    @property
+    def split_path(self) -> Path | None:
+        """Path of the split file, or None for one next to the manifest."""
+        return None if self.split_file is None else Path(self.root) / self.split_file
+
 
 class ImagesConfig(OwnLabelsConfig, PhotosConfig):
     """Options of `Images`."""
@@ -182,7 +197,7 @@ class TabularConfig(OwnLabelsConfig):
     """Options of `Tabular`."""
 
     columns: tuple[str, ...] | None = Field(
-        None, description="Columns to predict from; null: all except target and split."
+        None, description="Columns to predict from; null: all except target, split and group."
     )
     without: tuple[str, ...] = Field((), description="Columns to leave out, such as an id.")
     categorical: tuple[str, ...] = Field((), description="Columns whose numbers are categories, such as a postcode.")

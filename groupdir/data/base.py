@@ -128,7 +128,7 @@ class Dataset(ABC):
 
     def __init__(self, config: DatasetConfig) -> None:
         self.config = config
-        self._splits: dict[str, Split] = {}
+        self._splits: dict[SplitName, Split] = {}
 
     @property
     @abstractmethod

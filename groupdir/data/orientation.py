@@ -1,4 +1,4 @@
-"""EXIF orientation of pictures: a camera that was held on its side notes so in the file instead of turning the pixels."""
+"""EXIF orientation of pictures: a camera that is held on its side says so in the file and does not turn the pixels."""
 
 from __future__ import annotations
 

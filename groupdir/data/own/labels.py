@@ -14,7 +14,9 @@ from groupdir.bins import bin_index, even_edges
 from groupdir.config.datasets import OwnLabelsConfig
 from groupdir.data.base import SplitName, Targets
 from groupdir.data.manifest import Manifest, rows_of
-from groupdir.data.own.split import SplitRule, own_split
+from groupdir.data.own.groups import read_groups, warn_of_broken_groups
+from groupdir.data.own.split import SplitRule
+from groupdir.data.own.split_file import ListedRows, own_split
 from groupdir.errors import DataError
 from groupdir.metrics import ShotSplit
 
@@ -81,21 +83,31 @@ class OwnLabels:
         """Return the labels of a manifest.
 
         Splits come from the manifest. If it has none, they come from a split file next to it, which is written if it
-        does not exist.
+        does not exist. Splits of the manifest that break groups cause a warning.
 
         Args:
             manifest: Manifest of N rows.
-            keys: N keys that identify the rows.
+            keys: N keys that identify the rows, whatever the target.
             config: Options from the YAML.
 
         Raises:
             DataError: If the labels or the split file cannot be used.
         """
+        groups = None if config.group is None else read_groups(manifest.cells, config.group)
         if manifest.splits is None:
             width = config.bin_width or bin_width_of(manifest.y)
-            splits = own_split(manifest.path, keys, manifest.y, SplitRule(width, config.split_most, config.split_seed))
+            rule = SplitRule(width, config.split_most, config.split_seed, config.target, config.group)
+            listed = ListedRows(keys, manifest.y, groups, manifest.cells.columns)
+            splits = own_split(manifest.path, listed, rule, config.split_path)
         else:
             splits = manifest.splits
+            if config.split_file is not None:
+                raise DataError(
+                    f"{manifest.path}: has a column {config.split!r}, so that data.split_file has no effect: set "
+                    "data.split to null, or remove data.split_file"
+                )
+            if config.group is not None and groups is not None:
+                warn_of_broken_groups(manifest.path, config.group, groups, splits)
             width = config.bin_width or bin_width_of(manifest.y[manifest.of_split("train")])
         train_y = manifest.y[rows_of("train", splits, manifest.path)]
         targets = targets_of(config, train_y, width)

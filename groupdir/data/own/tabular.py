@@ -88,7 +88,8 @@ def _chosen(cells: Cells, config: TabularConfig) -> list[str]:
     """
     cells.need((*(config.columns or ()), *config.without, *config.categorical))
     kept = {config.target} if config.split is None else {config.target, config.split}
-    names = [name for name in cells.columns if name not in kept] if config.columns is None else list(config.columns)
+    others = kept | {config.group}
+    names = [name for name in cells.columns if name not in others] if config.columns is None else list(config.columns)
     if wrong := sorted(kept.intersection(names)):
         raise DataError(f"data.columns: must not include the target or the split, got {', '.join(wrong)}")
     names = [name for name in dict.fromkeys(names) if name not in config.without]

@@ -7,8 +7,8 @@ reasons, what decoding ignored, and a checksum of every block of 64 pictures. It
 written last, so a process that is killed while it builds a cache leaves no file that looks complete.
 
 The key is a digest of the rows (their paths relative to the manifest, sizes and modification times), the picture size,
-whether pictures are turned by their EXIF orientation, and `FORMAT`. So a changed picture leads to another cache. Old caches are never removed: delete the folder to free the
-disk.
+whether pictures are turned by their EXIF orientation, and `FORMAT`. So a changed picture leads to another cache. Old
+caches are never removed: delete the folder to free the disk.
 """
 
 from __future__ import annotations

@@ -154,9 +154,7 @@ def test_pictures_are_turned_upright_in_training(phone: Path) -> None:
 
 def test_orientation_can_be_ignored_and_is_counted(phone: Path) -> None:
     data = images(phone / "phone", orient=False)
-    with pytest.warns(
-        UserWarning, match=r"manifest\.csv: 12 of 12 pictures have an EXIF orientation, which is ignored"
-    ):
+    with pytest.warns(UserWarning, match=r"csv: 12 of 12 pictures have an EXIF orientation, which is ignored"):
         data.split("val")
     assert not np.array_equal(data.split("val").inputs[0], images(phone / "up").split("val").inputs[0])
     turned = images(phone / "phone")  # another cache in the same folder

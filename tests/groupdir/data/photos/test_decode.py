@@ -108,8 +108,8 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pipe": (os.mkfifo, "cannot be read as a picture: it is no ordinary file"),
     "zero bytes": (lambda path: path.write_bytes(b""), "cannot be read as a picture: cannot identify"),
     "a text": (lambda path: path.write_text("no picture"), "cannot be read as a picture: cannot identify"),
-    "16 bits": (lambda path: path.write_bytes(saved("PNG", deep(np.uint16))), "must have 8 bits per channel, got mode"),
-    "32 bits": (lambda path: path.write_bytes(saved("TIFF", deep(np.int32))), "must have 8 bits per channel, got mode"),
+    "16 bits": (lambda path: path.write_bytes(saved("PNG", deep(np.uint16))), "must have 8 bits per channel"),
+    "32 bits": (lambda path: path.write_bytes(saved("TIFF", deep(np.int32))), "must have 8 bits per channel"),
     "floats": (
         lambda path: path.write_bytes(saved("TIFF", deep(np.float32))),
         "must have 8 bits per channel, got mode",
