@@ -195,6 +195,24 @@ def describe_data(
         write_counts(counts, out)
 
 
+@data_app.command("check")
+def check_data_set(
+    file: Annotated[Path, typer.Argument(help="YAML of a trial or a search space.")],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 if samples match, or could not be compared.")
+    ] = False,
+    overrides: SetOption = None,
+) -> int:
+    """Find samples of val and test that are equal, nearly equal or related to samples of another split."""
+    from rich.console import Console
+
+    from groupdir.commands.data_check import check_data, print_check
+
+    check = check_data(file, overrides or ())
+    print_check(check, Console())
+    return int(strict and not check.clean)
+
+
 if CHECKOUT is not None:
     for target in PROGRAMS:
         program = load_from_checkout(CHECKOUT, target)

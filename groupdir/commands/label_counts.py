@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from groupdir.bins import even_edges
-from groupdir.config.benchmark import is_benchmark
+from groupdir.commands.first_config import first_config
 from groupdir.config.domains import IntRange
 from groupdir.config.methods import Grouping
-from groupdir.config.space import StudyConfig, load_space
+from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
-from groupdir.config.yamlfile import Document
 from groupdir.data.base import Dataset, SplitName, Targets
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.write_whole import whole_file
@@ -86,17 +85,8 @@ def count_labels(file: Path, overrides: Sequence[str] = ()) -> LabelCounts:
         ConfigError: If the file has mistakes, or is a benchmark.
         DataError: If the data cannot be read. A missing test split is not an error.
     """
-    document = Document.read(file)
-    if is_benchmark(document):
-        raise ConfigError(
-            f"{file}: must be a trial or a search space, got a benchmark: use the file of one of its rows"
-        )
-    if "search" in document.data:
-        study = load_space(file, overrides)
-        config, groupings = study.space.build(next(iter(study.space.corners()))), _groupings(study)
-    else:
-        config = TrialConfig.load(file, overrides)
-        groupings = _grouping(config)
+    config, study = first_config(file, overrides)
+    groupings = _grouping(config) if study is None else _groupings(study)
     dataset: Dataset = resolve("data", config.data.name)(config.data)
     labels: dict[SplitName, np.ndarray] = {"train": dataset.labels("train"), "val": dataset.labels("val")}
     missing = ""

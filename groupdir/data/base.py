@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from groupdir.config.trial import DatasetConfig
+from groupdir.data.comparisons import Comparison, SharedKeys, array_keys
+from groupdir.data.split_names import SplitName as SplitName  # noqa: PLC0414 - handed on
 from groupdir.metrics import ShotSplit, metric_name, searchable
 
-SplitName = Literal["train", "val", "test"]
 Inputs = tuple[torch.Tensor, ...]
 
 
@@ -180,6 +181,17 @@ class Dataset(ABC):
         The default builds the split. A data set that can read labels without inputs overrides this.
         """
         return self.split(name).y
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Return the comparisons of samples of different splits that `groupdir data check` makes.
+
+        The default compares the inputs for equality. Labels are never compared.
+        """
+        return [SharedKeys("equal inputs", lambda name: array_keys(self.split(name).inputs))]
+
+    def sample_name(self, name: SplitName, index: int) -> str:
+        """Return the place or the name of a sample of a split, for a message."""
+        return f"{name} sample {index}"
 
     def files(self) -> Sequence[Path]:
         """Return the files of the training and validation data.

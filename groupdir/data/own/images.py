@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from groupdir.config.datasets import ImagesConfig
 from groupdir.data.base import SplitName, Targets
+from groupdir.data.comparisons import Comparison
 from groupdir.data.manifest import Names, Rows, read_manifest
 from groupdir.data.own.labels import OwnLabels
 from groupdir.data.photos.base import Photos
@@ -44,6 +46,10 @@ class Images(Photos):
     def labels(self, name: SplitName) -> np.ndarray:
         """Return the labels of a split without reading pictures."""
         return self.manifest.y[self.own.where(name)]
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Return the comparison of the groups, if the YAML names their column, and those of the pictures."""
+        return [*self.own.comparisons(), *super().comparisons()]
 
     def rows(self, split: SplitName) -> Rows:
         """Return the pictures of a split, in the order of the manifest."""

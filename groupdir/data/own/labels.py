@@ -13,6 +13,7 @@ import numpy.typing as npt
 from groupdir.bins import bin_index, even_edges
 from groupdir.config.datasets import OwnLabelsConfig
 from groupdir.data.base import SplitName, Targets
+from groupdir.data.comparisons import SharedKeys
 from groupdir.data.manifest import Manifest, rows_of
 from groupdir.data.own.groups import read_groups, warn_of_broken_groups
 from groupdir.data.own.split import SplitRule
@@ -71,12 +72,16 @@ class OwnLabels:
         splits: N splits, one per row.
         targets: Meaning of the labels.
         shots: Shot of each label bin.
+        group: Column of the groups, or None.
+        groups: N groups, one per row, or None.
     """
 
     path: Path
     splits: tuple[SplitName, ...]
     targets: Targets
     shots: ShotSplit
+    group: str | None = None
+    groups: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, keys: Sequence[str], config: OwnLabelsConfig) -> OwnLabels:
@@ -111,7 +116,17 @@ class OwnLabels:
             width = config.bin_width or bin_width_of(manifest.y[manifest.of_split("train")])
         train_y = manifest.y[rows_of("train", splits, manifest.path)]
         targets = targets_of(config, train_y, width)
-        return cls(manifest.path, splits, targets, shots_of(config, train_y, targets))
+        shots = shots_of(config, train_y, targets)
+        return cls(manifest.path, splits, targets, shots, config.group, groups)
+
+    def comparisons(self) -> list[SharedKeys]:
+        """Return the comparison of the groups, if there are any."""
+        groups = self.groups
+        if groups is None:
+            return []
+        return [
+            SharedKeys(f"the same {self.group}", lambda name: [(groups[row],) for row in self.where(name).tolist()])
+        ]
 
     def where(self, name: SplitName) -> npt.NDArray[np.int64]:
         """Return the indices (n,) of the rows of a split.

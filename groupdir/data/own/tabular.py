@@ -11,7 +11,8 @@ import numpy as np
 
 from groupdir.config.datasets import TabularConfig
 from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
-from groupdir.data.cells import Cells, RowMistake, read_cells
+from groupdir.data.cells import Cells, RowMistake, as_number, is_missing, read_cells
+from groupdir.data.comparisons import Comparison, NearRows, SharedKeys
 from groupdir.data.manifest import Names, read_manifest
 from groupdir.data.own.columns import Columns
 from groupdir.data.own.labels import OwnLabels
@@ -43,6 +44,7 @@ class Tabular(Dataset):
         train = self.own.where("train").tolist()
         self.columns = Columns.fit(manifest.cells, names, train, config.categorical, config.most_categories)
         self.vectors = self.columns.vectors(manifest.cells)
+        self.cells = manifest.cells
 
     @property
     def targets(self) -> Targets:
@@ -62,6 +64,28 @@ class Tabular(Dataset):
     def labels(self, name: SplitName) -> np.ndarray:
         """Return the labels of a split."""
         return self.y[self.own.where(name)]
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Return comparisons of the groups and of the columns to predict from."""
+        return [*self.own.comparisons(), SharedKeys("equal inputs", self._cells), NearRows(self._near)]
+
+    def _cells(self, name: SplitName) -> list[tuple[tuple[Any, ...]]]:
+        """Return one key for each row of a split: its cells in the columns to predict from."""
+        columns = [self.cells.columns[column.name] for column in self.columns.columns]
+        return [(tuple(_plain(column[row]) for column in columns),) for row in self.own.where(name).tolist()]
+
+    def _near(self, name: SplitName) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+        """Return the entries of numeric columns (n, D) float64 of a split, and the texts of the others of each row."""
+        numeric = [column.kind == "numeric" for column in self.columns.columns]
+        entries = np.repeat(numeric, [column.entries for column in self.columns.columns])
+        rows = self.own.where(name)
+        texts = [self.cells.columns[c.name] for c, n in zip(self.columns.columns, numeric, strict=True) if not n]
+        categories = [tuple(str(_plain(column[row])) for column in texts) for row in rows.tolist()]
+        return self.vectors[rows][:, entries].astype(np.float64), categories
+
+    def sample_name(self, name: SplitName, index: int) -> str:
+        """Return the place of a row in the table."""
+        return self.cells.place(self.cells.numbers[int(self.own.where(name)[index])])
 
     def files(self) -> Sequence[Path]:
         """Return the file of the table."""
@@ -106,6 +130,14 @@ def _keys(cells: Cells, split: str | None) -> list[str]:
     names = sorted(name for name in cells.columns if name != split)
     rows = zip(*(cells.columns[name] for name in names), strict=True)
     return [hashlib.blake2b("\0".join(map(str, row)).encode(), digest_size=12).hexdigest() for row in rows]
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as a number, a text or None, so that equal values from CSV and Parquet are equal."""
+    if is_missing(cell):
+        return None
+    number = as_number(cell)
+    return str(cell).strip() if number is None else number
 
 
 def _repeated(cells: Cells, keys: Sequence[str]) -> list[RowMistake]:

@@ -14,7 +14,7 @@ from groupdir.data.photos.ages import AgePhotos
 from groupdir.errors import DataError
 
 PICTURES = "AgeDB"
-_NAME = re.compile(r"(?P<id>\d+)_.*_(?P<age>\d+)_[mf]\.jpe?g", re.IGNORECASE | re.DOTALL)
+_NAME = re.compile(r"(?P<id>\d+)_(?P<person>.*)_(?P<age>\d+)_[mf]\.jpe?g", re.IGNORECASE | re.DOTALL)
 
 
 class AgeDB(AgePhotos):
@@ -48,6 +48,12 @@ class AgeDB(AgePhotos):
                 mistakes.append((number, _wrong(file, age, candidates)))
         self.manifest.cells.refuse(mistakes)
         return replace(listed, files=tuple(files))
+
+    @classmethod
+    def person(cls, file: str) -> str | None:
+        """Return the name of the person in a file name."""
+        match = _NAME.fullmatch(Path(file).name)
+        return match["person"] if match else None
 
 
 def pictures_by_id(folder: Path) -> dict[int | None, list[Path]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from groupdir.config.datasets import PhotosConfig
 from groupdir.data.base import SplitName, Targets
+from groupdir.data.comparisons import Comparison, SharedKeys
 from groupdir.data.manifest import Names, Rows, read_manifest
 from groupdir.data.photos.base import Photos
 from groupdir.errors import DataError
@@ -60,6 +63,24 @@ class AgePhotos(Photos):
     def labels(self, name: SplitName) -> np.ndarray:
         """Return the ages of a split without reading pictures."""
         return self.manifest.y[self.manifest.of_split(name)]
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Return the comparison of persons, which the list of pictures names, and those of the pictures."""
+        return [SharedKeys("the same person", self._persons), *super().comparisons()]
+
+    def sample_name(self, name: SplitName, index: int) -> str:
+        """Return the place of a picture in the list, and its file there."""
+        row = int(self.manifest.of_split(name)[index])
+        return f"{self.manifest.cells.place(self.manifest.cells.numbers[row])} {self.manifest.files[row]}"
+
+    @classmethod
+    @abstractmethod
+    def person(cls, file: str) -> str | None:
+        """Return the person in a picture, given its file in the list, or None if the file does not tell."""
+
+    def _persons(self, split: SplitName) -> list[tuple[str, ...]]:
+        persons = [self.person(self.manifest.files[row]) for row in self.manifest.of_split(split).tolist()]
+        return [() if person is None else (person,) for person in persons]
 
     def rows(self, split: SplitName) -> Rows:
         """Return the pictures of a split, in the order of the manifest."""

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from groupdir.config.datasets import CACHE_FOLDER, CACHE_VARIABLE, PhotosConfig
 from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName
+from groupdir.data.comparisons import Comparison, NearPictures, SharedKeys, array_keys, unit_thumbnails
 from groupdir.data.manifest import Rows
 from groupdir.data.photos.augment import DRAWS, augmented, standardized
 from groupdir.data.photos.cache import Cached, open_or_build
@@ -90,8 +92,7 @@ class Photos(Dataset):
         cached = self._cached.get(split)
         if cached is None or not cached.is_there():
             cached = self._cached[split] = self._open(rows)
-        kept = np.delete(np.arange(len(rows.files)), [index for index, _ in cached.broken])
-        return Split((cached.pictures(),), rows.y[kept])
+        return Split((cached.pictures(),), rows.y[cached.kept])
 
     def _open(self, rows: Rows) -> Cached:
         return open_or_build(rows, self.config.size, self.cache_folder, self.orient)
@@ -135,6 +136,28 @@ class Photos(Dataset):
         if mistakes:
             raise DataError("\n".join(mistakes))
         return of_split
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Return comparisons of the decoded pictures. Skipped pictures match none."""
+        return [SharedKeys("the same pixels", self._pixel_keys), NearPictures(self._thumbnails)]
+
+    def sample_name(self, name: SplitName, index: int) -> str:
+        """Return the place of a picture in the manifest and its file."""
+        rows = self.rows(name)
+        return f"{rows.place(index)} {rows.files[index].name}"
+
+    def _pixel_keys(self, split: SplitName) -> list[tuple[bytes, ...]]:
+        keys = array_keys(self.split(split).inputs)
+        of_row: list[tuple[bytes, ...]] = [()] * self._cached[split].rows
+        for row, key in zip(self._cached[split].kept.tolist(), keys, strict=True):
+            of_row[row] = key
+        return of_row
+
+    def _thumbnails(self, split: SplitName) -> npt.NDArray[np.float32]:
+        units = unit_thumbnails(self.split(split).inputs[0])
+        of_row = np.zeros((self._cached[split].rows, units.shape[1]), dtype=np.float32)
+        of_row[self._cached[split].kept] = units
+        return of_row
 
     def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
         """Return one of two random views, with random numbers from the generator."""

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from groupdir.command_line.progress import progress_bar
 from groupdir.data.manifest import Rows
@@ -64,6 +65,16 @@ class Cached:
     def nbytes(self) -> int:
         """Size of the file in bytes."""
         return int(np.prod(self.shape))
+
+    @property
+    def rows(self) -> int:
+        """Number of all rows, with and without a picture."""
+        return self.shape[0] + len(self.broken)
+
+    @property
+    def kept(self) -> npt.NDArray[np.int64]:
+        """Indices (N,) of the rows of the pictures among all rows."""
+        return np.delete(np.arange(self.rows), [index for index, _ in self.broken])
 
     def is_there(self) -> bool:
         """Return whether this machine has the file in the right size."""

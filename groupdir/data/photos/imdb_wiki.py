@@ -19,3 +19,14 @@ class IMDBWiki(AgePhotos):
     config: IMDBWikiConfig
     manifest_name = "imdb_wiki.csv"
     folder_name = "imdb-wiki-dir"
+
+    @classmethod
+    def person(cls, file: str) -> str | None:
+        """Return the number of the person in a file name, which IMDb or Wikipedia gave.
+
+        >>> IMDBWiki.person("imdb_crop/01/nm0000001_rm124825600_1899-5-10_1968.jpg")
+        'imdb_crop nm0000001'
+        """
+        collection, _, name = file.partition("/")
+        number, underscore, _ = name.rpartition("/")[2].partition("_")
+        return f"{collection} {number}" if underscore else None

@@ -11,6 +11,7 @@ import numpy as np
 
 from groupdir.config.datasets import STSBConfig
 from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
+from groupdir.data.comparisons import Comparison, SharedKeys
 from groupdir.data.text.embeddings import read_embeddings
 from groupdir.data.text.tokens import build_vocabulary, encode, read_vectors, tokenize
 from groupdir.errors import DataError
@@ -84,6 +85,24 @@ class STSB(Dataset):
         else:
             names.append(self.config.vectors)
         return [self.folder / name for name in names]
+
+    def labels(self, name: SplitName) -> np.ndarray:
+        """Return the scores of a split without reading embeddings or word vectors."""
+        return read_pairs(self.folder / FILES[name])[1]
+
+    def comparisons(self) -> Sequence[Comparison]:
+        """Return the comparisons of pairs and of single sentences, as they are written."""
+        pairs = SharedKeys(
+            "the same pair of sentences", lambda name: [(frozenset(pair),) for pair in self._pairs(name)]
+        )
+        return [pairs, SharedKeys("a common sentence", self._pairs)]
+
+    def sample_name(self, name: SplitName, index: int) -> str:
+        """Return the line of a pair, and its sentences."""
+        return f"{FILES[name]}:{index + 2} {' | '.join(self._pairs(name)[index])}"
+
+    def _pairs(self, name: SplitName) -> list[tuple[str, str]]:
+        return read_pairs(self.folder / FILES[name])[0]
 
     def build(self, split: SplitName) -> Split:
         """Read the TSV file of a split, and its embeddings if they are the inputs."""
