@@ -9,7 +9,9 @@ import json
 import math
 import os
 import sys
+import warnings
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -22,6 +24,7 @@ MISTAKE: Final = 2
 INTERRUPTED: Final = 130  # exit code that shells report after Ctrl-C
 OUTPUT_CLOSED: Final = 1  # exit code of typer when its output is closed
 HELP_OPTIONS: Final = ("-h", "--help")
+_FORMAT_WARNING: Final = warnings.formatwarning
 
 
 class Panel(StrEnum):
@@ -93,6 +96,7 @@ def run(program: typer.Typer, name: str) -> None:
         program: Program to run.
         name: Name that the help shows for the program.
     """
+    warnings.formatwarning = _warning_text
     # The callback is added only here, because typer drops callbacks when it merges programs.
     program.callback()(_version_option)
     try:
@@ -105,6 +109,15 @@ def run(program: typer.Typer, name: str) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes again at exit
         sys.exit(OUTPUT_CLOSED)
+
+
+def _warning_text(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning as it is printed. Those of this project are for the user and come without a line of code."""
+    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
+        return f"warning: {message}\n"
+    return _FORMAT_WARNING(message, category, filename, lineno, line)
 
 
 def print_json(content: object) -> None:

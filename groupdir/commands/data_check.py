@@ -122,10 +122,10 @@ def print_check(check: DataCheck, console: Console) -> None:
     if check.overlaps:
         console.print(overlap_table(check))
     for name in dict.fromkeys(item.name for item in check.overlaps):
-        item = next((item for item in check.overlaps if item.name == name and item.count), None)
-        for ours, theirs in item.examples if item is not None else ():
-            text = f"{name}: {ours} ({item.first}) and {theirs} ({item.second})"
-            console.print(text, highlight=False, soft_wrap=True, markup=False)
+        for item in [item for item in check.overlaps if item.name == name and item.count][:1]:
+            for ours, theirs in item.examples:
+                text = f"{name}: {ours} ({item.first}) and {theirs} ({item.second})"
+                console.print(text, highlight=False, soft_wrap=True, markup=False)
     for name, reason in check.not_compared.items():
         first, *others = reason.splitlines()
         more = f" (and {len(others)} more lines)" if others else ""

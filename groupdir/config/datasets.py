@@ -191,6 +191,9 @@ class ImagesConfig(OwnLabelsConfig, PhotosConfig):
     orient: bool = Field(
         True, description="Turn pictures as the EXIF orientation of their files says; also in a prediction."
     )
+    background: Literal["white", "black"] | None = Field(
+        "white", description="Colour behind transparent pixels; null: drop transparency and use the hidden colours."
+    )
 
 
 class TabularConfig(OwnLabelsConfig):

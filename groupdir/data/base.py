@@ -74,7 +74,8 @@ class InputSpec:
         mean: Mean of each channel, for an "image" whose splits hold bytes (N, H, W, C). The bytes are scaled to 0..1
             before the mean is subtracted. None: splits hold the inputs of the encoder.
         std: Standard deviation of each channel, by which that difference is divided. None exactly if `mean` is None.
-        orient: Whether pictures are turned as the EXIF orientation of their files says.
+        orient: Whether pictures from files are turned as their EXIF orientation says.
+        background: Colour behind transparent pixels of pictures from files. None: transparency is dropped.
     """
 
     kind: Literal["image", "vector", "embedding_pair", "token_pair"]
@@ -85,6 +86,7 @@ class InputSpec:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     orient: bool = False
+    background: str | None = None
 
 
 @dataclass(frozen=True)

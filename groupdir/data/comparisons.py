@@ -78,7 +78,7 @@ class NearRows:
     """
 
     rows: Callable[[SplitName], tuple[npt.NDArray[np.float64], Sequence[Hashable]]]
-    name: str = f"numbers within {NEAR_ROWS:.1%} of their standard deviation".replace("%", " %")
+    name: str = f"numbers within {NEAR_ROWS} standard deviations"
 
     def matches(self, first: SplitName, second: SplitName) -> Matches:
         """Return for each row of the first split the nearest row of the second, if it is near enough."""
@@ -111,7 +111,7 @@ class NearPictures:
     """
 
     thumbnails: Callable[[SplitName], npt.NDArray[np.float32]]
-    name: str = f"nearly the same picture (correlation from {NEAR_PICTURES})"
+    name: str = f"nearly equal pictures (r >= {NEAR_PICTURES})"
     _known: dict[SplitName, npt.NDArray[np.float32]] = field(default_factory=dict, repr=False, compare=False)
 
     def matches(self, first: SplitName, second: SplitName) -> Matches:

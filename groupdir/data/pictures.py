@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from groupdir.config.datasets import CACHE_FOLDER
 from groupdir.data.base import InputSpec
 from groupdir.data.transfer import on_device
 from groupdir.errors import DataError
@@ -54,8 +55,8 @@ def read_pictures(path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], 
 
     Args:
         path: A `.npy` or `.npz` file of shape (N, H, W) or (N, 1, H, W), with floats 0..1 or whole numbers 0..255; or a
-            picture file, which is turned upright by its EXIF orientation, converted to grey and resized; or a folder of
-            picture files, which are read in the order of their names.
+            picture file, which is turned upright by its EXIF orientation, put on white where it is transparent,
+            converted to grey and resized; or a folder of picture files, which are read in the order of their names.
         spec: The inputs that the encoder was trained on, of shape (1, H, W).
 
     Returns:
@@ -84,7 +85,7 @@ def picture_files(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    items = sorted(path.iterdir())
+    items = sorted(item for item in path.iterdir() if item.name != CACHE_FOLDER)
     files = [item for item in items if item.suffix.lower() in SUFFIXES and not item.name.startswith(".")]
     if not files:
         raise DataError(f"{path}: must hold pictures ({', '.join(SUFFIXES)}), got none")
@@ -140,14 +141,16 @@ def _checked(array: np.ndarray, path: Path, height: int, width: int) -> npt.NDAr
 def _load_picture(path: Path, height: int, width: int) -> npt.NDArray[np.float32]:
     from PIL import Image, UnidentifiedImageError
 
-    from groupdir.data.orientation import upright
+    from groupdir.data.appearance import on_background, upright
 
     try:
         with Image.open(path) as picture:
             if picture.mode.startswith(("I", "F")):
                 raise DataError(f"{path}: must have 8 bits per channel, got mode {picture.mode}: save it with 8 bits")
             picture.load()
-            grey = upright(picture).convert("L").resize((width, height), Image.Resampling.BILINEAR)
+            grey = (
+                on_background(upright(picture), "white").convert("L").resize((width, height), Image.Resampling.BILINEAR)
+            )
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file: name a picture, a folder of pictures, a .npy or a .npz") from error
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

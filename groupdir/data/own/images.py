@@ -13,6 +13,7 @@ from groupdir.data.comparisons import Comparison
 from groupdir.data.manifest import Names, Rows, read_manifest
 from groupdir.data.own.labels import OwnLabels
 from groupdir.data.photos.base import Photos
+from groupdir.data.photos.decode import Decoding
 from groupdir.metrics import ShotSplit
 
 
@@ -28,7 +29,7 @@ class Images(Photos):
 
     def __init__(self, config: ImagesConfig) -> None:
         super().__init__(config)
-        self.orient = config.orient
+        self.decoding = Decoding(config.orient, config.background)
         names = Names(config.target, config.path, config.split)
         self.manifest = read_manifest(config.manifest_path, names)
         self.own = OwnLabels.of(self.manifest, self.manifest.files, config)

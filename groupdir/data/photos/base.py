@@ -7,7 +7,7 @@ import warnings
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -21,7 +21,7 @@ from groupdir.data.comparisons import Comparison, NearPictures, SharedKeys, arra
 from groupdir.data.manifest import Rows
 from groupdir.data.photos.augment import DRAWS, augmented, standardized
 from groupdir.data.photos.cache import Cached, open_or_build
-from groupdir.data.photos.decode import decode_all
+from groupdir.data.photos.decode import AS_PUBLISHED, Decoding, decode_all
 from groupdir.data.photos.problems import broken_text, first_lines, remark_texts
 from groupdir.data.pictures import picture_files
 from groupdir.errors import DataError, EmptySplitError
@@ -48,7 +48,7 @@ class Photos(Dataset):
     augments = True
     on_each_node = True
     draws: ClassVar[int] = DRAWS
-    orient: bool = False  # whether pictures are turned by their EXIF orientation; published collections are not
+    decoding: Decoding = AS_PUBLISHED
 
     def __init__(self, config: PhotosConfig) -> None:
         super().__init__(config)
@@ -65,7 +65,7 @@ class Photos(Dataset):
         """Colour pictures, about -1..1."""
         mean, std = NORMALIZE[self.config.normalize]
         shape = (3, self.config.size, self.config.size)
-        return InputSpec("image", shape, mean=mean, std=std, orient=self.orient)
+        return InputSpec("image", shape, mean=mean, std=std, **asdict(self.decoding))
 
     @property
     def cache_folder(self) -> Path:
@@ -95,7 +95,7 @@ class Photos(Dataset):
         return Split((cached.pictures(),), rows.y[cached.kept])
 
     def _open(self, rows: Rows) -> Cached:
-        return open_or_build(rows, self.config.size, self.cache_folder, self.orient)
+        return open_or_build(rows, self.config.size, self.cache_folder, self.decoding)
 
     def _open_all(self) -> None:
         """Decode the pictures of all splits that have rows. Refuse broken ones or warn of them, as configured.
@@ -184,14 +184,15 @@ class Photos(Dataset):
         files = picture_files(path)
         pictures = np.empty((len(files), *spec.shape[1:], 3), np.uint8)
         broken, remarks = [], Counter[str]()
-        for index, picture in enumerate(decode_all(files, spec.shape[-1], spec.orient)):
+        for index, picture in enumerate(decode_all(files, spec.shape[-1], Decoding(spec.orient, spec.background))):
             if isinstance(picture, str):
                 broken.append(f"{files[index]}: {picture}")
             else:
                 pictures[index] = picture.pixels
                 remarks.update(picture.remarks)
         if broken:
-            raise DataError(first_lines(broken))
+            advice = "\nreplace these pictures, or move them out of the folder" if path.is_dir() else ""
+            raise DataError(f"{first_lines(broken)}{advice}")
         for remark, count in remarks.items():
             warnings.warn(f"{path}: {count} of {len(files)} pictures {remark}", stacklevel=2)
         return (pictures,), [file.name for file in files]

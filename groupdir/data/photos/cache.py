@@ -7,7 +7,7 @@ reasons, what decoding ignored, and a checksum of every block of 64 pictures. It
 written last, so a process that is killed while it builds a cache leaves no file that looks complete.
 
 The key is a digest of the rows (their paths relative to the manifest, sizes and modification times), the picture size,
-whether pictures are turned by their EXIF orientation, and `FORMAT`. So a changed picture leads to another cache. Old
+how files become pictures, and `FORMAT`. So a changed picture leads to another cache. Old
 caches are never removed: delete the folder to free the disk.
 """
 
@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from groupdir.command_line.progress import progress_bar
 from groupdir.data.manifest import Rows
-from groupdir.data.photos.decode import decode_all
+from groupdir.data.photos.decode import AS_PUBLISHED, Decoding, decode_all
 from groupdir.errors import DataError, FileWriteError
 from groupdir.files.write_whole import discard_partials, whole_file, write_whole
 
@@ -85,7 +85,7 @@ class Cached:
         return np.memmap(self.path, np.uint8, "r", shape=self.shape)
 
 
-def open_or_build(rows: Rows, size: int, folder: Path, orient: bool = False) -> Cached:
+def open_or_build(rows: Rows, size: int, folder: Path, decoding: Decoding = AS_PUBLISHED) -> Cached:
     """Return the cache of some rows. The first process builds it, and other processes wait for it and then open it.
 
     Opening checks the size of the file and its checksums: all of them up to 256 MiB, and those of 16 evenly spread
@@ -96,27 +96,27 @@ def open_or_build(rows: Rows, size: int, folder: Path, orient: bool = False) -> 
         rows: Pictures to decode.
         size: Height and width of the resized pictures, in pixels.
         folder: Folder of the caches, which is created if it does not exist.
-        orient: Whether pictures are turned by their EXIF orientation.
+        decoding: How files become pictures.
 
     Raises:
         DataError: If the folder cannot be written to, or its disk is full.
     """
-    cached = _existing(folder, key := cache_key(rows, size, orient))
+    cached = _existing(folder, key := cache_key(rows, size, decoding))
     if cached is not None:
         return cached
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
-            return _existing(folder, key) or _build(rows, size, folder, key, orient)
+            return _existing(folder, key) or _build(rows, size, folder, key, decoding)
     except OSError as error:
         raise DataError(
             f"{folder}: pictures cannot be cached in this folder: {error}: set data.cache to a folder"
         ) from error
 
 
-def cache_key(rows: Rows, size: int, orient: bool = False) -> str:
+def cache_key(rows: Rows, size: int, decoding: Decoding = AS_PUBLISHED) -> str:
     """Return the key of a cache, 32 hexadecimal digits. It stays the same if the data folder moves as a whole."""
-    digest = hashlib.sha256(f"{FORMAT} {size}{' oriented' if orient else ''}".encode())
+    digest = hashlib.sha256(f"{FORMAT} {size} {decoding}".encode())
     parent = str(rows.manifest.parent) + os.sep
     for file in rows.files:
         try:
@@ -182,7 +182,7 @@ def _unsealed(sealed: bytes) -> dict[str, Any]:
     return content
 
 
-def _build(rows: Rows, size: int, folder: Path, key: str, orient: bool) -> Cached:
+def _build(rows: Rows, size: int, folder: Path, key: str, decoding: Decoding) -> Cached:
     """Decode all rows into a file and check it. The caller holds the lock."""
     target, sidecar = _file(folder, key), folder / f"{key}.json"
     discard_partials(target)
@@ -191,7 +191,7 @@ def _build(rows: Rows, size: int, folder: Path, key: str, orient: bool) -> Cache
     try:
         with whole_file(target) as partial, partial.open("wb") as file:
             _reserve(file, need, folder)
-            content = _write(rows, size, file, folder, orient)
+            content = _write(rows, size, file, folder, decoding)
         cached = _cached(folder, key, content)
         if (wrong := _wrong(cached, content["checksums"], everything=True)) is not None:
             raise DataError(
@@ -208,14 +208,14 @@ def _build(rows: Rows, size: int, folder: Path, key: str, orient: bool) -> Cache
     return cached
 
 
-def _write(rows: Rows, size: int, file: BinaryIO, folder: Path, orient: bool) -> dict[str, Any]:
+def _write(rows: Rows, size: int, file: BinaryIO, folder: Path, decoding: Decoding) -> dict[str, Any]:
     """Write the pictures that can be decoded, in order, and return the content of the JSON file."""
     broken: list[tuple[int, str]] = []
     remarks: dict[str, tuple[int, int]] = {}
     checksums: list[int] = []
     written = 0
     with progress_bar(f"decoding into {folder}", len(rows.files)) as advance:
-        for index, picture in enumerate(decode_all(rows.files, size, orient)):
+        for index, picture in enumerate(decode_all(rows.files, size, decoding)):
             if isinstance(picture, str):
                 broken.append((index, picture))
             else:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from groupdir.data.orientation import needed_turn, upright
+from groupdir.data.appearance import needed_turn, on_background, transparent, upright
 
 _WAITING = 16  # pictures per thread that are decoded ahead of the consumer, which bounds the memory
 _UNREADABLE = (
@@ -37,6 +37,29 @@ Decoded = npt.NDArray[np.uint8] | str
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How files become pictures.
+
+    Attributes:
+        orient: Whether to turn a picture as its EXIF orientation says.
+        background: Colour behind transparent pixels. None: transparency is dropped, and the hidden colours are used.
+    """
+
+    orient: bool = True
+    background: str | None = "white"
+
+    def __str__(self) -> str:
+        return f"{'turned' if self.orient else 'as stored'} on {self.background}"
+
+
+AS_SEEN = Decoding()
+"""Pictures look as in a viewer."""
+
+AS_PUBLISHED = Decoding(orient=False, background=None)
+"""Decoding of the published recipe."""
+
+
+@dataclass(frozen=True)
 class Picture:
     """Decoded picture.
 
@@ -49,29 +72,29 @@ class Picture:
     remarks: tuple[str, ...] = ()
 
 
-def decode(path: Path, size: int, orient: bool = True) -> Decoded:
+def decode(path: Path, size: int, decoding: Decoding = AS_SEEN) -> Decoded:
     """Decode a picture in colour and resize it to a square, or return the reason why that fails.
 
     See `read_picture`.
     """
-    picture = read_picture(path, size, orient)
+    picture = read_picture(path, size, decoding)
     return picture if isinstance(picture, str) else picture.pixels
 
 
-def read_picture(path: Path, size: int, orient: bool = True) -> Picture | str:
+def read_picture(path: Path, size: int, decoding: Decoding = AS_SEEN) -> Picture | str:
     """Decode a picture in colour and resize it to a square, whatever its shape.
 
     The steps are those of the published recipe (Yang et al. 2021), which uses torchvision's `ImageFolder` and `Resize`:
     PIL opens the picture and converts it to RGB, then resizes it with its bilinear filter, which averages pixels when
-    it shrinks. As in the source, transparency is dropped, and so are the frames after the first one.
+    it shrinks. Frames after the first one are dropped.
 
     Differences from the source: a picture with more than 8 bits per channel is refused. The source would clip its
-    values. If `orient` is set, the picture is turned as its EXIF orientation says, which the source ignores.
+    values. The source ignores the EXIF orientation and drops transparency, as `AS_PUBLISHED` does.
 
     Args:
         path: File of the picture.
         size: Height and width of the result, in pixels.
-        orient: Whether to apply the EXIF orientation. False is the published recipe.
+        decoding: How the file becomes a picture.
 
     Returns:
         The picture, or the reason why the file cannot be used.
@@ -83,9 +106,10 @@ def read_picture(path: Path, size: int, orient: bool = True) -> Picture | str:
             if picture.mode.startswith(("I", "F")):
                 return f"must have 8 bits per channel, got mode {picture.mode}"
             picture.load()
-            remarks = tuple(_remarks(picture, orient))
-            turned = upright(picture) if orient else picture
-            square = turned.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+            remarks = tuple(_remarks(picture, decoding))
+            turned = upright(picture) if decoding.orient else picture
+            seen = turned if decoding.background is None else on_background(turned, decoding.background)
+            square = seen.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
     except FileNotFoundError:
         return "is a link to a file that does not exist" if path.is_symlink() else "no such file"
     except Image.DecompressionBombError:
@@ -96,18 +120,16 @@ def read_picture(path: Path, size: int, orient: bool = True) -> Picture | str:
     return Picture(np.asarray(square), remarks)
 
 
-def _remarks(picture: Image.Image, orient: bool) -> Iterator[str]:
-    if not orient and needed_turn(picture) is not None:
+def _remarks(picture: Image.Image, decoding: Decoding) -> Iterator[str]:
+    if not decoding.orient and needed_turn(picture) is not None:
         yield UNTURNED
-    if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
-        lowest = picture.convert("RGBA").getchannel("A").getextrema()[0]
-        if isinstance(lowest, int | float) and lowest < 255:
-            yield TRANSPARENT
+    if decoding.background is None and transparent(picture):
+        yield TRANSPARENT
     if picture.format != "MPO" and getattr(picture, "is_animated", False):  # a phone's MPO holds previews
         yield FRAMES
 
 
-def decode_all(files: Sequence[Path], size: int, orient: bool = True) -> Iterator[Picture | str]:
+def decode_all(files: Sequence[Path], size: int, decoding: Decoding = AS_SEEN) -> Iterator[Picture | str]:
     """Yield the pictures in the order of the files, decoded on all cores that this process may use.
 
     Threads are enough, because PIL releases the lock of the interpreter while it decodes, converts and resizes. Unlike
@@ -116,11 +138,11 @@ def decode_all(files: Sequence[Path], size: int, orient: bool = True) -> Iterato
     threads = len(os.sched_getaffinity(0))
     remaining = iter(files)
     with ThreadPoolExecutor(threads, "decode") as pool:
-        ahead = deque(pool.submit(read_picture, path, size, orient) for path in islice(remaining, threads * _WAITING))
+        ahead = deque(pool.submit(read_picture, path, size, decoding) for path in islice(remaining, threads * _WAITING))
         try:
             while ahead:
                 yield ahead.popleft().result()
-                ahead.extend(pool.submit(read_picture, path, size, orient) for path in islice(remaining, 1))
+                ahead.extend(pool.submit(read_picture, path, size, decoding) for path in islice(remaining, 1))
         finally:
             for future in ahead:
                 future.cancel()

@@ -51,7 +51,7 @@ def table(tmp_path: Path) -> Path:
 def test_rows_of_a_table(table: Path) -> None:
     check = check_data(table)
     assert check.sizes == {"train": 40, "val": 20, "test": 20}
-    near = "numbers within 0.1 % of their standard deviation"
+    near = "numbers within 0.001 standard deviations"
     assert counts(check) == {
         ("the same id", "test", "train"): 1,
         ("equal inputs", "test", "train"): 1,
@@ -83,7 +83,7 @@ def test_a_list_of_pictures(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
     path = write_yaml(tmp_path, name="images", root=str(tmp_path), size=64, group="who")
     refused = check_data(path)
-    assert list(refused.not_compared) == ["the same pixels", "nearly the same picture (correlation from 0.99)"]
+    assert list(refused.not_compared) == ["the same pixels", "nearly equal pictures (r >= 0.99)"]
     assert not refused.clean
     assert "but not everything was compared, see above" in summary(refused)
     with pytest.warns(UserWarning, match=r"1 of 40 pictures cannot be used \(test 1\)"):
@@ -91,8 +91,8 @@ def test_a_list_of_pictures(tmp_path: Path) -> None:
     assert counts(check) == {
         ("the same pixels", "test", "train"): 1,
         ("the same pixels", "val", "train"): 1,
-        ("nearly the same picture", "test", "train"): 2,
-        ("nearly the same picture", "val", "train"): 1,
+        ("nearly equal pictures", "test", "train"): 2,
+        ("nearly equal pictures", "val", "train"): 1,
     }
     (near,) = [item for item in check.overlaps if item.count == 2]
     assert np.flatnonzero(near.matches >= 0).tolist() == [1, 2], "rows of test, the broken one among them"

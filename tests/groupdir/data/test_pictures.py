@@ -115,6 +115,12 @@ def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[0, 0], BYTES[0] / np.float32(255), atol=1e-6)
 
 
+def test_a_transparent_picture_is_on_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (32, 32)).save(tmp_path / "nothing.png")
+    (found,), _ = read_pictures(tmp_path / "nothing.png", SPEC)
+    assert (found == 1).all()
+
+
 def test_a_picture_equals_the_same_array(tmp_path: Path) -> None:
     for kind in ("png", "bmp", "gif", "pgm"):
         path = tmp_path / f"one.{kind}"

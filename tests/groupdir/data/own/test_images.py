@@ -149,7 +149,28 @@ def test_pictures_are_turned_upright_in_training(phone: Path) -> None:
     upright, turned = images(phone / "up"), images(phone / "phone")
     for split in SPLITS:
         assert np.array_equal(turned.split(split).inputs[0], upright.split(split).inputs[0])
-    assert turned.inputs.orient
+    assert (turned.inputs.orient, turned.inputs.background) == (True, "white")
+
+
+def test_the_shape_of_an_icon_is_seen_in_training_and_in_a_prediction(tmp_path: Path) -> None:
+    """All pixels are black: without a background the pictures would be equal."""
+    lines = ["path,target,split"]
+    for number in range(12):
+        icon = Image.new("RGBA", (24, 24))
+        icon.paste((0, 0, 0, 255), (0, 0, 24, 2 * number))
+        icon.save(tmp_path / f"{number:02}.png")
+        lines.append(f"{number:02}.png,{number},{('train', 'train', 'val', 'test')[number % 4]}")
+    (tmp_path / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    data = images(tmp_path)
+    (train,) = data.split("train").inputs
+    assert len({picture.tobytes() for picture in train}) == len(train) == 6
+    (tmp_path / "manifest.csv").rename(tmp_path.parent / "manifest.csv")
+    (read,), names = Images.read_inputs(tmp_path, data.inputs)
+    assert np.array_equal(read[[int(name[:2]) % 4 < 2 for name in names]], train)
+    (tmp_path.parent / "manifest.csv").rename(tmp_path / "manifest.csv")
+    with pytest.warns(UserWarning, match="12 of 12 pictures have transparent pixels, whose hidden colours are used"):
+        (black,) = images(tmp_path, background=None).split("train").inputs
+    assert not black.any()
 
 
 def test_orientation_can_be_ignored_and_is_counted(phone: Path) -> None:

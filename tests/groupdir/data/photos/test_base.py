@@ -309,8 +309,8 @@ def test_a_prediction_names_all_broken_pictures(tmp_path: Path, root: Path) -> N
     with pytest.raises(DataError) as error:
         Lamps.read_inputs(tmp_path, spec)
     lines = str(error.value).splitlines()
-    assert len(lines) == 21
-    assert lines[-1] == "... and 3 more"
+    assert len(lines) == 22
+    assert lines[-2:] == ["... and 3 more", "replace these pictures, or move them out of the folder"]
     with pytest.raises(DataError, match=r"gone\.jpg: no such file"):
         Lamps.read_inputs(tmp_path / "gone.jpg", spec)
 

@@ -27,7 +27,7 @@ from groupdir.config.datasets import PhotosConfig
 from groupdir.data.manifest import Rows
 from groupdir.data.photos import cache
 from groupdir.data.photos.cache import cache_key, open_or_build
-from groupdir.data.photos.decode import decode_all
+from groupdir.data.photos.decode import Decoding, decode_all
 from groupdir.errors import DataError
 from tests.checkout import ROOT
 from tests.toy.photos import Lamps, write_lamps
@@ -118,7 +118,8 @@ def test_the_key_follows_the_rows_the_size_and_the_files_but_not_the_folder(lamp
     assert key != cache_key(rows, SIZE + 1)
     assert key != cache_key(Rows(rows.files[1:], rows.y[1:], rows.numbers[1:], rows.manifest), SIZE)
     assert key != cache_key(Rows(rows.files[::-1], rows.y, rows.numbers, rows.manifest), SIZE)
-    assert key != cache_key(rows, SIZE, orient=True)
+    decodings = [Decoding(orient, colour) for orient in (False, True) for colour in (None, "white", "black")]
+    assert len({cache_key(rows, SIZE, decoding) for decoding in decodings} | {key}) == 6
     os.utime(rows.files[5], ns=(0, 1))
     changed = cache_key(rows, SIZE)
     rows.files[5].unlink()

@@ -14,9 +14,11 @@ from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 
 from groupdir.data.photos.decode import (
+    AS_PUBLISHED,
     FRAMES,
     TRANSPARENT,
     UNTURNED,
+    Decoding,
     Picture,
     decode,
     decode_all,
@@ -41,7 +43,7 @@ def reference(path: Path, size: int) -> np.ndarray:
 @pytest.mark.parametrize("size", [32, 128, 224])
 def test_the_published_recipe_resizes_and_does_not_turn(size: int, tmp_path: Path) -> None:
     COLOURS.resize((300, 90)).save(tmp_path / "turned.jpg", exif=turned(6))
-    found = decode(tmp_path / "turned.jpg", size, orient=False)
+    found = decode(tmp_path / "turned.jpg", size, AS_PUBLISHED)
     assert np.array_equal(found, reference(tmp_path / "turned.jpg", size))
 
 
@@ -54,7 +56,7 @@ def test_every_orientation(orientation: int, suffix: str, tmp_path: Path) -> Non
         picture.load()
         expected = ImageOps.exif_transpose(picture).convert("RGB").resize((24, 24), Image.Resampling.BILINEAR)
     assert np.array_equal(decode(path, 24), np.asarray(expected))
-    raw = read_picture(path, 24, orient=False)
+    raw = read_picture(path, 24, AS_PUBLISHED)
     assert isinstance(raw, Picture)
     matters = 2 <= orientation <= 8 and suffix != "tiff"  # PIL turns a TIFF itself
     assert raw.remarks == ((UNTURNED,) if matters else ())
@@ -150,17 +152,37 @@ def test_every_mode_becomes_colours(mode: str, tmp_path: Path) -> None:
         assert np.abs(picture.pixels.astype(int) - reference(path, 16)).max() == 0
 
 
-def test_transparency_and_frames_are_remarked(tmp_path: Path) -> None:
-    glass = COLOURS.convert("RGBA")
-    glass.putalpha(Image.linear_gradient("L").resize(glass.size))
-    glass.save(tmp_path / "glass.png")
-    palette = Image.fromarray(PIXELS[..., 0] // 64).convert("P")
+def test_transparency_shows_a_background_or_is_remarked(tmp_path: Path) -> None:
+    icon = Image.new("RGBA", (40, 40), (0, 0, 0, 0))  # a black square, and black that nobody sees
+    icon.paste((0, 0, 0, 255), (0, 0, 20, 40))
+    icon.putpixel((39, 0), (200, 100, 0, 102))  # 40 %
+    icon.save(tmp_path / "icon.png")
+    palette = Image.fromarray(np.repeat([[1, 2]], 20, axis=1).repeat(40, axis=0).astype(np.uint8)).convert("P")
     palette.save(tmp_path / "palette.png", transparency=2)
+    for name in ("icon.png", "palette.png"):
+        for colour, level in (("white", 255), ("black", 0)):
+            seen = read_picture(tmp_path / name, 40, Decoding(background=colour))
+            assert isinstance(seen, Picture)
+            assert seen.remarks == ()
+            assert seen.pixels[39, 39].tolist() == [level] * 3
+            assert seen.pixels[39, 0].max() < 3
+        dropped = read_picture(tmp_path / name, 40, AS_PUBLISHED)
+        assert isinstance(dropped, Picture)
+        assert dropped.remarks == (TRANSPARENT,)
+        assert dropped.pixels[39, 39].max() < 3
+        assert np.array_equal(dropped.pixels, reference(tmp_path / name, 40))
+    on_white = decode(tmp_path / "icon.png", 40)
+    assert not isinstance(on_white, str)
+    np.testing.assert_allclose(on_white[0, 39], np.array([200, 100, 0]) * 0.4 + 255 * 0.6, atol=1)
+    COLOURS.convert("RGBA").save(tmp_path / "opaque.png")
+    assert np.array_equal(decode(tmp_path / "opaque.png", 40), reference(tmp_path / "opaque.png", 40))
+
+
+def test_frames_are_remarked(tmp_path: Path) -> None:
     COLOURS.save(tmp_path / "moving.gif", save_all=True, append_images=[COLOURS.rotate(90)])
     COLOURS.save(tmp_path / "pages.tiff", save_all=True, append_images=[COLOURS.rotate(90)])
-    names = ("glass.png", "palette.png", "moving.gif", "pages.tiff")
-    remarks = [picture.remarks for picture in decode_all([tmp_path / name for name in names], 16) if picture]
-    assert remarks == [(TRANSPARENT,), (TRANSPARENT,), (FRAMES,), (FRAMES,)]
+    found = list(decode_all([tmp_path / "moving.gif", tmp_path / "pages.tiff"], 16))
+    assert [picture.remarks for picture in found if isinstance(picture, Picture)] == [(FRAMES,), (FRAMES,)]
 
 
 def test_threads_keep_the_order(tmp_path: Path) -> None:

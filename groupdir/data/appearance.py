@@ -1,4 +1,8 @@
-"""EXIF orientation of pictures: a camera that is held on its side says so in the file and does not turn the pixels."""
+"""Pictures as a viewer shows them: upright by their EXIF orientation, and transparent parts on a background.
+
+A camera that is held on its side notes so in the file and does not turn the pixels. The shape of an icon may be in its
+transparency alone, while all of its pixels have the same colour.
+"""
 
 from __future__ import annotations
 
@@ -31,3 +35,19 @@ def upright(picture: Image.Image) -> Image.Image:
     """Return a picture turned and mirrored as its EXIF orientation says; without an orientation, the picture itself."""
     turn = needed_turn(picture)
     return picture if turn is None else picture.transpose(turn)
+
+
+def transparent(picture: Image.Image) -> bool:
+    """Return whether a loaded picture has a pixel that is not opaque."""
+    if picture.mode not in ("LA", "PA", "RGBA") and "transparency" not in picture.info:
+        return False
+    lowest = picture.convert("RGBA").getchannel("A").getextrema()[0]
+    return isinstance(lowest, int | float) and lowest < 255
+
+
+def on_background(picture: Image.Image, colour: str) -> Image.Image:
+    """Return a picture whose transparent parts show a background of a colour; an opaque picture is returned itself."""
+    if not transparent(picture):
+        return picture
+    layer = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, colour), layer).convert("RGB")
