@@ -21,7 +21,7 @@ BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | 
 def blocks(root: Path) -> list[str]:
     page = (root / "docs/your_own_data.md").read_text(encoding="utf-8")
     found = list(BLOCK.finditer(page))
-    assert [match["language"] for match in found] == ["python", "yaml", "bash", "text", "yaml"]
+    assert [match["language"] for match in found] == ["python", "yaml", "bash", "text", "yaml", "yaml", "bash"]
     return [match["text"] for match in found]
 
 

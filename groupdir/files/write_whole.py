@@ -73,6 +73,40 @@ def whole_file(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def create_whole(path: str | Path, content: str | bytes) -> bool:
+    """Write a new file, unless another process has created it: then that file stays.
+
+    Args:
+        path: The file. Its folder must exist.
+        content: Content of the file.
+
+    Returns:
+        Whether this call has created the file.
+
+    Raises:
+        FileWriteError: If the disk is full, or the folder is missing or read-only.
+    """
+    target = Path(path)
+    partial = partial_path(target)
+    try:
+        with _explained(target, partial):
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+            try:
+                target.hardlink_to(partial)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):  # a disk without hard links
+                    raise
+                if target.exists():
+                    return False
+                partial.replace(target)
+    finally:
+        with _explained(target, partial):
+            partial.unlink(missing_ok=True)
+    return True
+
+
 @contextmanager
 def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a new folder to fill, which is renamed at the end of the context. On an error it is deleted.

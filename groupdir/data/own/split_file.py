@@ -24,7 +24,7 @@ from groupdir.data.cells import as_number
 from groupdir.data.manifest import SPLITS
 from groupdir.data.own.split import SplitRule
 from groupdir.errors import DataError, FileWriteError
-from groupdir.files.write_whole import whole_file
+from groupdir.files.write_whole import create_whole
 
 HEADER = ["row", "target", "split"]
 _NAME = r'"(?:[^"\\]|\\.)*"'  # a text in JSON
@@ -108,22 +108,17 @@ def own_split(manifest: Path, listed: ListedRows, rule: SplitRule, path: Path | 
             options; or if no bin has three rows, so that val would be empty.
     """
     file = split_file(manifest, rule) if path is None else path
-    if file.exists():
-        written = read_split_file(file)
-        _check_rows(file, listed, rule, written)
-        _check_rule(file, rule, written.rule)
-        _warn_of_another_target(file, rule, written)
-        return tuple(written.rows[key][1] for key in listed.keys)
-    splits = _new_split(manifest, listed, rule)
-    of_key = dict(zip(listed.keys, zip(map(str, listed.y.tolist()), splits, strict=True), strict=True))
-    _write(file, rule, [(key, target, split) for key, (target, split) in of_key.items()])
-    if path is None and (others := [other for other in _files_of(manifest, rule.seed) if other != file]):
-        warnings.warn(
-            f"{file}: this new split differs from {', '.join(other.name for other in others)}, which other options "
-            "made: do not compare results on different splits, and do not choose on one what you test on another",
-            stacklevel=2,
-        )
-    return splits
+    if not file.exists():
+        splits = _new_split(manifest, listed, rule)
+        of_key = dict(zip(listed.keys, zip(map(str, listed.y.tolist()), splits, strict=True), strict=True))
+        created = _write(file, rule, [(key, target, split) for key, (target, split) in of_key.items()])
+        if created and path is None:
+            _warn_of_other_files(file, manifest, rule)
+    written = read_split_file(file)  # another process may have created it meanwhile
+    _check_rows(file, listed, rule, written)
+    _check_rule(file, rule, written.rule)
+    _warn_of_another_target(file, rule, written)
+    return tuple(written.rows[key][1] for key in listed.keys)
 
 
 def _new_split(manifest: Path, listed: ListedRows, rule: SplitRule) -> tuple[SplitName, ...]:
@@ -143,11 +138,17 @@ def _new_split(manifest: Path, listed: ListedRows, rule: SplitRule) -> tuple[Spl
     return splits
 
 
-def _files_of(manifest: Path, seed: int) -> list[Path]:
-    """Return the split files of a list that were made with a seed, in the order of their names."""
-    stem = re.escape(f"{manifest.stem}.split{'' if seed == SplitRule.seed else f'-{seed}'}")
+def _warn_of_other_files(file: Path, manifest: Path, rule: SplitRule) -> None:
+    """Warn if a list has another split that was made with the same seed."""
+    stem = re.escape(f"{manifest.stem}.split{'' if rule.seed == SplitRule.seed else f'-{rule.seed}'}")
     name = re.compile(rf"{stem}(-most\d+.*)?\.csv")
-    return sorted(file for file in manifest.parent.iterdir() if name.fullmatch(file.name))
+    others = sorted(other.name for other in manifest.parent.iterdir() if name.fullmatch(other.name) and other != file)
+    if others:
+        warnings.warn(
+            f"{file}: this new split differs from {', '.join(others)}, which other options made: do not compare "
+            "results on different splits, and do not choose on one what you test on another",
+            stacklevel=2,
+        )
 
 
 def _serves(made_by: SplitRule, rule: SplitRule) -> bool:
@@ -275,13 +276,15 @@ def _first_line(rule: SplitRule, rows: Sequence[WrittenRow]) -> str:
     return f"{text}; checksum {digest.hexdigest()}"
 
 
-def _write(path: Path, rule: SplitRule, rows: Sequence[WrittenRow]) -> None:
+def _write(path: Path, rule: SplitRule, rows: Sequence[WrittenRow]) -> bool:
+    """Write a new split file, and return whether it is this process's."""
+    text = io.StringIO(newline="")
+    text.write(f"{_first_line(rule, rows)}\n")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows(rows)
     try:
-        with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-            file.write(f"{_first_line(rule, rows)}\n")
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            writer.writerows(rows)
+        return create_whole(path, text.getvalue())
     except FileWriteError as error:
         todo = "or set data.split_file, or add a column with train, val and test to the manifest"
         raise FileWriteError(f"{error}; {todo}", error.disk_full) from error

@@ -106,3 +106,21 @@ def test_json_is_all_there_is_on_stdout() -> None:
     content = json.loads(done.stdout)
     assert {"name": "mlp"}.items() <= content["encoder"][1].items()
     assert content["presets"][0]["file"].startswith("search_spaces/baselines/")
+
+
+def test_a_warning_of_this_project_comes_without_a_line_of_code() -> None:
+    script = """
+import typer, warnings
+from groupdir.command_line.program import new_program, run
+app = new_program("A program that warns.")
+
+@app.command()
+def warn():
+    package = __import__("groupdir").__file__
+    warnings.warn_explicit("2 pictures are skipped", UserWarning, package, 1)
+    warnings.warn_explicit("not ours", UserWarning, "/elsewhere/torch.py", 2)
+
+run(app, "x")
+"""
+    done = subprocess.run([sys.executable, "-c", script, "warn"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: 2 pictures are skipped\n/elsewhere/torch.py:2: UserWarning: not ours\n"

@@ -14,6 +14,7 @@ import pytest
 
 from groupdir.errors import DataError, FileWriteError
 from groupdir.files.write_whole import (
+    create_whole,
     discard_partials,
     make_folder,
     partial_path,
@@ -163,3 +164,18 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path, below: str) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(FileWriteError, match=r"cannot be created: .*/file is a file: choose another folder"):
         make_folder(tmp_path / "file" / below)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_exists_is_not_created(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:  # a disk without hard links
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    assert create_whole(tmp_path / "a.txt", "first")
+    assert not create_whole(tmp_path / "a.txt", "second")
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert names(tmp_path) == ["a.txt"]
+    with pytest.raises(FileWriteError, match="does not exist: create it"):
+        create_whole(tmp_path / "no" / "a.txt", b"x")

@@ -199,11 +199,30 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
     says = refused(tmp_path, ROWS)
     assert "is read-only for this user: make it writable" in says
     assert "or set data.split_file, or add a column with train, val and test" in says
     assert not list(tmp_path.iterdir()), "nothing half written is left"
+
+
+def test_of_two_processes_at_once_the_first_file_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other process writes its file while this one computes a split of other bins."""
+    manifest, path = tmp_path / "faces.csv", tmp_path / "faces.split.csv"
+    theirs = own_split(manifest, ROWS, RULE)
+    content = path.read_bytes()
+    path.unlink()
+    split = SplitRule.split
+
+    def compute(rule: SplitRule, *arguments: Any) -> tuple[SplitName, ...]:
+        path.write_bytes(content)
+        return split(rule, *arguments)
+
+    monkeypatch.setattr(SplitRule, "split", compute)
+    with pytest.warns(UserWarning, match="not over bins of 5"):
+        assert own_split(manifest, ROWS, SplitRule(5)) == theirs
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["faces.split.csv"]
 
 
 def test_bins_too_small_for_a_split(tmp_path: Path) -> None:
