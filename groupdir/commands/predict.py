@@ -64,7 +64,7 @@ def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> Eval
     content = load_checkpoint(path)
     trained = _config(content, path)
     config = trained if root is None else trained.replaced({"data.root": str(Path(root).absolute())})
-    dataset = make_dataset(config)
+    dataset = make_dataset(_read_as_trained(config, _spec(content)))
     method = _method(content, config)
     data = dataset.split("val" if split == "val" else "test")
     readers, warning = (None, None) if split == "val" else _record(trained, config, path, data.y)
@@ -148,6 +148,16 @@ def _write(rows: Iterator[Row], file: Any) -> None:
 
 def _config(content: dict[str, Any], path: Path) -> TrialConfig:
     return TrialConfig.from_dict(content["config"], str(path))
+
+
+def _read_as_trained(config: TrialConfig, spec: InputSpec) -> TrialConfig:
+    """Return a configuration whose data set turns and fills pictures as the encoder's inputs were in training.
+
+    A checkpoint that was written before `data.orient` and `data.background` existed was trained without both.
+    """
+    options = {"orient": spec.orient, "background": spec.background}
+    changes = {f"data.{name}": value for name, value in options.items() if hasattr(config.data, name)}
+    return config.replaced(changes) if changes else config
 
 
 def _spec(content: dict[str, Any]) -> InputSpec:

@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from groupdir.commands.predict import predict_file
+from groupdir.commands.predict import evaluate_checkpoint, predict_file
 from groupdir.config.datasets import ImagesConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import SplitName
 from groupdir.data.own.images import Images
 from groupdir.errors import ConfigError, DataError
 from groupdir.metrics import SHOTS
+from groupdir.training.checkpoint import load_checkpoint
 from groupdir.training.trainer import Trainer, run_trial
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
@@ -207,3 +208,21 @@ def test_a_prediction_turns_pictures_as_training_did(orient: bool, phone: Path) 
     rows = images(phone / "phone", orient=orient).rows("val")
     error = np.mean([abs(predicted[file.name] - y) for file, y in zip(rows.files, rows.y, strict=True)])
     assert error == pytest.approx(trainer.evaluate("val")["val_mae_all"], rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*have an EXIF orientation, which is ignored")
+def test_an_old_checkpoint_is_measured_on_pictures_as_it_was_trained(
+    phone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints of before have neither the options nor the fields of the inputs."""
+    section = {"name": "images", "root": str(phone / "phone"), "size": 32, "orient": False, "background": None}
+    trial = {"data": section, "encoder": {"name": "convnet", "widths": [4]}, "method": {"name": "vanilla"}}
+    trainer = Trainer(TrialConfig.from_dict({**trial, "train": {"epochs": 1, "batch_size": 4}}))
+    list(trainer.epochs())
+    trainer.save(phone / "new.pt")
+    expected = evaluate_checkpoint(phone / "new.pt", "val").metrics
+    content = load_checkpoint(phone / "new.pt")
+    for name in ("orient", "background"):
+        del content["inputs"][name], content["config"]["data"][name]
+    monkeypatch.setattr("groupdir.commands.predict.load_checkpoint", lambda _: content)
+    assert evaluate_checkpoint(phone / "old.pt", "val").metrics == expected

@@ -83,6 +83,17 @@ def test_groups_stay_whole_and_the_bins_are_nearly_met(seed: int) -> None:
     assert missed < 0.12 * len(y)
 
 
+def test_the_seed_decides_which_groups_are_tested_although_all_have_other_sizes() -> None:
+    groups, y = people(0, 300)
+    keys = [f"{k}.jpg" for k in range(len(y))]
+    tested = []
+    for seed in range(3):
+        found = SplitRule(5, 30, seed).split(keys, y, groups)
+        tested.append({group for group, split in zip(groups, found, strict=True) if split == "test"})
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        assert len(tested[first] & tested[second]) < 0.7 * len(tested[first])
+
+
 def test_few_and_large_groups_leave_no_split_empty() -> None:
     y = np.full(300, 4.0)
     found = RULE.split([str(k) for k in range(300)], y, [f"site {k // 100}" for k in range(300)])
