@@ -118,7 +118,9 @@ def own_split(manifest: Path, listed: ListedRows, rule: SplitRule, path: Path | 
     _check_rows(file, listed, rule, written)
     _check_rule(file, rule, written.rule)
     _warn_of_another_target(file, rule, written)
-    return tuple(written.rows[key][1] for key in listed.keys)
+    splits = tuple(written.rows[key][1] for key in listed.keys)
+    _check_groups(file, listed, rule, splits)
+    return splits
 
 
 def _new_split(manifest: Path, listed: ListedRows, rule: SplitRule) -> tuple[SplitName, ...]:
@@ -192,6 +194,21 @@ def _check_rows(path: Path, listed: ListedRows, rule: SplitRule, written: Writte
             f"{path}: must have the rows of the manifest next to it, got {', '.join(differences)}: the manifest has "
             "changed since the split; restore it, or delete this file to split again (results before and after are not "
             "comparable)"
+        )
+
+
+def _check_groups(path: Path, listed: ListedRows, rule: SplitRule, splits: Sequence[SplitName]) -> None:
+    """Refuse a split that was made from other groups, so that it does not keep the present ones together."""
+    if listed.groups is None:
+        return
+    splits_of: dict[str, set[SplitName]] = {}
+    for group, split in zip(listed.groups, splits, strict=True):
+        splits_of.setdefault(group, set()).add(split)
+    if several := sorted(group for group, names in splits_of.items() if len(names) > 1):
+        raise DataError(
+            f"{path}: must keep each value of {rule.group!r} in one split, got {len(several)} in several (such as "
+            f"{several[0]!r}): the column has changed since the split; restore it, or delete this file to split again "
+            "(results before and after are not comparable)"
         )
 
 

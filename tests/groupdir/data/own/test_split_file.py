@@ -287,6 +287,15 @@ def test_a_group_is_kept_together_and_is_no_input(patients: Path) -> None:
         table(patients, **options)
 
 
+def test_groups_that_changed_since_the_split_are_refused(tmp_path: Path) -> None:
+    groups, rule = [f"p{k // 4}" for k in range(200)], SplitRule(1, group="who")
+    splits = own_split(tmp_path / "faces.csv", ListedRows(KEYS, Y, groups), rule)
+    first, other = splits.index("train"), splits.index("test")
+    married = [groups[first] if group == groups[other] else group for group in groups]
+    says = refused(tmp_path, ListedRows(KEYS, Y, married), rule)
+    assert f"must keep each value of 'who' in one split, got 1 in several (such as '{groups[first]}')" in says
+
+
 def test_given_splits_that_break_groups_are_counted(patients: Path) -> None:
     lines = (patients / "p.csv").read_text(encoding="utf-8").splitlines()
     splits = ["train"] * 90 + ["val"] * 45 + ["test"] * 45
