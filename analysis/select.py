@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from analysis.constraints import keep_constraints
 from analysis.estimates import estimates_of, recorded_metrics, shown_metrics
 from analysis.front import allowed_text, find_front
 from analysis.load import StudyResults
 from analysis.within import tolerances_text
+from groupdir.config.yamlvalues import dump_yaml
 from groupdir.errors import DataError
 from groupdir.files.parquet import write_parquet
 from groupdir.files.study_files import FRONT, PARAM, best_file
@@ -169,7 +169,7 @@ def select_config(
         include_stopped,
     )
     header = "".join(f"# {' '.join(line.split())}\n" for line in _header(study, selection))  # a name may have two lines
-    body = yaml.safe_dump(dict(study.configs[selection.trial]), sort_keys=False, allow_unicode=True)
+    body = dump_yaml(dict(study.configs[selection.trial]))
     write_whole(selection.file, header + body)
     write_parquet(study.folder / FRONT, _plain_rows(front), dict(study.footer))
     return selection

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from groupdir.config.change import put
@@ -20,6 +19,7 @@ from groupdir.config.stage import Stage, epochs_of
 from groupdir.config.trial import TrialConfig, expand_paths, override
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document, dotted
+from groupdir.config.yamlvalues import dump_yaml
 from groupdir.errors import ConfigError, Mistake
 
 MOST_CORNERS = 1024
@@ -173,7 +173,7 @@ class StudyConfig:
 
     def to_yaml(self) -> str:
         """Return the content as YAML."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        return dump_yaml(self.to_dict())
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], name: str = "<study>") -> StudyConfig:

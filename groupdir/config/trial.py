@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from groupdir.config.base import Plugin, PluginConfig, Strict
@@ -22,6 +21,7 @@ from groupdir.config.stage import Stage, check_stages, shareable, with_optim
 from groupdir.config.validation import explain
 from groupdir.config.weights import Weights
 from groupdir.config.yamlfile import Address, Document
+from groupdir.config.yamlvalues import dump_yaml
 from groupdir.errors import ConfigError, FieldError, Mistake, described
 from groupdir.registry import TABLES, resolve
 
@@ -260,7 +260,7 @@ class TrialConfig(Strict):
 
     def to_yaml(self) -> str:
         """Return the content as YAML, from which `load` reads the same trial."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        return dump_yaml(self.to_dict())
 
     @property
     def digest(self) -> str:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from groupdir.config.benchmark import Benchmark, BenchmarkConfig, Row
 from groupdir.config.replications import study_in_block, trial_in_block
 from groupdir.config.space import StudyConfig
+from groupdir.config.yamlfile import Document
+from groupdir.config.yamlvalues import dump_yaml
 from groupdir.errors import ConfigError
 from groupdir.files.benchmark_record import block_path
 from groupdir.files.schema import refuse_old_benchmark
@@ -47,7 +48,7 @@ def write_benchmark_files(benchmark: Benchmark, folder: Path) -> None:
     if different or (folder.exists() and not (folder / BENCHMARK).is_file()):
         what = f"holds another {different[0].relative_to(folder)}" if different else "exists and is no benchmark"
         raise ConfigError(f"{folder}: {what}, and nothing is overwritten: choose another --out, or remove the folder")
-    texts = {folder / BENCHMARK: yaml.safe_dump(_content(benchmark), sort_keys=False, allow_unicode=True)}
+    texts = {folder / BENCHMARK: dump_yaml(_content(benchmark))}
     for path, text in {**texts, **{path: study.to_yaml() for path, study in spaces.items()}}.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
@@ -65,7 +66,7 @@ def _is_same_benchmark(path: Path, benchmark: Benchmark) -> bool:
     """Return whether a benchmark's file is missing, or means the same but for a growing number of replications."""
     if not path.is_file():
         return True
-    old, new = _parsed(path), _content(benchmark)
+    old, new = Document.read(path).data, _content(benchmark)
     try:
         config = BenchmarkConfig.model_validate(old.pop("benchmark", None))
     except ValidationError:
@@ -81,15 +82,6 @@ def _is_same_space(path: Path, study: StudyConfig) -> bool:
     if not path.is_file():
         return True
     try:
-        return StudyConfig.from_dict(_parsed(path), str(path)).to_dict() == study.to_dict()
+        return StudyConfig.from_dict(Document.read(path).data, str(path)).to_dict() == study.to_dict()
     except ConfigError:
         return False
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    """Return the content of a YAML file, or an empty mapping if it holds something else."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError:
-        return {}
-    return dict(content) if isinstance(content, dict) else {}
