@@ -71,11 +71,21 @@ class Mistake:
 
     def __str__(self) -> str:
         where = "" if self.file is None else f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
-        return f"{where}{self.address}: {self.message}" if self.address else f"{where}{self.message}"
+        address = f"{_one_line(self.address)}: " if self.address else ""
+        return f"{where}{address}{self.message}"
+
+
+def _one_line(text: str) -> str:
+    """Return a text with its unprintable characters escaped."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+MOST_MISTAKES = 50
+"""Largest number of mistakes that a message lists."""
 
 
 class ConfigError(GroupdirError):
-    """Configuration that cannot run. It lists *all* mistakes, one line each.
+    """Configuration that cannot run. It holds *all* mistakes; its message has a line for each of the first ones.
 
     Args:
         mistakes: A message, or all mistakes.
@@ -83,7 +93,10 @@ class ConfigError(GroupdirError):
 
     def __init__(self, mistakes: str | Sequence[Mistake]) -> None:
         self.mistakes = [Mistake("", mistakes)] if isinstance(mistakes, str) else list(mistakes)
-        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+        lines = [str(mistake) for mistake in self.mistakes[:MOST_MISTAKES]]
+        if (more := len(self.mistakes) - MOST_MISTAKES) > 0:
+            lines.append(f"and {more:,} more mistakes")
+        super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Mistake]]]:
         """Pickle the error with its mistakes."""

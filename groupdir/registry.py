@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -150,6 +151,10 @@ CONFIGS: dict[Kind, str] = {
 """Module with the options of each kind. The options of a registered class `X` are the class `XConfig`."""
 
 
+RENAMED = {"table": "benchmark", "levels": "nested", "criterion": "group_loss"}
+"""New name of each key of a YAML that has another name now."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint for an unknown name: the most similar known name, and all known names.
 
@@ -157,8 +162,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     "did you mean 'vanilla'? Known: group_dir, vanilla"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return (f"did you mean '{near[0]}'? " if near else "") + "Known: " + ", ".join(names)
+    near = [RENAMED[name]] if RENAMED.get(name) in names else difflib.get_close_matches(name[:100], names, n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + "Known: " + ", ".join(names)
 
 
 def resolve(kind: Kind, name: str) -> type:
@@ -177,15 +182,15 @@ def resolve(kind: Kind, name: str) -> type:
         plugin = load(f"{module}:{attribute}")
     except (ImportError, AttributeError) as error:
         raise ConfigError(
-            f"{_words(kind)} '{name}' cannot be loaded: {error}; it must be importable as 'module:Class'"
+            f"{_words(kind)} {name!r} cannot be loaded: {error}; it must be importable as 'module:Class'"
         ) from error
     except (Exception, SystemExit) as error:  # a module of one's own can raise anything while it is imported
-        raise ConfigError(f"{_words(kind)} '{name}' cannot be loaded: {described(error)}") from error
+        raise ConfigError(f"{_words(kind)} {name!r} cannot be loaded: {described(error)}") from error
     if not isinstance(plugin, type) or not hasattr(plugin, "Config"):
-        raise ConfigError(f"{_words(kind)} '{name}' must be a class with a nested `Config`, got {plugin!r}")
+        raise ConfigError(f"{_words(kind)} {name!r} must be a class with a nested `Config`, got {plugin!r}")
     if not isinstance(plugin.Config, type) or not hasattr(plugin.Config, "model_validate"):
         raise ConfigError(
-            f"{_words(kind)} '{name}' must have a `Config` that is a pydantic model, got {plugin.Config!r}"
+            f"{_words(kind)} {name!r} must have a `Config` that is a pydantic model, got {plugin.Config!r}"
         )
     return plugin
 
@@ -202,15 +207,25 @@ def resolve_config(kind: Kind, name: str) -> type[Any]:
     Raises:
         ConfigError: As in `resolve`, or if a registered plug-in has no class of options.
     """
-    if name not in TABLES[kind]:
-        config: type[Any] = resolve(kind, name).Config  # type: ignore[attr-defined]
-        return config
+    if name in TABLES[kind]:
+        return _registered_config(kind, name)
+    config: type[Any] = resolve(kind, name).Config  # type: ignore[attr-defined]
+    return config
+
+
+@cache
+def _registered_config(kind: Kind, name: str) -> type[Any]:
+    """Return the class of the options of a registered plug-in. A benchmark asks for it hundreds of thousands of times.
+
+    Raises:
+        ConfigError: If the plug-in has no class of options.
+    """
     module, options = CONFIGS[kind], f"{_target(kind, name)[1]}Config"
     try:
         options_class: type[Any] = getattr(importlib.import_module(module), options)
     except AttributeError as error:
         raise ConfigError(
-            f"{_words(kind)} '{name}' must have its options in class {options} of {module}: add this class"
+            f"{_words(kind)} {name!r} must have its options in class {options} of {module}: add this class"
         ) from error
     return options_class
 
@@ -239,7 +254,7 @@ def _target(kind: Kind, name: str) -> tuple[str, str]:
     target = TABLES[kind].get(name, name)
     if ":" not in target:
         hint = did_you_mean(name, TABLES[kind])
-        raise ConfigError(f"unknown {_words(kind)} '{name}': {hint}; or name your own class as 'module:Class'")
+        raise ConfigError(f"unknown {_words(kind)} {name!r}: {hint}; or name your own class as 'module:Class'")
     module, _, attribute = target.partition(":")
     return module, attribute
 

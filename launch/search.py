@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from launch.study.checkpoints import sweep
 from launch.study.export import write_tensorboard
 from launch.study.restore import bring_back
 from launch.study.snapshots import Snapshots, try_snapshot
-from launch.study.study import Study, refuse_existing
+from launch.study.study import Study, refuse_existing, stored_at
 from launch.study.warm_start import known
 
 CHECK = ".check"  # file that is written to a storage and removed, to check that the storage works
@@ -106,7 +107,7 @@ def reached(config: StudyConfig) -> Place | None:
         why = str(error).splitlines()[0]
         text = f"must be a writable storage, got {config.search.storage_path}: {why}"
         raise ConfigError([config.mistake("search.storage_path", text)]) from error
-    return place / config.name
+    return stored_at(config)
 
 
 def resume(
@@ -256,7 +257,9 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
     try:
         with progress, interrupt.catch():
             trials = phase_counts(study.config, study.state)[0].planned
-            progress.say(f"{action} of {study.config.name} in {shown(study.folder)}: {trials} trials")
+            # launch/cluster/live.py reads this line, in which the folder is a word of a shell
+            where = shlex.quote(shown(study.folder))
+            progress.say(f"{action} of {study.config.name} in {where}: {trials} trials")
             run(study, dataset, interrupt, progress)
     except KeyboardInterrupt:
         interrupt.asked = True

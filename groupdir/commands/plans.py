@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groupdir.command_line.next_command import next_command
+from groupdir.config.benchmark import YAML_SUFFIXES
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError
 from groupdir.files.predictions import fingerprint
 from groupdir.files.study_files import best_file, rule_of
+from groupdir.names import check_name
 from groupdir.registry import TABLES
 from groupdir.training.trainer import make_dataset
 
-YAML_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ def plans_beside(config: TrialConfig, file: Path, beside: Sequence[str]) -> list
                 raise ConfigError(f"--beside {text}: is the same configuration as {other.label}: name another one")
             if plan.label == other.label:
                 raise ConfigError(f"--beside {text}: {plan.label} is the label of two configurations: rename one file")
+        try:
+            check_name(plan.label)
+        except ValueError as error:
+            raise ConfigError(f"--beside {text}: the label {error}: rename the file or the folder") from error
         _check_same_test(config, plan.config, text)
         plans.append(plan)
     return plans

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from groupdir.config.yamlvalues import shortened
 from groupdir.errors import ConfigError, described
 from groupdir.registry import DEFAULT_NAMES, NAME_KEYS, Kind, resolve_config
 
@@ -68,10 +69,10 @@ class Plugin:
             return value
         section = {self.key: value} if isinstance(value, str) else value
         if not isinstance(section, Mapping):
-            raise ValueError(f"must be a name, or a mapping with a {self.key}, got {value!r}")
+            raise ValueError(f"must be a name, or a mapping with a {self.key}, got {shortened(value)}")
         name = section.get(self.key, self.default)
         if not isinstance(name, str):
-            raise ValueError(f"must have a `{self.key}` that is a string" + ("" if name is None else f", got {name!r}"))
+            raise ValueError(f"must have a `{self.key}` that is a string" + ("" if name is None else f", got {shortened(name)}"))
         try:
             options = resolve_config(self.kind, name)
         except ConfigError as error:

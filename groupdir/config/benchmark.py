@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,18 @@ from groupdir.config.space import StudyConfig, study_from
 from groupdir.config.trial import TrialConfig, expand_paths, override
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document
+from groupdir.config.yamlvalues import shortened
 from groupdir.errors import ConfigError, Mistake
+from groupdir.files.study_files import BLOCK_PREFIX, CONFIRMED
+from groupdir.metrics import parse_metric
+from groupdir.names import MOST_NAME_BYTES, check_name
 from groupdir.registry import did_you_mean
 
 KEYS = ("name", "benchmark", "rows", "grid")
+YAML_SUFFIXES = (".yaml", ".yml")
 TRIAL_KEYS = (*TrialConfig.model_fields, "search")
+MOST_ROWS = 200
+"""Largest number of searched rows, each of which is validated at the corners of its search space."""
 
 
 class BenchmarkConfig(Strict):
@@ -76,7 +84,10 @@ class Row:
         >>> Row("Group-DIR CE").folder
         'Group-DIR_CE'
         """
-        return re.sub(r"[^\w+=.,-]+", "_", self.label)
+        name = re.sub(r"[^\w+=.,-]+", "_", self.label)
+        if len(name.encode()) <= MOST_NAME_BYTES:
+            return name
+        return f"{name[: MOST_NAME_BYTES // 8]}-{hashlib.sha256(self.label.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,11 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark
     mistakes += [
         document.mistake((key,), f"unknown key: {did_you_mean(str(key), known)}") for key in data if key not in known
     ]
-    config = BenchmarkConfig()
+    name, config = data.get("name", Path(document.name).stem), BenchmarkConfig()
+    try:
+        check_name(name)
+    except ValueError as error:
+        mistakes.append(document.mistake(("name",), str(error)))
     try:
         config = BenchmarkConfig.model_validate(data.get("benchmark", {}))
     except ValidationError as error:
@@ -131,11 +146,13 @@ def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark
         raise ConfigError(mistakes)
     if config.replications > 1 and (texts := _unrepeatable(rows)):
         raise ConfigError([document.mistake(("benchmark", "replications"), text) for text in texts])
-    return Benchmark(str(data.get("name", Path(document.name).stem)), config, tuple(rows), document)
+    return Benchmark(name, config, tuple(rows), document)
 
 
 def _unselectable(metric: str, rows: Sequence[Row]) -> list[str]:
     """Return a message for each row whose trials cannot be selected by a metric, because they do not measure it."""
+    if parse_metric(metric).metric.compares != "groups":
+        return []  # every method measures it, and a benchmark has thousands of corners
     texts = []
     for row in rows:
         corners = () if row.study is None else (row.study.space.build(params) for params in row.study.space.corners())
@@ -155,13 +172,17 @@ def _searched(document: Document) -> list[Row]:
     rows, mistakes = [], list[Mistake]()
     entries = document.data["rows"]
     if not isinstance(entries, dict) or not entries:
-        raise ConfigError([document.mistake(("rows",), f"must map each label to a file, got {entries!r}")])
+        text = f"must map each label to a file, got {shortened(entries)}"
+        raise ConfigError([document.mistake(("rows",), text)])
+    if len(entries) > MOST_ROWS:
+        raise ConfigError([document.mistake(("rows",), f"must have at most {MOST_ROWS} rows, got {len(entries):,}")])
     for label, entry in entries.items():
         at = ("rows", label)
         try:
+            _check_label(label)
             if not isinstance(entry, str) and not _is_changed_file(entry):
                 raise ConfigError(
-                    [document.mistake(at, f"must be a file or {{from: file, set: {{address: value}}}}, got {entry!r}")]
+                    [document.mistake(at, f"must be a file or {{from: file, set: {{address: value}}}}, got {shortened(entry)}")]
                 )
             row = _combined(document, str(label), entry)
             rows.append(Row(str(label), study=_with_equal_epochs(row, document.name)))
@@ -170,6 +191,21 @@ def _searched(document: Document) -> list[Row]:
     if mistakes:
         raise ConfigError(list(dict.fromkeys(mistakes)))
     return rows
+
+
+def _check_label(label: str) -> None:
+    """Refuse a label whose folder is impossible or is a folder that every benchmark has.
+
+    Raises:
+        ConfigError: If the label cannot be used.
+    """
+    folder = Row(label).folder
+    try:
+        check_name(folder)
+    except ValueError as error:
+        raise ConfigError(f"the label of a row {error}") from error
+    if folder == CONFIRMED or folder.startswith(BLOCK_PREFIX) or folder.endswith(YAML_SUFFIXES):
+        raise ConfigError(f"the label of a row must not be the name of a file of each benchmark, got {label!r}: rename")
 
 
 def _is_changed_file(entry: Any) -> bool:
@@ -198,7 +234,8 @@ def _with_equal_epochs(row: Document, benchmark: str) -> StudyConfig:
         ConfigError: If the row has mistakes, or its trials cannot have this number of epochs.
     """
     study = study_from(row)
-    configs = [study.space.build(params) for params in study.space.corners()]
+    corners = (study.space.build(params) for params in study.space.corners())
+    configs = list({config.stages: config for config in corners}.values())  # equal stages need equal epochs
     if all(config.total_epochs == config.train.epochs for config in configs):
         return study
     total = row.data.get("train", {}).get("epochs")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from groupdir.config.yamlvalues import shortened
 from groupdir.registry import did_you_mean
 
 
@@ -67,6 +69,8 @@ class IntRange:
 
 Domain = Choice | Uniform | LogUniform | IntRange
 KEYS = {"choice": set(), "uniform": {"step"}, "log_uniform": set(), "int_range": {"step", "log"}}
+MOST_CHOICES = 1_000
+"""Largest number of values of a choice, each of which is validated."""
 
 
 def domain_text(domain: Domain) -> str:
@@ -88,6 +92,19 @@ def domain_text(domain: Domain) -> str:
 def is_domain(value: Any) -> bool:
     """Return whether a YAML value is a domain."""
     return isinstance(value, Mapping) and any(key in KEYS for key in value)
+
+
+def misspelt_domain(value: Any) -> str | None:
+    """Return a hint for a mapping that is meant to be a domain but misspells its kind, else None.
+
+    >>> misspelt_domain({"choise": [1, 2]})
+    "unknown kind of domain 'choise': did you mean 'choice'? Known: choice, int_range, log_uniform, uniform"
+    """
+    if not isinstance(value, Mapping) or not value or is_domain(value):
+        return None
+    key = str(next(iter(value)))
+    near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.75)
+    return f"unknown kind of domain '{key}': {did_you_mean(key, KEYS)}" if near else None
 
 
 def parse_domain(value: Mapping[str, Any]) -> Domain:
@@ -113,14 +130,25 @@ def parse_domain(value: Mapping[str, Any]) -> Domain:
 
 def _choice(values: Any) -> Choice:
     if not isinstance(values, list) or not values:
-        raise ValueError(f"choice must be a list of at least one value, got {values!r}")
+        raise ValueError(f"choice must be a list of at least one value, got {shortened(values)}")
+    if len(values) > MOST_CHOICES:
+        raise ValueError(f"choice must have at most {MOST_CHOICES:,} values, got {len(values):,}: use a range")
     if nested := next((item for item in values if is_domain(item)), None):
         raise ValueError(
-            f"choice must hold fixed values, got the domain {nested!r}: make it a separate parameter with `by:`"
+            f"choice must hold fixed values, got the domain {shortened(nested)}: make it a separate parameter with `by:`"
         )
-    if twice := next((item for index, item in enumerate(values) if item in values[:index]), None):
-        raise ValueError(f"choice holds {twice!r} twice: remove one of them")
+    seen: list[Any] = []
+    for item in values:
+        if item in seen:
+            raise ValueError(f"choice holds {_both(seen[seen.index(item)], item)}: remove one of them")
+        seen.append(item)
     return Choice(tuple(values))
+
+
+def _both(first: Any, second: Any) -> str:
+    """Return two equal values in words."""
+    texts = [shortened(json.dumps(value)) for value in (first, second)]
+    return f"{texts[0]} twice" if texts[0] == texts[1] else f"{texts[0]} and {texts[1]}, which are equal"
 
 
 def _number(value: Any) -> bool:
@@ -129,14 +157,21 @@ def _number(value: Any) -> bool:
 
 def _range(kind: str, ends: Any, options: dict[str, Any]) -> Domain:
     if not isinstance(ends, list) or len(ends) != 2 or not all(_number(end) for end in ends):
-        raise ValueError(f"{kind} must be [low, high] of two finite numbers, got {ends!r}")
+        raise ValueError(f"{kind} must be [low, high] of two finite numbers, got {shortened(ends)}")
     low, high = ends
+    log = options.get("log", False)
+    if not isinstance(log, bool):
+        raise ValueError(f"{kind} must have a log that is true or false, got {shortened(log)}")
+    if not math.isfinite(float(high) - float(low)):
+        raise ValueError(f"{kind} must have a finite width, got [{low}, {high}]")
     if not low < high:
         raise ValueError(f"{kind} must have low < high, got [{low}, {high}]: to fix the value, write the number alone")
     step = options.get("step")
     if step is not None and not (_number(step) and step > 0):
-        raise ValueError(f"{kind} must have a step > 0, got {step!r}")
-    if (kind == "log_uniform" or options.get("log")) and low <= 0:
+        raise ValueError(f"{kind} must have a step > 0, got {shortened(step)}")
+    if step is not None and step > high - low:
+        raise ValueError(f"{kind} must have a step of at most high - low = {high - low:g}, got {step:g}")
+    if (kind == "log_uniform" or log) and low <= 0:
         raise ValueError(f"{kind} on a log scale must have low > 0, got {low}")
     if kind == "log_uniform":
         return LogUniform(float(low), float(high))
@@ -144,6 +179,6 @@ def _range(kind: str, ends: Any, options: dict[str, Any]) -> Domain:
         return Uniform(float(low), float(high), None if step is None else float(step))
     if any(not isinstance(number, int) for number in (low, high, step or 1)):
         raise ValueError(f"int_range must have whole numbers, got {ends!r}" + (f" and step {step!r}" if step else ""))
-    if options.get("log") and step not in (None, 1):
+    if log and step not in (None, 1):
         raise ValueError("int_range takes either log or a step, got both: remove one of them")
-    return IntRange(low, high, step or 1, bool(options.get("log", False)))
+    return IntRange(low, high, step or 1, log)

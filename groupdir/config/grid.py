@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from groupdir.config.change import change
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
+from groupdir.config.yamlvalues import shortened
 from groupdir.errors import ConfigError, Mistake
+
+MOST_CELLS = 1_000
+"""Largest number of trials of a grid."""
 
 
 def expand_grid(document: Document, base: Mapping[str, Any]) -> list[tuple[dict[str, Any], TrialConfig]]:
@@ -27,7 +32,11 @@ def expand_grid(document: Document, base: Mapping[str, Any]) -> list[tuple[dict[
     trials, mistakes = [], list[Mistake]()
     for part in grid if isinstance(grid, list) and grid else [grid]:
         if not _is_part_of_grid(part):
-            raise ConfigError([document.mistake(("grid",), f"must map each address to a list of values, got {part!r}")])
+            text = f"must map each address to a list of values, got {shortened(part)}"
+            raise ConfigError([document.mistake(("grid",), text)])
+        if (count := math.prod(map(len, part.values()))) > MOST_CELLS:
+            text = f"must have at most {MOST_CELLS:,} combinations of values, got {count:,}: remove values"
+            raise ConfigError([document.mistake(("grid",), text)])
         for values in itertools.product(*part.values()):
             cell = dict(zip(part, values, strict=True))
             data = json.loads(json.dumps(base))

@@ -21,6 +21,7 @@ from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Address, Document, dotted
 from groupdir.config.yamlvalues import dump_yaml
 from groupdir.errors import ConfigError, Mistake
+from groupdir.names import check_name
 
 MOST_CORNERS = 1024
 
@@ -208,8 +209,10 @@ def study_from(document: Document) -> StudyConfig:
     document = Document(document.name, data, document.lines)
     content = {key: value for key, value in data.items() if key not in ("name", "search")}
     name = data.get("name", Path(document.name).stem)
-    if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
-        mistakes.append(document.mistake(("name",), f"must be a string that can name a folder, got {name!r}"))
+    try:
+        check_name(name)
+    except ValueError as error:
+        mistakes.append(document.mistake(("name",), str(error)))
     search = SearchConfig()
     try:
         search = SearchConfig.model_validate(data.get("search", {}))

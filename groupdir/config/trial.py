@@ -21,7 +21,7 @@ from groupdir.config.stage import Stage, check_stages, shareable, with_optim
 from groupdir.config.validation import explain
 from groupdir.config.weights import Weights
 from groupdir.config.yamlfile import Address, Document
-from groupdir.config.yamlvalues import dump_yaml
+from groupdir.config.yamlvalues import check_plain, dump_yaml, wrong_scalar
 from groupdir.errors import ConfigError, FieldError, Mistake, described
 from groupdir.registry import TABLES, resolve
 
@@ -252,7 +252,10 @@ class TrialConfig(Strict):
         Raises:
             ConfigError: If the content has mistakes. The error lists all of them.
         """
-        return cls.from_document(Document(name, dict(data), {}))
+        document = Document(name, dict(data), {})
+        if mistakes := [document.mistake(at, text) for at, text in check_plain(document.data)]:
+            raise ConfigError(mistakes)
+        return cls.from_document(document)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content as plain mappings, lists and scalars, with defaults; `from_dict` reads it."""
@@ -351,7 +354,11 @@ def expand_paths(document: Document) -> tuple[dict[str, Any], list[Any]]:
             if variable not in os.environ:
                 remedy = f"export it, or give the value with --set {'.'.join(map(str, address))}=..."
                 mistakes.append(document.mistake(address, f"environment variable {variable} is not set: {remedy}"))
-        value = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
+        expanded = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
+        if expanded != value and (text := wrong_scalar(expanded)):
+            mistakes.append(document.mistake(address, f"{text}, after the environment variables"))
+            return value
+        value = expanded
         return str(Path(value).expanduser().absolute()) if address in PATHS and value else value
 
     return expand(document.data, ()), mistakes

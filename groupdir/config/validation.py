@@ -8,8 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails
 
+from groupdir.config.domains import misspelt_domain
 from groupdir.config.fields import model_at
 from groupdir.config.yamlfile import Address
+from groupdir.config.yamlvalues import shortened
 from groupdir.errors import FieldError
 from groupdir.registry import did_you_mean
 
@@ -32,6 +34,15 @@ _RULES = {
     "dict_type": "must be a mapping",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
+    "too_short": "must have at least {min_length} of them",
+    "too_long": "must have at most {max_length} of them",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "int_parsing_size": "must be a smaller whole number",
+    "is_instance_of": "must be options of {class}",
+    "model_attributes_type": "must be a mapping",
+    "mapping_type": "must be a mapping",
+    "iterable_type": "must be a list",
     "string_pattern_mismatch": "must match {pattern}",
 }
 
@@ -47,7 +58,9 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterat
     for item in error.errors():
         address = tuple(part for part in item["loc"] if not _is_union_tag(part))
         kind, context, value = item["type"], item.get("ctx", {}), item["input"]
-        if kind == "missing":
+        if hint := misspelt_domain(value):
+            yield address, hint
+        elif kind == "missing":
             yield address, "is required but missing: add it"
         elif kind == "extra_forbidden":
             owner = model_at(model, data, address[:-1])
@@ -56,9 +69,9 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterat
             cause = context["error"]
             yield (*address, *(cause.address if isinstance(cause, FieldError) else ())), str(cause)
         elif kind in _RULES:
-            yield address, f"{_RULES[kind].format(**context)}, got {value!r}"
+            yield address, f"{_RULES[kind].format(**context)}, got {shortened(value)}"
         else:
-            yield address, f"{item['msg'][0].lower()}{item['msg'][1:]}, got {value!r}"
+            yield address, f"{item['msg'][0].lower()}{item['msg'][1:]}, got {shortened(value)}"
 
 
 def raise_at(title: str, mistakes: Mapping[Address, tuple[str, Any]]) -> None:

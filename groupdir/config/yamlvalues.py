@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from groupdir.errors import ConfigError, Mistake
+from groupdir.names import KEYS_REFUSED, without_keys
 
 Address = tuple[str | int, ...]
 
@@ -266,6 +267,8 @@ def wrong_scalar(value: Any) -> str | None:
         return None
     if len(value) > MOST_TEXT:
         return f"must be a text of at most {MOST_TEXT:,} characters, got {len(value):,}"
+    if "://" in value and without_keys(value) != value:
+        return KEYS_REFUSED.format(without_keys(value))
     if bad := _CONTROL.search(value):
         return f"must be printable text, got the character U+{ord(bad[0]):04X}: remove it"
     return None

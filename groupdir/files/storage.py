@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from groupdir.errors import ConfigError
 from groupdir.files.write_whole import whole_file
+from groupdir.names import check_place, without_keys
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -36,6 +37,9 @@ class Place:
     def at(cls, text: str | Path) -> Place:
         """Return the place that a path or a URI names.
 
+        Raises:
+            ConfigError: If the URI contains keys or unprintable characters.
+
         >>> Place.at("s3://bucket/a/?region=eu-west-1") / "b"
         Place(base='s3://bucket/a/b', query='?region=eu-west-1')
         """
@@ -43,6 +47,10 @@ class Place:
             return cls(unquote(urlsplit(str(text)).path.rstrip("/")))
         if not is_uri(text):
             return cls(str(Path(text).expanduser().absolute()))
+        try:
+            check_place(str(text))
+        except ValueError as error:
+            raise ConfigError(f"{without_keys(text)!r}: {error}") from None
         base, mark, query = str(text).partition("?")
         return cls(base.rstrip("/"), mark + query)
 

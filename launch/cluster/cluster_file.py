@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ LOCAL = {
     "provider.worker_ips": "the addresses of the other machines",
     "auth.ssh_user": "the user who logs in to the machines",
 }
+_WORD = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:%\]-]*")
 KINDS = {
     "object": "a mapping",
     "array": "a list",
@@ -94,7 +96,7 @@ def _mistakes(document: Document) -> Iterator[Mistake]:
     if not isinstance(provider, dict) or "type" not in provider:
         yield document.mistake(("provider", "type"), "must name the provider of the machines: local, aws, gcp or azure")
         return
-    mistakes = [*_schema(document, document.data, parts=True), *_mounts(document)]
+    mistakes = [*_schema(document, document.data, parts=True), *_mounts(document), *_words(document)]
     if provider["type"] == "local":
         mistakes += _local(document)
     yield from mistakes or _whole(document)
@@ -143,6 +145,18 @@ def _local(document: Document) -> Iterator[Mistake]:
             yield document.mistake(
                 (name,), "is not allowed for machines of your own, which all count as one type: leave it out"
             )
+
+
+def _words(document: Document) -> Iterator[Mistake]:
+    """Yield addresses and users that `ssh` could take for an option, or that are more than one word."""
+    for section, fields in (("provider", ("head_ip", "external_head_ip", "worker_ips")), ("auth", ("ssh_user",))):
+        content = document.data.get(section)
+        for field in fields if isinstance(content, dict) else ():
+            value = content.get(field)
+            for word in value if isinstance(value, list) else [value]:
+                if isinstance(word, str) and word and not _WORD.fullmatch(word):
+                    text = f"must be one word of letters, digits and _ . : % -, and not start with -, got {word!r}"
+                    yield document.mistake((section, field), text)
 
 
 def _mounts(document: Document) -> Iterator[Mistake]:

@@ -16,6 +16,7 @@ from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import BENCHMARK, EVENT_LOG, RESULTS, results_folder
+from groupdir.names import check_name, plain_name
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.jobs import UnknownJob, client, jobs_of, submit
 from launch.cluster.known_head import remember_head
@@ -88,7 +89,7 @@ def search(
     command += ["--skip-doctor"] * skip_doctor + ["--quiet"] * quiet
     typed = [*command[3:], "--cluster", cluster, *(["--out", out] if out else [])]
     again = next_command(*typed) if benchmark else None
-    return _submit(running(cluster), [*command, "--out", f"{RESULTS_ON_HEAD}/{here.name}"], here, again)
+    return _submit(running(cluster), [*command, "--out", _on_head(here)], here, again)
 
 
 def resume(
@@ -110,19 +111,19 @@ def resume(
     command = ["python", "-m", "launch", "resume"]
     if is_uri(folder):
         here = results_folder(Place.at(folder).name, out)
-        command += [shlex.quote(folder), "--out", f"{RESULTS_ON_HEAD}/{here.name}"]
+        command += [folder, "--out", _on_head(here)]
     else:
         here = Path(folder)
         if (here / BENCHMARK).is_file():
             raise ConfigError(f"{here}: is a benchmark: continue it by the same `groupdir search` command as before")
-        command += [f"{RESULTS_ON_HEAD}/{here.name}"]
+        command += [_on_head(here)]
     return _submit(running(cluster), [*command, *["--skip-doctor"] * skip_doctor, *["--quiet"] * quiet], here)
 
 
 def attach(cluster: str | Path, name: str, out: Path | None) -> int:
     """Follow a search that runs or has ended, and fetch its results."""
+    here = results_folder(_named(name), out)
     file = running(cluster)
-    here = results_folder(name, out)
     with Tunnel(file) as address:
         server = client(address)
         jobs = jobs_of(server, name)
@@ -198,6 +199,27 @@ def check_shared(file: Path, changes: Sequence[str]) -> str:
     return name
 
 
+def _on_head(here: Path) -> str:
+    """Return the folder of a study on the head, whose name no shell and no rsync can misread.
+
+    Raises:
+        ConfigError: If the folder's name cannot be that of a study.
+    """
+    return f"{RESULTS_ON_HEAD}/{plain_name(_named(here.name))}"
+
+
+def _named(name: str) -> str:
+    """Return the name of a study.
+
+    Raises:
+        ConfigError: If a study cannot have the name.
+    """
+    try:
+        return check_name(name)
+    except ValueError as error:
+        raise ConfigError(f"the name of a study {error}") from error
+
+
 def _resume(file: ClusterFile, here: Path) -> str:
     """Return the command that resumes a study."""
     return next_command("resume", here, "--cluster", file.path)
@@ -249,13 +271,13 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
     code = 0 if ended.status == "SUCCEEDED" else ended.driver_exit_code or 1
     here.mkdir(parents=True, exist_ok=True)
     remove_logs(here)
-    fetched = run(["ray", "rsync-down", str(file.path), f"{RESULTS_ON_HEAD}/{here.name}/", f"{here}/"])
+    fetched = run(["ray", "rsync-down", str(file.path), f"{_on_head(here)}/", f"{here}/"])
     if fetched != 0:
         with suppress(OSError):
             here.rmdir()  # an empty folder would block the next search
         print(
             f"no results were fetched. A refused search has none; those of any other search are still on the head in "
-            f"{RESULTS_ON_HEAD}/{here.name}: {_attach(file, here.name)}",
+            f"{_on_head(here)}: {_attach(file, here.name)}",
             file=sys.stderr,
         )
         return code or fetched

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from groupdir.errors import DataError
+from groupdir.names import plain_name
 from launch.cluster.cluster_file import ClusterFile
-from launch.cluster.shell import show, with_own_ray
+from launch.cluster.shell import show
 from launch.cluster.tunnel import Tunnel
 from launch.on_ray import private
 
@@ -41,16 +42,32 @@ def submit(address: str, study: str, words: Sequence[str], again: str) -> str:
     Raises:
         DataError: If the cluster refuses the job.
     """
-    job = f"{study}-{time.strftime('%Y%m%d-%H%M%S')}"
-    environment = json.dumps({"excludes": list(LEFT_OUT), "env_vars": ENDING})
+    job = f"{plain_name(study)}-{time.strftime('%Y%m%d-%H%M%S')}"
+    environment: dict[str, Any] = {"excludes": list(LEFT_OUT), "env_vars": ENDING}
+    metadata = {"study": study, "again": again}
     command = ["ray", "job", "submit", "--address", address, "--submission-id", job, "--working-dir", "."]
-    command += ["--metadata-json", json.dumps({"study": study, "again": again}), "--runtime-env-json", environment]
-    command += ["--no-wait", "--", *words]
-    show(command)
-    ran = subprocess.run(with_own_ray(command), capture_output=True, text=True, check=False)
-    if ran.returncode != 0:
-        raise DataError(f"the cluster did not take the search: {ran.stdout}{ran.stderr}".strip())
+    command += ["--metadata-json", json.dumps(metadata), "--runtime-env-json", json.dumps(environment)]
+    show([*command, "--no-wait", "--", *words])
+    try:
+        # not by the command that is shown: versions of Ray differ in how it quotes the words for the head's shell
+        client(address).submit_job(
+            entrypoint=shell_line(words),
+            submission_id=job,
+            runtime_env={**environment, "working_dir": "."},
+            metadata=metadata,
+        )
+    except (RuntimeError, OSError, ValueError) as error:
+        raise DataError(f"the cluster did not take the search: {error}") from error
     return job
+
+
+def shell_line(words: Sequence[str]) -> str:
+    """Return words as a line of a shell, in which only `~/` at the start of a word keeps its meaning.
+
+    >>> shell_line(["search", "--out", "~/a", "$(touch x)"])
+    "search --out ~/a '$(touch x)'"
+    """
+    return " ".join(f"~/{shlex.quote(word[2:])}" if word.startswith("~/") else shlex.quote(word) for word in words)
 
 
 def client(address: str) -> JobSubmissionClient:

@@ -16,7 +16,8 @@ from launch.cluster.shell import run
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
-BEGINS = re.compile(r"^(?:start|resume) of .+ in (.+): \d+ trials$", re.MULTILINE)  # see launch/search.py, `run_study`
+# See launch/search.py, `run_study`: the folder is a word of a shell, quoted if need be.
+BEGINS = re.compile(r"^(?:start|resume) of .+ in ('(?:[^'\n]|'\"'\"')*'|[^\s']+): \d+ trials$", re.MULTILINE)
 LAST = 20  # last lines of a log that are printed after the live table of its study
 
 
@@ -92,7 +93,7 @@ class Screen:
         if begins and self._live:
             self.flush()
             self._seen_table = True
-            raise StudyBegins(begins[-1])
+            raise StudyBegins(shlex.split(begins[-1])[0])
 
     def after_table(self, code: int) -> None:
         """Report a live table that ended early.

@@ -11,6 +11,7 @@ from pathlib import Path
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import ConfigError, Mistake
 from groupdir.files.study_files import results_folder
+from groupdir.names import plain_name, unprintable
 
 TEMPLATE = Path(__file__).with_name("slurm.sbatch")
 _TIME = re.compile(r"^(\d+(:\d\d(:\d\d)?)?|\d+-\d+(:\d\d(:\d\d)?)?)$")
@@ -57,16 +58,26 @@ def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> s
         "environment": Path(sys.executable).parent,
     }
     for name, value in values.items():
-        text = re.sub(
-            rf"^{name}=.*$", f"{name}={shlex.quote(str(value))}".replace("\\", r"\\"), text, flags=re.MULTILINE
-        )
+        line = f"{name}={shlex.quote(_one_line(value))}"
+        text = re.sub(rf"^{name}=.*$", lambda _, line=line: line, text, flags=re.MULTILINE)  # type: ignore[misc]
     return text
+
+
+def _one_line(path: Path) -> str:
+    """Return a path as text.
+
+    Raises:
+        ConfigError: If the path has a line break or another unprintable character.
+    """
+    if why := unprintable(str(path)):
+        raise ConfigError(f"{str(path)!r}: must be a path that a line of a script can hold, but {why}: rename it")
+    return str(path)
 
 
 def _directives(text: str, job: Job, name: str) -> str:
     """Return the template `text` with the `#SBATCH` lines of a job for the study `name`."""
     values = {
-        "job-name": f"groupdir-{name}",
+        "job-name": f"groupdir-{plain_name(name)}",
         "nodes": job.nodes,
         "gpus-per-node": job.gpus_per_node or None,
         "cpus-per-task": job.cpus_per_node,

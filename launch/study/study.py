@@ -17,6 +17,7 @@ from groupdir.files.schema import refuse_old_benchmark
 from groupdir.files.storage import Place
 from groupdir.files.study_files import BENCHMARK, EVENT_LOG, RAY, RUN_PREFIX, STAGES, STUDY_CONFIG, STUDY_LOCK
 from groupdir.files.write_whole import whole_folder, write_error
+from groupdir.names import plain_name
 from groupdir.study.events import Event, Kind
 from groupdir.study.read import study_config
 from groupdir.study.state import StudyState, fold, replay
@@ -115,8 +116,7 @@ class Study:
     @property
     def storage(self) -> Place:
         """Place that Ray writes to: in the study's folder, or in `search.storage_path`, which all nodes can reach."""
-        path = self.config.search.storage_path
-        return Place(str(self.folder)) / RAY if path is None else Place.at(path) / self.config.name
+        return stored_at(self.config) or Place(str(self.folder)) / RAY
 
     def runs(self) -> list[Place]:
         """Return the folders of the experiments that Ray has created for this study."""
@@ -170,6 +170,14 @@ class Study:
     def __reduce__(self) -> tuple[Callable[[Path], Path], tuple[Path]]:
         """Replace the study in Ray's pickle of searcher and scheduler, which is never read."""
         return Path, (self.folder,)
+
+
+def stored_at(config: StudyConfig) -> Place | None:
+    """Return the place of a study in its storage, or None without a storage. In a URI its name is a plain one."""
+    if config.search.storage_path is None:
+        return None
+    place = Place.at(config.search.storage_path)
+    return place / (config.name if place.path is not None else plain_name(config.name))
 
 
 def _is_benchmark(folder: Path) -> bool:

@@ -118,7 +118,7 @@ def test_a_search_that_runs_is_not_begun_twice(knows: Callable[..., list[list[st
         (
             "s3://bucket/digits?region=x&scheme=http",
             "elsewhere/again",
-            ["'s3://bucket/digits?region=x&scheme=http'", "--out", "~/groupdir/results/again"],
+            ["s3://bucket/digits?region=x&scheme=http", "--out", "~/groupdir/results/again"],
             "elsewhere/again",
         ),
     ],
@@ -131,6 +131,21 @@ def test_a_study_is_gone_on_with_on_the_head(
     monkeypatch.setattr(commands, "_submit", lambda file, words, here, again=None: sent.append((words, here)) or 0)
     assert commands.resume(CLUSTER, place, None if out is None else Path(out), skip_doctor=True, quiet=True) == 0
     assert sent == [(["python", "-m", "launch", "resume", *words, "--skip-doctor", "--quiet"], Path(here))]
+
+
+@pytest.mark.parametrize("name", ["a b", "$(touch x)", "`x`", "[bold]", "ü", "a;b", "a'b", "con", "a*b"])
+def test_no_shell_and_no_rsync_can_misread_a_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    sent: list[list[str]] = []
+    monkeypatch.setattr(commands, "remember_head", lambda file: None)
+    monkeypatch.setattr(commands, "_submit", lambda file, words, here, again=None: sent.append(words) or 0)
+    commands.resume(CLUSTER, f"results/{name}")
+    assert re.fullmatch(r"~/groupdir/results/[\w.+=,-]+", sent[0][-1], re.ASCII), sent
+
+
+@pytest.mark.parametrize("name", ["../x", "..", ".", "-rf", "", "a\nb", "a\0b", "a\x1bb", "x" * 201])
+def test_a_name_that_no_study_can_have_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="the name of a study must be"):
+        commands.attach(CLUSTER, name, None)
 
 
 @pytest.mark.parametrize("where", [[], ["--cluster", CLUSTER]])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import json
+import os
+import re
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -135,15 +138,33 @@ def test_a_break_after_hours_of_following_is_no_silence_of_hours(follow, monkeyp
     assert follow(Late([2, 3, 4]), refuses=1) == "".join(LOG)
 
 
+def submitted(monkeypatch: pytest.MonkeyPatch, study: str, words: list[str]) -> list[dict[str, Any]]:
+    """Return the jobs that a job server gets when a study is submitted."""
+    sent: list[dict[str, Any]] = []
+    server = SimpleNamespace(submit_job=lambda **job: sent.append(job))
+    monkeypatch.setattr(jobs, "client", lambda address: server)
+    jobs.submit("http://127.0.0.1:1", study, words, "groupdir resume x")
+    return sent
+
+
+@pytest.mark.parametrize("word", ["a b", "$(touch x)", "`x`", "--set=a=[1, 2]", "a'b\"c", "a\\b", "*", "~x", "-rf", "a;b"])
+def test_the_shell_of_the_head_reads_the_words_that_were_sent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str
+) -> None:
+    (job,) = submitted(monkeypatch, word.lstrip("-~") or "x", ["printf", "%s\\n", "~/x", word])
+    shell = {"shell": True, "cwd": tmp_path, "env": {"HOME": "/home/me", "PATH": os.environ["PATH"]}}
+    ran = subprocess.run(job["entrypoint"], capture_output=True, text=True, check=True, **shell)  # as Ray's job server
+    assert ran.stdout.splitlines() == ["/home/me/x", word]
+    assert not list(tmp_path.iterdir())
+    assert re.fullmatch(r"[\w.+=,-]+", job["submission_id"], re.ASCII)
+    assert job["metadata"]["study"] == (word.lstrip("-~") or "x")
+
+
 def test_a_search_that_is_ended_early_has_time_to_write_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
     from ray.dashboard.modules.job import job_supervisor
 
-    sent: list[list[str]] = []
-    taken = SimpleNamespace(returncode=0)
-    monkeypatch.setattr(jobs.subprocess, "run", lambda words, **how: sent.append(words) or taken)
-    jobs.submit("http://127.0.0.1:1", "digits", ["true"], "groupdir resume x")
-    environment = json.loads(sent[0][sent[0].index("--runtime-env-json") + 1])
-    ((name, seconds),) = environment["env_vars"].items()
+    (job,) = submitted(monkeypatch, "digits", ["true"])
+    ((name, seconds),) = job["runtime_env"]["env_vars"].items()
     assert int(seconds) >= 60
     supervisor = inspect.getsource(job_supervisor.JobSupervisor.run)
     assert f'"{name}"' in supervisor, f"this Ray does not know {name}"

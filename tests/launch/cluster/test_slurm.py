@@ -1,5 +1,6 @@
 """The Slurm script: what is asked for stands in it, it is Bash, and what Slurm would refuse is refused here."""
 
+import json
 import os
 import re
 import stat
@@ -145,6 +146,23 @@ for _ in $(seq 300); do sleep 0.1; done
 @pytest.fixture
 def space(root: Path) -> Path:
     return root / "search_spaces/digits.yaml"
+
+
+@pytest.mark.parametrize("name", ["a b", "$(touch x)", "\\\\1", "a'b", "ü", "[x]", "`x`"])
+def test_a_name_becomes_no_part_of_the_script(tmp_path: Path, name: str) -> None:
+    text = Path("search_spaces/digits.yaml").read_text(encoding="utf-8")
+    space = tmp_path / f"{name.replace('/', '')}.yaml"
+    space.write_text(text.replace("name: digits", f"name: {json.dumps(name.replace(chr(92), str()))}", 1), encoding="utf-8")
+    script = slurm_script(space, Job(1, 0, 8, "10"), tmp_path / name)
+    assert re.fullmatch(r"groupdir-[\w.+=,-]+", directives(script)["job-name"], re.ASCII)
+    lines = "\n".join(line for line in script.splitlines() if re.match("(space|study)=", line))
+    ran = subprocess.run(["bash", "-c", f'{lines}\nprintf "%s\\n" "$space" "$study"'], capture_output=True, text=True)
+    assert ran.stdout.splitlines() == [str(space), str(tmp_path / name)]
+
+
+def test_a_path_with_a_line_break_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"must be a path that a line of a script can hold, but .* U\+000A"):
+        slurm_script("search_spaces/digits.yaml", Job(1, 0, 8, "10"), tmp_path / "a\nb")
 
 
 def test_a_search_that_ends_well_ends_the_job(tmp_path: Path, space: Path) -> None:
