@@ -102,6 +102,15 @@ def train(
     report(plans, runs, folder)
 
 
+CodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        help="Import classes that the checkpoint names from the current folder too. Only for checkpoints you trust.",
+    ),
+]
+
+
 @app.command(rich_help_panel=Panel.CHECKPOINT)
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint that `groupdir train` wrote.")],
@@ -109,11 +118,12 @@ def evaluate(
     root: Annotated[
         str | None, typer.Option(help="Folder of the data, if it has moved.", show_default="as in training")
     ] = None,
+    allow_code: CodeOption = False,
 ) -> None:
     """Print the errors of a checkpoint on a split of its data set."""
     from groupdir.commands.predict import evaluate_checkpoint
 
-    evaluation = evaluate_checkpoint(checkpoint, split, root)
+    evaluation = evaluate_checkpoint(checkpoint, split, root, allow_code)
     for name, value in evaluation.metrics.items():
         typer.echo(f"{name:28s} {value:10.4f}")
     if evaluation.readers is not None:
@@ -129,11 +139,12 @@ def predict(
         Path, typer.Argument(metavar="INPUT", help="Inputs for the data set: pictures, an array or a table.")
     ],
     out: Annotated[Path | None, typer.Option(help="New CSV file.", show_default="the terminal")] = None,
+    allow_code: CodeOption = False,
 ) -> None:
     """Predict the labels of new inputs, and with groups also the group and the value of its expert."""
     from groupdir.commands.predict import predict_file, write_csv
 
-    write_csv(predict_file(checkpoint, inputs), out)
+    write_csv(predict_file(checkpoint, inputs, allow_code), out)
 
 
 @app.command("list", rich_help_panel=Panel.INSPECT)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -178,12 +181,15 @@ def resolve(kind: Kind, name: str) -> type:
             `Config` that is a pydantic model.
     """
     module, attribute = _target(kind, name)
+    limited = _ONLY_INSTALLED.get() and name not in TABLES[kind]
     try:
-        plugin = load(f"{module}:{attribute}")
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            f"{_words(kind)} {name!r} cannot be loaded: {error}; it must be importable as 'module:Class'"
-        ) from error
+        with _without_current_folder() if limited else nullcontext():
+            plugin = load(f"{module}:{attribute}")
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        remedy = "it must be importable as 'module:Class'"
+        if limited:
+            remedy += " from an installed package or PYTHONPATH; if you trust its author, add --allow-code"
+        raise ConfigError(f"{_words(kind)} {name!r} cannot be loaded: {error}; {remedy}") from error
     except (Exception, SystemExit) as error:  # a module of one's own can raise anything while it is imported
         raise ConfigError(f"{_words(kind)} {name!r} cannot be loaded: {described(error)}") from error
     if not isinstance(plugin, type) or not hasattr(plugin, "Config"):
@@ -242,6 +248,44 @@ def load(target: str) -> Any:
     """
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+_ONLY_INSTALLED: ContextVar[bool] = ContextVar("only installed packages are imported", default=False)
+
+
+@contextmanager
+def only_installed_code(only: bool = True) -> Iterator[None]:
+    """Context in which a user's class is not imported from the current folder.
+
+    Use it for a configuration that may come from somebody else. Installed packages and folders in PYTHONPATH remain.
+
+    Args:
+        only: Whether this rule holds.
+    """
+    token = _ONLY_INSTALLED.set(only)
+    try:
+        yield
+    finally:
+        _ONLY_INSTALLED.reset(token)
+
+
+@contextmanager
+def _without_current_folder() -> Iterator[None]:
+    """Context in which Python finds no module in the current folder, unless PYTHONPATH names it.
+
+    `python -m` puts the current folder at the front of the path, where a file can also stand for an installed package.
+    """
+    before, here = list(sys.path), os.path.realpath(os.curdir)
+    named = {os.path.realpath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}
+    sys.path[:] = [
+        path
+        for path in before
+        if os.path.isabs(path) and (os.path.realpath(path) != here or os.path.realpath(path) in named)
+    ]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _words(kind: Kind) -> str:

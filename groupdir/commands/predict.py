@@ -14,18 +14,17 @@ import numpy as np
 
 from groupdir.command_line.next_command import next_command
 from groupdir.config.trial import TrialConfig
-from groupdir.data.base import Dataset, InputSpec, Targets
+from groupdir.data.base import Dataset
 from groupdir.data.transfer import as_tensor
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.ledger import Ledger, Reading
 from groupdir.files.predictions import fingerprint
 from groupdir.files.study_files import SEED_PREFIX
 from groupdir.files.write_whole import whole_file
-from groupdir.methods.base import Method
 from groupdir.registry import resolve
-from groupdir.training.checkpoint import load_checkpoint
 from groupdir.training.evaluate import errors, predict
 from groupdir.training.trainer import make_dataset
+from groupdir.training.trial_checkpoint import TrialCheckpoint, usable
 
 Row = dict[str, Any]
 
@@ -45,7 +44,7 @@ class Evaluation:
     warning: str | None = None
 
 
-def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> Evaluation:
+def evaluate_checkpoint(path: Path, split: str, root: str | None = None, allow_code: bool = False) -> Evaluation:
     """Return the metrics of a checkpoint on a split, with the weights of the epoch that `train.keep` selects.
 
     The ledger of the data set records that the test split was read.
@@ -54,6 +53,7 @@ def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> Eval
         path: Checkpoint.
         split: "val" or "test".
         root: Folder of the data; None for the folder in the checkpoint.
+        allow_code: Whether classes that the checkpoint names may be imported from the current folder.
 
     Raises:
         ConfigError: If the split is neither val nor test.
@@ -61,15 +61,16 @@ def evaluate_checkpoint(path: Path, split: str, root: str | None = None) -> Eval
     """
     if split not in ("val", "test"):
         raise ConfigError(f"--split must be val or test, got {split}")
-    content = load_checkpoint(path)
-    trained = _config(content, path)
+    checkpoint = TrialCheckpoint.read(path)
+    trained = checkpoint.config(allow_code)
     config = trained if root is None else trained.replaced({"data.root": str(Path(root).absolute())})
-    dataset = make_dataset(_read_as_trained(config, _spec(content)))
-    method = _method(content, config)
+    dataset = make_dataset(_read_as_trained(config, checkpoint.spec))
+    method = checkpoint.method(config)
     data = dataset.split("val" if split == "val" else "test")
     readers, warning = (None, None) if split == "val" else _record(trained, config, path, data.y)
     inputs, present = tuple(as_tensor(array) for array in data.inputs), partial(dataset.present, spec=dataset.inputs)
-    predictions = predict(method, inputs, 4 * config.train.batch_size, config.train.amp, present)
+    with usable(path):
+        predictions = predict(method, inputs, 4 * config.train.batch_size, config.train.amp, present)
     return Evaluation(errors(method, predictions, data.y, dataset.shots, f"{split}_"), readers, warning)
 
 
@@ -94,25 +95,31 @@ def _record(trained: TrialConfig, config: TrialConfig, path: Path, y: np.ndarray
     return ledger.line(data, samples, {configuration}), warning
 
 
-def predict_file(checkpoint: Path, inputs: Path) -> Iterator[Row]:
+def predict_file(path: Path, inputs: Path, allow_code: bool = False) -> Iterator[Row]:
     """Yield one row for each input: `input`, `prediction` in label units, and with groups also `group` and `expert`.
 
     `group` is the predicted group and `expert` the value of its expert. This value is the prediction unless routing
     is soft.
 
+    Args:
+        path: Checkpoint.
+        inputs: File or folder of inputs for the data set.
+        allow_code: Whether classes that the checkpoint names may be imported from the current folder.
+
     Raises:
         DataError: If the checkpoint or the inputs cannot be used.
     """
-    content = load_checkpoint(checkpoint)
-    config = _config(content, checkpoint)
-    spec = _spec(content)
+    checkpoint = TrialCheckpoint.read(path)
+    config, spec = checkpoint.config(allow_code), checkpoint.spec
+    method = checkpoint.method(config)
     dataset: type[Dataset] = resolve("data", config.data.name)
-    arrays, names = dataset.read_inputs(inputs, spec)
+    with usable(path):
+        arrays, names = dataset.read_inputs(inputs, spec)
     if not len(names):
         raise DataError(f"{inputs}: contains no input")
-    method = _method(content, config)
     tensors, present = tuple(as_tensor(array) for array in arrays), partial(dataset.present, spec=spec)
-    predictions = predict(method, tensors, 4 * config.train.batch_size, config.train.amp, present)
+    with usable(path):
+        predictions = predict(method, tensors, 4 * config.train.batch_size, config.train.amp, present)
     for index, name in enumerate(names):
         row: Row = {"input": name, "prediction": float(predictions.value[index])}
         if predictions.group is not None:
@@ -146,10 +153,6 @@ def _write(rows: Iterator[Row], file: Any) -> None:
     writer.writerows(rows)
 
 
-def _config(content: dict[str, Any], path: Path) -> TrialConfig:
-    return TrialConfig.from_dict(content["config"], str(path))
-
-
 def _read_as_trained(config: TrialConfig, spec: InputSpec) -> TrialConfig:
     """Return a configuration whose data set turns and fills pictures as the encoder's inputs were in training.
 
@@ -158,24 +161,3 @@ def _read_as_trained(config: TrialConfig, spec: InputSpec) -> TrialConfig:
     options = {"orient": spec.orient, "background": spec.background}
     changes = {f"data.{name}": value for name, value in options.items() if hasattr(config.data, name)}
     return config.replaced(changes) if changes else config
-
-
-def _spec(content: dict[str, Any]) -> InputSpec:
-    """Return the description of the encoder's inputs. Its word vectors are those of the checkpoint."""
-    spec = InputSpec(**content["inputs"])
-    if spec.vocabulary is None:
-        return spec
-    vectors = next(tensor for name, tensor in content["model"].items() if name.endswith("vectors")).numpy()
-    return InputSpec(spec.kind, tuple(spec.shape), vectors, tuple(spec.vocabulary))
-
-
-def _method(content: dict[str, Any], config: TrialConfig) -> Method:
-    options = config.encoder.model_copy(update={"weights": None} if hasattr(config.encoder, "weights") else {})
-    encoder = resolve("encoder", config.encoder.name)(
-        options, _spec(content)
-    )  # the checkpoint's weights are loaded below
-    targets, train_y = Targets(**content["targets"]), content["train_y"].numpy()
-    method: Method = resolve("method", config.method.name)(config.method, encoder, targets, train_y)
-    best = content["best"] if config.train.keep == "best" else None
-    method.load_state_dict(best["model"] if best is not None else content["model"])
-    return method

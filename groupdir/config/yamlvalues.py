@@ -7,6 +7,7 @@ lines that stand for billions of values. Everything of this kind is refused with
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -303,13 +304,19 @@ def check_plain(data: Any) -> Iterator[tuple[Address, str]]:
             yield address, text
 
 
+_REPR = reprlib.Repr()  # unlike repr, it ends for values that contain themselves
+_REPR.maxlevel = 6
+_REPR.maxdict = _REPR.maxlist = _REPR.maxtuple = _REPR.maxset = 20
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
+
+
 def shortened(value: Any, most: int = 200) -> str:
     """Return the representation of a value, cut in the middle if it is long.
 
     >>> shortened("a" * 1000, 13)
     "'aaaaa...aaaa'"
     """
-    text = repr(value)
+    text = _REPR.repr(value)
     return text if len(text) <= most else f"{text[: most // 2]}...{text[-(most // 2 - 1) :]}"
 
 

@@ -21,13 +21,14 @@ from groupdir.errors import ConfigError, DataError
 from groupdir.methods.base import Method
 from groupdir.metrics import better
 from groupdir.registry import resolve
-from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
+from groupdir.training.checkpoint import save_checkpoint
 from groupdir.training.epoch import EpochTrainer
 from groupdir.training.evaluate import Predictions, errors, predict
 from groupdir.training.optim import build_optimizer, load_optimizer
 from groupdir.training.resampled import resampled
 from groupdir.training.stages import SharedStage, StageFolder
 from groupdir.training.training_set import TrainingSet
+from groupdir.training.trial_checkpoint import TrialCheckpoint, usable
 
 
 @dataclass(frozen=True)
@@ -236,18 +237,34 @@ class Trainer:
         Raises:
             DataError: If the checkpoint is broken or belongs to another configuration.
         """
-        content = load_checkpoint(path)
-        if content["digest"] != self.config.digest:
-            different = _differences(content["config"], self.config.to_dict())
+        content = TrialCheckpoint.read(path)
+        if content.digest != self.config.digest:
+            different = _differences(content.settings, self.config.to_dict())
             raise DataError(
                 f"{path}: is a checkpoint of another configuration: {different}: resume with the configuration of the "
                 "checkpoint, or train without it"
             )
-        self.method.load_state_dict(content["model"])
-        self.epoch, self.best = content["epoch"], content["best"]
-        if self.epoch:
-            self.optimizer = build_optimizer(self.method, position(self.stages, self.epoch).stage)
-            load_optimizer(self.optimizer, content["optimizer"])
+        if content.epoch > self.total_epochs or (content.epoch > 0) != (content.optimizer is not None):
+            raise DataError(f"{path}: must have an optimizer's state and an epoch of at most {self.total_epochs}")
+        with usable(path):
+            for state in (content.model, *([] if content.best is None else [content.best["model"]])):
+                self._check_state(state)
+            self.method.load_state_dict(content.model)
+            if content.optimizer is not None:
+                self.optimizer = build_optimizer(self.method, position(self.stages, content.epoch).stage)
+                load_optimizer(self.optimizer, content.optimizer)
+        self.epoch, self.best = content.epoch, content.best
+
+    def _check_state(self, state: dict[str, torch.Tensor]) -> None:
+        """Refuse a state with other names or shapes than those of the method.
+
+        Raises:
+            ValueError: If the state does not fit.
+        """
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.method.state_dict().items()}
+        wrong = {name for name in shapes.keys() | state.keys() if shapes.get(name) != _shape(state.get(name))}
+        if wrong:
+            raise ValueError(f"the weights {', '.join(sorted(wrong)[:3])} are missing or have other shapes")
 
     def dry_step(self) -> None:
         """Take one step of each stage and predict one batch to reach the peak of the memory, then undo the changes.
@@ -324,6 +341,10 @@ def initial_method(config: TrialConfig, dataset: Dataset, train_y: np.ndarray) -
         rest = {name: value for name, value in other.items() if not name.startswith(changed)}
         method.load_state_dict({**method.state_dict(), **rest})
     return method
+
+
+def _shape(tensor: torch.Tensor | None) -> tuple[int, ...] | None:
+    return None if tensor is None else tuple(tensor.shape)
 
 
 def _memory_format(dataset: Dataset) -> torch.memory_format:
