@@ -12,10 +12,10 @@ from groupdir.cli import main
 from tests.checkout import ROOT
 
 
-def in_new_process(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command as a person does, in the folder of the checkout."""
+def in_new_process(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a command as a person does, in the folder of the checkout or another one."""
     command = [sys.executable, "-m", "groupdir.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
 def groupdir(*words: str | Path) -> subprocess.CompletedProcess[str]:

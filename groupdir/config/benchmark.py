@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from groupdir.config.base import Strict
-from groupdir.config.change import change, put
+from groupdir.config.change import change_all, put
 from groupdir.config.grid import expand_grid
 from groupdir.config.metric_fields import SearchMetric, unmeasurable
 from groupdir.config.replications import open_seeds
@@ -221,8 +221,7 @@ def _combined(document: Document, label: str, entry: str | dict[str, Any]) -> Do
     method_file = Document.read(Path(document.name).parent / str(name))
     data = json.loads(json.dumps({key: value for key, value in document.data.items() if key in TRIAL_KEYS}))
     data |= {"name": label.replace("/", "_"), "method": json.loads(json.dumps(method_file.data.get("method")))}
-    for address, value in changes.items():
-        change(TrialConfig, data, tuple(str(address).split(".")), value)
+    change_all(TrialConfig, data, changes)
     lines = {at: line for at, line in method_file.lines.items() if at[:1] == ("method",)}
     return Document(method_file.name, data, lines)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from groupdir.config.base import Plugin
 from groupdir.config.fields import model_at, plugin_at
 from groupdir.config.yamlfile import Address
+from groupdir.errors import ConfigError, Mistake
 
 
 def put(data: dict[str, Any], address: Sequence[str | int], value: Any) -> None:
@@ -21,6 +22,30 @@ def put(data: dict[str, Any], address: Sequence[str | int], value: Any) -> None:
             data[str(part)] = inner
         data = inner
     data[str(address[-1])] = value
+
+
+def change_all(model: type[BaseModel], data: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Set the values at some dotted addresses; see `change`. The order of the changes does not matter.
+
+    Args:
+        model: Model of the whole content.
+        data: Content to change in place.
+        changes: New values by dotted address.
+
+    Raises:
+        ConfigError: If two changes contradict each other, such as a section that is null and an option in it.
+    """
+    pairs = sorted(((tuple(address.split(".")), value) for address, value in changes.items()), key=lambda pair: len(pair[0]))
+    for address, value in pairs:
+        change(model, data, address, value)
+        for other, outer in pairs:
+            if outer is None and other == address[: len(other)] and len(other) < len(address):
+                text = f"must not be null, because {'.'.join(address)} is set too: drop one of them"
+                raise ConfigError([Mistake(".".join(other), text)])
+    for address, value in pairs:  # a later long form has removed an earlier short form: validation compares them
+        holder = _at(data, address[:-1])
+        if not isinstance(holder, Mapping) or address[-1] not in holder:
+            put(data, address, value)
 
 
 def change(model: type[BaseModel], data: dict[str, Any], address: Address, value: Any) -> None:

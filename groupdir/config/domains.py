@@ -147,7 +147,7 @@ def _choice(values: Any) -> Choice:
 
 def _both(first: Any, second: Any) -> str:
     """Return two equal values in words."""
-    texts = [shortened(json.dumps(value)) for value in (first, second)]
+    texts = [json.dumps(value)[:100] for value in (first, second)]
     return f"{texts[0]} twice" if texts[0] == texts[1] else f"{texts[0]} and {texts[1]}, which are equal"
 
 

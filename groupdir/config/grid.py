@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from groupdir.config.change import change
+from groupdir.config.change import change_all
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
 from groupdir.config.yamlvalues import shortened
@@ -40,12 +40,11 @@ def expand_grid(document: Document, base: Mapping[str, Any]) -> list[tuple[dict[
         for values in itertools.product(*part.values()):
             cell = dict(zip(part, values, strict=True))
             data = json.loads(json.dumps(base))
-            for address, value in cell.items():
-                change(TrialConfig, data, tuple(address.split(".")), value)
             try:
+                change_all(TrialConfig, data, cell)
                 config = TrialConfig.from_document(Document(document.name, data, document.lines))
             except ConfigError as error:
-                mistakes += error.mistakes
+                mistakes += [mistake if mistake.file else document.mistake(("grid",), str(mistake)) for mistake in error.mistakes]
                 continue
             trials.append(({address: _shown(value, part[address]) for address, value in cell.items()}, config))
     if mistakes:

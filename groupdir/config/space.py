@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -244,6 +245,9 @@ def _parse(content: Mapping[str, Any], document: Document) -> tuple[Space, list[
             mistakes.append(document.mistake(address, str(error)))
             return None
         if isinstance(value, Mapping):
+            dots = next((key for key in value if "." in key), None)
+            if not address and dots:  # it would be taken for the address of a parameter
+                mistakes.append(document.mistake((dots,), "must be nested sections, as in `train: {epochs: 10}`"))
             inner = {key: walk(item, (*address, key)) for key, item in value.items()}
             return {key: item for key, item in inner.items() if dotted((*address, key)) not in parameters}
         return value
@@ -303,6 +307,8 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
         for address, text in unmeasurable(search.metrics, trial.method).items():
             mistakes[document.mistake(tuple(address.split(".")), text)] = None
     mistakes |= dict.fromkeys(_wrong_seeds(space, search, document))
+    if not mistakes:
+        mistakes |= dict.fromkeys(_equal_choices(space, document))
     if search.nested is not None:
         mistakes |= dict.fromkeys(_wrong_nested(space, search.nested, document))
     last = search.scheduler.last_epoch
@@ -319,6 +325,23 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
                 at = ("search", "ablations", label)
                 mistakes[document.mistake(at, f"{mistake.address}: {mistake.message}")] = None
     return list(mistakes)
+
+
+def _equal_choices(space: Space, document: Document) -> list[Mistake]:
+    """Return a mistake for each choice of which two values give the same trial, such as 1 and "1"."""
+    mistakes = []
+    for name, domain in space.parameters.items():
+        if not isinstance(domain, Choice):
+            continue
+        base = next((params for params in space.corners() if name in params), None)
+        trials: dict[str, Any] = {}
+        for value in domain.values if base is not None else ():
+            same = trials.setdefault(space.build({**(base or {}), name: value}).digest, value)
+            if same is not value:
+                text = f"choice holds {json.dumps(same)} and {json.dumps(value)}, which give the same trial: remove one"
+                mistakes.append(document.mistake(tuple(name.partition("|")[0].split(".")), text))
+                break
+    return mistakes
 
 
 def _wrong_seeds(space: Space, search: SearchConfig, document: Document) -> list[Mistake]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from groupdir.config.base import Plugin, PluginConfig, Strict
-from groupdir.config.change import change
+from groupdir.config.change import change_all
 from groupdir.config.optimizers import AdamConfig, Optim
 from groupdir.config.resampling import Resampling
 from groupdir.config.stage import Stage, check_stages, shareable, with_optim
@@ -285,8 +285,7 @@ class TrialConfig(Strict):
             ConfigError: If the new values do not fit.
         """
         data = self.to_dict()
-        for address, value in changes.items():
-            change(type(self), data, tuple(address.split(".")), value)
+        change_all(type(self), data, changes)
         return type(self).from_dict(data, "<replaced>")
 
 
@@ -320,12 +319,14 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
         ConfigError: If a string has no `=`, or its value is not valid YAML.
     """
     data = json.loads(json.dumps(document.data)) if overrides else document.data
+    changes: dict[str, Any] = {}
     for text in overrides:
         address, equals, value = text.partition("=")
         if not equals or not address.strip():
             raise ConfigError(f"--set {text}: must be address=value, such as --set train.epochs=10")
         parsed = Document.parse("value: " + (value or "''"), f"--set {address}").data["value"]
-        change(TrialConfig, data, tuple(address.strip().split(".")), parsed)
+        changes[address.strip()] = parsed
+    change_all(TrialConfig, data, changes)
     return Document(document.name, data, document.lines)
 
 

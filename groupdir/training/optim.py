@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import math
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -73,10 +76,61 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -
     Args:
         optimizer: Optimizer of a trial, for its device.
         state: State as `Optimizer.state_dict` returns it.
+
+    Raises:
+        ValueError: If the state is of other parameters or of another optimizer.
     """
+    _check_state(optimizer, state)
     pairs = zip(state["param_groups"], optimizer.param_groups, strict=True)
     groups = [saved | {"fused": group["fused"]} if "fused" in group else saved for saved, group in pairs]
     optimizer.load_state_dict({**state, "param_groups": groups})
+
+
+def _check_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Refuse a state that is of other parameters or of another optimizer; see `load_optimizer`."""
+    groups, own = state["param_groups"], optimizer.state_dict()["param_groups"]
+    if len(groups) != len(own):
+        raise ValueError(f"the optimizer must have {len(own)} groups of parameters, got {len(groups)}")
+    for saved, group in zip(groups, own, strict=True):
+        if saved.keys() != group.keys() or saved["params"] != group["params"]:
+            raise ValueError("the optimizer must have the options and parameters of its configuration, got others")
+        if wrong := [name for name, value in group.items() if not _is_like(saved[name], value)]:
+            raise ValueError(f"the optimizer must have options of the configured types, got another {wrong[0]}")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    names = _names_in_state(optimizer) if state["state"] else set()
+    for index, entries in state["state"].items():
+        if entries.keys() != names:
+            raise ValueError(f"the optimizer must have {', '.join(sorted(names))} of each parameter, got others")
+        shapes = (parameters[index].shape, torch.Size())
+        for name, value in entries.items():
+            number = isinstance(value, int | float) and math.isfinite(value)
+            tensor = isinstance(value, torch.Tensor) and value.shape in shapes and value.is_floating_point()
+            dense = tensor and value.layout == torch.strided and not value.requires_grad
+            if not (value is None or number or dense):
+                raise ValueError(f"the optimizer's {name} must be a number, or have the shape of its parameter")
+
+
+def _names_in_state(optimizer: torch.optim.Optimizer) -> set[str]:
+    """Return what an optimizer remembers of each parameter, such as `exp_avg`, by a step of a copy on one number."""
+    first = optimizer.param_groups[0]
+    number = torch.nn.Parameter(torch.zeros(1, device=first["params"][0].device))
+    number.grad = torch.zeros_like(number)
+    copied = copy.copy(optimizer)
+    copied.state = defaultdict(dict)
+    copied.param_groups = [{**first, "params": [number]}]
+    copied.step()
+    return set(copied.state[number])
+
+
+def _is_like(value: Any, own: Any) -> bool:
+    """Return whether an option of an optimizer has the type of another value, and is finite."""
+    if isinstance(own, bool) or own is None:
+        return value is None or isinstance(value, bool)
+    if isinstance(own, int | float):
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(own, list | tuple):
+        return isinstance(value, list | tuple) and len(value) == len(own) and all(map(_is_like, value, own))
+    return isinstance(value, type(own))
 
 
 def lr_factor(config: OptimConfig, step: int, steps: int) -> float:

@@ -28,7 +28,7 @@ from groupdir.training.optim import build_optimizer, load_optimizer
 from groupdir.training.resampled import resampled
 from groupdir.training.stages import SharedStage, StageFolder
 from groupdir.training.training_set import TrainingSet
-from groupdir.training.trial_checkpoint import TrialCheckpoint, usable
+from groupdir.training.trial_checkpoint import TrialCheckpoint, check_weights, usable
 
 
 @dataclass(frozen=True)
@@ -248,23 +248,12 @@ class Trainer:
             raise DataError(f"{path}: must have an optimizer's state and an epoch of at most {self.total_epochs}")
         with usable(path):
             for state in (content.model, *([] if content.best is None else [content.best["model"]])):
-                self._check_state(state)
+                check_weights(self.method, state)
             self.method.load_state_dict(content.model)
             if content.optimizer is not None:
                 self.optimizer = build_optimizer(self.method, position(self.stages, content.epoch).stage)
                 load_optimizer(self.optimizer, content.optimizer)
         self.epoch, self.best = content.epoch, content.best
-
-    def _check_state(self, state: dict[str, torch.Tensor]) -> None:
-        """Refuse a state with other names or shapes than those of the method.
-
-        Raises:
-            ValueError: If the state does not fit.
-        """
-        shapes = {name: tuple(tensor.shape) for name, tensor in self.method.state_dict().items()}
-        wrong = {name for name in shapes.keys() | state.keys() if shapes.get(name) != _shape(state.get(name))}
-        if wrong:
-            raise ValueError(f"the weights {', '.join(sorted(wrong)[:3])} are missing or have other shapes")
 
     def dry_step(self) -> None:
         """Take one step of each stage and predict one batch to reach the peak of the memory, then undo the changes.
@@ -341,10 +330,6 @@ def initial_method(config: TrialConfig, dataset: Dataset, train_y: np.ndarray) -
         rest = {name: value for name, value in other.items() if not name.startswith(changed)}
         method.load_state_dict({**method.state_dict(), **rest})
     return method
-
-
-def _shape(tensor: torch.Tensor | None) -> tuple[int, ...] | None:
-    return None if tensor is None else tuple(tensor.shape)
 
 
 def _memory_format(dataset: Dataset) -> torch.memory_format:

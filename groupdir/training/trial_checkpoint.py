@@ -7,7 +7,7 @@ Those are imported from installed packages and from PYTHONPATH, and not from the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,8 @@ class _Content(_Part):
     @model_validator(mode="after")
     def _labels_and_widths(self) -> Self:
         y = self.train_y
-        if y.ndim != 1 or not len(y) or not y.is_floating_point() or not bool(torch.isfinite(y).all()):
+        plain = y.is_floating_point() and y.layout == torch.strided and not y.requires_grad
+        if not plain or y.ndim != 1 or not len(y) or not bool(torch.isfinite(y).all()):
             raise ValueError(f"train_y must be a list of finite labels, got {y.dtype} of shape {tuple(y.shape)}")
         if self.inputs.kind != "image" and math.prod(self.inputs.shape) > sum(map(torch.numel, self.model.values())):
             raise ValueError(f"inputs of the shape {self.inputs.shape} need more weights than the checkpoint has")
@@ -222,8 +223,30 @@ class TrialCheckpoint:
         with usable(self.path):
             encoder = resolve("encoder", own.name)(options, self.spec)
             method: Method = resolve("method", config.method.name)(config.method, encoder, self.targets, self.train_y)
-            method.load_state_dict(self.model if best is None else best["model"])
+            weights = self.model if best is None else best["model"]
+            check_weights(method, weights)
+            method.load_state_dict(weights)
         return method
+
+
+def check_weights(method: Method, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights with other names, shapes or types than those of a method.
+
+    Raises:
+        ValueError: If the weights do not fit.
+    """
+    own = {name: _kind(tensor) for name, tensor in method.state_dict().items()}
+    given = {name: _kind(tensor) for name, tensor in weights.items()}
+    wrong = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
+    if wrong:
+        name = wrong[0]
+        text = f"must be {own.get(name, 'no weights of this method')}, got {given.get(name, 'none')}"
+        raise ValueError(f"{len(wrong)} weights are of another method; {name[:200]} {text}")
+
+
+def _kind(tensor: Tensor) -> str:
+    extra = (", sparse" if tensor.layout != torch.strided else "") + (", with a gradient" if tensor.requires_grad else "")
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}{extra}"
 
 
 @contextmanager
@@ -248,6 +271,6 @@ def _vectors(parts: _Content, path: str | Path) -> np.ndarray | None:
     if words is None:
         return None
     vectors = next((tensor for name, tensor in parts.model.items() if name.endswith("vectors")), None)
-    if vectors is None or vectors.ndim != 2 or len(vectors) != len(words) or not vectors.is_floating_point():
+    if vectors is None or vectors.ndim != 2 or len(vectors) != len(words) or vectors.dtype != torch.float32:
         raise DataError(f"{path}: must have a vector for each of its {len(words):,} words")
-    return vectors.numpy()
+    return vectors.detach().numpy()

@@ -1,9 +1,12 @@
 """Values changed by address in a configuration that a trial has written, defaults included."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from groupdir.config import load_space
+from groupdir.config.benchmark import load_benchmark
 from groupdir.errors import ConfigError
 from tests.groupdir.methods.cases import JOINT, trial
 
@@ -95,3 +98,40 @@ def test_an_option_that_was_chosen_does_not_disappear() -> None:
 )
 def test_no_option_is_ignored(options: dict[str, Any], says: str) -> None:
     assert says in refused({"name": "group_dir", "groups": 5, **options})
+
+
+BASE = "data: digits\nencoder: convnet\nmethod: {name: group_dir}\n"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("loss", ["ce", "{name: nc}"])
+def test_beta_is_not_dropped_for_another_group_loss(tmp_path: Path, order: int, loss: str) -> None:
+    """`method.beta` belongs to the soft labels, so a row that names it and another loss would be told wrongly."""
+    pairs = [f"method.group_loss={loss}", "method.beta=2"][::order]
+    path = tmp_path / "space.yaml"
+    says = r"method\.beta belongs to group loss soft, got"
+    path.write_text(f"{BASE}search: {{}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=says):
+        load_space(path, pairs)
+    changes = ", ".join(pair.replace("=", ": ", 1) for pair in pairs)
+    path.write_text(f"{BASE}search: {{ablations: {{a: {{{changes}}}}}}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"space\.yaml:4: search\.ablations\.a: .*{says}"):
+        load_space(path)
+    axes = ", ".join(pair.replace("=", ": [", 1) + "]" for pair in pairs)
+    path.write_text(f"{BASE}grid: {{{axes}}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=says):
+        load_benchmark(path)
+
+
+def test_beta_stays_with_soft_labels_that_are_named_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(f"{BASE}search: {{}}\n", encoding="utf-8")
+    study = load_space(path, ["method.beta=3", "method.group_loss=soft"])
+    assert study.space.build({}).method.beta == 3
+
+
+def test_a_section_that_is_null_and_an_option_in_it_contradict(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(f"{BASE}search: {{}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"method\.pretrain: must not be null, because method\.pretrain\.epochs is set"):
+        load_space(path, ["method.pretrain.epochs=3", "method.pretrain=null"])

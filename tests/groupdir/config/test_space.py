@@ -148,3 +148,57 @@ def test_every_shipped_space_loads(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_size_beyond_all_numbers_is_refused() -> None:
     with pytest.raises(ValueError, match="must be a size above 0 such as"):
         size_in_bytes("9" * 400 + " GB")
+
+
+SMALL = "data: digits\nencoder: convnet\nmethod: {name: group_dir, groups: GROUPS}\nsearch: SEARCH\n"
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ("{choise: [5, 10]}", "unknown kind of domain 'choise': did you mean 'choice'?"),
+        ("{choices: [5, 10]}", "unknown kind of domain 'choices': did you mean 'choice'?"),
+        ("{loguniform: [5, 10]}", "unknown kind of domain 'loguniform': did you mean 'log_uniform'?"),
+        ("{choice: [5, '5']}", 'choice holds 5 and "5", which give the same trial'),
+        ("{choice: [5, 5.0]}", "choice holds 5 and 5.0, which are equal"),
+        ("{choice: [false, 0]}", "choice holds false and 0, which are equal"),
+        ("{choice: [[1], [1]]}", "choice holds [1] twice"),
+        ("{int_range: [1, 5], step: 10}", "int_range must have a step of at most high - low = 4, got 10"),
+        ("{uniform: [1, 5], step: 4.5}", "uniform must have a step of at most high - low = 4, got 4.5"),
+        ("{int_range: [1, 5], log: maybe}", "int_range must have a log that is true or false, got 'maybe'"),
+        ("{uniform: [-1.0e308, 1.0e308]}", "uniform must have a finite width"),
+        ("{choice: [" + ", ".join(map(str, range(2000))) + "]}", "choice must have at most 1,000 values, got 2,000"),
+    ],
+)
+def test_domains_that_make_no_sense(tmp_path: Path, groups: str, message: str) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(SMALL.replace("GROUPS", groups).replace("SEARCH", "{}"), encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load_space(path)
+    assert f"{path}:3: method.groups: {message}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("search: {objectives: []}", "search.objectives: must have entries, at least 1, got {}"),
+        ("search: {levels: {inner: 3}}", "search.levels: unknown key: did you mean 'nested'?"),
+        ("search: {}\nmethod.beta: {choice: [1, 2]}", "method.beta: must be nested sections"),
+        ("optim: {choise: [adam, sgd]}\nsearch: {}", "optim: unknown kind of domain 'choise': did you mean 'choice'?"),
+    ],
+)
+def test_other_keys_and_values_that_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(SMALL.replace("GROUPS", "5").replace("search: SEARCH", text), encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load_space(path)
+    assert message in str(refused.value)
+
+
+def test_a_choice_in_a_case_is_compared_where_it_is_active(tmp_path: Path) -> None:
+    domain = "{by: method.similarity, cases: {cosine: {choice: [0.1, '0.10']}, negative_l2: 2}}"
+    method = f"{{name: group_dir, similarity: {{choice: [cosine, negative_l2]}}, temperature: {domain}}}"
+    path = tmp_path / "space.yaml"
+    path.write_text(f"data: digits\nencoder: convnet\nmethod: {method}\nsearch: {{}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r'method\.temperature: choice holds 0\.1 and "0\.10", which give the same trial'):
+        load_space(path)

@@ -30,7 +30,7 @@ def check(path: Path) -> tuple[str | None, float]:
 
 def wrong_message(message: str) -> str | None:
     """Return what is wrong with a message, or None."""
-    if not all(re.match(r"\S+\.yaml(:\d+)?: ", line) for line in message.split("\n")):
+    if not all(re.match(r"\S+\.yaml(:\d+)?: |and [\d,]+ more mistakes$", line) for line in message.split("\n")):
         return "a line without its place"
     if len(message) > MOST_CHARACTERS:
         return f"{len(message)} characters"
