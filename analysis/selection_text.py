@@ -19,6 +19,7 @@ from analysis.front import estimated_rows, front_table
 from analysis.load import StudyResults
 from analysis.select import Selection
 from analysis.within import tolerances_text
+from groupdir.command_line.console import new_console
 from groupdir.command_line.next_command import next_command
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.metrics import sign
@@ -31,7 +32,7 @@ LEAST_PARAMETERS = 40  # narrowest useful column of parameters; below it they ha
 
 def print_selection(study: StudyResults, selection: Selection, console: Console | None = None) -> None:
     """Print the front with the chosen trial marked, how sure the choice is, the written file and the next command."""
-    console = console or Console()
+    console = console or new_console()
     sentences = [*_front_sentences(study, selection), "", *_choice_sentences(study, selection), ""]
     header, rows = front_table(study, _shown_rows(study, selection))
     marked = [["*" if row[0] == str(selection.trial) else "", *row] for row in rows]

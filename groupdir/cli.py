@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from groupdir.command_line.checkout import find_checkout
+from groupdir.command_line.console import new_console
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import (
     JsonOption,
@@ -195,13 +196,11 @@ def describe_data(
     overrides: SetOption = None,
 ) -> None:
     """Count the labels of each split, shot and group. No picture is read."""
-    from rich.console import Console
-
     from groupdir.commands.label_counts import count_labels, write_counts
     from groupdir.commands.label_tables import print_counts
 
     counts = count_labels(file, overrides or ())
-    print_counts(counts, Console())
+    print_counts(counts, new_console())
     if out is not None:
         write_counts(counts, out)
 

@@ -45,9 +45,9 @@ def check_name(name: object) -> str:
 
 
 def unprintable(text: str) -> str | None:
-    """Return the first character of a text that no line can hold in words, or None.
+    r"""Return the first character of a text that no line can hold in words, or None.
 
-    >>> unprintable("a\\nb")
+    >>> unprintable("a\nb")
     'it has the character U+000A'
     """
     return next((f"it has the character U+{ord(char):04X}" for char in text if not char.isprintable()), None)

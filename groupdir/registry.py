@@ -280,7 +280,7 @@ def _without_current_folder() -> Iterator[None]:
     sys.path[:] = [
         path
         for path in before
-        if os.path.isabs(path) and (os.path.realpath(path) != here or os.path.realpath(path) in named)
+        if Path(path).is_absolute() and (os.path.realpath(path) != here or os.path.realpath(path) in named)
     ]
     try:
         yield

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from groupdir.command_line.console import new_console
 from groupdir.files.parquet import write_parquet
 from groupdir.files.study_files import SIMULATION
 from groupdir.study.read import event_log
@@ -52,7 +52,7 @@ def simulate(studies: Sequence[Path], kinds: Kinds, out: Path, quiet: bool = Fal
     quality = FrontQuality(source.known(), list(curves.config.search.objectives.values()))
     if not quiet:
         _print_source(curves, source, quality)
-    progress = Console(stderr=True, quiet=quiet)
+    progress = new_console(stderr=True, quiet=quiet)
     results = [
         simulate_one(curves, source, quality, search, workers, seed, kinds.faults_per_epoch())
         for search, workers, seed in track(
@@ -81,4 +81,4 @@ def _print_results(results: Sequence[Result]) -> None:
     shape = Table(*header)
     for line in lines:
         shape.add_row(*line)
-    Console(width=160 if not sys.stdout.isatty() else None).print(shape)
+    new_console(width=160 if not sys.stdout.isatty() else None).print(shape)

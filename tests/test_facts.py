@@ -160,6 +160,7 @@ RULES = [
     Rule("how a partial file is named", WRITERS, call("mkstemp", "NamedTemporaryFile"), "tempfile.mkstemp()"),
     Rule("how a study is read", READERS, call("replay", "Store.open"), "state = replay(Store.events())"),
     Rule("which stage is which", ("groupdir/config/stage.py",), compared("pretrain"), "row['stage'] == 'pretrain'"),
+    Rule("which text is markup", ("groupdir/command_line/console.py",), call("Console"), "Console().print()"),
     Rule("why a decision was taken", ("groupdir/study/events.py",), compared("reason"), "'stop' in payload['reason']"),
 ]  # fmt: skip
 

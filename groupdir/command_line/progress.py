@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from groupdir.command_line.console import new_console
+
 
 @contextmanager
 def progress_bar(what: str, total: int, *, transient: bool = False) -> Iterator[Callable[..., None]]:
@@ -18,11 +20,10 @@ def progress_bar(what: str, total: int, *, transient: bool = False) -> Iterator[
     Yields:
         Function that takes the number of finished steps, by default one.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = new_console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=transient, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda steps=1: progress.advance(task, steps)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from groupdir.bootstrap.difference import Difference
 from groupdir.bootstrap.hierarchical import resample
 from groupdir.bootstrap.settings import DRAWS
+from groupdir.command_line.console import new_console
 from groupdir.commands.plans import Plan
 from groupdir.commands.rerun import Run, number
 from groupdir.errors import DataError
@@ -59,7 +59,7 @@ def report(plans: Sequence[Plan], runs: Sequence[Run], folder: Path) -> None:
     everything = [(item.plan.label, each) for item in measured for each in item.predictions]
     check_same_samples([label for label, _ in everything], [each for _, each in everything])
     _check_same_seeds(measured)
-    console = Console()
+    console = new_console()
     console.print(_spreads(measured))
     if len(measured) > 1:
         console.print(_differences(measured))

@@ -17,7 +17,6 @@ from groupdir.registry import TABLES
 from groupdir.training.trainer import make_dataset
 
 
-
 @dataclass(frozen=True)
 class Plan:
     """Configuration to train.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from groupdir.command_line.console import new_console
 from groupdir.commands.plans import Plan
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
@@ -111,7 +112,7 @@ def rerun(
         for plan in plans
     ]
     tasks = [_task(label, config, folder, command) for label, config in configs]
-    runs = _run_all(tasks, jobs or _jobs(first), Console(quiet=quiet))
+    runs = _run_all(tasks, jobs or _jobs(first), new_console(quiet=quiet))
     for warning in dict.fromkeys(run.warning for run in runs if run.warning is not None):
         print(f"warning: {warning}", file=sys.stderr)
     labels = [plan.label for plan in plans]

@@ -72,7 +72,9 @@ class Plugin:
             raise ValueError(f"must be a name, or a mapping with a {self.key}, got {shortened(value)}")
         name = section.get(self.key, self.default)
         if not isinstance(name, str):
-            raise ValueError(f"must have a `{self.key}` that is a string" + ("" if name is None else f", got {shortened(name)}"))
+            raise ValueError(
+                f"must have a `{self.key}` that is a string" + ("" if name is None else f", got {shortened(name)}")
+            )
         try:
             options = resolve_config(self.kind, name)
         except ConfigError as error:

@@ -182,7 +182,11 @@ def _searched(document: Document) -> list[Row]:
             _check_label(label)
             if not isinstance(entry, str) and not _is_changed_file(entry):
                 raise ConfigError(
-                    [document.mistake(at, f"must be a file or {{from: file, set: {{address: value}}}}, got {shortened(entry)}")]
+                    [
+                        document.mistake(
+                            at, f"must be a file or {{from: file, set: {{address: value}}}}, got {shortened(entry)}"
+                        )
+                    ]
                 )
             row = _combined(document, str(label), entry)
             rows.append(Row(str(label), study=_with_equal_epochs(row, document.name)))

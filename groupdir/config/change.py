@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from groupdir.config.base import Plugin
 from groupdir.config.fields import model_at, plugin_at
-from groupdir.config.yamlfile import Address
+from groupdir.config.yamlvalues import Address
 from groupdir.errors import ConfigError, Mistake
 
 
@@ -35,7 +35,9 @@ def change_all(model: type[BaseModel], data: dict[str, Any], changes: Mapping[st
     Raises:
         ConfigError: If two changes contradict each other, such as a section that is null and an option in it.
     """
-    pairs = sorted(((tuple(address.split(".")), value) for address, value in changes.items()), key=lambda pair: len(pair[0]))
+    pairs = sorted(
+        ((tuple(address.split(".")), value) for address, value in changes.items()), key=lambda pair: len(pair[0])
+    )
     for address, value in pairs:
         change(model, data, address, value)
         for other, outer in pairs:

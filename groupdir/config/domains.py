@@ -135,7 +135,8 @@ def _choice(values: Any) -> Choice:
         raise ValueError(f"choice must have at most {MOST_CHOICES:,} values, got {len(values):,}: use a range")
     if nested := next((item for item in values if is_domain(item)), None):
         raise ValueError(
-            f"choice must hold fixed values, got the domain {shortened(nested)}: make it a separate parameter with `by:`"
+            f"choice must hold fixed values, got the domain {shortened(nested)}: make it a separate parameter "
+            "with `by:`"
         )
     seen: list[Any] = []
     for item in values:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from groupdir.config.base import Plugin
-from groupdir.config.yamlfile import Address
+from groupdir.config.yamlvalues import Address
 
 
 def model_at(model: type[BaseModel], data: Any, address: Address) -> type[BaseModel] | None:

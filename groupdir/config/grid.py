@@ -44,7 +44,9 @@ def expand_grid(document: Document, base: Mapping[str, Any]) -> list[tuple[dict[
                 change_all(TrialConfig, data, cell)
                 config = TrialConfig.from_document(Document(document.name, data, document.lines))
             except ConfigError as error:
-                mistakes += [mistake if mistake.file else document.mistake(("grid",), str(mistake)) for mistake in error.mistakes]
+                mistakes += [
+                    mistake if mistake.file else document.mistake(("grid",), str(mistake)) for mistake in error.mistakes
+                ]
                 continue
             trials.append(({address: _shown(value, part[address]) for address, value in cell.items()}, config))
     if mistakes:

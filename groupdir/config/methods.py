@@ -23,7 +23,7 @@ from groupdir.config.smoothing import SmoothingConfig
 from groupdir.config.stage import Stage
 from groupdir.config.trial import MethodConfig, TrialConfig
 from groupdir.config.weights import LDSConfig, SqrtInverseConfig, Weights
-from groupdir.config.yamlfile import Address
+from groupdir.config.yamlvalues import Address
 from groupdir.errors import FieldError
 
 Grouping = Literal["equal_width", "integer_width", "equal_frequency"]

@@ -19,8 +19,8 @@ from groupdir.config.search import NestedConfig, SearchConfig
 from groupdir.config.stage import Stage, epochs_of
 from groupdir.config.trial import TrialConfig, expand_paths, override
 from groupdir.config.validation import explain
-from groupdir.config.yamlfile import Address, Document, dotted
-from groupdir.config.yamlvalues import dump_yaml
+from groupdir.config.yamlfile import Document, dotted
+from groupdir.config.yamlvalues import Address, dump_yaml
 from groupdir.errors import ConfigError, Mistake
 from groupdir.names import check_name
 
@@ -333,10 +333,12 @@ def _equal_choices(space: Space, document: Document) -> list[Mistake]:
     for name, domain in space.parameters.items():
         if not isinstance(domain, Choice):
             continue
-        base = next((params for params in space.corners() if name in params), None)
+        corner = next((params for params in space.corners() if name in params), None)
         trials: dict[str, Any] = {}
-        for value in domain.values if base is not None else ():
-            same = trials.setdefault(space.build({**(base or {}), name: value}).digest, value)
+        for value in domain.values if corner is not None else ():
+            chosen = {**(corner or {}), name: value}
+            params = space.suggest(lambda at, inner, chosen=chosen: chosen.get(at, inner.ends[0]))  # type: ignore[misc]
+            same = trials.setdefault(space.build(params).digest, value)
             if same is not value:
                 text = f"choice holds {json.dumps(same)} and {json.dumps(value)}, which give the same trial: remove one"
                 mistakes.append(document.mistake(tuple(name.partition("|")[0].split(".")), text))

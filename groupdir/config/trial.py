@@ -20,8 +20,8 @@ from groupdir.config.resampling import Resampling
 from groupdir.config.stage import Stage, check_stages, shareable, with_optim
 from groupdir.config.validation import explain
 from groupdir.config.weights import Weights
-from groupdir.config.yamlfile import Address, Document
-from groupdir.config.yamlvalues import check_plain, dump_yaml, wrong_scalar
+from groupdir.config.yamlfile import Document
+from groupdir.config.yamlvalues import Address, check_plain, dump_yaml, wrong_scalar
 from groupdir.errors import ConfigError, FieldError, Mistake, described
 from groupdir.registry import TABLES, resolve
 

@@ -10,8 +10,7 @@ from pydantic_core import InitErrorDetails
 
 from groupdir.config.domains import misspelt_domain
 from groupdir.config.fields import model_at
-from groupdir.config.yamlfile import Address
-from groupdir.config.yamlvalues import shortened
+from groupdir.config.yamlvalues import Address, shortened
 from groupdir.errors import FieldError
 from groupdir.registry import did_you_mean
 
@@ -58,7 +57,8 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterat
     for item in error.errors():
         address = tuple(part for part in item["loc"] if not _is_union_tag(part))
         kind, context, value = item["type"], item.get("ctx", {}), item["input"]
-        if hint := misspelt_domain(value):
+        named = {address[-1]: value} if kind == "extra_forbidden" and isinstance(value, list) else value
+        if hint := misspelt_domain(named):
             yield address, hint
         elif kind == "missing":
             yield address, "is required but missing: add it"

@@ -65,7 +65,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose a node, unless it exceeds a limit."""
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         self._nodes += 1
         if self._levels > MOST_LEVELS:
             raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=mark)
@@ -104,10 +104,10 @@ _TOO_MANY = f"must have at most {MOST_VALUES:,} values"
 
 
 def dump_yaml(data: Any) -> str:
-    """Return plain data as YAML text, from which `read_values` reads the same data.
+    r"""Return plain data as YAML text, from which `read_values` reads the same data.
 
     >>> dump_yaml({"name": "1e3"})
-    "name: '1e3'\\n"
+    "name: '1e3'\n"
     """
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
@@ -131,14 +131,15 @@ def read_values(text: str, name: str) -> tuple[dict[str, Any], dict[Address, int
         raise ConfigError([Mistake("", problem, name)])
     try:
         loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        raise _wrong_character(text, error, name) from error
+    try:
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ConfigError([Mistake("", f"is not valid YAML: {error.problem}", name, line)]) from error
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        problem = f"is not valid YAML: the character U+{_code(error.character):04X} is not allowed: remove it"
-        raise ConfigError([Mistake("", problem, name, line)]) from error
+        raise _wrong_character(text, error, name) from error
     except (ValueError, OverflowError) as error:  # PyYAML converts \U00110000 without a check
         line = loader.line + 1
         raise ConfigError([Mistake("", f"is not valid YAML: {error}", name, line)]) from error
@@ -320,8 +321,11 @@ def shortened(value: Any, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}...{text[-(most // 2 - 1) :]}"
 
 
-def _code(character: Any) -> int:
-    return character if isinstance(character, int) else ord(character)
+def _wrong_character(text: str, error: yaml.reader.ReaderError, name: str) -> ConfigError:
+    """Return the error about a character that YAML forbids."""
+    code = error.character if isinstance(error.character, int) else ord(error.character)
+    problem = f"is not valid YAML: the character U+{code:04X} is not allowed: remove it"
+    return ConfigError([Mistake("", problem, name, text.count("\n", 0, error.position) + 1)])
 
 
 def _line(node: yaml.Node) -> int:

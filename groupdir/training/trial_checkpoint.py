@@ -15,7 +15,17 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 from torch import Tensor
 
 from groupdir.config.trial import TrialConfig, digest
@@ -245,7 +255,9 @@ def check_weights(method: Method, weights: Mapping[str, Tensor]) -> None:
 
 
 def _kind(tensor: Tensor) -> str:
-    extra = (", sparse" if tensor.layout != torch.strided else "") + (", with a gradient" if tensor.requires_grad else "")
+    extra = (", sparse" if tensor.layout != torch.strided else "") + (
+        ", with a gradient" if tensor.requires_grad else ""
+    )
     return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}{extra}"
 
 

@@ -151,7 +151,9 @@ def _words(document: Document) -> Iterator[Mistake]:
     """Yield addresses and users that `ssh` could take for an option, or that are more than one word."""
     for section, fields in (("provider", ("head_ip", "external_head_ip", "worker_ips")), ("auth", ("ssh_user",))):
         content = document.data.get(section)
-        for field in fields if isinstance(content, dict) else ():
+        if not isinstance(content, dict):
+            continue
+        for field in fields:
             value = content.get(field)
             for word in value if isinstance(value, list) else [value]:
                 if isinstance(word, str) and word and not _WORD.fullmatch(word):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from groupdir.command_line.console import new_console
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import DataError
 from groupdir.files.storage import Place
@@ -94,8 +94,8 @@ class Health:
         table = Table(*titles)
         for report in self.reports:
             table.add_row(*_row(report))
-        console = Console()
-        (console if console.is_terminal else Console(width=200)).print(table)
+        console = new_console()
+        (console if console.is_terminal else new_console(width=200)).print(table)
         for finding in self.findings:
             print(finding)
         if not self.findings:

@@ -11,6 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
+from groupdir.command_line.console import new_console
 from groupdir.config.space import StudyConfig
 from groupdir.files.study_files import Status
 from groupdir.study.events import Event
@@ -112,7 +113,7 @@ class Progress:
         quiet: bool = False,
     ) -> None:
         self._config = config
-        self._console = Console(quiet=True, force_terminal=False) if quiet else console or Console()
+        self._console = new_console(quiet=True, force_terminal=False) if quiet else console or new_console()
         self._state = StudyState() if state is None else state
         self._choices = Choices(config)
         self._left = TimeLeft(config)

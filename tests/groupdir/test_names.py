@@ -16,7 +16,21 @@ from groupdir.names import MOST_NAME_BYTES, check_name, check_place, plain_name,
 
 REFUSED = ["", "../x", "a/b", "a\\b", "..", ".", ".x", "-rf", " a", "a ", "a\nb", "a\0b", "a\x1bb", "\u2028", "\ud800"]
 REFUSED += ["x" * (MOST_NAME_BYTES + 1), "ü" * (MOST_NAME_BYTES // 2 + 1)]
-ACCEPTED = ["a", "a b", "$(touch x)", "`x`", "[bold]", "con", "ü", "日本", "a'b", 'a"b', "a*b", "a;b", "x" * MOST_NAME_BYTES]
+ACCEPTED = [
+    "a",
+    "a b",
+    "$(touch x)",
+    "`x`",
+    "[bold]",
+    "con",
+    "ü",
+    "日本",
+    "a'b",
+    'a"b',
+    "a*b",
+    "a;b",
+    "x" * MOST_NAME_BYTES,
+]
 SECRETS = [
     "s3://KEYAKIA:s3cr3t@bucket/x",
     "s3://bucket/x?secret_key=s3cr3t",
@@ -114,13 +128,19 @@ def test_keys_in_an_environment_variable_are_refused(monkeypatch: pytest.MonkeyP
 
 
 def test_keys_in_a_configuration_from_elsewhere_are_refused() -> None:
-    data = {"data": {"name": "digits", "root": SECRETS[0]}, "encoder": {"name": "convnet"}, "method": {"name": "vanilla"}}
+    data = {
+        "data": {"name": "digits", "root": SECRETS[0]},
+        "encoder": {"name": "convnet"},
+        "method": {"name": "vanilla"},
+    }
     with pytest.raises(ConfigError, match=r"data\.root: must not contain keys") as refused:
         TrialConfig.from_dict(data)
     assert "s3cr3t" not in str(refused.value)
 
 
-@pytest.mark.parametrize("place", ["s3://bucket/x?region=eu&scheme=http", "s3://bucket", "/mnt/a@b:c/x", "a?key=1", "s3://@b"])
+@pytest.mark.parametrize(
+    "place", ["s3://bucket/x?region=eu&scheme=http", "s3://bucket", "/mnt/a@b:c/x", "a?key=1", "s3://@b"]
+)
 def test_places_without_keys_are_accepted(place: str) -> None:
     assert check_place(place) == place
 

@@ -133,5 +133,5 @@ def test_beta_stays_with_soft_labels_that_are_named_after_it(tmp_path: Path) -> 
 def test_a_section_that_is_null_and_an_option_in_it_contradict(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(f"{BASE}search: {{}}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"method\.pretrain: must not be null, because method\.pretrain\.epochs is set"):
+    with pytest.raises(ConfigError, match=r"pretrain: must not be null, because method\.pretrain\.epochs is set"):
         load_space(path, ["method.pretrain.epochs=3", "method.pretrain=null"])

@@ -200,5 +200,5 @@ def test_a_choice_in_a_case_is_compared_where_it_is_active(tmp_path: Path) -> No
     method = f"{{name: group_dir, similarity: {{choice: [cosine, negative_l2]}}, temperature: {domain}}}"
     path = tmp_path / "space.yaml"
     path.write_text(f"data: digits\nencoder: convnet\nmethod: {method}\nsearch: {{}}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r'method\.temperature: choice holds 0\.1 and "0\.10", which give the same trial'):
+    with pytest.raises(ConfigError, match=r'temperature: choice holds 0\.1 and "0\.10", which give the same'):
         load_space(path)

@@ -60,7 +60,7 @@ def run_mutations(seeds: range, folder: Path, monkeypatch: pytest.MonkeyPatch) -
         file.write_bytes(content)
         try:
             message, seconds = check(file)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - each is reported
             wrong.append(f"seed {seed}, {source.name}: {type(error).__name__}: {str(error)[:200]}")
             continue
         messages += message is not None

@@ -58,7 +58,7 @@ MERGES = "a: &a {x: 1}\n" + "".join(
         ("- a", "f:1: must hold a mapping at its top level, got a list"),
         ("a", "f:1: must hold a mapping at its top level, got one value"),
     ],
-    ids=range(36),
+    ids=range(37),
 )
 def test_what_is_refused_with_its_line(text: str, message: str) -> None:
     start = time.process_time()
@@ -74,15 +74,19 @@ def test_what_is_refused_with_its_line(text: str, message: str) -> None:
     [
         ("1e-3", 0.001), ("1_000", 1000), ("0x1f", 31), ("-5", -5), (".5", 0.5), ("5.", 5.0), ("-.inf", float("-inf")),
         ("017", "017"), ("1:30", "1:30"), ("2020-01-01", "2020-01-01"), ("2020-13-45", "2020-13-45"), ("=", "="),
-        ("yes", True), ("~", None), ("'1'", "1"), ("{1: 2, true: 3, null: 4, 0.5: 5}", {"1": 2, "true": 3, "null": 4, "0.5": 5}),
-        ("{<<: [{a: 1, b: 1}, {b: 2, c: 2}], c: 3}", {"a": 1, "b": 1, "c": 3}), ("[&x {a: 1}, *x]", [{"a": 1}, {"a": 1}]),
+        ("yes", True), ("~", None), ("'1'", "1"),
+        ("{1: 2, true: 3, null: 4, 0.5: 5}", {"1": 2, "true": 3, "null": 4, "0.5": 5}),
+        ("{<<: [{a: 1, b: 1}, {b: 2, c: 2}], c: 3}", {"a": 1, "b": 1, "c": 3}),
+        ("[&x {a: 1}, *x]", [{"a": 1}, {"a": 1}]),
     ],
 )  # fmt: skip
 def test_what_is_read(text: str, value: object) -> None:
     assert Document.parse(f"a: {text}", "f").data == {"a": value}
 
 
-@pytest.mark.parametrize("text", ["1e3", "017", "1:30", "2020-01-01", "yes", "~", "=", "<<", "0x1", ".5", "1_0", "a\nb", "é", "-"])
+@pytest.mark.parametrize(
+    "text", ["1e3", "017", "1:30", "2020-01-01", "yes", "~", "=", "<<", "0x1", ".5", "1_0", "a\nb", "é", "-"]
+)
 def test_written_texts_stay_texts(text: str) -> None:
     assert Document.parse(dump_yaml({"a": [text], text: 1})).data == {"a": [text], text: 1}
 

@@ -21,12 +21,16 @@ def junk(rng: random.Random) -> Any:
         deep = [deep]
     return rng.choice(
         [
-            None, True, -1, 0, 3, 10**30, 2**63, 0.5, float("nan"), float("inf"), -1e308, "", "x" * 20_000, "a\nb", "\0",
-            b"bytes", [], {}, (), [1, 2], {"a": 1}, {1: 2}, {None: None}, {"name": "vanilla"}, {"name": "os:system"},
-            itself, deep, OrderedDict(), set(), torch.zeros(0), torch.zeros(()), torch.zeros(3, 3), torch.zeros(2).bool(),
+            None, True, -1, 0, 3, 10**30, 2**63, 0.5, float("nan"), float("inf"), -1e308, "", "x" * 20_000, "a\nb",
+            "\0", b"bytes", [], {}, (), [1, 2], {"a": 1}, {1: 2}, {None: None}, {"name": "vanilla"},
+            {"name": "os:system"}, itself, deep, OrderedDict(), set(),
+            torch.zeros(0), torch.zeros(()),
+            torch.zeros(3, 3),
+            torch.zeros(2).bool(),
             torch.full((5,), float("nan")), torch.zeros(4, dtype=torch.complex64), torch.zeros(2, dtype=torch.int64),
             torch.zeros(1, 1).expand(300, 300), torch.Size([3]), torch.float64, "vector", "image", "token_pair",
-            (10**9,), (10**6, 10**6), (8, 0), (-8,), ["a", "b"], list(range(3_000)), {str(key): key for key in range(3_000)},
+            (10**9,), (10**6, 10**6), (8, 0), (-8,), ["a", "b"], list(range(3_000)),
+            {str(key): key for key in range(3_000)},
         ]
     )  # fmt: skip
 

@@ -147,7 +147,9 @@ def submitted(monkeypatch: pytest.MonkeyPatch, study: str, words: list[str]) -> 
     return sent
 
 
-@pytest.mark.parametrize("word", ["a b", "$(touch x)", "`x`", "--set=a=[1, 2]", "a'b\"c", "a\\b", "*", "~x", "-rf", "a;b"])
+@pytest.mark.parametrize(
+    "word", ["a b", "$(touch x)", "`x`", "--set=a=[1, 2]", "a'b\"c", "a\\b", "*", "~x", "-rf", "a;b"]
+)
 def test_the_shell_of_the_head_reads_the_words_that_were_sent(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str
 ) -> None:

@@ -152,11 +152,14 @@ def space(root: Path) -> Path:
 def test_a_name_becomes_no_part_of_the_script(tmp_path: Path, name: str) -> None:
     text = Path("search_spaces/digits.yaml").read_text(encoding="utf-8")
     space = tmp_path / f"{name.replace('/', '')}.yaml"
-    space.write_text(text.replace("name: digits", f"name: {json.dumps(name.replace(chr(92), str()))}", 1), encoding="utf-8")
+    space.write_text(
+        text.replace("name: digits", f"name: {json.dumps(name.replace(chr(92), ''))}", 1), encoding="utf-8"
+    )
     script = slurm_script(space, Job(1, 0, 8, "10"), tmp_path / name)
     assert re.fullmatch(r"groupdir-[\w.+=,-]+", directives(script)["job-name"], re.ASCII)
     lines = "\n".join(line for line in script.splitlines() if re.match("(space|study)=", line))
-    ran = subprocess.run(["bash", "-c", f'{lines}\nprintf "%s\\n" "$space" "$study"'], capture_output=True, text=True)
+    line = f'{lines}\nprintf "%s\\n" "$space" "$study"'
+    ran = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == [str(space), str(tmp_path / name)]
 
 
