@@ -20,7 +20,7 @@ from groupdir.config.stage import Stage, epochs_of
 from groupdir.config.trial import TrialConfig, expand_paths, override
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document, dotted
-from groupdir.config.yamlvalues import Address, dump_yaml
+from groupdir.config.yamlvalues import Address, check_plain, dump_yaml
 from groupdir.errors import ConfigError, Mistake
 from groupdir.names import check_name
 
@@ -188,7 +188,10 @@ class StudyConfig:
         Raises:
             ConfigError: If the content has mistakes. The error lists all of them.
         """
-        return study_from(Document(name, dict(data), {}))
+        document = Document(name, dict(data), {})
+        if mistakes := [document.mistake(at, text) for at, text in check_plain(document.data)]:
+            raise ConfigError(mistakes)
+        return study_from(document)
 
 
 def load_space(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
