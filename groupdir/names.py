@@ -53,6 +53,18 @@ def unprintable(text: str) -> str | None:
     return next((f"it has the character U+{ord(char):04X}" for char in text if not char.isprintable()), None)
 
 
+def check_label(label: str) -> str:
+    """Return a label that fits a line of a table.
+
+    Raises:
+        ValueError: If the label is empty or too long, or has line breaks or control characters.
+    """
+    if (why := unprintable(label)) or not label or len(label.encode()) > MOST_NAME_BYTES:
+        text = f"must be one line of 1 to {MOST_NAME_BYTES} bytes, got {label[:MOST_NAME_BYTES]!r}"
+        raise ValueError(text if why is None else f"must be one line, but {why}")
+    return label
+
+
 def plain_name(name: str) -> str:
     """Return the name itself if it has only ASCII letters, digits and `_ . + = , -`, else a similar name that has.
 

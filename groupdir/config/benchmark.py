@@ -25,7 +25,7 @@ from groupdir.config.yamlvalues import shortened
 from groupdir.errors import ConfigError, Mistake
 from groupdir.files.study_files import BLOCK_PREFIX, CONFIRMED
 from groupdir.metrics import parse_metric
-from groupdir.names import MOST_NAME_BYTES, check_name
+from groupdir.names import MOST_NAME_BYTES, check_label, check_name
 from groupdir.registry import did_you_mean
 
 KEYS = ("name", "benchmark", "rows", "grid")
@@ -205,6 +205,7 @@ def _check_label(label: str) -> None:
     """
     folder = Row(label).folder
     try:
+        check_label(label)
         check_name(folder)
     except ValueError as error:
         raise ConfigError(f"the label of a row {error}") from error

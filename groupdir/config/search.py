@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from groupdir.config.base import Plugin, Strict
 from groupdir.config.confirmation import ConfirmationConfig
@@ -15,6 +15,7 @@ from groupdir.config.metric_fields import MOST_OBJECTIVES, Objectives, SearchMet
 from groupdir.config.samplers import SamplerConfig, TPEConfig
 from groupdir.config.schedulers import ParetoHalvingConfig, SchedulerConfig
 from groupdir.metrics import SHOTS, metric_name
+from groupdir.names import check_label, check_place
 
 _BOUND = re.compile(r"^\s*(<=|>=)\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*$")
 _BYTES = re.compile(r"^\s*([0-9.]+)\s*(|[kMGT]i?)B?\s*$")
@@ -49,6 +50,10 @@ def size_in_bytes(text: str | int) -> int:
         raise ValueError(f"must be a size above 0 such as 20 GB or 500 MiB, got {text!r}")
     base = 1024 if match[2].endswith("i") else 1000
     return int(float(match[1]) * base ** " kMGT".index(match[2][:1] or " "))
+
+
+Label = Annotated[str, AfterValidator(check_label)]
+"""Label of an ablation."""
 
 
 class ConvergenceConfig(Strict):
@@ -148,12 +153,12 @@ class SearchConfig(Strict):
     confirm: ConfirmationConfig | None = Field(
         None, description="Train the contenders for each choice again on fresh seeds after the search; null: no."
     )
-    ablations: dict[str, dict[str, Any]] = Field(
+    ablations: dict[Label, dict[str, Any]] = Field(
         default_factory=dict,
         description="Changes by label, as {address: value}. Each is applied to the best trial and compared with it.",
     )
     ablation_seeds: int = Field(3, ge=1, description="Seeds of each ablation.")
-    storage_path: str | None = Field(
+    storage_path: Annotated[str, AfterValidator(check_place)] | None = Field(
         None,
         description="Place for checkpoints, first stages and snapshots that all nodes can write: a shared folder, or a "
         "URI such as s3://bucket/folder; null: the folder of the study.",

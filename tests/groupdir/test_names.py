@@ -77,7 +77,7 @@ def test_the_name_of_a_study_or_benchmark_is_checked_with_its_line(tmp_path: Pat
         load_benchmark(tmp_path / "grid.yaml")
 
 
-@pytest.mark.parametrize("label", ["..", "confirmed", "block_2", "benchmark.yaml", "-x", "''"])
+@pytest.mark.parametrize("label", ["..", "confirmed", "block_2", "benchmark.yaml", "-x", "''", '"a\\nb"', "x" * 201])
 def test_the_label_of_a_row_is_no_folder_of_the_benchmark(tmp_path: Path, label: str) -> None:
     text = "name: a\ndata: {name: digits}\nencoder: {name: convnet}\ntrain: {epochs: 2}\n"
     (tmp_path / "vanilla.yaml").write_text("method: {name: vanilla}\n", encoding="utf-8")
@@ -95,6 +95,14 @@ def test_a_long_cell_of_a_grid_has_a_folder(tmp_path: Path) -> None:
     long = type(row)("x=" + "ü" * 300)
     assert len(long.folder.encode()) <= MOST_NAME_BYTES
     assert long.folder != type(row)("x=" + "ü" * 301).folder
+
+
+@pytest.mark.parametrize(
+    "change", ['search.ablations={"a\\nb": {}}', "search.ablations={'': {}}", 'search.storage_path="/a\\nb"']
+)
+def test_labels_and_places_are_one_line(change: str) -> None:
+    with pytest.raises(ConfigError, match=r"digits\.yaml:\d+: search\..*: must be"):
+        load_space(SPACE, [change])
 
 
 @pytest.mark.parametrize("uri", SECRETS)

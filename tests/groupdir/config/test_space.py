@@ -184,7 +184,10 @@ def test_domains_that_make_no_sense(tmp_path: Path, groups: str, message: str) -
         ("search: {objectives: []}", "search.objectives: must have entries, at least 1, got {}"),
         ("search: {levels: {inner: 3}}", "search.levels: unknown key: did you mean 'nested'?"),
         ("search: {}\nmethod.beta: {choice: [1, 2]}", "method.beta: must be nested sections"),
-        ("optim: {choise: [adam, sgd]}\nsearch: {}", "optim.choise: unknown kind of domain 'choise': did you mean 'choice'?"),
+        (
+            "optim: {choise: [adam, sgd]}\nsearch: {}",
+            "optim.choise: unknown kind of domain 'choise': did you mean 'choice'?",
+        ),
     ],
 )
 def test_other_keys_and_values_that_are_refused(tmp_path: Path, text: str, message: str) -> None:
