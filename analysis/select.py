@@ -168,7 +168,7 @@ def select_config(
         tolerances,
         include_stopped,
     )
-    header = "".join(f"# {' '.join(line.split())}\n" for line in _header(study, selection))  # a name may have two lines
+    header = "".join(f"# {' '.join(line.split())}\n" for line in _header(study, selection))  # one line each
     body = dump_yaml(dict(study.configs[selection.trial]))
     write_whole(selection.file, header + body)
     write_parquet(study.folder / FRONT, _plain_rows(front), dict(study.footer))

@@ -66,10 +66,10 @@ def _is_same_benchmark(path: Path, benchmark: Benchmark) -> bool:
     """Return whether a benchmark's file is missing, or means the same but for a growing number of replications."""
     if not path.is_file():
         return True
-    old, new = Document.read(path).data, _content(benchmark)
     try:
+        old, new = Document.read(path).data, _content(benchmark)
         config = BenchmarkConfig.model_validate(old.pop("benchmark", None))
-    except ValidationError:
+    except (ConfigError, ValidationError):
         return False
     new.pop("benchmark")
     if 2 <= config.replications < benchmark.config.replications:

@@ -90,7 +90,7 @@ def test_a_shot_that_some_trials_lack(make_study: MakeStudy) -> None:
 
 
 def test_the_yaml_is_the_footers_configuration(make_study: MakeStudy) -> None:
-    folder = make_study(name="a\nname: not yaml")
+    folder = make_study(name="a: {name: [not yaml")
     study = load_results(folder)
     for rule in RULES:
         selection = select_config(study, rule)
