@@ -258,7 +258,7 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
         with progress, interrupt.catch():
             trials = phase_counts(study.config, study.state)[0].planned
             # launch/cluster/live.py reads this line, in which the folder is a word of a shell
-            where = shlex.quote(shown(study.folder))
+            where = shlex.quote(str(shown(study.folder)))
             progress.say(f"{action} of {study.config.name} in {where}: {trials} trials")
             run(study, dataset, interrupt, progress)
     except KeyboardInterrupt:
