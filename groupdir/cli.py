@@ -214,12 +214,11 @@ def check_data_set(
     overrides: SetOption = None,
 ) -> int:
     """Find samples of val and test that are equal, nearly equal or related to samples of another split."""
-    from rich.console import Console
-
+    from groupdir.command_line.console import new_console
     from groupdir.commands.data_check import check_data, print_check
 
     check = check_data(file, overrides or ())
-    print_check(check, Console())
+    print_check(check, new_console())
     return int(strict and not check.clean)
 
 

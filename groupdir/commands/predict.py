@@ -14,7 +14,7 @@ import numpy as np
 
 from groupdir.command_line.next_command import next_command
 from groupdir.config.trial import TrialConfig
-from groupdir.data.base import Dataset
+from groupdir.data.base import Dataset, InputSpec
 from groupdir.data.transfer import as_tensor
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.ledger import Ledger, Reading
