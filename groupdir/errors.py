@@ -53,6 +53,10 @@ class DiskFullError(NodeError):
     """Node that cannot write a checkpoint because a disk is full."""
 
 
+class StorageLostError(NodeError):
+    """Node that has lost the storage of the study, such as by an unmounted folder. Other nodes may still have it."""
+
+
 @dataclass(frozen=True)
 class Mistake:
     """Mistake in a configuration.

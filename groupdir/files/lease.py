@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from groupdir.errors import FileWriteError
+from groupdir.errors import DataError, FileWriteError
+from groupdir.files.fence import Fence
 from groupdir.files.write_whole import write_whole
 
 BEAT = 2.0
@@ -30,11 +31,17 @@ class Claim:
     A thread rewrites the owner's file while the process lives. A waiting process measures the time between two changes
     of that file on its clock, so the clocks of the nodes need not agree.
 
+    A claim is void, too, once the driver has given up the attempt that holds it: see `groupdir.files.fence`.
+
     Args:
         folder: The claimed folder, which must exist.
+        attempt: Text of the `Attempt` that this process is, or empty for a process without a driver.
+        fence: Fence of the driver, or None without one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, attempt: str = "", fence: Fence | None = None) -> None:
+        self._attempt = attempt
+        self._fence = fence
         self._owner = folder / "owner.json"
         self._lock = folder / "owner.lock"
         self._mine = uuid.uuid4().hex
@@ -47,7 +54,12 @@ class Claim:
 
         Returns:
             True if this process holds the claim now, False if another process does; then call this again later.
+
+        Raises:
+            DataError: If the driver has given up this process.
         """
+        if self._excluded(self._attempt):
+            raise DataError(f"{self._owner.parent}: the driver has given up this process (attempt {self._attempt})")
         with self._alone():
             if not self._free():
                 return False
@@ -56,6 +68,13 @@ class Claim:
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
         return True
+
+    @property
+    def held(self) -> bool:
+        """Whether this process still holds the claim that it took."""
+        if self._thread is None or self._excluded(self._attempt):
+            return False
+        return self._read().get("token") == self._mine
 
     def release(self) -> None:
         """Give up the claim if this process holds it."""
@@ -71,7 +90,7 @@ class Claim:
     def _free(self) -> bool:
         """Return whether nobody holds a claim, or the claim is void."""
         owner = self._read()
-        if not owner:
+        if not owner or self._excluded(str(owner.get("attempt", ""))):
             return True
         if owner.get("host") == socket.gethostname() and not _alive(int(owner.get("pid", 0))):
             return True
@@ -87,12 +106,18 @@ class Claim:
             beats += 1
             # On a full disk the claim becomes void: another process takes over, and the work is done twice.
             with contextlib.suppress(OSError, FileWriteError), self._alone():
-                if self._read().get("token") != self._mine:
+                if self._read().get("token") != self._mine or self._excluded(self._attempt):
                     return
                 self._beat(beats)
 
+    def _excluded(self, attempt: str) -> bool:
+        return self._fence is not None and self._fence.excludes(attempt)
+
     def _beat(self, beats: int) -> None:
-        about = {"token": self._mine, "host": socket.gethostname(), "pid": os.getpid(), "beats": beats}
+        about = {
+            "token": self._mine, "host": socket.gethostname(), "pid": os.getpid(), "attempt": self._attempt,
+            "beats": beats,
+        }  # fmt: skip
         write_whole(self._owner, json.dumps(about))
 
     def _read(self) -> dict[str, Any]:

@@ -155,6 +155,32 @@ class Place:
             elif kind == fs.FileType.File:
                 files.delete_file(root)
 
+    def why_lost(self) -> str:
+        """Return why this process does not see this file, or an empty text if it does.
+
+        Every node asks this of the marker of a study's storage. A folder that is not mounted looks like an empty one.
+        """
+        try:
+            return "" if self.is_file() else f"{self} is not there"
+        except (OSError, ConfigError) as error:
+            return str(error).splitlines()[0]
+
+    def why_not_writable(self, probe: str) -> str:
+        """Return why this process cannot write beside this file, which it must see; an empty text if it can.
+
+        Args:
+            probe: Name of a file that is written beside this one and removed. Two processes need two names.
+        """
+        if lost := self.why_lost():
+            return lost
+        test = Place(self.base.rpartition("/")[0], self.query) / probe
+        try:
+            test.write(b"")
+            test.remove()
+        except (OSError, ConfigError) as error:
+            return str(error).splitlines()[0]
+        return ""
+
     def _open(self) -> tuple[FileSystem, str]:
         """Return the file system and the path of this place in it."""
         from pyarrow import fs

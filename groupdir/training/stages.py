@@ -20,8 +20,10 @@ from torch import Tensor
 from groupdir.config.stage import Stage
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError, FileWriteError
+from groupdir.files.fence import Fence
 from groupdir.files.lease import Claim
 from groupdir.files.storage import Place
+from groupdir.files.study_files import GIVEN_UP
 from groupdir.files.write_whole import discard_partials, write_whole
 from groupdir.methods.base import Method
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
@@ -45,11 +47,13 @@ class StageFolder:
             stage is shorter.
         store: Storage for finished stages, for nodes that share no folder, or None. Each node trains a stage at most
             once. Two nodes that start it at the same time both train it, with the same result.
+        attempt: Text of the `Attempt` at the trial, by which the driver can make its claims void; empty without driver.
     """
 
     path: Path
     marks: tuple[int, ...] = ()
     store: Place | None = None
+    attempt: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class SharedStage:
         self._keep = {stage.epochs, *(mark for mark in where.marks if constant and mark < stage.epochs)}
         self._names = tuple(name for name in method.state_dict() if name.startswith(method.changed(stage)))
         self._method = method
-        self._claim = Claim(self.folder)
+        self._claim = Claim(self.folder, where.attempt, Fence(where.path / GIVEN_UP))
         self._saved = time.monotonic()
 
     def wait(self, trained: int) -> StageState | None:
@@ -124,6 +128,9 @@ class SharedStage:
             epoch: Number of epochs of the stage trained so far.
             optimizer: The optimizer of the stage.
         """
+        saves = epoch in self._keep or time.monotonic() - self._saved > SAVE_EVERY
+        if saves and not self._claim.held:
+            return  # another trial has taken over, and may be further on
         if epoch in self._keep:
             self._write(self._file(epoch), epoch, optimizer)
         if epoch == self._epochs:

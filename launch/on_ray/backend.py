@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError
-from groupdir.files.study_files import RUN_PREFIX
+from groupdir.files.study_files import RUN_PREFIX, STORAGE_MARKER
 from launch.control.study_loop import StudyLoop
 from launch.on_ray import private
+from launch.on_ray.attempts import Attempts
+from launch.on_ray.nodes import Nodes, storage_check
 from launch.on_ray.slots import Slots, alive_nodes, in_words
 from launch.study.study import Study
 
@@ -158,9 +160,10 @@ def run_trials(
     from ray import tune
 
     from groupdir.trainable import TrialTrainable
-    from launch.on_ray.callback import Recorder, number
+    from launch.on_ray.callback import Recorder
     from launch.on_ray.scheduler import RecordingScheduler
     from launch.on_ray.searcher import StudySearcher
+    from launch.on_ray.trial_number import number
     from launch.study.checkpoints import trial_name
 
     class WhenAsked(tune.Stopper):
@@ -170,20 +173,23 @@ def run_trials(
         def stop_all(self) -> bool:
             return interrupt() or recorder.refused is not None
 
-    recorder = Recorder(study, loop, screen.refresh, screen.say)
-    search, slots = study.config.search, Slots.of_cluster(study.config.search)
+    search, marker, run = study.config.search, study.storage / STORAGE_MARKER, f"{RUN_PREFIX}{len(study.runs()) + 1}"
+    marker.write(b"")
+    nodes = Nodes(storage_check(marker), screen.say)
+    attempts = Attempts(study, run, screen.say)
+    recorder = Recorder(study, loop, nodes, screen.refresh, screen.say)
+    slots = Slots.of_cluster(search, lambda: nodes.refused)
     if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # a cluster is checked by the doctor
         requested, available = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))
         text = f"a trial requests {requested} but this machine has {available}: lower the request and start again"
         raise ConfigError([study.config.mistake("search.resources", text)])
-    earlier_runs = len(study.runs())
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
     shared.__name__ = shared.__qualname__ = TrialTrainable.__name__  # shown by `ps` and Ray's dashboard
     tuner = tune.Tuner(
         shared,
         tune_config=tune.TuneConfig(
-            search_alg=StudySearcher(study, loop.following, slots),
-            scheduler=RecordingScheduler(loop, slots, screen.say),
+            search_alg=StudySearcher(study, loop.following, slots, nodes, attempts),
+            scheduler=RecordingScheduler(loop, slots, nodes, attempts, screen.say),
             num_samples=-1,  # until the searcher returns FINISHED
             max_concurrent_trials=1,  # makes Ray call `set_max_concurrency` of the searcher
             reuse_actors=True,
@@ -191,7 +197,7 @@ def run_trials(
             trial_dirname_creator=lambda trial: trial_name(number(trial)),
         ),
         run_config=tune.RunConfig(
-            name=f"{RUN_PREFIX}{earlier_runs + 1}",
+            name=run,
             storage_path=str(study.storage),
             callbacks=[recorder],
             stop=WhenAsked(),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune import Callback
 
-from groupdir.errors import NodeError
+from groupdir.errors import NodeError, StorageLostError
 from launch.on_ray.failures import cause_of, reason
+from launch.on_ray.trial_number import number
 from launch.study.checkpoints import fit_budget, free_space_warning, keep, remove
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
     from launch.control.study_loop import StudyLoop
+    from launch.on_ray.nodes import Nodes
     from launch.study.study import Study
 
 
@@ -27,6 +29,7 @@ class Recorder(Callback):
     Args:
         study: The study.
         loop: Study loop of the current phase.
+        nodes: Nodes that trials run on.
         every_step: Function that is called several times a second, to refresh the screen.
         say: Function that prints a line.
 
@@ -36,10 +39,11 @@ class Recorder(Callback):
     """
 
     def __init__(
-        self, study: Study, loop: StudyLoop, every_step: Callable[[], None], say: Callable[[str], None]
+        self, study: Study, loop: StudyLoop, nodes: Nodes, every_step: Callable[[], None], say: Callable[[str], None]
     ) -> None:
         self._study = study
         self._loop = loop
+        self._nodes = nodes
         self._every_step = every_step
         self._say = say
         self._printed: set[str] = set()
@@ -54,8 +58,14 @@ class Recorder(Callback):
         self._every_step()
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Record that a worker has started a trial."""
-        self._study.append("started", trial=number(trial))
+        """Record that a worker has started a trial, and say if the trial has moved to another node."""
+        state = self._study.state.trials[number(trial)]
+        before, now = self._nodes.begin(state.number, trial)
+        self._study.append("started", trial=state.number, payload={"node": str(now)})
+        if before is not None and before.node != now.node:
+            epoch = state.checkpoint_epoch
+            where = f"continues after epoch {epoch}" if epoch else "starts from the beginning"
+            self._say(f"trial {state.number} moved from {before} to {now} and {where}")
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -79,6 +89,7 @@ class Recorder(Callback):
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record that a trial has finished, stopped or paused. An interrupted trial stays open for a resume."""
         state = self._study.state.trials[number(trial)]
+        self._nodes.end(state.number)
         if state.status != "running":
             return
         if state.complete and int((trial.last_result or {}).get("epoch", 0)) < state.epoch:
@@ -94,7 +105,7 @@ class Recorder(Callback):
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """End the search if a trial failed because its node was rejected. Otherwise Ray retries the trial."""
         cause = cause_of(trial)
-        if isinstance(cause, NodeError):
+        if isinstance(cause, NodeError) and not isinstance(cause, StorageLostError):
             self.refused = cause
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -117,8 +128,3 @@ class Recorder(Callback):
         if text and text not in self._printed:
             self._printed.add(text)
             self._say(text)
-
-
-def number(trial: Trial) -> int:
-    """Return the number that the study gives to a trial of Ray."""
-    return int(trial.config["trial"])

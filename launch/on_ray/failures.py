@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray import cloudpickle
-from ray.exceptions import RayTaskError
 
 from groupdir.errors import GroupdirError
 from launch.on_ray import private
@@ -20,8 +19,7 @@ def cause_of(trial: Trial) -> BaseException | None:
     path = private.error_file(trial)
     if path is None:
         return None
-    error: BaseException = cloudpickle.loads(Path(path).read_bytes())
-    return (error.cause or error) if isinstance(error, RayTaskError) else error
+    return private.cause_in_worker(cloudpickle.loads(Path(path).read_bytes()))
 
 
 def reason(error: BaseException) -> str:

@@ -21,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from groupdir.errors import StorageLostError
+
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
     from ray.tune.experiment import Trial
@@ -151,20 +153,33 @@ def is_lost_with_its_node(error: BaseException | None) -> bool:
     return isinstance(error, ActorDiedError) and "its node has died" in str(error)
 
 
+def cause_in_worker(error: BaseException) -> BaseException:
+    """Return the exception that a worker raised, from the error by which Ray reports it to the driver."""
+    from ray.exceptions import RayTaskError
+
+    return (error.cause or error) if isinstance(error, RayTaskError) else error
+
+
+def is_fault_of_node(error: BaseException | None) -> bool:
+    """Return whether a trial failed because its node was lost or lost the storage: others may be well."""
+    lost = error is not None and isinstance(cause_in_worker(error), StorageLostError)
+    return lost or is_lost_with_its_node(error)
+
+
 @cache
 def _patient_trial() -> type[Trial]:
     from ray.tune.experiment import Trial
 
     class PatientTrial(Trial):
-        """Ray trial whose retry budget is not charged when its node is lost."""
+        """Ray trial whose retry budget is not charged for a fault of its node."""
 
         lost_nodes = 0
 
         def handle_error(self, exc: Any = None) -> None:
-            """Count a failure, unless it was caused by the loss of the node."""
+            """Count a failure, unless it is the fault of the node."""
             before = self.run_metadata.num_failures
             super().handle_error(exc)
-            if is_lost_with_its_node(exc) and self.lost_nodes < LOST_NODES:
+            if is_fault_of_node(exc) and self.lost_nodes < LOST_NODES:
                 self.lost_nodes += 1
                 self.run_metadata.num_failures = before
 
@@ -172,7 +187,7 @@ def _patient_trial() -> type[Trial]:
 
 
 def forgive_lost_nodes(trial: Trial) -> None:
-    """Stop the loss of a node from using up a retry of a trial.
+    """Stop the fault of a node from using up a retry of a trial.
 
     Ray creates its trials itself and accepts no other class for them. Its public `FailureConfig` counts every failure
     except the loss of a node that was draining.
@@ -191,16 +206,40 @@ def requested(trial: Trial) -> dict[str, float]:
     return dict(factory.required_resources)
 
 
-def request(trial: Trial, resources: Mapping[str, float]) -> None:
-    """Change the resources that a trial requests when it is retried.
+def request(trial: Trial, resources: Mapping[str, float], refused: Collection[str] = ()) -> None:
+    """Change the resources that a trial requests when it is retried, and the nodes that it must not run on.
 
     The public `ResourceChangingScheduler` changes them when a trial reports, not when it fails.
     """
-    from ray.tune import PlacementGroupFactory
+    from groupdir.trainable import placement
 
     anything: Any = trial  # Ray declares it as None
-    anything.placement_group_factory = PlacementGroupFactory([dict(resources)])
+    anything.placement_group_factory = placement(resources, refused)
     anything.invalidate_json_state()
+
+
+def request_again(controller: Controller, refused: Collection[str]) -> None:
+    """Let the trials that wait for a place request it again, on the nodes that are not refused now.
+
+    A request names the nodes that it avoids, and Ray has no API to change a request that waits. The steps are those by
+    which Ray itself replaces the process that a waiting trial has requested.
+    """
+    inner = controller_of(controller)
+    for trial in list(inner._pending_trials - set(inner._resetting_trials)):
+        before, actor = trial.placement_group_factory, inner._trial_to_actor.get(trial)
+        if actor is not None and inner._actor_manager.is_actor_started(actor):
+            continue  # it has a place, and its process starts
+        if actor is not None:
+            del inner._trial_to_actor[trial], inner._actor_to_trial[actor]
+            inner._remove_actor(tracked_actor=actor)
+        if trial in inner._staged_trials:
+            inner._staged_trials.remove(trial)
+            inner._actor_cache.decrease_max(before)
+        inner._resources_to_pending_trials[before].discard(trial)
+        request(trial, requested(trial), refused)
+        inner._resources_to_pending_trials[trial.placement_group_factory].add(trial)
+        if trial not in inner._pending_trials_list:
+            inner._pending_trials_list.append(trial)
 
 
 # --- processes that Tune reuses for later trials ---

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from groupdir.errors import DeviceMemoryError
+from groupdir.errors import DeviceMemoryError, NodeError, StorageLostError
 from launch.on_ray import private
 from launch.on_ray.draining import Draining
-from launch.on_ray.failures import cause_of
+from launch.on_ray.failures import cause_of, reason
+from launch.on_ray.trial_number import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
     from launch.control.study_loop import StudyLoop
+    from launch.on_ray.attempts import Attempts
+    from launch.on_ray.nodes import Nodes
     from launch.on_ray.private import Controller
     from launch.on_ray.slots import Slots
 
@@ -31,15 +34,23 @@ class RecordingScheduler(FIFOScheduler):
     Args:
         loop: Study loop that decides about trials.
         slots: Slots of the cluster that trials run in.
+        nodes: Nodes that trials run on.
+        attempts: Attempts at the trials.
         say: Function that prints a line.
         draining: Draining nodes; None asks Ray.
     """
 
     def __init__(
-        self, loop: StudyLoop, slots: Slots, say: Callable[[str], None], draining: Draining | None = None
+        self,
+        loop: StudyLoop,
+        slots: Slots,
+        nodes: Nodes,
+        attempts: Attempts,
+        say: Callable[[str], None],
+        draining: Draining | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._loop, self._slots, self._say = loop, slots, say
+        self._loop, self._slots, self._nodes, self._attempts, self._say = loop, slots, nodes, attempts, say
         self._draining = draining or Draining()
 
     @property
@@ -52,7 +63,7 @@ class RecordingScheduler(FIFOScheduler):
         return FIFOScheduler, ()
 
     def on_trial_add(self, tune_controller: Controller, trial: Trial) -> None:
-        """Stop the loss of a node from using up a retry of the trial."""
+        """Stop the fault of a node from using up a retry of the trial."""
         private.forgive_lost_nodes(trial)
 
     def on_trial_result(self, tune_controller: Controller, trial: Trial, result: dict[str, Any]) -> str:
@@ -60,7 +71,10 @@ class RecordingScheduler(FIFOScheduler):
         action = self._loop.report(int(result["trial"]), result)
         if action != "continue":
             return str(TrialScheduler.STOP)
-        return str(TrialScheduler.PAUSE if self._leaves(tune_controller, trial) else TrialScheduler.CONTINUE)
+        if not self._leaves(tune_controller, trial):
+            return str(TrialScheduler.CONTINUE)
+        trial.config["attempt"] = self._attempts.begin(number(trial))
+        return str(TrialScheduler.PAUSE)
 
     def on_trial_complete(self, tune_controller: Controller, trial: Trial, result: dict[str, Any]) -> None:
         """Stop Ray from reusing the process of a trial that ended on a draining node."""
@@ -72,8 +86,11 @@ class RecordingScheduler(FIFOScheduler):
         Ray calls this before it gives a kept process to a trial. Kept processes on nodes that have begun to drain are
         therefore ended here.
         """
-        if self._draining.more():
+        refused_changed = self._nodes.changed()
+        if self._draining.more() or refused_changed:
             private.drop_kept_processes(tune_controller)
+        if refused_changed:
+            private.request_again(tune_controller, self._nodes.refused)
         trials: list[Trial] = tune_controller.get_trials()  # type: ignore[no-untyped-call]
         moving = (trial for trial in trials if trial.status == trial.PAUSED)
         return next(moving, None) or super().choose_trial_to_run(tune_controller)
@@ -82,21 +99,31 @@ class RecordingScheduler(FIFOScheduler):
         """Adjust a retried trial's resource request to what the cluster can still offer.
 
         A trial that failed because its share of a GPU was too small waits for a whole one. A trial that lost its node
-        requests the kind of GPU with the most free slots. Ray calls this method before it queues the trial by its
-        request; a callback would come too late.
+        requests the kind of GPU with the most free slots. A node that lost the storage gets no more trials. Ray calls
+        this method before it queues the trial by its request; a callback would come too late.
         """
+        cause, resources, who = cause_of(trial), private.requested(trial), number(trial)
+        node = self._nodes.of(who)
+        trial.config["attempt"] = self._attempts.begin(who)
+        if isinstance(cause, StorageLostError):
+            self._nodes.refuse(node, str(cause))
         if not private.will_retry(trial):
             return
-        cause, resources = cause_of(trial), private.requested(trial)
         if isinstance(cause, DeviceMemoryError):
             is_share = 0 < resources.get("GPU", 0) < 1
             where = " on a whole GPU when one is free" if is_share else ""
-            self._say(f"trial {trial.config['trial']}: {cause}; it is retried{where}")
+            self._say(f"trial {who}: {cause}; it is retried{where}")
             if is_share:
                 resources = {**resources, "GPU": 1.0}
         elif private.is_lost_with_its_node(cause):
+            self._say(f"trial {who} lost its node {node}; it continues on another node")
             resources = self._slots.move(trial.trial_id).bundle
-        private.request(trial, resources)
+        elif isinstance(cause, StorageLostError):
+            self._say(f"trial {who} leaves {node}, which cannot use the storage; it continues on another node")
+            resources = self._slots.move(trial.trial_id).bundle
+        elif cause is not None and not isinstance(cause, NodeError):
+            self._say(f"trial {who} failed on {node} and is retried: {reason(cause)}")
+        private.request(trial, resources, self._nodes.refused)
 
     def _leaves(self, tune_controller: Controller, trial: Trial) -> bool:
         """Return whether the node of a trial is draining. If so, stop Ray from reusing the process of the trial."""

@@ -10,9 +10,11 @@ from ray.tune.search import Searcher
 
 from groupdir.config.stage import shareable
 from groupdir.files.storage import Place
-from groupdir.files.study_files import CHECKPOINT, EVENT_LOG
+from groupdir.files.study_files import CHECKPOINT, EVENT_LOG, STORAGE_MARKER
 from groupdir.node.probe import code_digest
 from launch.control.study_loop import OVER, Next
+from launch.on_ray.attempts import Attempts
+from launch.on_ray.nodes import Nodes
 from launch.on_ray.slots import Slots
 from launch.study.study import Study
 
@@ -33,13 +35,18 @@ class StudySearcher(Searcher):
         study: The study that the trials belong to.
         following: Function that returns the number of the next trial, `WAIT` or `OVER`.
         slots: Slots of the cluster that trials run in.
+        nodes: Nodes that trials run on.
+        attempts: Attempts at the trials.
     """
 
-    def __init__(self, study: Study, following: Callable[[], Next], slots: Slots) -> None:
+    def __init__(
+        self, study: Study, following: Callable[[], Next], slots: Slots, nodes: Nodes, attempts: Attempts
+    ) -> None:
         super().__init__(metric=None, mode=None)
         self._study = study
         self._following = following
         self._slots = slots
+        self._nodes, self._attempts = nodes, attempts
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Return True: `Slots` limits the number of trials instead of Ray, because the size of a cluster changes."""
@@ -63,6 +70,9 @@ class StudySearcher(Searcher):
             "resume": trial.checkpoint if has_checkpoint else None,
             "stages": stages_of(self._study),
             "resources": request.bundle,
+            "refused": self._nodes.refused,
+            "attempt": self._attempts.begin(number),
+            "marker": str(self._study.storage / STORAGE_MARKER),
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

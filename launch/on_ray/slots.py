@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from groupdir.config.search import ResourcesConfig, SearchConfig
@@ -98,11 +98,16 @@ class Slots:
         self._rooms: dict[Request, int] = {}
 
     @classmethod
-    def of_cluster(cls, search: SearchConfig) -> Slots:
-        """Return the slots of the Ray cluster that this process is connected to."""
+    def of_cluster(cls, search: SearchConfig, refused: Callable[[], Collection[str]] = tuple) -> Slots:
+        """Return the slots of the Ray cluster that this process is connected to.
+
+        Args:
+            search: Configuration of the search.
+            refused: Function that returns the ids of the nodes that get no trial.
+        """
         on_cluster = bool(os.environ.get("RAY_ADDRESS"))
         in_pod = on_cluster and "KUBERNETES_SERVICE_HOST" in os.environ
-        return cls(search, alive_nodes, coming() if on_cluster else Coming(), int(in_pod))
+        return cls(search, lambda: alive_nodes(refused()), coming() if on_cluster else Coming(), int(in_pod))
 
     @property
     def rooms(self) -> dict[Request, int]:
@@ -140,8 +145,9 @@ class Slots:
         return max(self.rooms, key=lambda request: self.rooms[request] - taken.count(request))
 
 
-def alive_nodes() -> list[Amounts]:
-    """Return the resources of each running node."""
+def alive_nodes(refused: Collection[str] = ()) -> list[Amounts]:
+    """Return the resources of each running node that is not refused."""
     import ray
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node["Alive"] and node["NodeID"] not in refused]

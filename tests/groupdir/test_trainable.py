@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from groupdir.config.trial import TrialConfig
-from groupdir.errors import DataError, DiskFullError, FileWriteError, NodeError, OtherCodeError
-from groupdir.trainable import TrialTrainable
+from groupdir.errors import DataError, DiskFullError, NodeError, OtherCodeError, StorageLostError
+from groupdir.trainable import TrialTrainable, placement
 from groupdir.training.trainer import make_dataset
 
 TRIAL = {"data": {"name": "digits", "train": 128}, "encoder": {"name": "convnet"}, "method": {"name": "vanilla"}}
@@ -41,11 +41,10 @@ def test_data_that_only_this_node_lacks_are_no_fault_of_the_trial(monkeypatch: p
         refused.step()
 
 
-def test_a_full_disk_is_the_node_s_fault_and_a_read_only_one_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_takes_no_checkpoint_is_the_node_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainable = TrialTrainable({"trial": 4, "config": TrialConfig.from_dict(TRIAL).to_dict()})
-    for number, error in ((errno.ENOSPC, DiskFullError), (errno.EROFS, FileWriteError)):
+    kinds = ((errno.ENOSPC, DiskFullError), (errno.EROFS, StorageLostError), (errno.ESTALE, StorageLostError))
+    for number, error in kinds:
 
         def fail(*_: object, number: int = number) -> None:
             raise OSError(number, os.strerror(number))
@@ -53,3 +52,50 @@ def test_a_full_disk_is_the_node_s_fault_and_a_read_only_one_is_not(
         monkeypatch.setattr(Path, "replace", fail)
         with pytest.raises(error, match="cannot be written"):
             trainable.save(str(tmp_path))
+
+
+def config_in(marker: Path) -> dict[str, object]:
+    marker.touch()
+    return {"trial": 4, "config": TrialConfig.from_dict(TRIAL).to_dict(), "marker": str(marker)}
+
+
+def test_a_node_without_the_storage_begins_no_trial(tmp_path: Path) -> None:
+    """The folder is there, as that of an unmounted disk is."""
+    config = config_in(tmp_path / ".storage")
+    (tmp_path / ".storage").unlink()
+    trainable = TrialTrainable({**config, "resume": str(tmp_path / "gone"), "stages": {"place": "/x", "marks": []}})
+    with pytest.raises(StorageLostError, match=rf"node {os.uname().nodename}: cannot use the storage .*is not there"):
+        trainable.step()
+
+
+def test_a_node_that_loses_the_storage_neither_saves_nor_restores(tmp_path: Path) -> None:
+    config = config_in(tmp_path / ".storage")
+    trainable = TrialTrainable(config)
+    trainable.step()
+    trainable.save(str(tmp_path / "kept"))
+    (tmp_path / ".storage").unlink()
+    with pytest.raises(StorageLostError):
+        trainable.save(str(tmp_path / "lost"))
+    assert not (tmp_path / "lost").exists(), "what is written under a mount point disappears with the next mount"
+    trainable.restore(str(tmp_path / "kept"))  # Ray would count an error here, and forget the checkpoint
+    with pytest.raises(StorageLostError):
+        trainable.step()
+    (tmp_path / ".storage").touch()
+    again = TrialTrainable(config)
+    again.restore(str(tmp_path / "kept"))
+    assert again.step()["epoch"] == 2
+
+
+def test_an_error_while_the_storage_is_there_stays_what_it_is(tmp_path: Path) -> None:
+    trainable = TrialTrainable(config_in(tmp_path / ".storage"))
+    with pytest.raises(ValueError, match="does not exist on storage anymore"):
+        trainable.restore(str(tmp_path / "never written"))
+
+
+def test_a_request_names_the_nodes_that_it_avoids() -> None:
+    assert placement({"CPU": 1.0}) == placement({"CPU": 1.0}, [])
+    avoiding = placement({"CPU": 1.0}, ["b", "a"])
+    assert avoiding == placement({"CPU": 1.0}, ["a", "b"]) != placement({"CPU": 1.0})
+    assert avoiding.required_resources == {"CPU": 1.0}
+    config = {"resources": {"CPU": 1.0}, "refused": ("a", "b")}
+    assert TrialTrainable.default_resource_request(config) == avoiding

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from groupdir.errors import DataError
 from groupdir.files import lease
+from groupdir.files.fence import Attempt, Fence
 from groupdir.files.lease import Claim
 
 
@@ -75,3 +77,39 @@ def test_a_broken_file_of_an_owner_is_none(tmp_path: Path) -> None:
     claim = Claim(tmp_path)
     assert claim.take()
     claim.release()
+
+
+def test_the_claim_of_a_living_process_falls_with_its_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its driver has lost it, and it still sees the storage: it gives signs of life, and nobody waits for it."""
+    monkeypatch.setattr(lease, "BEAT", 0.05)
+    fence = Fence(tmp_path / "given_up.json")
+    fence.write("run-1")
+    first, other, second = (str(Attempt("run-1", trial, number)) for trial, number in ((3, 0), (5, 0), (3, 1)))
+    owner, waiting = Claim(tmp_path, first, fence), Claim(tmp_path, other, fence)
+    assert owner.take()
+    assert owner.held
+    assert not waiting.take()
+    fence.write("run-1", [Attempt("run-1", 3, 0)])
+    assert not owner.held
+    assert waiting.take(), "at once, not after the signs of life have ended"
+    time.sleep(0.2)
+    assert waiting.held, "the old owner does not take it back"
+    with pytest.raises(DataError, match="given up this process"):
+        Claim(tmp_path, first, fence).take()
+    owner.release()
+    assert waiting.held
+    waiting.release()
+    successor = Claim(tmp_path, second, fence)
+    assert successor.take(), "the next attempt at the same trial is not given up"
+    successor.release()
+
+
+def test_a_new_driver_gives_up_the_processes_of_the_last_one(tmp_path: Path) -> None:
+    fence = Fence(tmp_path / "given_up.json")
+    assert not fence.excludes("run-1/3/0"), "no driver has said anything"
+    fence.write("run-2")
+    assert fence.excludes("run-1/3/0")
+    assert not fence.excludes("run-2/3/0")
+    assert not fence.excludes(""), "a process without a driver"
+    fence.path.write_text("{")
+    assert not fence.excludes("run-1/3/0"), "a damaged file gives up nobody: a claim still ends with its process"

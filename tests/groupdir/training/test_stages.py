@@ -13,7 +13,9 @@ import torch
 
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError
+from groupdir.files.fence import Attempt, Fence
 from groupdir.files.storage import Place
+from groupdir.files.study_files import GIVEN_UP
 from groupdir.training import stages
 from groupdir.training.stages import SharedStage, StageFolder, address
 from groupdir.training.trainer import Trainer, run_trial
@@ -236,3 +238,26 @@ def test_a_file_of_another_stage_is_refused(tmp_path: Path) -> None:
     trainer = Trainer(config)
     shared = SharedStage(StageFolder(tmp_path), config, trainer.method, trainer.stages[0])
     assert shared.folder == file.parent
+
+
+def test_the_successor_of_a_given_up_trial_begins_where_that_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner's driver cannot reach it any more, and it goes on: nobody waits for it, and it writes nothing more."""
+    monkeypatch.setattr(stages, "SAVE_EVERY", 0.0)
+    config = case_trial("two_stage").replaced({"method.pretrain.epochs": 6, "optim.schedule": "cosine"})
+    fence = Fence(tmp_path / GIVEN_UP)
+    fence.write("run-1")
+    owner = run_trial(config, stages=StageFolder(tmp_path, attempt="run-1/0/0"))
+    for _ in range(3):
+        next(owner)
+    fence.write("run-1", [Attempt("run-1", 0, 0)])
+    successor = run_trial(config, stages=StageFolder(tmp_path, attempt="run-1/0/1"))
+    first = next(successor)
+    assert first.epoch == 4
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.suffix == ".pt"}
+    next(owner)
+    assert {path: path.read_bytes() for path in files} == files
+    taken = [(row.epoch, row.stage, repr(row.metrics)) for row in (first, *successor)]
+    assert taken == rows(config)[3:]
+    owner.close()  # type: ignore[attr-defined]

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 
 from groupdir.config.space import StudyConfig
@@ -23,9 +19,8 @@ from launch.control.study_loop import StudyLoop
 from launch.on_ray.backend import Interrupt, Screen, run_trials
 from launch.schedulers.none import NoStopping
 from launch.study.study import Study
-from tests.checkout import ROOT
+from tests.launch.on_ray.conftest import MIB
 
-MIB = 1024**2
 CONTENT: dict[str, Any] = {
     "name": "nodes",
     "data": {"name": "digits", "train": 128},
@@ -59,23 +54,6 @@ class Full(TrialTrainable):
         if self._trial == 1 and Path(os.environ[MARK]).exists():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         super().save_checkpoint(checkpoint_dir)
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A head on which no trial runs; tests add nodes."""
-    monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    temp = tempfile.mkdtemp(prefix="gd-", dir="/tmp")
-    head = {"num_cpus": 0, "object_store_memory": 80 * MIB, "include_dashboard": False, "temp_dir": temp}
-    made = Cluster(initialize_head=True, head_node_args=head)
-    ray.init(address=made.address, log_to_driver=False, logging_level=logging.ERROR)
-    monkeypatch.setenv("RAY_ADDRESS", made.address)
-    yield made
-    ray.shutdown()
-    made.shutdown()
-    shutil.rmtree(temp, ignore_errors=True)
 
 
 def run(study: Study, screen: Screen, trainable: type[TrialTrainable]) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +22,13 @@ from typing import Any
 import pytest
 import ray
 from ray import tune
-from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, NodeDiedError, RayTaskError
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
+from ray.tune.utils import object_cache
 
+from groupdir.errors import StorageLostError
+from groupdir.trainable import placement
 from launch.on_ray import private
 from launch.on_ray.failures import cause_of
 from tests.checkout import ROOT
@@ -311,6 +315,14 @@ def test_a_trial_asks_for_other_resources(trial: Trial) -> None:
     assert private.requested(trial) == {"CPU": 2.0, "GPU": 1.0}
 
 
+def test_the_fault_of_a_node_is_seen_through_ray_s_wrapping() -> None:
+    own, of_node = (RayTaskError("step", "a traceback", error) for error in (OSError("x"), StorageLostError("x")))
+    assert private.is_fault_of_node(of_node), CHANGED + "the cause of a RayTaskError"
+    assert private.is_fault_of_node(NodeDiedError("x"))
+    assert not private.is_fault_of_node(own)
+    assert not private.is_fault_of_node(None)
+
+
 def test_what_ray_says_of_a_lost_node() -> None:
     assert private.is_lost_with_its_node(NodeDiedError("x"))
     assert private.is_lost_with_its_node(ActorUnavailableError("x", None))
@@ -335,12 +347,42 @@ def test_a_trial_has_its_error_and_its_actor(trial: Trial, tmp_path: Path, monke
 
 def test_the_controller_has_what_is_used() -> None:
     text = inspect.getsource(TuneController.__init__)
-    for name in ("_started_actors", "_trial_to_actor"):
+    names = ("_started_actors", "_trial_to_actor", "_actor_to_trial", "_pending_trials", "_pending_trials_list")
+    names += ("_resetting_trials", "_staged_trials", "_actor_cache", "_actor_manager", "_resources_to_pending_trials")
+    for name in names:
         assert f"self.{name}" in text, CHANGED + f"TuneController has no {name}"
+    assert "tracked_actor" in inspect.signature(TuneController._remove_actor).parameters, CHANGED + "_remove_actor"
     cleanup = inspect.signature(TuneController._cleanup_cached_actors)
     assert "force_all" in cleanup.parameters, CHANGED + "_cleanup_cached_actors takes no force_all"
     kept = inspect.getsource(TuneController._maybe_cache_trial_actor)
     assert "not in self._started_actors" in kept, CHANGED + "who is kept no longer depends on _started_actors"
+
+
+def test_a_waiting_trial_requests_other_nodes_and_one_that_starts_keeps_its_place(trial: Trial) -> None:
+    """On Ray's own cache, and on its controller's collections."""
+    starting = Trial("private_test", stub=True, config={"trial": 1}, max_failures=0)
+    cache: Any = object_cache._ObjectCache()
+    removed: list[str] = []
+    before = placement({"CPU": 1.0}, ["a"])
+    for each in (trial, starting):
+        private.request(each, {"CPU": 1.0}, ["a"])
+        cache.increase_max(before)
+    inner: Any = SimpleNamespace(
+        _pending_trials={trial, starting}, _resetting_trials={}, _trial_to_actor={trial: "p", starting: "q"},
+        _actor_to_trial={"p": trial, "q": starting}, _staged_trials={trial, starting}, _actor_cache=cache,
+        _resources_to_pending_trials=defaultdict(set, {before: {trial, starting}}), _pending_trials_list=[],
+        _actor_manager=SimpleNamespace(is_actor_started=lambda actor: actor == "q"),
+        _remove_actor=lambda tracked_actor: removed.append(tracked_actor),
+    )  # fmt: skip
+    private.request_again(inner, ["b"])
+    assert removed == ["p"]
+    assert inner._actor_to_trial == {"q": starting}
+    assert inner._staged_trials == {starting}
+    assert inner._pending_trials_list == [trial], "Ray stages what is in this list"
+    assert trial.placement_group_factory == placement({"CPU": 1.0}, ["b"])
+    assert starting.placement_group_factory == before
+    assert inner._resources_to_pending_trials == {before: {starting}, placement({"CPU": 1.0}, ["b"]): {trial}}
+    assert cache.total_max_objects == 1
 
 
 def test_the_wrapper_is_opened() -> None:

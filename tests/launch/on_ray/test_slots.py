@@ -116,7 +116,7 @@ def test_a_machine_that_can_hold_no_trial_says_so(tmp_path: Any, monkeypatch: py
     search = {**CONTENT["search"], "resources": {"gpu": {"A100": 0.5, "T4": 1.0}}}
     study = Study.create(tmp_path / "study", StudyConfig.from_dict({**CONTENT, "search": search}))
     for place in (module, engine):
-        monkeypatch.setattr(place, "alive_nodes", lambda: [{"CPU": 2.0}])
+        monkeypatch.setattr(place, "alive_nodes", lambda refused=(): [{"CPU": 2.0}])
     loop = StudyLoop(study, NoStopping(), "val_mae_all")
     requested = r"1 CPU and 0\.5 GPUs \(A100\) or 1 CPU and 1 GPU \(T4\)"
     says = rf"resources: a trial requests {requested} but this machine has 2 CPUs and 0 GPUs: lower the request"

@@ -10,7 +10,9 @@ from ray.tune.search import Searcher
 
 from groupdir.study.state import TrialState as TrialStateOfOurs
 from launch.control.study_loop import OVER, WAIT
+from launch.on_ray.attempts import Attempts
 from launch.on_ray.capacity import Coming
+from launch.on_ray.nodes import Nodes
 from launch.on_ray.searcher import StudySearcher
 from launch.on_ray.slots import Slots
 from launch.sampling.design import design_point
@@ -108,12 +110,16 @@ def test_waiting_trials_come_first_and_go_on_from_their_checkpoint(
     study.append("checkpoint", trial=first, epoch=1, payload={"path": str(tmp_path)})
     study.append("checkpoint", trial=second, epoch=1, payload={"path": str(tmp_path / "gone")})
     slots = Slots(study.config.search, lambda: [{"CPU": 4.0}], Coming())
-    searcher = StudySearcher(study, iter([first, second, suggest(study), WAIT, suggest(study), OVER]).__next__, slots)
+    following = iter([first, second, suggest(study), WAIT, suggest(study), OVER]).__next__
+    nodes, attempts = Nodes(lambda node: lambda: "", print), Attempts(study, "run-1", print)
+    searcher = StudySearcher(study, following, slots, nodes, attempts)
     told_first, told_second, third = (searcher.suggest(name) for name in "abc")
     assert (told_first["trial"], told_first["resume"]) == (first, str(tmp_path))
     assert (told_second["trial"], told_second["resume"]) == (second, None), "its checkpoint is gone: from the start"
     assert third["config"] == study.state.trials[2].config
     assert third["resources"] == {"CPU": 1.0}
+    assert (third["refused"], third["attempt"]) == ((), "run-1/2/0")
+    assert third["marker"] == str(study.storage / ".storage")
     assert searcher.suggest("d") is None, "who waits takes no place"
     assert searcher.suggest("d")["trial"] == 3
     assert searcher.suggest("e") is None, "four are all that fit, and nobody was asked"
