@@ -125,6 +125,12 @@ class SearchConfig(Strict):
     concurrency: int | None = Field(
         None, ge=1, description="Trials at the same time; null: as many as the resources allow."
     )
+    priority: float = Field(
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Weight of the search where several share a cluster: 2 gets twice the slots of 1.",
+    )
     share_stages: bool = Field(
         True, description="Train a first stage (a pre-training) once for all trials that have the same one."
     )

@@ -23,6 +23,7 @@ from launch.control.study_loop import StudyLoop
 from launch.on_ray import private
 from launch.on_ray.attempts import Attempts
 from launch.on_ray.nodes import Nodes, storage_check
+from launch.on_ray.sharing import Sharing
 from launch.on_ray.slots import Slots, alive_nodes, in_words
 from launch.study.study import Study
 
@@ -177,8 +178,9 @@ def run_trials(
     marker.write(b"")
     nodes = Nodes(storage_check(marker), screen.say)
     attempts = Attempts(study, run, screen.say)
-    recorder = Recorder(study, loop, nodes, screen.refresh, screen.say)
-    slots = Slots.of_cluster(search, lambda: nodes.refused)
+    sharing = _sharing(study, screen.say)
+    slots = Slots.of_cluster(search, lambda: nodes.refused, sharing)
+    recorder = Recorder(study, loop, nodes, slots, screen.refresh, screen.say)
     if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # a cluster is checked by the doctor
         requested, available = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))
         text = f"a trial requests {requested} but this machine has {available}: lower the request and start again"
@@ -209,8 +211,22 @@ def run_trials(
         ),
     )
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial is one line of ours, not a traceback
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        tuner.fit()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tuner.fit()
+    finally:
+        if sharing is not None:
+            sharing.end()
     if recorder.refused is not None:
         raise recorder.refused
+
+
+def _sharing(study: Study, say: Callable[[str], None]) -> Sharing | None:
+    """Return the part of the cluster that a search may use, or None on a Ray of its own."""
+    import ray
+
+    if not os.environ.get("RAY_ADDRESS"):
+        return None
+    key = ray.get_runtime_context().get_job_id()
+    return Sharing(key, study.config.name, study.config.search.priority, private.ClusterBoard(), say)

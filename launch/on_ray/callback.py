@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from launch.control.study_loop import StudyLoop
     from launch.on_ray.nodes import Nodes
+    from launch.on_ray.slots import Slots
     from launch.study.study import Study
 
 
@@ -30,6 +31,7 @@ class Recorder(Callback):
         study: The study.
         loop: Study loop of the current phase.
         nodes: Nodes that trials run on.
+        slots: Slots of the cluster that trials run in.
         every_step: Function that is called several times a second, to refresh the screen.
         say: Function that prints a line.
 
@@ -39,11 +41,18 @@ class Recorder(Callback):
     """
 
     def __init__(
-        self, study: Study, loop: StudyLoop, nodes: Nodes, every_step: Callable[[], None], say: Callable[[str], None]
+        self,
+        study: Study,
+        loop: StudyLoop,
+        nodes: Nodes,
+        slots: Slots,
+        every_step: Callable[[], None],
+        say: Callable[[str], None],
     ) -> None:
         self._study = study
         self._loop = loop
         self._nodes = nodes
+        self._slots = slots
         self._every_step = every_step
         self._say = say
         self._printed: set[str] = set()
@@ -60,6 +69,7 @@ class Recorder(Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record that a worker has started a trial, and say if the trial has moved to another node."""
         state = self._study.state.trials[number(trial)]
+        self._slots.started(trial.trial_id)
         before, now = self._nodes.begin(state.number, trial)
         self._study.append("started", trial=state.number, payload={"node": str(now)})
         if before is not None and before.node != now.node:

@@ -110,6 +110,36 @@ def node_of(trial: Trial) -> str:
     return str(info.get("Address", {}).get("NodeID", ""))
 
 
+class ClusterBoard:
+    """Board of a cluster, on which drivers post texts for one another: a `launch.on_ray.sharing.Board`.
+
+    Ray has no public store of texts without a process. A named actor would need 100 MB on some node, and would run the
+    code of the search that came first.
+    """
+
+    _PLACE = b"groupdir-searches"
+
+    def put(self, key: str, text: str) -> None:
+        """Replace the post of a key."""
+        from ray.experimental import internal_kv
+
+        internal_kv._internal_kv_put(key, text, overwrite=True, namespace=self._PLACE)
+
+    def all(self) -> dict[str, str]:
+        """Return the posts by key."""
+        from ray.experimental import internal_kv
+
+        keys = internal_kv._internal_kv_list(b"", namespace=self._PLACE)
+        posts: dict[bytes, Any] = {key: internal_kv._internal_kv_get(key, namespace=self._PLACE) for key in keys}
+        return {key.decode(): text.decode() for key, text in posts.items() if text is not None}
+
+    def remove(self, key: str) -> None:
+        """Remove the post of a key."""
+        from ray.experimental import internal_kv
+
+        internal_kv._internal_kv_del(key, namespace=self._PLACE)
+
+
 def raylet(command: Sequence[str]) -> tuple[str, str] | None:
     """Return the id of a node and the address of its head from the command line of its raylet, or None otherwise.
 

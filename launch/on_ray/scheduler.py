@@ -77,8 +77,9 @@ class RecordingScheduler(FIFOScheduler):
         return str(TrialScheduler.PAUSE)
 
     def on_trial_complete(self, tune_controller: Controller, trial: Trial, result: dict[str, Any]) -> None:
-        """Stop Ray from reusing the process of a trial that ended on a draining node."""
-        self._leaves(tune_controller, trial)
+        """Stop Ray from reusing the process of a trial that ended on a draining node, or in another search's slot."""
+        if not self._leaves(tune_controller, trial) and self._slots.leaves_slot():
+            private.give_up_process(tune_controller, trial)
 
     def choose_trial_to_run(self, tune_controller: Controller) -> Trial | None:
         """Return a trial that moves to another node, else a new one; Ray alone would resume moving trials last.

@@ -58,6 +58,7 @@ class StudySearcher(Searcher):
         if request is None:
             return None
         number = self._following()
+        self._slots.has_more(isinstance(number, int))
         if not isinstance(number, int):
             self._slots.give_back(trial_id)
             return Searcher.FINISHED if number == OVER else None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from groupdir.config.search import ResourcesConfig, SearchConfig
 from launch.on_ray.capacity import Coming, coming
 from launch.on_ray.private import KIND_OF_GPU as KIND
+from launch.on_ray.sharing import Sharing
 
 Amounts = Mapping[str, float]
 AGE = 2.0  # seconds until the nodes are queried again
@@ -87,27 +88,38 @@ class Slots:
         to_come: Nodes that an autoscaler may add.
         spare: Number of trials to queue beyond those that fit. An autoscaler with unknown limits adds nodes only for
             queued trials.
+        sharing: Part of the cluster that the search may use, or None if it has the cluster for itself.
     """
 
     def __init__(
-        self, search: SearchConfig, alive: Callable[[], Sequence[Amounts]], to_come: Coming, spare: int = 0
+        self,
+        search: SearchConfig,
+        alive: Callable[[], Sequence[Amounts]],
+        to_come: Coming,
+        spare: int = 0,
+        sharing: Sharing | None = None,
     ) -> None:
-        self._search, self._alive, self._to_come, self._spare = search, alive, to_come, spare
+        self._search, self._alive, self._to_come, self._spare, self._sharing = search, alive, to_come, spare, sharing
+        self._running: set[Hashable] = set()
+        self._has_more = True
         self._live: dict[Hashable, Request] = {}
         self._looked = -math.inf
         self._rooms: dict[Request, int] = {}
 
     @classmethod
-    def of_cluster(cls, search: SearchConfig, refused: Callable[[], Collection[str]] = tuple) -> Slots:
+    def of_cluster(
+        cls, search: SearchConfig, refused: Callable[[], Collection[str]] = tuple, sharing: Sharing | None = None
+    ) -> Slots:
         """Return the slots of the Ray cluster that this process is connected to.
 
         Args:
             search: Configuration of the search.
             refused: Function that returns the ids of the nodes that get no trial.
+            sharing: Part of the cluster that the search may use.
         """
         on_cluster = bool(os.environ.get("RAY_ADDRESS"))
         in_pod = on_cluster and "KUBERNETES_SERVICE_HOST" in os.environ
-        return cls(search, lambda: alive_nodes(refused()), coming() if on_cluster else Coming(), int(in_pod))
+        return cls(search, lambda: alive_nodes(refused()), coming() if on_cluster else Coming(), int(in_pod), sharing)
 
     @property
     def rooms(self) -> dict[Request, int]:
@@ -124,21 +136,42 @@ class Slots:
 
     def take(self, trial: Hashable) -> Request | None:
         """Take a slot and return its request, or return None if the next trial must wait for a free slot."""
-        limit = self._search.concurrency or max(1, sum(self.rooms.values()) + self._spare)
-        if len(self._live) >= limit:
+        if len(self._live) >= self._limit():
             return None
         self._live[trial] = request = self._freest()
         return request
 
+    def _limit(self) -> int:
+        fit = max(1, sum(self.rooms.values()) + self._spare)
+        limit = min(self._search.concurrency or fit, fit) if self._sharing else self._search.concurrency or fit
+        if self._sharing is None:
+            return limit
+        more = self._has_more and len(self._live) < limit
+        return min(limit, self._sharing.limit(fit, len(self._live), len(self._running), more))
+
+    def started(self, trial: Hashable) -> None:
+        """Note that a trial has got its place and runs."""
+        self._running.add(trial)
+
+    def has_more(self, more: bool) -> None:
+        """Note whether the search has further trials that could start now."""
+        self._has_more = more
+
+    def leaves_slot(self) -> bool:
+        """Return whether the slot of a trial that ends now must be free for another search on the cluster."""
+        return self._sharing is not None and self._sharing.leaves_slot(len(self._live))
+
     def move(self, trial: Hashable) -> Request:
         """Return a new request for a trial that lost its node, because all nodes with its kind of GPU may be gone."""
         self._live.pop(trial, None)
+        self._running.discard(trial)
         self._live[trial] = request = self._freest()
         return request
 
     def give_back(self, trial: Hashable) -> None:
         """Free the slot of a trial that has ended."""
         self._live.pop(trial, None)
+        self._running.discard(trial)
 
     def _freest(self) -> Request:
         taken = list(self._live.values())

@@ -10,7 +10,9 @@ from ray import cloudpickle
 from groupdir.errors import StorageLostError
 from launch.control.study_loop import StudyLoop
 from launch.on_ray.callback import Recorder
+from launch.on_ray.capacity import Coming
 from launch.on_ray.nodes import Nodes
+from launch.on_ray.slots import Slots
 from launch.schedulers.none import NoStopping
 from launch.study.study import Study
 from tests.epoch_report import report
@@ -20,7 +22,8 @@ def recorder_of(study: Study, said: list[str]) -> Recorder:
     """A recorder on a cluster whose nodes are called as their ids."""
     names = {"a1": "w1", "b2": "w2"}
     nodes = Nodes(lambda node: lambda: "", said.append, lambda: names, lambda trial: trial.node)  # type: ignore[attr-defined]
-    return Recorder(study, StudyLoop(study, NoStopping(), "val_mae_all"), nodes, lambda: None, said.append)
+    slots = Slots(study.config.search, lambda: [{"CPU": 4.0}], Coming())
+    return Recorder(study, StudyLoop(study, NoStopping(), "val_mae_all"), nodes, slots, lambda: None, said.append)
 
 
 def on_ray(node: str, error: BaseException | None = None, folder: Path | None = None) -> Any:
@@ -29,7 +32,9 @@ def on_ray(node: str, error: BaseException | None = None, folder: Path | None = 
     if error is not None and folder is not None:
         file = str(folder / "error.pkl")
         Path(file).write_bytes(cloudpickle.dumps(error))
-    return SimpleNamespace(config={"trial": 0}, node=node, last_result={"epoch": 2}, pickled_error_file=file)
+    return SimpleNamespace(
+        config={"trial": 0}, trial_id="t0", node=node, last_result={"epoch": 2}, pickled_error_file=file
+    )
 
 
 def test_a_trial_that_moves_is_said_from_where_to_where(

@@ -239,6 +239,14 @@ def test_a_real_node(one_node: None, tmp_path: Path) -> None:
     assert private.node_of(on_actor) == name, CHANGED + "an actor's node has another place in its state"
     nowhere: Any = SimpleNamespace(temporary_state=SimpleNamespace(ray_actor=None))
     assert private.node_of(nowhere) == ""
+    board = private.ClusterBoard()
+    assert board.all() == {}, CHANGED + "the store of the head"
+    board.put("01", "a")
+    board.put("01", "b")
+    board.put("02", "c")
+    assert board.all() == {"01": "b", "02": "c"}
+    board.remove("01")
+    assert board.all() == {"02": "c"}
     commands = [path.read_bytes().decode(errors="replace").split("\0") for path in raylets()]
     address = ray.get_runtime_context().gcs_address
     assert (name, address) in list(map(private.raylet, commands)), CHANGED + "the raylet has other flags"
@@ -363,6 +371,10 @@ def test_a_waiting_trial_requests_other_nodes_and_one_that_starts_keeps_its_plac
     starting = Trial("private_test", stub=True, config={"trial": 1}, max_failures=0)
     cache: Any = object_cache._ObjectCache()
     removed: list[str] = []
+
+    def remove(tracked_actor: str) -> None:
+        removed.append(tracked_actor)
+
     before = placement({"CPU": 1.0}, ["a"])
     for each in (trial, starting):
         private.request(each, {"CPU": 1.0}, ["a"])
@@ -372,7 +384,7 @@ def test_a_waiting_trial_requests_other_nodes_and_one_that_starts_keeps_its_plac
         _actor_to_trial={"p": trial, "q": starting}, _staged_trials={trial, starting}, _actor_cache=cache,
         _resources_to_pending_trials=defaultdict(set, {before: {trial, starting}}), _pending_trials_list=[],
         _actor_manager=SimpleNamespace(is_actor_started=lambda actor: actor == "q"),
-        _remove_actor=lambda tracked_actor: removed.append(tracked_actor),
+        _remove_actor=remove,
     )  # fmt: skip
     private.request_again(inner, ["b"])
     assert removed == ["p"]

@@ -30,6 +30,7 @@ class Tune:
     def __init__(self, study: Study, **nodes: str) -> None:
         self.study = study
         self.said: list[str] = []
+        self.leaves = False
         self.trials = {
             name: SimpleNamespace(name=name, status="RUNNING", PAUSED="PAUSED", config={"trial": number})
             for number, name in enumerate(nodes)
@@ -57,7 +58,9 @@ class Tune:
 
     def scheduler(self, action: str) -> RecordingScheduler:
         loop: Any = SimpleNamespace(report=lambda trial, row: action)
-        slots: Any = SimpleNamespace(move=lambda trial: SimpleNamespace(bundle={"CPU": 1.0}))
+        slots: Any = SimpleNamespace(
+            move=lambda trial: SimpleNamespace(bundle={"CPU": 1.0}), leaves_slot=lambda: self.leaves
+        )
         self.on_nodes = Nodes(
             lambda node: lambda: "", self.said.append, lambda: {name: name for name in self.nodes.values()},
             lambda trial: self.nodes[trial.name], lambda: self.now,  # type: ignore[attr-defined]
@@ -103,6 +106,15 @@ def test_what_the_study_says_goes_first(tune: Any, action: str) -> None:
     assert scheduler.on_trial_result(tune, tune.trials["a"], ROW) == TrialScheduler.STOP
     scheduler.on_trial_complete(tune, tune.trials["a"], ROW)
     assert tune._started_actors == {"process of b"}, "nor does its process take another trial"
+
+
+def test_the_process_of_a_trial_in_another_search_s_slot_is_not_kept(tune: Any) -> None:
+    scheduler = tune.scheduler("continue")
+    scheduler.on_trial_complete(tune, tune.trials["a"], ROW)
+    assert len(tune._started_actors) == 2
+    tune.leaves = True
+    scheduler.on_trial_complete(tune, tune.trials["a"], ROW)
+    assert tune._started_actors == {"process of b"}
 
 
 def test_ray_is_asked_now_and_then(tune: Any) -> None:
