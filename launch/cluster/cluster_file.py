@@ -75,7 +75,8 @@ class ClusterFile:
             head: Whether the machine is the head.
         """
         provider, auth = self.content["provider"], self.content["auth"]
-        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        # A changed host key is refused; the key of a machine that is new to this one is noted in known_hosts.
+        options = ["-o", "StrictHostKeyChecking=accept-new", "-o", "LogLevel=ERROR"]
         options += ["-o", "ConnectTimeout=10", "-o", "BatchMode=yes"]
         if key := auth.get("ssh_private_key"):
             options += ["-i", str(Path(key).expanduser())]

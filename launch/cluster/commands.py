@@ -21,7 +21,7 @@ from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.jobs import UnknownJob, client, jobs_of, submit
 from launch.cluster.known_head import remember_head
 from launch.cluster.live import show_job
-from launch.cluster.shell import run
+from launch.cluster.shell import NODE, run
 from launch.cluster.tunnel import Tunnel
 from launch.on_ray.private import PROCESSES
 from launch.study.study import refuse_existing
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 RESULTS_ON_HEAD = f"~/groupdir/{RESULTS}"  # in the checkout that `up` copies to the head
 # Shell line that stops Ray on a machine, and fails if processes of Ray survive.
 STOP = (
-    "ray stop --force > /dev/null; for wait in 1 2 3 4 5 6 7 8 9 10; do "
-    f"pgrep -u $(id -u) -f '{PROCESSES}' > /dev/null || exit 0; sleep 1; done; "
-    f"pgrep -u $(id -u) -af '{PROCESSES}'; exit 1"
+    f"{NODE} ray stop --force > /dev/null; for wait in 1 2 3 4 5 6 7 8 9 10; do "
+    f"pgrep -u $(id -u) -f '{PROCESSES}' > /dev/null || break; sleep 1; done; "
+    f"! pgrep -u $(id -u) -af '{PROCESSES}'"
 )
+# Shell line that removes what `up` has put on a machine; a machine without node.sh has nothing of it.
+REMOVE = f"[ ! -e ~/groupdir/launch/cluster/node.sh ] || {NODE} remove"
 
 
 def running(cluster: str | Path) -> ClusterFile:
@@ -53,6 +55,7 @@ def up(cluster: str | Path, restart: bool = True) -> int:
         restart: Whether to restart Ray where it runs already, which ends all searches.
     """
     file = ClusterFile.load(cluster)
+    print("Ray's SSH commands accept any host key, without a check against known_hosts", file=sys.stderr)
     code = run(["ray", "up", str(file.path), "--yes", *([] if restart else ["--no-restart"])])
     if code == 0:
         print(f"\nnext: {next_command('search', 'SPACE.yaml', '--cluster', file.path)}")
@@ -62,7 +65,7 @@ def up(cluster: str | Path, restart: bool = True) -> int:
 def status(cluster: str | Path) -> int:
     """Show the nodes, the reasons why trials wait, and the studies on the head."""
     file = running(cluster)
-    return run(["ray", "exec", str(file.path), "ray status && cd ~/groupdir && python -m launch status"])
+    return run(["ray", "exec", str(file.path), f"{NODE} ray status && cd ~/groupdir && {NODE} python -m launch status"])
 
 
 def search(
@@ -137,17 +140,23 @@ def attach(cluster: str | Path, name: str, out: Path | None) -> int:
         return _follow(file, str(jobs[-1].submission_id), here, address, again)
 
 
-def down(cluster: str | Path) -> int:
-    """Shut a cluster down. On machines of your own, stop every Ray process."""
+def down(cluster: str | Path, keep_environment: bool = False) -> int:
+    """Shut a cluster down. On machines of your own, stop every Ray process, and remove what `up` has put there.
+
+    Args:
+        cluster: File of the cluster.
+        keep_environment: Whether to leave the environment and the copy of the checkout, so that the next `up` is quick.
+    """
     file = running(cluster)
     code = run(["ray", "down", str(file.path), "--yes"])
     if not file.is_local:
         return code
     logins = [file.login(file.content["provider"]["head_ip"], head=True), *map(file.login, file.workers)]
+    line = f"{{ {STOP}; }} && {REMOVE}{' --keep' * keep_environment}"
     alive = [
         login[-1]
         for login in logins
-        if run([*login[:-1], "-tt", login[-1], f'bash --login -i -c "{_escaped(STOP)}"']) != 0
+        if run([*login[:-1], "-tt", login[-1], f'bash --login -i -c "{_escaped(line)}"']) != 0
     ]
     if alive:
         print(f"not stopped or not reached: {', '.join(alive)}: see above, and run this again", file=sys.stderr)
@@ -249,7 +258,7 @@ def _submit(file: ClusterFile, words: Sequence[str], here: Path, again: str | No
         print(
             f"{job} runs on the cluster and does not need this machine any more. Follow it again with\n"
             f"  {_attach(file, name)}\n"
-            f"Stop it early with\n  {shlex.join(['ray', 'exec', str(file.path), f'ray job stop {job}'])}",
+            f"Stop it early with\n  {shlex.join(['ray', 'exec', str(file.path), f'{NODE} ray job stop {job}'])}",
             flush=True,
         )
         return _follow(file, job, here, address, again)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from launch.cluster.cluster_file import ClusterFile
 from launch.cluster.jobs import Follower
-from launch.cluster.shell import run
+from launch.cluster.shell import NODE, run
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
@@ -41,7 +41,7 @@ def show_job(cluster: ClusterFile, job: str, address: str) -> JobDetails:
         except StudyBegins as study:
             # The window's size is passed on because an SSH without a keyboard does not transmit it.
             window = "COLUMNS={} LINES={}".format(*shutil.get_terminal_size())
-            look = f"cd ~/groupdir && {window} python -m launch watch {shlex.quote(study.folder)}"
+            look = f"cd ~/groupdir && {window} {NODE} python -m launch watch {shlex.quote(study.folder)}"
             screen.after_table(run(["ray", "exec", str(cluster.path), look], keyboard=False))
             through = None  # the old connection may have broken meanwhile
         else:

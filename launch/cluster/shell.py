@@ -8,6 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+NODE = "bash ~/groupdir/launch/cluster/node.sh"
+"""Program on each machine of a cluster that runs a command in groupdir's environment. A shell there expands the path.
+
+The environment is not on the PATH of the login, because that would change a file of the login's shell.
+"""
+
 
 def show(words: Sequence[str]) -> None:
     """Print a command as a person would type it."""

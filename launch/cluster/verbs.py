@@ -75,11 +75,19 @@ def attach(
 
 
 @app.command(rich_help_panel=Panel.CLUSTER)
-def down(cluster: ClusterOption) -> int:
-    """Stop a cluster. The disks of a cloud's machines are deleted: fetch results first."""
+def down(
+    cluster: ClusterOption,
+    keep_environment: Annotated[
+        bool,
+        typer.Option(
+            "--keep-environment", help="On your own machines, leave groupdir's environment there for the next `up`."
+        ),
+    ] = False,
+) -> int:
+    """Stop a cluster and remove what `up` installed. A cloud's disks are deleted: fetch results first."""
     from launch.cluster.commands import down as stop
 
-    return stop(cluster)
+    return stop(cluster, keep_environment)
 
 
 @app.command("slurm-script", rich_help_panel=Panel.CLUSTER)

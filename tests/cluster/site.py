@@ -1,7 +1,7 @@
 """A site of one's own machines, as docs/cluster.md supposes one: hosts with Python, and a laptop with the checkout.
 
-The hosts have no internet. So each has `~/venv` already, which sees the packages of the environment that the tests run
-in, and a pip that asks no index: what `ray up` installs on them is groupdir itself, from the copy of the checkout.
+The hosts have no internet. So each has `~/.groupdir/venv` already, which sees the packages of the environment that the
+tests run in, and a pip that asks no index: what `ray up` installs on them is groupdir itself, from the copy of the checkout.
 """
 
 from __future__ import annotations
@@ -42,19 +42,21 @@ def furnish(hosts: Hosts) -> None:
     packages = next(image.glob("lib/python*/site-packages"))
     (packages / "machine.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     for name, line in PROGRAMS.items():
-        (image / "bin" / name).write_text(f"#!{home()}/venv/bin/python\nimport sys\n{line}\nsys.exit(main())\n")
+        (image / "bin" / name).write_text(
+            f"#!{home()}/.groupdir/venv/bin/python\nimport sys\n{line}\nsys.exit(main())\n"
+        )
         (image / "bin" / name).chmod(0o755)
     for name in hosts.address:
-        shutil.copytree(image, hosts.home(name, "venv"), symlinks=True)
+        shutil.copytree(image, hosts.home(name, ".groupdir/venv"), symlinks=True)
         (hosts.home(name) / ".config/pip").mkdir(parents=True)
         (hosts.home(name) / ".config/pip/pip.conf").write_text(PIP)
     hosts.home(HEAD, ".bashrc").write_text("".join(f"export {name}={value}\n" for name, value in IMPATIENT.items()))
-    hosts.home(LAPTOP, ".bashrc").write_text('export PATH="$HOME/venv/bin:$PATH"\n')
+    hosts.home(LAPTOP, ".bashrc").write_text('export PATH="$HOME/.groupdir/venv/bin:$PATH"\n')
     there = hosts.home(LAPTOP, "groupdir")
     there.mkdir()
     # What `pip install -e` of the checkout gives the laptop; the other hosts run pip themselves.
-    command = hosts.home(LAPTOP, "venv/bin/groupdir")
-    lines = (f"#!{home()}/venv/bin/python", "import sys", f"sys.path.insert(0, {str(home() / 'groupdir')!r})")
+    command = hosts.home(LAPTOP, ".groupdir/venv/bin/groupdir")
+    lines = (f"#!{home()}/.groupdir/venv/bin/python", "import sys", f"sys.path.insert(0, {str(home() / 'groupdir')!r})")
     command.write_text("\n".join((*lines, "from groupdir.cli import main", "sys.exit(main())\n")))
     command.chmod(0o755)
     copy = ["rsync", "-a", "--exclude=__pycache__", *(str(CHECKOUT / part) for part in PARTS), f"{there}/"]

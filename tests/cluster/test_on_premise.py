@@ -160,7 +160,7 @@ def test_a_search_is_seen_in_a_terminal_and_ended_early(hosts: Hosts, tmp_path: 
     search = begin_search(hosts, "short", 4, 400, log, terminal=True)
     wait_for("three trials have checkpoints", lambda: all_checkpointed(folder), 120, [log])
     wait_for("the table is shown", lambda: "best few: " in log.read_text(), 30, [log])
-    (line,) = re.findall(r"^  (ray exec \S+ 'ray job stop \S+')", log.read_text(), re.MULTILINE)
+    (line,) = re.findall(r"^  (ray exec \S+ 'bash \S+ ray job stop \S+')", log.read_text(), re.MULTILINE)
     hosts.run(LAPTOP, shlex.split(line), cwd=home() / "groupdir")
     wait_for("the search has ended", lambda: search.poll() is not None, 60, [log])
     assert "interrupted; go on with" in log.read_text(), "what the log says after the table"

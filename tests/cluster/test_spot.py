@@ -103,7 +103,7 @@ def begin_watcher(hosts: Hosts) -> None:
     environment = own({"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:8169"})
     exports = "".join(f"export {name}={value}\n" for name, value in environment.items())
     hosts.home("w1", ".bashrc").write_text(exports)
-    program = hosts.home("w1", "venv/bin/python")
+    program = hosts.home("w1", ".groupdir/venv/bin/python")
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nexec {PROGRAMS / "python"} "$@"\n')
     program.chmod(0o755)

@@ -24,6 +24,7 @@ from launch.cluster import commands
 from launch.cluster.commands import STOP, _escaped, check_shared, search, within_checkout
 from launch.cluster.jobs import UnknownJob
 from launch.cluster.live import Screen, StudyBegins
+from launch.cluster.shell import NODE
 
 SPACE = "search_spaces/digits.yaml"
 TABLE1 = "search_spaces/baselines/table1_digits.yaml"
@@ -257,7 +258,7 @@ def test_a_log_of_a_killed_driver_is_not_read_with_the_record_that_comes_later(
 def test_status_asks_ray_and_then_the_checkout_on_the_head(knows: Callable[..., list[list[str]]]) -> None:
     ran = knows()
     assert commands.status(CLUSTER) == 0
-    assert ran == [["ray", "exec", CLUSTER, "ray status && cd ~/groupdir && python -m launch status"]]
+    assert ran == [["ray", "exec", CLUSTER, f"{NODE} ray status && cd ~/groupdir && {NODE} python -m launch status"]]
 
 
 @pytest.mark.parametrize(("restart", "more"), [(True, []), (False, ["--no-restart"])])
