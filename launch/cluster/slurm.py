@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,15 @@ from groupdir.names import plain_name, unprintable
 
 TEMPLATE = Path(__file__).with_name("slurm.sbatch")
 _TIME = re.compile(r"^(\d+(:\d\d(:\d\d)?)?|\d+-\d+(:\d\d(:\d\d)?)?)$")
+
+_OPTIONS = {
+    "partition": (r"[\w.,-]+", "the name of a partition"),
+    "account": (r"[\w.@+-]+", "the name of an account"),
+    "qos": (r"[\w.,+-]+", "the name of a quality of service"),
+    "mem": (r"\d+[KMGT]?", "an amount of memory such as 64G"),
+    "constraint": (r"[\w.,:&|*()\[\]+-]+", "features of nodes such as a100&ib"),
+}
+"""Options of sbatch without which a job gets the cluster's default: name -> pattern, and meaning."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,10 @@ class Job:
         cpus_per_node: CPUs of each node.
         time: Time limit in Slurm's form, such as 12:00:00 or 2-00:00:00.
         partition: Queue of the job; None: the cluster's default.
+        account: Account that pays for the job; None: the user's default.
+        qos: Quality of service; None: the default.
+        mem: Memory of each node, such as 64G; None: the default.
+        constraint: Features that the nodes must have, such as a100&ib; None: any.
     """
 
     nodes: int
@@ -34,21 +48,44 @@ class Job:
     cpus_per_node: int
     time: str
     partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    mem: str | None = None
+    constraint: str | None = None
 
 
-def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> str:
+@dataclass(frozen=True)
+class Site:
+    """Software and network of the nodes.
+
+    Attributes:
+        modules: Modules to load before the search.
+        container: Image for apptainer in which the search runs, or None.
+        interface: Network interface by which the nodes reach each other, or None for the address of the nodes' names.
+    """
+
+    modules: Sequence[str] = ()
+    container: str | None = None
+    interface: str | None = None
+
+
+NO_SITE = Site()
+
+
+def slurm_script(file: str | Path, job: Job, out: str | Path | None = None, site: Site = NO_SITE) -> str:
     """Return a script for `sbatch` that runs a search with this checkout and this Python.
 
     Args:
         file: Search space, which is checked here.
         job: Resources to request.
         out: Folder of the study; by default `results/<name of the study>`.
+        site: Software and network of the nodes.
 
     Raises:
-        ConfigError: If the space, the time limit or the partition is wrong, or a trial requests more than a node has.
+        ConfigError: If the space or an option for Slurm is wrong, or a trial requests more than a node has.
     """
     config = load_space(file)
-    _check(config, job)
+    _check(config, job, site)
     study = results_folder(config.name, out)
     text = _directives(TEMPLATE.read_text(encoding="utf-8"), job, config.name)
     values = {
@@ -56,14 +93,18 @@ def slurm_script(file: str | Path, job: Job, out: str | Path | None = None) -> s
         "study": study.absolute(),
         "checkout": TEMPLATE.parent.parent.parent,
         "environment": Path(sys.executable).parent,
+        "container": site.container or "",
+        "interface": site.interface or "",
     }
-    for name, value in values.items():
-        line = f"{name}={shlex.quote(_one_line(value))}"
-        text = re.sub(rf"^{name}=.*$", lambda _, line=line: line, text, flags=re.MULTILINE)  # type: ignore[misc]
+    lines = {name: shlex.quote(_one_line(value)) for name, value in values.items()}
+    lines["modules"] = f"({shlex.join(site.modules)})"
+    lines["container_options"] = "(--nv)" if job.gpus_per_node else "()"
+    for name, value in lines.items():
+        text = _with_line(text, f"{name}=", value)
     return text
 
 
-def _one_line(path: Path) -> str:
+def _one_line(path: Path | str) -> str:
     """Return a path as text.
 
     Raises:
@@ -74,31 +115,42 @@ def _one_line(path: Path) -> str:
     return str(path)
 
 
+def _with_line(text: str, begins: str, value: str) -> str:
+    """Return the text with a value in the line that begins so."""
+    return re.sub(rf"^{begins}.*$", lambda _: f"{begins}{value}", text, flags=re.MULTILINE)
+
+
 def _directives(text: str, job: Job, name: str) -> str:
     """Return the template `text` with the `#SBATCH` lines of a job for the study `name`."""
     values = {
         "job-name": f"groupdir-{plain_name(name)}",
         "nodes": job.nodes,
-        "gpus-per-node": job.gpus_per_node or None,
         "cpus-per-task": job.cpus_per_node,
         "time": job.time,
     }
     for option, value in values.items():
-        line = re.compile(rf"^#SBATCH --{option}=.*\n", re.MULTILINE)
-        text = line.sub("" if value is None else f"#SBATCH --{option}={value}\n", text)
-    if job.partition is not None:
-        text = re.sub(r"^(#SBATCH --time=.*\n)", rf"\1#SBATCH --partition={job.partition}\n", text, flags=re.MULTILINE)
-    return text
+        text = _with_line(text, f"#SBATCH --{option}=", str(value))
+    more = {"gpus-per-node": job.gpus_per_node or None, **{option: getattr(job, option) for option in _OPTIONS}}
+    lines = "".join(f"#SBATCH --{option}={value}\n" for option, value in more.items() if value is not None)
+    return re.sub(r"^#SBATCH --time=.*\n", lambda found: found[0] + lines, text, flags=re.MULTILINE)
 
 
-def _check(config: StudyConfig, job: Job) -> None:
+def _check(config: StudyConfig, job: Job, site: Site) -> None:
     """Refuse a job that Slurm would reject, or whose nodes are too small for any trial."""
     mistakes = []
     if not _TIME.match(job.time):
         text = f"--time: must be a time limit of Slurm such as 90 (minutes), 12:00:00 or 2-00:00:00, got {job.time}"
         mistakes.append(Mistake("", text))
-    if job.partition is not None and not re.fullmatch(r"[\w.,-]+", job.partition):
-        mistakes.append(Mistake("", f"--partition: must be the name of a partition, got {job.partition!r}"))
+    for option, (pattern, meaning) in _OPTIONS.items():
+        value = getattr(job, option)
+        if value is not None and not re.fullmatch(pattern, value):
+            mistakes.append(Mistake("", f"--{option}: must be {meaning}, got {value!r}"))
+    if site.interface is not None and not re.fullmatch(r"[\w.:-]+", site.interface):
+        mistakes.append(Mistake("", f"--interface: must be the name of a network interface, got {site.interface!r}"))
+    for option, texts in (("--module", site.modules), ("--container", [site.container or ""])):
+        mistakes += [
+            Mistake("", f"{option}: must be one line of text, got {text!r}") for text in texts if unprintable(text)
+        ]
     request = config.search.resources
     gpus = request.gpu.values() if isinstance(request.gpu, dict) else [0.0 if request.gpu == "auto" else request.gpu]
     for address, requested, available, option in (

@@ -98,11 +98,29 @@ def slurm_script(
     cpus_per_node: Annotated[int, typer.Option(min=1, help="CPUs of each node.")] = 8,
     time: Annotated[str, typer.Option(help="Time limit as Slurm writes it: 12:00:00 or 2-00:00:00.")] = "12:00:00",
     partition: Annotated[str | None, typer.Option(help="Queue.", show_default="the cluster's")] = None,
+    account: Annotated[str | None, typer.Option(help="Account that pays.", show_default="yours")] = None,
+    qos: Annotated[str | None, typer.Option(help="Quality of service.", show_default="the cluster's")] = None,
+    mem: Annotated[str | None, typer.Option(help="Memory of each node: 64G.", show_default="the cluster's")] = None,
+    constraint: Annotated[
+        str | None, typer.Option(help="Features of the nodes, such as a100&ib.", show_default="any")
+    ] = None,
+    module: Annotated[
+        list[str] | None, typer.Option(help="Module to load; may be repeated.", show_default="none")
+    ] = None,
+    container: Annotated[
+        str | None, typer.Option(help="Image in which apptainer runs the search.", show_default="none")
+    ] = None,
+    interface: Annotated[
+        str | None,
+        typer.Option(
+            help="Network interface of the nodes, such as ib0.", show_default="the address of the nodes' names"
+        ),
+    ] = None,
     out: OutOption = None,
 ) -> None:
     """Print a script for sbatch that searches on a Slurm cluster and resumes after a preemption."""
-    from launch.cluster.slurm import Job
+    from launch.cluster.slurm import Job, Site
     from launch.cluster.slurm import slurm_script as write
 
-    job = Job(nodes, gpus_per_node, cpus_per_node, time, partition)
-    typer.echo(write(file, job, out), nl=False)
+    job = Job(nodes, gpus_per_node, cpus_per_node, time, partition, account, qos, mem, constraint)
+    typer.echo(write(file, job, out, Site(module or (), container, interface)), nl=False)

@@ -54,7 +54,7 @@ class Nodes:
     Args:
         check: Function that asks a node whether it can use the storage, and returns at once with an `Answer`.
         say: Function that prints a line.
-        names: Function that returns id -> name of each running node.
+        names: Function that returns id -> name of each running node on which trials can run.
         node_of: Function that returns the id of the node that a trial of Ray runs on, or "".
         now: Clock, in seconds.
     """
@@ -145,11 +145,11 @@ class Nodes:
 
 
 def running_nodes() -> dict[str, str]:
-    """Return id -> name of each running node."""
+    """Return id -> name of each running node on which trials can run. A cloud's head offers no CPUs to trials."""
     import ray
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    alive = [node for node in nodes if node["Alive"]]
+    alive = [node for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
     return {node["NodeID"]: f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})" for node in alive}
 
 

@@ -1,7 +1,8 @@
 """A site of one's own machines, as docs/cluster.md supposes one: hosts with Python, and a laptop with the checkout.
 
 The hosts have no internet. So each has `~/.groupdir/venv` already, which sees the packages of the environment that the
-tests run in, and a pip that asks no index: what `ray up` installs on them is groupdir itself, from the copy of the checkout.
+tests run in, and a pip that asks no index: what `ray up` installs on them is groupdir itself, from the copy of the
+checkout.
 """
 
 from __future__ import annotations

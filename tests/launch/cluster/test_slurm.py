@@ -8,9 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from groupdir.errors import ConfigError
-from launch.cluster.slurm import TEMPLATE, Job, slurm_script
+from launch.__main__ import app
+from launch.cluster.slurm import TEMPLATE, Job, Site, slurm_script
 
 JOB = Job(nodes=4, gpus_per_node=4, cpus_per_node=16, time="12:00:00")
 # What stands for Slurm and Ray: srun runs its command here, once, and `ray symmetric-run` what follows its options.
@@ -55,7 +57,7 @@ def test_what_is_asked_for_stands_in_it(root: Path) -> None:
 def test_the_template_itself_can_be_submitted() -> None:
     text = TEMPLATE.read_text(encoding="utf-8")
     assert text.startswith("#!/bin/bash\n")
-    assert set(directives(text)) == {*directives(slurm_script("search_spaces/digits.yaml", JOB))}
+    assert {*directives(text), "gpus-per-node"} == {*directives(slurm_script("search_spaces/digits.yaml", JOB))}
     subprocess.run(["bash", "-n", str(TEMPLATE)], check=True)
 
 
@@ -66,6 +68,40 @@ def test_no_gpus_and_a_partition(root: Path) -> None:
     assert asked["partition"] == "spot"
     text = slurm_script(root / "search_spaces/digits.yaml", job, "a folder")
     assert f"\nstudy='{Path('a folder').absolute()}'\n" in text
+
+
+def test_the_verb_and_the_template_have_the_same_defaults(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    ran = CliRunner().invoke(app, ["slurm-script", "search_spaces/digits.yaml"])
+    assert ran.exit_code == 0
+    template, verb = directives(TEMPLATE.read_text()), directives(ran.stdout)
+    assert verb == template | {"job-name": "groupdir-digits"}
+
+
+def test_accounts_modules_and_a_container_stand_in_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    options = {"partition": "gpu", "account": "lab@x", "qos": "long", "mem": "64G", "constraint": "[a100|h100]&ib"}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    words += ["--module", "python/3.11", "--module", "cuda 12; id", "--container", "/x/it's $HOME.sif"]
+    words += ["--interface", "ib0", "--gpus-per-node", "4"]
+    ran = CliRunner().invoke(app, ["slurm-script", "search_spaces/digits.yaml", *words])
+    assert ran.exit_code == 0, ran.output
+    assert directives(ran.stdout).items() >= options.items()
+    head = ran.stdout.partition('cd "$checkout"')[0]
+    show = 'printf "<%s>" "${modules[@]}" "$container" "${container_options[@]}" "$interface"'
+    said = subprocess.run(["bash", "-c", head + show], capture_output=True, text=True, check=True).stdout
+    assert said == "<python/3.11><cuda 12; id></x/it's $HOME.sif><--nv><ib0>"
+
+
+def test_the_name_of_a_study_is_one_word_of_a_directive(root: Path, tmp_path: Path) -> None:
+    space = tmp_path / "space.yaml"
+    text = (root / "search_spaces/digits.yaml").read_text()
+    space.write_text(re.sub(r"^name: .*$", 'name: "a b$(id)"', text, flags=re.MULTILINE))
+    try:
+        script = slurm_script(space, JOB)
+    except ConfigError:
+        return  # names like this one are refused before
+    assert directives(script)["job-name"] == "groupdir-a-b--id-"
 
 
 @pytest.mark.parametrize("time", ["90", "90:00", "12:00:00", "1-0", "1-12:30", "2-00:00:00"])
@@ -79,6 +115,10 @@ def test_times_of_slurm_are_taken(root: Path, time: str) -> None:
         (Job(1, 0, 8, "12h"), "--time: must be a time limit of Slurm"),
         (Job(1, 0, 8, "1:2:3"), "--time: must be"),
         (Job(1, 0, 8, "10", "a b"), "--partition: must be the name of a partition"),
+        (Job(1, 0, 8, "10", account="a\n#SBATCH -x"), "--account: must be the name of an account, got 'a"),
+        (Job(1, 0, 8, "10", qos="a b"), "--qos: must be the name of a quality of service"),
+        (Job(1, 0, 8, "10", mem="64 GB"), "--mem: must be an amount of memory such as 64G"),
+        (Job(1, 0, 8, "10", constraint="a;b"), "--constraint: must be features of nodes"),
         (Job(1, 0, 1, "10"), "search.resources.cpu: a trial requests 2, but a node of the job has 1"),
         (Job(1, 1, 8, "10"), "search.resources.gpu: a trial requests 2, but a node of the job has 1"),
     ],
@@ -90,6 +130,56 @@ def test_what_slurm_would_refuse_is_refused(root: Path, tmp_path: Path, job: Job
     space.write_text(text.replace("resources: {cpu: 1, gpu: auto}", f"resources: {{cpu: 2, gpu: {gpu}}}"))
     with pytest.raises(ConfigError, match=re.escape(message)):
         slurm_script(space, job)
+
+
+@pytest.mark.parametrize(
+    ("site", "message"),
+    [
+        (Site(modules=["a\nb"]), "--module: must be one line of text"),
+        (Site(container="a\x00b"), "--container: must be one line of text"),
+        (Site(interface="eth0; id"), "--interface: must be the name of a network interface"),
+    ],
+)
+def test_what_would_break_the_script_is_refused(root: Path, site: Site, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        slurm_script(root / "search_spaces/digits.yaml", JOB, site=site)
+
+
+NETWORKS = {
+    "hostname": 'echo "192.168.9.9 10.1.0.5 "',
+    "scontrol": 'printf "node5\\nnode6\\n"',
+    "getent": 'grep " $2$" "$HOSTS" || exit 2',
+    "ip": """case "$*" in
+        *route*) [ -n "$4" ] && echo "$4 dev eth1 src 10.1.0.5 uid 0" ;;
+        *) echo "3: ib0 inet 10.7.0.5/16 scope global" ;;
+    esac""",
+}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "interface", "address"),
+    [
+        ("10.1.0.5 node5\n10.1.0.6 node6\n", "", "10.1.0.5"),
+        ("127.0.1.1 node5\n10.1.0.5 node5\n10.1.0.6 node6\n", "", "10.1.0.5"),
+        ("127.0.1.1 node5\n10.1.0.6 node6\n", "", "10.1.0.5"),  # from which it reaches the other node
+        ("172.16.0.5 node5\n10.1.0.6 node6\n", "", "10.1.0.5"),  # an address of a switch, not of this node
+        ("127.0.1.1 node5\n", "", "192.168.9.9"),
+        ("10.1.0.5 node5\n", "ib0", "10.7.0.5"),
+    ],
+)
+def test_the_address_by_which_the_nodes_know_each_other(
+    tmp_path: Path, hosts: str, interface: str, address: str
+) -> None:
+    """The first address of `hostname -I` is one of another network here."""
+    for name, line in NETWORKS.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "hosts").write_text(hosts)
+    text = TEMPLATE.read_text()
+    part = text[text.index("own=$(hostname -I)") : text.index("address=$address:")]
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOSTS": str(tmp_path / "hosts"), "interface": interface}
+    ran = subprocess.run(["bash", "-c", part + 'echo "$address"'], env=env, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"{address}\n"
 
 
 class Run:
