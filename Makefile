@@ -79,8 +79,8 @@ test-cluster: $(DEV_STAMP)  ## Simulate hosts, start a cluster on them and injec
 	$(PYTEST) tests/cluster/test_hosts.py tests/cluster/test_on_premise.py \
 		-m hosts -k "not seen_in_a_terminal and not head_dies" --durations=10
 
-test-faults: $(DEV_STAMP)  ## More tests on simulated hosts: death of the head, doctor, spot notice, Slurm (needs slurm too; 15 minutes)
-	$(PYTEST) tests/cluster -m hosts -k "doctor or spot or slurm or seen_in_a_terminal or head_dies" --durations=15
+test-faults: $(DEV_STAMP)  ## More tests on simulated hosts: death of the head, lost storage and network, doctor, spot notice, Slurm (needs slurm too; 20 minutes)
+	$(PYTEST) tests/cluster -m hosts -k "doctor or spot or slurm or partitions or seen_in_a_terminal or head_dies" --durations=15
 
 gpu-check: $(DEV_STAMP)  ## Check and measure everything that runs on a GPU, and write a table (planned for 8 minutes on an H100)
 	$(BIN)/python tests/gpu/check.py

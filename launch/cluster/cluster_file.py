@@ -63,6 +63,20 @@ class ClusterFile:
         return bool(self.content["provider"]["type"] == "local")
 
     @property
+    def costs(self) -> str:
+        """What costs money until `down`, in words; empty for existing machines."""
+        if self.is_local:
+            return ""
+        kinds = self.content.get("available_node_types", {})
+        head = str(self.content.get("head_node_type", ""))
+        most = int(self.content.get("max_workers", 0))
+        named = [f"{_machine(kind)} ({name})" for name, kind in kinds.items() if name != head and _most(kind)]
+        workers = f", and up to {most} workers ({', '.join(named)}) while trials wait" if named and most else ""
+        kept = sum(int(kind.get("min_workers", 0)) for name, kind in kinds.items() if name != head)
+        always = f" and {kept} workers" if kept else ""
+        return f"the head ({_machine(kinds.get(head, {}))}){always} at all times, with disks and addresses{workers}"
+
+    @property
     def workers(self) -> list[str]:
         """Addresses of the workers of a local cluster. A cloud's workers have no fixed addresses."""
         return list(self.content["provider"]["worker_ips"]) if self.is_local else []
@@ -89,6 +103,17 @@ class ClusterFile:
         elif proxy := auth.get("ssh_proxy_command"):
             options += ["-o", f"ProxyCommand={proxy}"]
         return ["ssh", *options, f"{auth['ssh_user']}@{address}"]
+
+
+def _machine(kind: Mapping[str, Any]) -> str:
+    """Return a cloud's name of a type of machine. Each provider has another field for it."""
+    config = kind.get("node_config", {})
+    names = (config.get("InstanceType"), config.get("machineType"), config.get("azure_arm_parameters", {}).get("vmSize"))
+    return next((str(name) for name in names if name), "of unknown type")
+
+
+def _most(kind: Mapping[str, Any]) -> int:
+    return int(kind.get("max_workers", 1))
 
 
 def _mistakes(document: Document) -> Iterator[Mistake]:

@@ -57,14 +57,25 @@ def up(cluster: str | Path, restart: bool = True) -> int:
     file = ClusterFile.load(cluster)
     print("Ray's SSH commands accept any host key, without a check against known_hosts", file=sys.stderr)
     code = run(["ray", "up", str(file.path), "--yes", *([] if restart else ["--no-restart"])])
+    if reminder := still_costs(file):
+        print(f"\n{reminder}")
     if code == 0:
         print(f"\nnext: {next_command('search', 'SPACE.yaml', '--cluster', file.path)}")
     return code
 
 
+def still_costs(file: ClusterFile) -> str:
+    """Return a reminder of the machines that cost money until `down`, or an empty text for existing machines."""
+    if not file.costs:
+        return ""
+    return f"these machines cost money until `{next_command('down', '--cluster', file.path)}`: {file.costs}"
+
+
 def status(cluster: str | Path) -> int:
-    """Show the nodes, the reasons why trials wait, and the studies on the head."""
+    """Show the nodes, the reasons why trials wait, the studies on the head, and what costs money."""
     file = running(cluster)
+    if reminder := still_costs(file):
+        print(reminder, flush=True)
     return run(["ray", "exec", str(file.path), f"{NODE} ray status && cd ~/groupdir && {NODE} python -m launch status"])
 
 
@@ -293,6 +304,8 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
     benchmark = (here / BENCHMARK).is_file()
     look = next_command("benchmark-table", here) if benchmark else next_command("select", here, "--shot", "few")
     print(f"\nthe results are in {here}: {look}")
+    if reminder := still_costs(file):
+        print(reminder)
     return code
 
 

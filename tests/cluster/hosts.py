@@ -136,6 +136,15 @@ class Hosts:
             os.kill(_child_of(process), signal.SIGKILL)  # its PID 1: the kernel ends the rest
         process.wait(timeout=30)
 
+    def cut(self, name: str, off: bool = True) -> None:
+        """Takes a host off the network, or puts it back; it still sees the shared folder, which is no network here."""
+        self._in_switch("ip", "link", "set", f"to-{name}", "down" if off else "up")
+
+    def unmount(self, name: str, off: bool = True) -> None:
+        """Takes the shared folder away from a host, or gives it back; an empty folder is left."""
+        bind = ["mount", "--bind", "/run/host/common", str(SHARED)]
+        self.run(name, ["umount", "--lazy", str(SHARED)] if off else bind)
+
     def run(
         self,
         name: str,

@@ -25,13 +25,19 @@ def give_checkouts(hosts: Hosts) -> None:
 
 
 def start_ray(
-    hosts: Hosts, name: str, head: str, *, env: Mapping[str, str] | None = None, folder: str = "/tmp/ray"
+    hosts: Hosts,
+    name: str,
+    head: str,
+    *,
+    env: Mapping[str, str] | None = None,
+    folder: str = "/tmp/ray",
+    cpus: int = 1,
 ) -> None:
-    """Starts Ray on a host, with one CPU; on one of them as the head."""
+    """Starts Ray on a host, with one CPU unless told otherwise; on one of them as the head."""
     leads = ["--head", f"--port={PORT}", "--include-dashboard=false"]
     joins = [f"--address={hosts.address[head]}:{PORT}"]
     words = [
-        str(PROGRAMS / "ray"), "start", *(leads if name == head else joins), "--num-cpus=1",
+        str(PROGRAMS / "ray"), "start", *(leads if name == head else joins), f"--num-cpus={cpus}",
         f"--node-ip-address={hosts.address[name]}", "--object-store-memory=80000000", "--disable-usage-stats",
         f"--temp-dir={folder}",
     ]  # fmt: skip
