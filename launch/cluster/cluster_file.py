@@ -108,7 +108,11 @@ class ClusterFile:
 def _machine(kind: Mapping[str, Any]) -> str:
     """Return a cloud's name of a type of machine. Each provider has another field for it."""
     config = kind.get("node_config", {})
-    names = (config.get("InstanceType"), config.get("machineType"), config.get("azure_arm_parameters", {}).get("vmSize"))
+    names = (
+        config.get("InstanceType"),
+        config.get("machineType"),
+        config.get("azure_arm_parameters", {}).get("vmSize"),
+    )
     return next((str(name) for name in names if name), "of unknown type")
 
 

@@ -163,7 +163,7 @@ def down(cluster: str | Path, keep_environment: bool = False) -> int:
     if not file.is_local:
         return code
     logins = [file.login(file.content["provider"]["head_ip"], head=True), *map(file.login, file.workers)]
-    line = f"{{ {STOP}; }} && {REMOVE}{' --keep' * keep_environment}"
+    line = f"{{ {STOP}; }} && {{ {REMOVE}{' --keep' * keep_environment}; }}"
     alive = [
         login[-1]
         for login in logins

@@ -90,3 +90,35 @@ def test_a_key_whose_path_has_spaces_comes_through_the_shell_of_the_proxy(tmp_pa
     (proxy,) = (word.partition("=")[2] for word in words if word.startswith("ProxyCommand="))
     assert "/keys/of me/id" in words
     assert "/keys/of me/id" in shlex.split(proxy)
+
+
+def test_what_costs_money_until_down(root: Path) -> None:
+    cloud = ClusterFile.load(root / "cluster.yaml")
+    assert cloud.costs == (
+        "the head (m7i.xlarge) at all times, with disks and addresses, and up to 4 workers (g6.xlarge (gpu)) while "
+        "trials wait"
+    )
+    assert not ClusterFile.load(root / "launch/cluster/on_premise.yaml").costs
+    content = {**cloud.content, "available_node_types": {**cloud.content["available_node_types"]}}
+    kept = {**content["available_node_types"]["gpu"], "min_workers": 2}
+    content["available_node_types"]["gpu"] = kept
+    assert "and 2 workers at all times" in ClusterFile(cloud.path, content).costs
+    google = {"head_node_type": "h", "available_node_types": {"h": {"node_config": {"machineType": "n2-standard-4"}}}}
+    other = ClusterFile(cloud.path, {"provider": {"type": "gcp"}, "max_workers": 0, **google})
+    assert other.costs == "the head (n2-standard-4) at all times, with disks and addresses"
+
+
+def test_host_keys_are_checked(root: Path) -> None:
+    """A machine that pretends to be another is refused; nothing is forgotten at once."""
+    login = ClusterFile.load(root / "launch/cluster/on_premise.yaml").login("10.0.0.1")
+    assert "StrictHostKeyChecking=accept-new" in login
+    assert not [word for word in login if "UserKnownHostsFile" in word]
+
+
+def test_a_machine_behind_another_is_reached_through_it(root: Path) -> None:
+    file = ClusterFile.load(root / "launch/cluster/on_premise.yaml")
+    through = "ssh -W %h:%p me@gateway.example.org"
+    behind = ClusterFile(file.path, {**file.content, "auth": {**file.content["auth"], "ssh_proxy_command": through}})
+    assert f"ProxyCommand={through}" in behind.login("10.0.0.1")
+    text = (root / "launch/cluster/on_premise.yaml").read_text()
+    assert f"# ssh_proxy_command: {through}" in text, "the example is the one that is tried"

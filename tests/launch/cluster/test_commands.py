@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from launch.cluster.commands import STOP, _escaped, check_shared, search, within
 from launch.cluster.jobs import UnknownJob
 from launch.cluster.live import Screen, StudyBegins
 from launch.cluster.shell import NODE
+from launch.on_ray.private import PROCESSES
 
 SPACE = "search_spaces/digits.yaml"
 TABLE1 = "search_spaces/baselines/table1_digits.yaml"
@@ -347,3 +349,53 @@ def test_a_first_ctrl_c_leaves_a_command_that_would_send_it_elsewhere(root: Path
     os.close(terminal)
     assert time.monotonic() - begun < 20
     assert b"KeyboardInterrupt" in seen
+
+
+def test_the_machines_of_a_cloud_are_named_and_those_of_one_s_own_are_not(
+    knows: Callable[..., list[list[str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    knows()
+    for verb in (commands.up, commands.status):
+        assert verb("cluster.yaml") == 0
+        said = capsys.readouterr().out
+        assert "cost money until `groupdir down --cluster cluster.yaml`: the head (m7i.xlarge) at all times" in said
+        assert verb(CLUSTER) == 0
+        assert "money" not in capsys.readouterr().out
+
+
+def test_up_says_that_ray_checks_no_host_keys(
+    knows: Callable[..., list[list[str]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    knows()
+    commands.up(CLUSTER)
+    assert "accept any host key" in capsys.readouterr().err
+
+
+def done(line: str, left: str) -> tuple[int, bool]:
+    """Runs a line of `down` in a home with a node.sh that notes its words, beside a process that remains."""
+    with tempfile.TemporaryDirectory() as home, subprocess.Popen(["bash", "-c", f"exec -a '{left}' sleep 60"]) as other:
+        program = Path(home, "groupdir/launch/cluster/node.sh")
+        program.parent.mkdir(parents=True)
+        program.write_text(f'echo "$*" >> {home}/calls\n')
+        while Path(f"/proc/{other.pid}/cmdline").read_bytes().split(b"\0")[0].decode() != left:
+            time.sleep(0.01)
+        env = {"HOME": home, "PATH": os.environ["PATH"]}
+        ran = subprocess.run(["bash", "-c", line.replace("sleep 1;", "sleep 0.01;")], env=env, check=False)
+        other.kill()
+        return ran.returncode, "remove --keep" in Path(home, "calls").read_text()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_down_stops_and_cleans_each_machine(knows: Callable[..., list[list[str]]], keep: bool) -> None:
+    ran = knows()
+    assert commands.down(CLUSTER, keep) == 0
+    lines = [words[-1] for words in ran if words[0] == "ssh"]
+    assert len(lines) == 3
+    for line in lines:
+        words = line.replace("bash --login -i -c", "printf %s")
+        inner = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True).stdout
+        subprocess.run(["bash", "-n", "-c", inner], check=True)
+        assert inner.endswith(f"{NODE} remove --keep; }}" if keep else f"{NODE} remove; }}")
+        inner = inner.replace(PROCESSES, f"[n]ode-of-{os.getpid()}")  # Rays of other tests are none of ours
+        assert done(inner, "sleep") == (0, keep)
+        assert done(inner, f"node-of-{os.getpid()}")[0] == 1, "a process remains"
