@@ -48,6 +48,10 @@ class StudySearcher(Searcher):
         self._slots = slots
         self._nodes, self._attempts = nodes, attempts
 
+    def __reduce__(self) -> tuple[type[Searcher], tuple[()]]:
+        """Replace the searcher in Ray's pickle, which is never read, because a screen cannot be pickled."""
+        return Searcher, ()
+
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Return True: `Slots` limits the number of trials instead of Ray, because the size of a cluster changes."""
         return True

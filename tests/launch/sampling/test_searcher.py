@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from optuna.trial import TrialState
+from ray import cloudpickle
 from ray.tune.search import Searcher
+from rich.console import Console
 
 from groupdir.study.state import TrialState as TrialStateOfOurs
 from launch.control.study_loop import OVER, WAIT
@@ -125,6 +127,15 @@ def test_waiting_trials_come_first_and_go_on_from_their_checkpoint(
     assert searcher.suggest("e") is None, "four are all that fit, and nobody was asked"
     searcher.on_trial_complete("a")
     assert searcher.suggest("e") == Searcher.FINISHED
+
+
+def test_ray_can_pickle_a_searcher_that_holds_a_screen(study: Study) -> None:
+    """A terminal has locks, and every part of the searcher may print."""
+    say = Console().print
+    slots = Slots(study.config.search, lambda: [{"CPU": 4.0}], Coming())
+    nodes, attempts = Nodes(lambda node: lambda: "", say), Attempts(study, "run-1", say)
+    searcher = StudySearcher(study, lambda: WAIT, slots, nodes, attempts)
+    assert isinstance(pickle.loads(cloudpickle.dumps(searcher)), Searcher)  # noqa: S301
 
 
 def test_ray_can_pickle_what_holds_a_study(study: Study) -> None:
