@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -50,7 +51,8 @@ def test_the_verbs_of_a_cluster_need_what_is_listed(root: Path) -> None:
     blocked = {MODULES.get(each.name, each.name) for each in declared(root) if each.name not in light}
     assert {"torch", "torchvision", "scipy", "pandas", "pyarrow", "sklearn", "optuna", "matplotlib"} <= blocked
     code = VERBS.replace("BLOCKED", repr(blocked))
-    ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    env = {**os.environ, "GROUPDIR_DATA": "/data"}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
 
 
