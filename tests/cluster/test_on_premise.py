@@ -190,8 +190,15 @@ def test_the_head_dies_in_a_search_which_is_resumed_on_a_new_one(hosts: Hosts, t
     type_in(hosts, "groupdir audit", "later")
 
 
-def test_down_leaves_no_process(hosts: Hosts) -> None:
+def test_down_leaves_no_process_and_no_file_but_results(hosts: Hosts) -> None:
     assert any("raylet" in line for line in hosts.processes("w1"))
+    before = {name: hosts.home(name, ".bashrc").read_text() for name in (HEAD, *WORKERS)}
+    assert not any("groupdir" in text for text in before.values()), "`up` has changed it"
     type_in(hosts, "groupdir down")
+    for name in (HEAD, *WORKERS):
+        assert not hosts.home(name, ".groupdir").exists()
+        assert {path.name for path in hosts.home(name, "groupdir").glob("*")} <= {"results"}
+        assert not list(hosts.home(name).glob("ray_bootstrap_*"))
+        assert hosts.home(name, ".bashrc").read_text() == before[name]
     left = {name: hosts.processes(name) for name in (HEAD, *WORKERS)}
     assert left == {HEAD: [], **{name: [] for name in WORKERS}}

@@ -18,7 +18,7 @@ from tests.cluster.site import IMPATIENT, state_of, training, wait_for
 
 pytestmark = [
     pytest.mark.hosts,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(missing() is not None, reason=str(missing())),
 ]
 WORKERS = ("w1", "w2")
@@ -69,7 +69,7 @@ class Search:
 
     def ends_whole(self, epochs: int) -> str:
         """Every trial has finished, with each epoch once, although none may be tried again."""
-        self.wait("the search ends", lambda: self.process.poll() is not None, 400)
+        self.wait("the search ends", lambda: self.process.poll() is not None, 600)
         text = self.log.read_text()
         assert self.process.returncode == 0, text
         with contextlib.closing(Store.open(self.folder / "study.sqlite", readonly=True)) as store:
@@ -83,7 +83,7 @@ class Search:
 def test_a_worker_loses_the_shared_folder_for_a_while(hosts: Hosts, tmp_path: Path) -> None:
     search = Search(hosts, tmp_path, "lost", JOINT, epochs=60)
     saved = lambda: [t for t in state_of(search.folder).trials.values() if t.checkpoint_epoch >= 2]  # noqa: E731
-    search.wait("both workers have checkpoints", lambda: len(saved()) == 2 and training(hosts, "w1"), 200)
+    search.wait("both workers have checkpoints", lambda: len(saved()) >= 2 and training(hosts, "w1"), 400)
     hosts.unmount("w1")
     search.wait("the worker is refused", lambda: "gets no trial until" in search.log.read_text(), 60)
     time.sleep(10)
@@ -101,7 +101,7 @@ def test_nobody_waits_for_the_stage_of_a_worker_that_is_cut_off(hosts: Hosts, tm
     stages = hosts.shared / "groupdir/staged/stages"
     owners = lambda: [json.loads(file.read_text()) for file in stages.glob("*/owner.json")]  # noqa: E731
     both = lambda: owners() and len(training(hosts, "w1") + training(hosts, "w2")) == 2  # noqa: E731
-    search.wait("a worker trains the stage, and another waits", both, 200)
+    search.wait("a worker trains the stage, and another waits", both, 400)
     (owner,) = {claim["host"] for claim in owners()}
     time.sleep(5)
     hosts.cut(owner)
