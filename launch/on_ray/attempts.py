@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from groupdir.config.stage import shareable
 from groupdir.errors import FileWriteError
 from groupdir.files.fence import Attempt, Fence
 from groupdir.files.study_files import GIVEN_UP
@@ -27,7 +28,7 @@ class Attempts:
     """
 
     def __init__(self, study: Study, run: str, say: Callable[[str], None]) -> None:
-        place = study.stages
+        place = study.stages if any(map(shareable, study.config.space.corner_stages)) else None
         self._fence = None if place is None or place.path is None else Fence(place.path / GIVEN_UP)
         self._run, self._say = run, say
         self._latest: dict[int, int] = {}

@@ -111,8 +111,8 @@ class Sharing:
         self._next, self._hold = -math.inf, -math.inf
         self._named: frozenset[str] = frozenset()
 
-    def limit(self, slots: int, live: int, running: int, wants_more: bool) -> int:
-        """Return how many trials of this search may be live at once.
+    def limit(self, slots: int, live: int, running: int, wants_more: bool) -> int | None:
+        """Return how many trials of this search may be live at once, or None if no other search is on the cluster.
 
         Args:
             slots: Number of its trials that fit on the whole cluster.
@@ -125,7 +125,7 @@ class Sharing:
         if self._now() >= self._next:
             self._exchange()
         if not self._others:
-            return slots
+            return None
         fair = self._share() * slots
         if (self._now() < self._hold and self._starved()) or (fair < 1 and not running and self._is_behind()):
             return 0

@@ -143,11 +143,12 @@ class Slots:
 
     def _limit(self) -> int:
         fit = max(1, sum(self.rooms.values()) + self._spare)
-        limit = min(self._search.concurrency or fit, fit) if self._sharing else self._search.concurrency or fit
+        limit = self._search.concurrency or fit
         if self._sharing is None:
             return limit
         more = self._has_more and len(self._live) < limit
-        return min(limit, self._sharing.limit(fit, len(self._live), len(self._running), more))
+        share = self._sharing.limit(fit, len(self._live), len(self._running), more)
+        return limit if share is None else min(limit, share)
 
     def started(self, trial: Hashable) -> None:
         """Note that a trial has got its place and runs."""

@@ -1,14 +1,26 @@
 """Each process of a trial has a number; who is given up is in a file that every node reads."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from groupdir.config.space import StudyConfig
 from groupdir.files.fence import Fence
 from groupdir.files.study_files import GIVEN_UP
 from launch.on_ray.attempts import Attempts
 from launch.study.study import Study
+from tests.launch.conftest import CONTENT
+
+STAGED = {"name": "group_dir", "recipe": "two_stage", "beta": {"log_uniform": [0.25, 4]}, "pretrain": {"epochs": 2}}
+
+
+@pytest.fixture
+def study(results: Path) -> Iterator[Study]:
+    """A study whose trials share a first stage."""
+    made = Study.create(results / "staged", StudyConfig.from_dict({**CONTENT, "method": STAGED}))
+    yield made
+    made.close()
 
 
 def fence_of(study: Study) -> Fence:
@@ -45,13 +57,9 @@ def test_a_fence_that_cannot_be_written_is_said_and_ends_nothing(study: Study, t
     assert "cannot be written, so trials may wait" in said[0]
 
 
-@pytest.fixture
-def no_stages(study: Study, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    monkeypatch.setattr(type(study), "stages", None)
-    return lambda: None
-
-
-def test_without_shared_stages_nothing_is_written(study: Study, no_stages: Callable[[], None]) -> None:
+def test_without_shared_stages_nothing_is_written(results: Path) -> None:
+    study = Study.create(results / "joint", StudyConfig.from_dict(CONTENT))
     attempts = Attempts(study, "run-1", print)
     assert (attempts.begin(0), attempts.begin(0)) == ("run-1/0/0", "run-1/0/1")
     assert not list(study.folder.rglob(GIVEN_UP))
+    study.close()
