@@ -88,7 +88,7 @@ def test_a_worker_loses_the_shared_folder_for_a_while(hosts: Hosts, tmp_path: Pa
     search.wait("the worker is refused", lambda: "gets no trial until" in search.log.read_text(), 60)
     time.sleep(10)
     hosts.unmount("w1", off=False)
-    search.wait("the worker is taken back", lambda: "can use the storage again" in search.log.read_text(), 60)
+    search.wait("the worker is taken back", lambda: "again and gets trials" in search.log.read_text(), 120)
     text = search.ends_whole(60)
     address = re.escape(hosts.address["w1"])
     assert re.search(r"node w1: cannot use the storage of the study: .*is not there", text), text
