@@ -184,6 +184,7 @@ class TrialTrainable(tune.Trainable):
 
         Ray counts an error of this method as a failure of the trial, and some errors make it forget the checkpoint.
         """
+        self._refusal = self._refusal or self._lost_storage()
         if self._refusal is None:
             try:
                 super().restore(checkpoint_path)
