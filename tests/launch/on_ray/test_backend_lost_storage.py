@@ -66,12 +66,13 @@ def watched(study: Study, then: Callable[[], None]) -> Callable[[], None]:
 def test_a_node_loses_the_storage(cluster: Cluster, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = results / "lost"
     monkeypatch.setenv(MARK, str(mark))
-    blind, _ = (cluster.add_node(num_cpus=1, object_store_memory=80 * MIB) for _ in range(2))
+    blind = cluster.add_node(num_cpus=1, object_store_memory=80 * MIB)
     study = Study.create(results / "nodes", StudyConfig.from_dict(CONTENT))
     said: list[str] = []
 
     def lose() -> None:
         mark.write_text(blind.node_id)
+        cluster.add_node(num_cpus=1, object_store_memory=80 * MIB)
 
     run(study, Screen(watched(study, lose), said.append), Blind)
     text = "\n".join(said)
