@@ -88,7 +88,7 @@ def slurm_script(file: str | Path, job: Job, out: str | Path | None = None, site
     _check(config, job, site)
     study = results_folder(config.name, out)
     text = _directives(TEMPLATE.read_text(encoding="utf-8"), job, config.name)
-    values = {
+    values: dict[str, Path | str] = {
         "space": Path(file).absolute(),
         "study": study.absolute(),
         "checkout": TEMPLATE.parent.parent.parent,

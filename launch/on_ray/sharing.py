@@ -71,15 +71,15 @@ def fair_shares(posts: Mapping[str, Post]) -> dict[str, float]:
     {'b': 0.25, 'a': 0.75}
     """
     shares: dict[str, float] = {}
-    left, remaining = 1.0, dict(posts)
+    rest, remaining = 1.0, dict(posts)
     while remaining:
         weight = sum(post.priority for post in remaining.values())
-        modest = [key for key, post in remaining.items() if post.wants <= left * post.priority / weight + _TINY]
+        modest = [key for key, post in remaining.items() if post.wants <= rest * post.priority / weight + _TINY]
         if not modest:
-            return shares | {key: left * post.priority / weight for key, post in remaining.items()}
+            return shares | {key: rest * post.priority / weight for key, post in remaining.items()}
         for key in modest:
             shares[key] = remaining.pop(key).wants
-        left = max(0.0, 1.0 - sum(shares.values()))
+        rest = max(0.0, 1.0 - sum(shares.values()))
     return shares
 
 

@@ -97,11 +97,8 @@ def test_the_name_of_a_study_is_one_word_of_a_directive(root: Path, tmp_path: Pa
     space = tmp_path / "space.yaml"
     text = (root / "search_spaces/digits.yaml").read_text()
     space.write_text(re.sub(r"^name: .*$", 'name: "a b$(id)"', text, flags=re.MULTILINE))
-    try:
-        script = slurm_script(space, JOB)
-    except ConfigError:
-        return  # names like this one are refused before
-    assert directives(script)["job-name"] == "groupdir-a-b--id-"
+    job = directives(slurm_script(space, JOB))["job-name"]
+    assert re.fullmatch(r"groupdir-[\w.-]+", job), job
 
 
 @pytest.mark.parametrize("time", ["90", "90:00", "12:00:00", "1-0", "1-12:30", "2-00:00:00"])
