@@ -11,6 +11,7 @@ import numpy as np
 
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
+from groupdir.commands.prestart import data_key, refuse_plan
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig, load_space
@@ -18,7 +19,6 @@ from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import results_folder
-from groupdir.metrics import SHOTS, parse_metric
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations, unfinished_ablations
 from launch.control.confirmation import begin_round, unfinished_round
@@ -70,7 +70,13 @@ def search(
     refuse_taken(config)
     for earlier in config.search.warm_start:
         known(earlier, config)  # raises before the study begins if an earlier study cannot be used
-    dataset = prepared(config)
+    here = not os.environ.get("RAY_ADDRESS")
+    datasets: dict[str, Dataset] = {}
+    notes = refuse_plan(config, config.document, datasets=datasets, here=here)  # fast: no picture is read
+    dataset = prepared(config, datasets)
+    notes += refuse_plan(config, config.document, datasets=datasets, here=here, rehearse_all=True)
+    for note in dict.fromkeys(notes):
+        print(f"note: {note}")
     if not skip_doctor:
         refuse_sick(config, folder)
     study = Study.create(folder, config)
@@ -212,39 +218,19 @@ def warm_up(study: Study) -> None:
         print(earlier.text)
 
 
-def prepared(config: StudyConfig) -> Dataset:
+def prepared(config: StudyConfig, datasets: dict[str, Dataset] | None = None) -> Dataset:
     """Read and return the data set of the space's first corner, before any file of the study is written.
 
     All trials share this data set if the section `data` has no open parameter.
+
+    Args:
+        config: Configuration of the study.
+        datasets: Data sets of which only the labels were read so far, by `data_key` of their options.
     """
-    dataset = make_dataset(config.space.build(next(iter(config.space.corners()))))
+    first = config.space.build(next(iter(config.space.corners())))
+    dataset = (datasets or {}).get(data_key(first)) or make_dataset(first)
     dataset.prepare(("train", "val"))
-    check_measured(config, dataset)
     return dataset
-
-
-def check_measured(config: StudyConfig, dataset: Dataset) -> None:
-    """Refuse metrics for which the validation split has too few samples, such as none of a shot.
-
-    They would be NaN: every trial would be stopped, or would break its constraints.
-
-    Raises:
-        ConfigError: With every such metric.
-    """
-    codes = dataset.shots.of(dataset.split("val").y)
-    samples = {shot: int((codes == code).sum()) for code, shot in enumerate(SHOTS)}
-    mistakes = []
-    for address, name in config.search.metrics.items():
-        _, metric, shot, _ = parse_metric(name)
-        count, label = (samples[shot], f"a {shot}-shot label") if shot in samples else (len(codes), "a label")
-        if count >= metric.samples:
-            continue
-        text = f"no validation sample has {label}"
-        if count:
-            text = f"{metric.title} needs {metric.samples} validation samples with {label}, got {count}"
-        mistakes.append(config.mistake(address, f"cannot be measured: {text}: add such samples or remove the metric"))
-    if mistakes:
-        raise ConfigError(mistakes)
 
 
 def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, again: str | None = None) -> int:

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, SerializeAsAny
 
 from groupdir.config.base import Plugin, PluginConfig
 
+if TYPE_CHECKING:
+    from groupdir.config.trial import DatasetConfig
+
+
+SENTENCES = (
+    "sentences cannot be resampled: interpolating two sentences does not give a sentence: set data.inputs to "
+    "embeddings, or method.resampling to null"
+)
+PHOTOGRAPHS = (
+    "photographs cannot be resampled: interpolating two photographs does not give a photograph: set it to null"
+)
+
 
 class ResamplingConfig(PluginConfig):
     """Base of the options of every resampler."""
 
+    def check_inputs(self, data: DatasetConfig) -> None:
+        """Refuse a data set whose inputs cannot be resampled. By default all can.
+
+        Raises:
+            ValueError: If the inputs cannot be resampled.
+        """
+
 
 class SMOTERConfig(ResamplingConfig):
     """Options of `SMOTER`."""
+
+    def check_inputs(self, data: DatasetConfig) -> None:
+        """Refuse sentences and photographs, because the mean of two is neither."""
+        if data.kind == "token_pair":
+            raise ValueError(SENTENCES)
+        if not data.interpolates:
+            raise ValueError(PHOTOGRAPHS)
 
     neighbors: int = Field(5, ge=1, description="Number of nearest neighbours to interpolate with.")
     ratio: float = Field(

@@ -1,0 +1,87 @@
+"""Rehearsal of a trial: one step of each of its stages on a few samples, which finds parts that do not fit."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from groupdir.config.trial import TrialConfig
+from groupdir.data.base import Dataset, InputSpec, Split
+from groupdir.data.transfer import as_tensor
+from groupdir.errors import ConfigError, GroupdirError, described
+from groupdir.training.epoch import EpochTrainer
+from groupdir.training.evaluate import predict
+from groupdir.training.optim import build_optimizer
+from groupdir.training.resampled import resampled
+from groupdir.training.trainer import initial_method
+from groupdir.training.training_set import TrainingSet
+
+SAMPLES = 8
+"""Number of samples of a rehearsal."""
+
+
+def rehearse(config: TrialConfig, dataset: Dataset, *, real: bool) -> None:
+    """Build the method of a trial, take one step of each stage on the CPU, and predict.
+
+    Args:
+        config: The trial.
+        dataset: Its data set.
+        real: Whether to read samples of the training split. Otherwise random inputs of their shape stand for them, and
+            only the labels are read.
+
+    Raises:
+        ConfigError: If a part cannot be built or a step fails.
+    """
+    try:
+        _rehearse(config, dataset, real)
+    except GroupdirError as error:
+        raise ConfigError(str(error)) from error
+    except Exception as error:
+        raise ConfigError(f"method ({config.method.name}): a first training step fails: {described(error)}") from error
+
+
+def _rehearse(config: TrialConfig, dataset: Dataset, real: bool) -> None:
+    y = dataset.labels("train")
+    if config.method.resampling is not None:
+        inputs = dataset.split("train").inputs if real else (np.zeros((len(y), 2), np.float32),)
+        y = resampled(Split(inputs, y), dataset, config.method.resampling, config.first_seed).y
+    chosen = np.linspace(0, len(y) - 1, min(SAMPLES, len(y))).round().astype(int)
+    if real and config.method.resampling is None:
+        samples = Split(tuple(array[chosen] for array in dataset.split("train").inputs), y[chosen])
+    else:
+        samples = Split(random_inputs(dataset.inputs, len(chosen)), y[chosen])
+    device, rows = torch.device("cpu"), torch.arange(len(chosen))
+    method = initial_method(config, dataset, y)
+    training = TrainingSet.of(samples, dataset, method, config, device)
+    epochs = EpochTrainer(config, dataset, method, training, device)
+    with torch.random.fork_rng(devices=[]):
+        for stage in config.stages:
+            optimizer = build_optimizer(method, stage)
+            method.train()
+            method.encoder.requires_grad_(stage.encoder_lr > 0)
+            batch = training.batch(rows, stage, dataset, torch.Generator(), epochs.draws(stage, 0))
+            epochs.step(batch, stage, optimizer)
+        inputs_shown = tuple(as_tensor(array) for array in samples.inputs)
+        predict(
+            method, inputs_shown, len(rows), config.train.amp, lambda inputs: dataset.present(inputs, dataset.inputs)
+        )
+
+
+def random_inputs(spec: InputSpec, samples: int) -> tuple[np.ndarray, ...]:
+    """Return random inputs in the format of the splits of a data set.
+
+    Args:
+        spec: Kind and shape of the inputs.
+        samples: Number of samples.
+    """
+    rng = np.random.default_rng(0)
+    if spec.kind == "token_pair":
+        assert spec.vectors is not None
+        tokens = rng.integers(1, len(spec.vectors), (samples, *spec.shape))
+        return tokens, np.full((samples, 2), spec.shape[-1], np.int64)
+    if spec.mean is not None:
+        channels, *size = spec.shape
+        return (rng.integers(0, 256, (samples, *size, channels)).astype(np.uint8),)
+    return (rng.random((samples, *spec.shape), np.float32) * math.sqrt(3),)
