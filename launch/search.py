@@ -18,7 +18,7 @@ from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.storage import Place, is_uri
-from groupdir.files.study_files import results_folder
+from groupdir.files.study_files import STUDY_CONFIG, results_folder
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations, unfinished_ablations
 from launch.control.confirmation import begin_round, unfinished_round
@@ -31,6 +31,7 @@ from launch.screen.counts import phase_counts
 from launch.screen.progress import Progress, clock
 from launch.screen.summary import shown, summary_text
 from launch.study.checkpoints import sweep
+from launch.study.edits import apply_edits
 from launch.study.export import write_tensorboard
 from launch.study.restore import bring_back
 from launch.study.snapshots import Snapshots, try_snapshot
@@ -145,13 +146,28 @@ def resume(
         bring_back(place, folder)
         print(f"rebuilt {folder} from the copy in its storage")
     study = Study.open(Path(folder).expanduser())
-    if not study.state.trials and not study.state.warm:
-        warm_up(study)  # the first driver may have died before its warm start
-    dataset = prepared(study.config)
-    reached(study.config)
-    if not skip_doctor:
-        refuse_sick(study.config, study.folder)
+    try:
+        say_edits(study)
+        if not study.state.trials and not study.state.warm:
+            warm_up(study)  # the first driver may have died before its warm start
+        dataset = prepared(study.config)
+        reached(study.config)
+        if not skip_doctor:
+            refuse_sick(study.config, study.folder)
+    except BaseException:
+        study.close()
+        raise
     return run_study(study, dataset, "resume", quiet, again)
+
+
+def say_edits(study: Study) -> None:
+    """Apply the edits of the study's YAML and print them.
+
+    Raises:
+        ConfigError: If an edit cannot be applied.
+    """
+    for line in apply_edits(study):
+        print(f"{STUDY_CONFIG}: {line}")
 
 
 def confirm(
@@ -180,6 +196,7 @@ def confirm(
     """
     study = Study.open(Path(folder).expanduser())
     try:
+        say_edits(study)
         refuse_unfinished(study)
         dataset = prepared(study.config)
         reached(study.config)

@@ -67,7 +67,7 @@ def refuse_plan(
         if data is None:
             return notes
         _sort(data_concerns(data), document, notes)
-        _sort(_rehearsals(data, document, rehearse_all), document, notes)
+        _sort(_rehearsals(data, rehearse_all), document, notes)
     return list(dict.fromkeys(notes))
 
 
@@ -191,22 +191,23 @@ def _read(
     return Data.of(datasets[key], trials, None if study is None else study.search)
 
 
-def _rehearsals(data: Data, document: Document, every: bool) -> Iterator[Concern]:
+def _rehearsals(data: Data, every: bool) -> Iterator[Concern]:
     """Yield the failures of rehearsals, each once."""
-    rehearsed: set[str] = set()
+    chosen: dict[str, TrialConfig] = {}
     for config in data.trials:
-        parts = config.model_dump_json(include={"data", "encoder", "method", "optim"})
-        if parts in rehearsed or not (every or is_uncertain(config)):
-            continue
-        rehearsed.add(parts)
-        from groupdir.training.rehearsal import rehearse
+        if every or is_uncertain(config):
+            chosen.setdefault(config.model_dump_json(include={"encoder", "method", "optim"}), config)
+    if not chosen:
+        return
+    from groupdir.training.rehearsal import rehearse_all  # imports torch
 
-        try:
-            rehearse(config, data.dataset, real=every or config.data.name not in TABLES["data"])
-        except ConfigError as error:
-            for mistake in error.mistakes:
-                found = _ADDRESSED.fullmatch(mistake.message)
-                yield Concern(found[1], found[2]) if found else Concern("", mistake.message)
+    real = every or data.trials[0].data.name not in TABLES["data"]
+    rehearsals = rehearse_all(list(chosen.values()), data.dataset, real=real)
+    for message in dict.fromkeys(line for error in rehearsals.errors for line in error.splitlines()):
+        found = _ADDRESSED.fullmatch(message)
+        yield Concern(found[1], found[2]) if found else Concern("", message)
+    if rehearsals.note:
+        yield Concern("", rehearsals.note, fatal=False)
 
 
 def is_uncertain(config: TrialConfig) -> bool:
@@ -221,4 +222,6 @@ def is_uncertain(config: TrialConfig) -> bool:
     method = config.method.model_dump(mode="json")
     if method.get("grouping", "equal_width") != "equal_width" or config.method.resampling is not None:
         return True
-    return ":" in str(method) or (method.get("group_loss") or {}).get("name") == "nc"
+    parts = [part for part in method.values() if isinstance(part, dict)]
+    named = [str(part.get(key, "")) for part in parts for key in ("name", "mode")]
+    return any(":" in name for name in named) or (method.get("group_loss") or {}).get("name") == "nc"

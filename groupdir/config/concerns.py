@@ -103,7 +103,7 @@ def _rungs(study: StudyConfig) -> Iterator[Concern]:
         yield Concern(f"{at}.grace_period", text, fatal=False)
     if isinstance(scheduler, ParetoHalvingConfig) and scheduler.min_peers > study.search.trials:
         text = (
-            f"no trial is stopped early, because min_peers {scheduler.min_peers} is above {study.search.trials} trials"
+            f"min_peers {scheduler.min_peers} is above the {study.search.trials} trials, so no trial is stopped early"
         )
         yield Concern(f"{at}.min_peers", f"{text}: lower it, or set the scheduler to none", fatal=False)
 
@@ -125,11 +125,10 @@ def _sampler(study: StudyConfig) -> Iterator[Concern]:
 def _limits(study: StudyConfig) -> Iterator[Concern]:
     """Yield limits that end the search before a trial can finish, or that never apply."""
     search = study.search
-    counted = [
-        epochs_of(s) + (0 if search.share_stages else epochs_of(s, predicts=False)) for s in study.space.corner_stages
-    ]
-    if search.max_epochs is not None and search.max_epochs < min(counted):
-        text = f"must be at least {min(counted)}, the epochs of the shortest trial, or no trial would finish"
+    first = 0 if search.share_stages else 1
+    shortest = min(epochs_of(each) + first * epochs_of(each, predicts=False) for each in study.space.corner_stages)
+    if search.max_epochs is not None and search.max_epochs < shortest:
+        text = f"must be at least {shortest}, the epochs of the shortest trial, or no trial would finish"
         yield Concern("search.max_epochs", f"{text}, got {search.max_epochs}")
     if search.max_hours is not None and search.max_hours < SHORTEST_HOURS:
         text = f"{search.max_hours * 3600:.3g} s hardly suffice to start: the search may end before its first epoch"

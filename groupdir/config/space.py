@@ -178,6 +178,20 @@ class StudyConfig:
         """Return the content with paths resolved. `from_dict` returns the same study from it."""
         return {**_copy(self.document.data), "name": self.name, "search": self.search.model_dump(mode="json")}
 
+    def changed(self, changes: Mapping[str, Any]) -> StudyConfig:
+        """Return the study with other values.
+
+        Args:
+            changes: New values by dotted address.
+
+        Raises:
+            ConfigError: If the new values do not fit.
+        """
+        content = self.to_dict()
+        for address, value in changes.items():
+            put(content, address.split("."), _copy(value))
+        return StudyConfig.from_dict(content, self.file)
+
     def to_yaml(self) -> str:
         """Return the content as YAML."""
         return dump_yaml(self.to_dict())

@@ -244,6 +244,8 @@ def _apply(state: StudyState, event: Event) -> None:
         _driver(state, event)
     elif event.kind == "warm":
         state.warm += event.payload["trials"]
+    elif event.kind == "changed":
+        dict(event.payload["changes"])  # only the configuration changes, see `groupdir.study.read.study_config`
     elif event.kind == "confirm":
         state.round = _round(event, len(state.of("confirmation")))
     elif event.trial is None:

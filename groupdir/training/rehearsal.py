@@ -1,8 +1,18 @@
-"""Rehearsal of a trial: one step of each of its stages on a few samples, which finds parts that do not fit."""
+"""Rehearsal of a trial: one step of each of its stages on a few samples, which finds parts that do not fit.
+
+Rehearsals run in a child process, so that a method which ends its process, or takes much memory, does not harm the
+search.
+"""
 
 from __future__ import annotations
 
 import math
+import multiprocessing
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
@@ -20,6 +30,69 @@ from groupdir.training.training_set import TrainingSet
 
 SAMPLES = 8
 """Number of samples of a rehearsal."""
+LONGEST = 120.0
+"""Seconds after which the remaining rehearsals are left out."""
+
+
+@dataclass(frozen=True)
+class Rehearsals:
+    """Results of rehearsals.
+
+    Attributes:
+        errors: Message of each trial whose rehearsal failed.
+        note: Why some trials were not rehearsed, or an empty text.
+    """
+
+    errors: Sequence[str]
+    note: str = ""
+
+
+def rehearse_all(trials: Sequence[TrialConfig], dataset: Dataset, *, real: bool) -> Rehearsals:
+    """Rehearse trials in a child process.
+
+    Args:
+        trials: The trials, all with the same data.
+        dataset: Their data set.
+        real: As for `rehearse`.
+    """
+    if real:
+        dataset.split("train")  # here, because a library with threads of its own may not work in the child
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_send_errors, args=(sender, trials, dataset, real), daemon=True)
+    child.start()
+    sender.close()
+    errors: list[str] = []
+    deadline, done = time.monotonic() + LONGEST, 0
+    try:
+        while done < len(trials) and receiver.poll(max(0.0, deadline - time.monotonic())):
+            if error := receiver.recv():
+                errors.append(error)
+            done += 1
+    except EOFError:
+        child.join()
+        name = trials[done].method.name
+        return Rehearsals(errors, f"method ({name}): a first training step ended its process (code {child.exitcode})")
+    finally:
+        child.kill()
+        child.join()
+        receiver.close()
+    left = len(trials) - done
+    return Rehearsals(errors, f"{left} combinations of values were not tried, because it took too long" if left else "")
+
+
+def _send_errors(sender: Connection, trials: Sequence[TrialConfig], dataset: Dataset, real: bool) -> None:
+    """Rehearse trials and send the message of each, which is empty after a success."""
+    torch.set_num_threads(1)  # threads of the parent do not exist in a forked child
+    warnings.simplefilter("ignore")
+    for config in trials:
+        try:
+            rehearse(config, dataset, real=real)
+        except ConfigError as error:
+            sender.send(str(error))
+        else:
+            sender.send("")
+    sender.close()
 
 
 def rehearse(config: TrialConfig, dataset: Dataset, *, real: bool) -> None:

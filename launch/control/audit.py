@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,23 +48,19 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
 
     Args:
         events: All events of the study, in the order of arrival.
-        config: Configuration of the study.
+        config: Configuration with which the study began.
         make_scheduler: Function that returns a new scheduler.
     """
     result, state, scheduler, seeds = Audit(), StudyState(), make_scheduler(), TrialSeeds(config.search)
     due: dict[tuple[int, int], Decision] = {}
     newest = None
     for event in events:
-        if event.kind != "driver":
+        if event.kind == "changed":
+            config = config.changed(event.payload["changes"])
+        elif event.kind != "driver":
             newest = event.trial, event.epoch
         if event.kind == "suggested" and event.payload.get("role") == "search":
-            rungs = tuple(scheduler.rung_epochs(state.longest + 1))
-            expected = propose(config.space, config.search, state.of("search"), rungs, state.warm)
-            result.compare("suggestions", event, event.payload.get("params"), expected.params)
-            assert event.trial is not None
-            built = seeds.seeded(config.space.build(expected.params), event.trial)
-            logged_seeds = (event.seed, event.payload["config"].get("stage_seed"))
-            result.compare("seeds", event, logged_seeds, (built.seed, built.stage_seed))
+            _check_suggestion(result, event, config, state, tuple(scheduler.rung_epochs(state.longest + 1)), seeds)
         elif event.kind == "suggested" and event.payload.get("role") == "confirmation":
             _check_confirmation(result, event, config, state)
         fold(state, event)
@@ -97,6 +93,18 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
                 f"trial {number}, epoch {epoch}: the log has no decision, but replaying the log gives {replayed}"
             )
     return result
+
+
+def _check_suggestion(
+    result: Audit, event: Event, config: StudyConfig, state: StudyState, rungs: Sequence[int], seeds: TrialSeeds
+) -> None:
+    """Compare a logged trial of the search, and its seeds, with the suggestion in the state before it."""
+    expected = propose(config.space, config.search, state.of("search"), rungs, state.warm)
+    result.compare("suggestions", event, event.payload.get("params"), expected.params)
+    assert event.trial is not None
+    built = seeds.seeded(config.space.build(expected.params), event.trial)
+    logged_seeds = (event.seed, event.payload["config"].get("stage_seed"))
+    result.compare("seeds", event, logged_seeds, (built.seed, built.stage_seed))
 
 
 def _promotion(scheduler: Scheduler, config: StudyConfig, state: StudyState) -> tuple[Hashable, int] | None:
