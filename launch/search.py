@@ -16,7 +16,7 @@ from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
-from groupdir.errors import ConfigError, DataError
+from groupdir.errors import ConfigError, DataError, NodeError
 from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import STUDY_CONFIG, results_folder
 from groupdir.training.trainer import make_dataset
@@ -255,6 +255,7 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
     study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
+    failure = ""
     progress = Progress(study.config, study.state, quiet=quiet)
     study.watchers.append(progress.watch)
     try:
@@ -266,6 +267,8 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
             run(study, dataset, interrupt, progress)
     except KeyboardInterrupt:
         interrupt.asked = True
+    except NodeError as error:
+        failure = str(error)
     finally:
         study.append("driver", payload={"action": "end", "pid": os.getpid()})
         if notice := sweep(study):
@@ -273,7 +276,9 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
         try_snapshot(study, progress.say)
         write_tensorboard(study)
         study.close()
-    print(summary(study, interrupt, again))
+    print(summary(study, interrupt, again, failure))
+    if failure:
+        return 1
     if interrupt.asked:
         return INTERRUPTED
     return 0 if study.state.count("finished") or interrupt.out_of_time else 1
@@ -327,17 +332,20 @@ def size(dataset: Dataset) -> int:
     return sum(array.nbytes for array in arrays if not isinstance(array, np.memmap))
 
 
-def summary(study: Study, interrupt: Interrupt, again: str | None = None) -> str:
+def summary(study: Study, interrupt: Interrupt, again: str | None = None, failure: str = "") -> str:
     """Return the summary of a search and the next command.
 
     Args:
         study: The study.
         interrupt: Condition for an early end.
         again: Command that continues the search; None for `groupdir resume`.
+        failure: Failure of a machine that ended the search, or empty.
     """
-    why = ""
-    if interrupt.asked:
+    why = failure
+    if not why and interrupt.asked:
         why = "interrupted"
-    elif interrupt.out_of_time:
+    elif not why and interrupt.out_of_time:
         why = f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
+    elif not why and study.state.ended:
+        why = f"ended: {study.state.ended}; mend the cause"
     return "\n" + summary_text(study.config, study.state, study.folder, why, again)

@@ -105,7 +105,8 @@ def report_page(study: StudyResults) -> str:
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{name}: report</title>\n'
         f"<style>{_CSS}</style>\n<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<h1>Study {name}</h1>\n"
-        f"{_notice(study)}{_facts(study, front)}\n{''.join(sections)}\n<footer>{_versions()}</footer>\n</body>\n</html>\n"
+        f"{_notice(study)}"
+        f"{_facts(study, front)}\n{''.join(sections)}\n<footer>{_versions()}</footer>\n</body>\n</html>\n"
     )
 
 

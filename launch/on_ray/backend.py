@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,14 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
         shutil.rmtree(temp, ignore_errors=True)
 
 
+def own_session() -> Path | None:
+    """Return the session folder of the Ray that this process has started, or None on a cluster."""
+    import ray
+
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return None if os.environ.get("RAY_ADDRESS") or not nodes else Path(private.session_folder(nodes[0]))
+
+
 @contextlib.contextmanager
 def _keep_sigterm() -> Iterator[None]:
     """Restore the SIGTERM handler, because `ray.init` installs one that ends the program without checkpoints."""
@@ -170,7 +179,7 @@ def run_trials(
         def stop_all(self) -> bool:
             return interrupt() or recorder.refused is not None
 
-    recorder = Recorder(study, loop, screen.refresh, screen.say)
+    recorder = Recorder(study, loop, screen.refresh, screen.say, own_session())
     search, slots = study.config.search, Slots.of_cluster(study.config.search)
     if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # a cluster is checked by the doctor
         requested, available = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))

@@ -27,6 +27,7 @@ CHANGEABLE = frozenset(
         "concurrency",
         "resources",
         "max_failures",
+        "max_equal_failures",
         "checkpoint_every",
         "checkpoint_budget",
         "snapshot_minutes",

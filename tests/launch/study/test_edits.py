@@ -1,4 +1,4 @@
-"""An edit of study.yaml by hand is applied as an event or refused; a resume, a reader and an audit see the same study."""
+"""An edit of study.yaml is applied as an event or refused; a resume, a reader and an audit see the same study."""
 
 from collections.abc import Callable
 from pathlib import Path
