@@ -107,12 +107,15 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
         shutil.rmtree(temp, ignore_errors=True)
 
 
-def own_session() -> Path | None:
-    """Return the session folder of the Ray that this process has started, or None on a cluster."""
+def own_socket() -> Path | None:
+    """Return the socket of the Ray that this process has started, or None on a cluster.
+
+    The socket is in Ray's temporary folder, and unlike the folder it is not made again after someone has removed it.
+    """
     import ray
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return None if os.environ.get("RAY_ADDRESS") or not nodes else Path(private.session_folder(nodes[0]))
+    return None if os.environ.get("RAY_ADDRESS") or not nodes else private.socket_of(nodes[0])
 
 
 @contextlib.contextmanager
@@ -179,7 +182,7 @@ def run_trials(
         def stop_all(self) -> bool:
             return interrupt() or recorder.refused is not None
 
-    recorder = Recorder(study, loop, screen.refresh, screen.say, own_session())
+    recorder = Recorder(study, loop, screen.refresh, screen.say, own_socket())
     search, slots = study.config.search, Slots.of_cluster(study.config.search)
     if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # a cluster is checked by the doctor
         requested, available = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))

@@ -29,7 +29,7 @@ class Recorder(Callback):
         loop: Study loop of the current phase.
         every_step: Function that is called several times a second, to refresh the screen.
         say: Function that prints a line.
-        ray_folder: Ray's temporary folder on this machine, or None if a cluster runs the trials.
+        ray_file: File in Ray's temporary folder on this machine, or None if a cluster runs the trials.
 
     Attributes:
         refused: Error that must end the search, or None. A node with another version of groupdir, a full disk or
@@ -42,13 +42,13 @@ class Recorder(Callback):
         loop: StudyLoop,
         every_step: Callable[[], None],
         say: Callable[[str], None],
-        ray_folder: Path | None = None,
+        ray_file: Path | None = None,
     ) -> None:
         self._study = study
         self._loop = loop
         self._every_step = every_step
         self._say = say
-        self._ray_folder = [] if ray_folder is None else [ray_folder]
+        self._ray_file = [] if ray_file is None else [ray_file]
         self._printed: set[str] = set()
         self.refused: NodeError | None = None
 
@@ -114,9 +114,9 @@ class Recorder(Callback):
 
     def _machine_failure(self, cause: BaseException | None) -> NodeError | None:
         """Return the error of the machine that made a trial fail, or None if the trial itself failed."""
-        storage = self._study.storage.path
-        places = [self._study.folder, *([storage] if storage is not None else []), *self._ray_folder]
-        return machine_failure(cause, places)
+        storage = self._study.storage.path  # Ray creates it; the folder around it must exist
+        shared = [] if storage is None else [storage.parent]
+        return machine_failure(cause, [self._study.folder, *shared, *self._ray_file])
 
     def _watch_disk(self, warning: str) -> None:
         """Keep the checkpoints within their budget, and print warnings about the disk, the given one first."""

@@ -48,12 +48,13 @@ def reason(error: BaseException) -> str:
     return text.strip()
 
 
-def machine_failure(cause: BaseException | None, folders: Sequence[Path]) -> NodeError | None:
+def machine_failure(cause: BaseException | None, places: Sequence[Path]) -> NodeError | None:
     """Return the error of the machine that made a trial fail, or None if the trial itself failed.
 
     Args:
         cause: Exception of the trial, or None if it is unknown.
-        folders: Folders of this machine that trials need: Ray's temporary folder, those of the study and its storage.
+        places: Folders and files of this machine that trials need: the folders of the study and its storage, and a
+            file in Ray's temporary folder that Ray does not write again.
     """
     for error in _chain(cause):
         if isinstance(error, NodeError):
@@ -65,11 +66,11 @@ def machine_failure(cause: BaseException | None, folders: Sequence[Path]) -> Nod
             return NodeError(f"a disk or a shared folder is gone: {reason(error)}: bring it back, {REMEDY}")
         if isinstance(error, LocalRayletDiedError):
             return NodeError(f"Ray has died on a node: {reason(error)}: read its logs, {REMEDY}")
-    for folder in folders:
-        if not folder.is_dir():
-            return NodeError(f"{folder}: is gone, and trials cannot run without it: find out what removes it, {REMEDY}")
-        if (free := shutil.disk_usage(folder).free) < LEAST_FREE:
-            return DiskFullError(f"{folder}: the disk is full ({free:,} bytes are free): free disk space, {REMEDY}")
+    for place in places:
+        if not place.exists():
+            return NodeError(f"{place}: is gone, and trials cannot run without it: find out what removes it, {REMEDY}")
+        if (free := shutil.disk_usage(place if place.is_dir() else place.parent).free) < LEAST_FREE:
+            return DiskFullError(f"{place}: the disk is full ({free:,} bytes are free): free disk space, {REMEDY}")
     return None
 
 

@@ -79,7 +79,6 @@ def test_a_trial_that_fails_by_itself_is_recorded(
     study: Study, suggest: Callable[[Study], int], tmp_path: Path
 ) -> None:
     suggest(study)
-    study.storage.path.mkdir(parents=True)  # type: ignore[union-attr]
     file = tmp_path / "error.pkl"
     file.write_bytes(cloudpickle.dumps(MethodError("loss is nan")))
     recorder = Recorder(study, StudyLoop(study, NoStopping(), "val_mae_all"), lambda: None, lambda text: None, tmp_path)
