@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SerializeAsAny
 
 from groupdir.config.base import Plugin, PluginConfig
-
-if TYPE_CHECKING:
-    from groupdir.config.trial import DatasetConfig
-
 
 SENTENCES = (
     "sentences cannot be resampled: interpolating two sentences does not give a sentence: set data.inputs to "
@@ -24,8 +20,12 @@ PHOTOGRAPHS = (
 class ResamplingConfig(PluginConfig):
     """Base of the options of every resampler."""
 
-    def check_inputs(self, data: DatasetConfig) -> None:
+    def check_inputs(self, kind: str | None, interpolates: bool) -> None:
         """Refuse a data set whose inputs cannot be resampled. By default all can.
+
+        Args:
+            kind: Kind of the inputs, or None if only the data set itself knows it.
+            interpolates: Whether the mean of two inputs is an input too.
 
         Raises:
             ValueError: If the inputs cannot be resampled.
@@ -35,11 +35,11 @@ class ResamplingConfig(PluginConfig):
 class SMOTERConfig(ResamplingConfig):
     """Options of `SMOTER`."""
 
-    def check_inputs(self, data: DatasetConfig) -> None:
+    def check_inputs(self, kind: str | None, interpolates: bool) -> None:
         """Refuse sentences and photographs, because the mean of two is neither."""
-        if data.kind == "token_pair":
+        if kind == "token_pair":
             raise ValueError(SENTENCES)
-        if not data.interpolates:
+        if not interpolates:
             raise ValueError(PHOTOGRAPHS)
 
     neighbors: int = Field(5, ge=1, description="Number of nearest neighbours to interpolate with.")

@@ -61,7 +61,7 @@ class MethodConfig(PluginConfig):
         """
         if self.resampling is not None:
             try:
-                self.resampling.check_inputs(data)
+                self.resampling.check_inputs(data.kind, data.interpolates)
             except ValueError as error:
                 raise FieldError(("resampling",), str(error)) from error
 
