@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from groupdir.commands.data_concerns import Data, data_concerns
 from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
@@ -196,7 +197,8 @@ def _rehearsals(data: Data, every: bool) -> Iterator[Concern]:
     chosen: dict[str, TrialConfig] = {}
     for config in data.trials:
         if every or is_uncertain(config):
-            chosen.setdefault(config.model_dump_json(include={"encoder", "method", "optim"}), config)
+            parts = config.model_dump(mode="json", include={"encoder", "method", "optim"})
+            chosen.setdefault(str(_without_floats(parts)), config)
     if not chosen:
         return
     from groupdir.training.rehearsal import rehearse_all  # imports torch
@@ -208,6 +210,15 @@ def _rehearsals(data: Data, every: bool) -> Iterator[Concern]:
         yield Concern(found[1], found[2]) if found else Concern("", message)
     if rehearsals.note:
         yield Concern("", rehearsals.note, fatal=False)
+
+
+def _without_floats(value: Any) -> Any:
+    """Return a content with 0.0 for each float: whether parts fit each other hardly depends on a learning rate."""
+    if isinstance(value, dict):
+        return {key: _without_floats(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_floats(inner) for inner in value]
+    return 0.0 if isinstance(value, float) else value
 
 
 def is_uncertain(config: TrialConfig) -> bool:

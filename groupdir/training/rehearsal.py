@@ -28,9 +28,9 @@ from groupdir.training.resampled import resampled
 from groupdir.training.trainer import initial_method
 from groupdir.training.training_set import TrainingSet
 
-SAMPLES = 8
+SAMPLES = 4
 """Number of samples of a rehearsal."""
-LONGEST = 120.0
+LONGEST = 30.0
 """Seconds after which the remaining rehearsals are left out."""
 
 
