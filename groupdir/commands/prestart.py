@@ -206,8 +206,8 @@ def _rehearsals(data: Data, every: bool) -> Iterator[Concern]:
     real = every or data.trials[0].data.name not in TABLES["data"]
     rehearsals = rehearse_all(list(chosen.values()), data.dataset, real=real)
     for message in dict.fromkeys(line for error in rehearsals.errors for line in error.splitlines()):
-        found = _ADDRESSED.fullmatch(message)
-        yield Concern(found[1], found[2]) if found else Concern("", message)
+        addressed = _ADDRESSED.fullmatch(message)
+        yield Concern(addressed[1], addressed[2]) if addressed else Concern("", message)
     if rehearsals.note:
         yield Concern("", rehearsals.note, fatal=False)
 

@@ -18,23 +18,23 @@ def misfits(config: TrialConfig, augments: bool | None = None) -> dict[str, str]
         config: The trial.
         augments: Whether the data set augments, so that two views of a sample differ; None: as its class says.
     """
-    found: dict[str, str] = {}
+    messages: dict[str, str] = {}
     kind, kinds = config.data.kind, config.encoder.kinds
     if kind is not None and kinds and kind not in kinds:
-        found["encoder.name"] = unreadable_kind(config.encoder.name, kinds, kind)
+        messages["encoder.name"] = unreadable_kind(config.encoder.name, kinds, kind)
     try:
         config.method.check_inputs(config.data)
     except FieldError as error:
-        found[".".join(("method", *error.address))] = str(error)
+        messages[".".join(("method", *error.address))] = str(error)
     if not (config.augments if augments is None else augments):
         for stage in config.stages:
             if stage.views > 1:
-                found["method"] = (
+                messages["method"] = (
                     f"{config.method.name}: stage {stage.name} asks for {stage.views} views of each sample, but data "
                     f"set {config.data.name} has no augmentation, so all views would be equal: set views (of that "
                     "stage) to 1"
                 )
-    return found
+    return messages
 
 
 def unreadable_kind(encoder: str, kinds: Sequence[str], kind: str) -> str:

@@ -91,8 +91,8 @@ class NearRows:
 
         ours, theirs = points(first), points(second)
         _, index = KDTree(theirs).query(ours, p=np.inf, distance_upper_bound=NEAR_ROWS * (1 + 1e-9))
-        found: Matches = np.where(index < len(theirs), index, -1).astype(np.int64)
-        return found
+        matching: Matches = np.where(index < len(theirs), index, -1).astype(np.int64)
+        return matching
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,16 @@ class NearPictures:
         import torch  # here, because `groupdir check` reads labels without torch
 
         ours, theirs = (torch.from_numpy(self._of(split)) for split in (first, second))
-        found = torch.full((len(ours),), -1)
+        matching = torch.full((len(ours),), -1)
         for start in range(0, len(ours), _BLOCK):
             block = ours[start : start + _BLOCK]
             best = torch.full((len(block),), NEAR_PICTURES)
             for other in range(0, len(theirs), _BLOCK):
                 value, index = (block @ theirs[other : other + _BLOCK].T).max(dim=1)
                 better = value >= best
-                found[start : start + _BLOCK][better] = index[better] + other
+                matching[start : start + _BLOCK][better] = index[better] + other
                 best = torch.maximum(best, value)
-        matches: Matches = found.numpy()
+        matches: Matches = matching.numpy()
         return matches
 
     def _of(self, split: SplitName) -> npt.NDArray[np.float32]:

@@ -77,8 +77,9 @@ def rehearse_all(trials: Sequence[TrialConfig], dataset: Dataset, *, real: bool)
         child.kill()
         child.join()
         receiver.close()
-    left = len(trials) - done
-    return Rehearsals(errors, f"{left} combinations of values were not tried, because it took too long" if left else "")
+    untried = len(trials) - done
+    note = f"{untried} combinations of values were not tried, because it took too long" if untried else ""
+    return Rehearsals(errors, note)
 
 
 def _send_errors(sender: Connection, trials: Sequence[TrialConfig], dataset: Dataset, real: bool) -> None:

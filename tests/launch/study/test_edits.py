@@ -127,10 +127,14 @@ def test_a_lost_file_is_written_again(study: Study) -> None:
 
 
 def test_numbers_as_keys_are_no_edit(results: Path) -> None:
-    """A YAML may have the key 1, the event log has "1"."""
-    cases = {"by": "method.groups", "cases": {2: 0.5, 5: {"uniform": [0.5, 1]}, 10: 1.0}}
+    """A person may write the key 2, the event log has "2"."""
+    cases = {"by": "method.groups", "cases": {"2": 0.5, "5": {"uniform": [0.5, 1]}, "10": 1.0}}
     content = {**CONTENT, "method": {**CONTENT["method"], "temperature": cases}}
     Study.create(results / "keys", StudyConfig.from_dict(content)).close()
     study = Study.open(results / "keys")
+    path = study.folder / "study.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("'2':", "2:"), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") != text
     assert apply_edits(study) == []
     study.close()
