@@ -74,16 +74,21 @@ def select(
     include_stopped: Annotated[
         bool, typer.Option("--include-stopped", help="Include trials that the scheduler stopped.")
     ] = False,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Choose although trials of the search are left.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Print the Pareto front and write the chosen configuration as best_SHOT.yaml."""
-    from analysis.load import load_results
+    from analysis.load import load_results, refuse_unfinished
     from analysis.select import select_config
     from analysis.selection_json import selection_to_json
     from analysis.selection_text import print_selection
     from analysis.within import parse_tolerances
 
     study = load_results(folder)
+    if not unfinished:
+        refuse_unfinished(study)
     selection = select_config(study, shot, parse_tolerances(within or []), include_stopped=include_stopped)
     if json:
         print_json(selection_to_json(study, selection))
@@ -97,7 +102,10 @@ def report(folder: FolderArgument) -> None:
     from analysis.load import load_results
     from analysis.page.report import write_report
 
-    typer.echo(f"wrote {write_report(load_results(folder))}")
+    study = load_results(folder)
+    if study.left:
+        typer.echo(study.unfinished)
+    typer.echo(f"wrote {write_report(study)}")
 
 
 class Form(StrEnum):

@@ -90,6 +90,25 @@ class StudyResults:
         """Return the number of trials of the search by status."""
         return {str(status): int(number) for status, number in self.searched["status"].value_counts().items()}
 
+    @property
+    def left(self) -> int:
+        """Number of trials of the search that are not over, or were never started although no rule ended the search."""
+        search, counts = self.config.search, self.counts()
+        left = counts.get("running", 0) + counts.get("paused", 0)
+        spent = search.max_epochs is not None and len(self.epochs) >= search.max_epochs
+        if spent or (search.convergence is not None and not left):
+            return left
+        return left + max(0, search.trials - len(self.searched))
+
+    @property
+    def unfinished(self) -> str:
+        """Sentence which says that trials are left and how to resume, or an empty text for a finished search."""
+        if not self.left:
+            return ""
+        total = max(self.config.search.trials, len(self.searched))
+        resume = next_command("resume", self.folder)
+        return f"unfinished search: {self.left} of {total} trials are left, continue it with `{resume}`"
+
 
 def load_results(folder: str | Path) -> StudyResults:
     """Read trials.parquet and epochs.parquet of a study.
@@ -126,6 +145,16 @@ def load_results(folder: str | Path) -> StudyResults:
     )
     _ = results.config  # raises here for a footer that cannot be read
     return results
+
+
+def refuse_unfinished(study: StudyResults) -> None:
+    """Refuse to choose from a search with trials left, whose best configuration may still come.
+
+    Raises:
+        DataError: If trials of the search are left.
+    """
+    if study.left:
+        raise DataError(f"{study.folder}: {study.unfinished}, or choose among the others with --unfinished")
 
 
 def short_names(addresses: Sequence[str]) -> dict[str, str]:

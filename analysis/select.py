@@ -184,6 +184,7 @@ def _header(study: StudyResults, selection: Selection) -> list[str]:
     within = f", {tolerances_text(selection.tolerances)}" if selection.tolerances else ""
     return [
         f"study: {study.name}",
+        *([study.unfinished] if study.left else []),
         f"trial: {selection.trial} ({row['status']}, epoch {row['epoch']} of {row['epochs']}, seed {row['seed']})",
         f"digest: {row['digest']}",
         f"rule: {selection.rule}, of {choice.candidates} configurations{within}",

@@ -21,6 +21,7 @@ def selection_to_json(study: StudyResults, selection: Selection) -> dict[str, An
     return {
         "study": study.name,
         "folder": str(study.folder),
+        "left": study.left,
         "objectives": dict(study.objectives),
         "rule": selection.rule,
         "within": dict(selection.tolerances),

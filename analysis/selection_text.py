@@ -35,6 +35,8 @@ def print_selection(study: StudyResults, selection: Selection, console: Console 
     console = console or new_console()
     sentences = [*_front_sentences(study, selection), "", *_choice_sentences(study, selection), ""]
     header, rows = front_table(study, _shown_rows(study, selection))
+    if study.left:
+        print(study.unfinished)
     marked = [["*" if row[0] == str(selection.trial) else "", *row] for row in rows]
     price = price_rows(study, selection)
     if console.is_terminal:

@@ -171,7 +171,7 @@ def check(
     ] = False,
     overrides: SetOption = None,
 ) -> None:
-    """Validate a YAML file and describe what it would run."""
+    """Validate a YAML file and the labels of its data, and describe what it would run."""
     if schema:
         from groupdir.config.schema import schema_text
 
@@ -180,8 +180,10 @@ def check(
     if file is None:
         raise typer.BadParameter("name a YAML file, or give --schema")
     from groupdir.commands.describe import describe
+    from groupdir.commands.prestart import notes_text, refuse_file
 
-    typer.echo(describe(file, overrides or ()))
+    text = describe(file, overrides or ())
+    typer.echo(text + notes_text(refuse_file(file, overrides or ())))
 
 
 app.add_typer(data_app, name="data", rich_help_panel=Panel.INSPECT)

@@ -5,6 +5,7 @@ Every verb is also a verb of the installed command `groupdir`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,11 @@ def _rules(values: list[str] | None) -> list[str]:
         raise typer.BadParameter(str(error)) from error
 
 
+def runs_here(cluster: Path | None) -> bool:
+    """Return whether a search will run on this machine alone, so that it must have the resources of a trial."""
+    return cluster is None and not os.environ.get("RAY_ADDRESS")
+
+
 @app.command(rich_help_panel=Panel.RUN)
 def search(
     file: SpaceArgument,
@@ -66,12 +72,14 @@ def search(
 
         return run_benchmark(file, changes or (), out, skip_doctor=skip_doctor, quiet=quiet)
     if dry_run:
+        from groupdir.commands.prestart import notes_text, refuse_plan
         from groupdir.config.space import load_space
         from groupdir.files.study_files import results_folder
         from launch.screen.plan import plan
 
         config = load_space(file, changes or ())
-        print(plan(config, results_folder(config.name, out)))
+        text = plan(config, results_folder(config.name, out))
+        print(text + notes_text(refuse_plan(config, config.document, here=runs_here(cluster))))
         return 0
     from launch.search import search as search_here
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
 from groupdir.commands.describe import describe
 from groupdir.commands.plans import Plan
+from groupdir.commands.prestart import notes_text, refuse_benchmark
 from groupdir.commands.rerun import rerun
 from groupdir.config.benchmark import Benchmark, BenchmarkConfig, Row, load_benchmark
 from groupdir.config.replications import measured_seed
@@ -69,9 +71,10 @@ def run_benchmark(
     benchmark = load_benchmark(file, overrides)
     rows = _wanted(benchmark, only)
     folder = results_folder(benchmark.name, out)
+    notes = refuse_benchmark(benchmark, here=not os.environ.get("RAY_ADDRESS"))
     write_benchmark_files(benchmark, folder)
     if not quiet:
-        print(precision_text(benchmark, folder, noise_from, detect))
+        print(precision_text(benchmark, folder, noise_from, detect) + notes_text(notes))
     again = next_command("benchmark", file, *_options(overrides, out, only, jobs, skip_doctor, quiet))
     blocks = benchmark.config.replications
     jobs_of_rows = [(block, row) for block in range(1, blocks + 1) for row in rows]  # so that whole blocks finish first
@@ -119,7 +122,8 @@ def plan_benchmark(
     lines = [describe(file, overrides), "", f"folder: {folder}"]
     searches = f"{trials:,} trials with at most {epochs:,} epochs in the searches, then " if studies else ""
     lines.append(f"budget: {searches}{measured:,} trainings that are measured")
-    return "\n".join([*lines, precision_text(benchmark, folder, noise_from, detect)])
+    notes = refuse_benchmark(benchmark, here=not os.environ.get("RAY_ADDRESS"))
+    return "\n".join([*lines, precision_text(benchmark, folder, noise_from, detect)]) + notes_text(notes)
 
 
 def _run_row(

@@ -13,7 +13,7 @@ from rich.table import Table
 from groupdir.command_line.console import new_console
 from groupdir.files.parquet import write_parquet
 from groupdir.files.study_files import SIMULATION
-from groupdir.study.read import event_log
+from groupdir.study.read import event_log, first_config
 from launch.control.audit import audit as audit_events
 from launch.schedulers import make_scheduler
 from launch.simulation.curves import Curves, load_curves, write_curves
@@ -26,9 +26,8 @@ from launch.simulation.surrogate import Interpolated, Source
 
 def audit(folder: Path) -> int:
     """Replay a study's decisions. Return 0 if all come out the same, else 1."""
-    with event_log(folder) as (config, store):
-        search = config.search
-        outcome = audit_events(store.events(), config, lambda: make_scheduler(search))
+    with event_log(folder) as (now, store):
+        outcome = audit_events(store.events(), first_config(store, folder), lambda: make_scheduler(now.search))
     print(", ".join(f"{count} {kind}" for kind, count in outcome.checked.items()) + " replayed")
     print("\n".join(outcome.wrong) or "each follows from the event log")
     return 1 if outcome.wrong else 0

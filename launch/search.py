@@ -11,14 +11,14 @@ import numpy as np
 
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
+from groupdir.commands.prestart import data_key, refuse_plan
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
-from groupdir.errors import ConfigError, DataError
+from groupdir.errors import ConfigError, DataError, NodeError
 from groupdir.files.storage import Place, is_uri
-from groupdir.files.study_files import results_folder
-from groupdir.metrics import SHOTS, parse_metric
+from groupdir.files.study_files import STUDY_CONFIG, results_folder
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations, unfinished_ablations
 from launch.control.confirmation import begin_round, unfinished_round
@@ -31,6 +31,7 @@ from launch.screen.counts import phase_counts
 from launch.screen.progress import Progress, clock
 from launch.screen.summary import shown, summary_text
 from launch.study.checkpoints import sweep
+from launch.study.edits import apply_edits
 from launch.study.export import write_tensorboard
 from launch.study.restore import bring_back
 from launch.study.snapshots import Snapshots, try_snapshot
@@ -70,7 +71,13 @@ def search(
     refuse_taken(config)
     for earlier in config.search.warm_start:
         known(earlier, config)  # raises before the study begins if an earlier study cannot be used
-    dataset = prepared(config)
+    here = not os.environ.get("RAY_ADDRESS")
+    datasets: dict[str, Dataset] = {}
+    notes = refuse_plan(config, config.document, datasets=datasets, here=here)  # fast: no picture is read
+    dataset = prepared(config, datasets)
+    notes += refuse_plan(config, config.document, datasets=datasets, here=here, rehearse_all=True)
+    for note in dict.fromkeys(notes):
+        print(f"note: {note}")
     if not skip_doctor:
         refuse_sick(config, folder)
     study = Study.create(folder, config)
@@ -139,13 +146,28 @@ def resume(
         bring_back(place, folder)
         print(f"rebuilt {folder} from the copy in its storage")
     study = Study.open(Path(folder).expanduser())
-    if not study.state.trials and not study.state.warm:
-        warm_up(study)  # the first driver may have died before its warm start
-    dataset = prepared(study.config)
-    reached(study.config)
-    if not skip_doctor:
-        refuse_sick(study.config, study.folder)
+    try:
+        say_edits(study)
+        if not study.state.trials and not study.state.warm:
+            warm_up(study)  # the first driver may have died before its warm start
+        dataset = prepared(study.config)
+        reached(study.config)
+        if not skip_doctor:
+            refuse_sick(study.config, study.folder)
+    except BaseException:
+        study.close()
+        raise
     return run_study(study, dataset, "resume", quiet, again)
+
+
+def say_edits(study: Study) -> None:
+    """Apply the edits of the study's YAML and print them.
+
+    Raises:
+        ConfigError: If an edit cannot be applied.
+    """
+    for line in apply_edits(study):
+        print(f"{STUDY_CONFIG}: {line}")
 
 
 def confirm(
@@ -174,6 +196,7 @@ def confirm(
     """
     study = Study.open(Path(folder).expanduser())
     try:
+        say_edits(study)
         refuse_unfinished(study)
         dataset = prepared(study.config)
         reached(study.config)
@@ -212,39 +235,19 @@ def warm_up(study: Study) -> None:
         print(earlier.text)
 
 
-def prepared(config: StudyConfig) -> Dataset:
+def prepared(config: StudyConfig, datasets: dict[str, Dataset] | None = None) -> Dataset:
     """Read and return the data set of the space's first corner, before any file of the study is written.
 
     All trials share this data set if the section `data` has no open parameter.
+
+    Args:
+        config: Configuration of the study.
+        datasets: Data sets of which only the labels were read so far, by `data_key` of their options.
     """
-    dataset = make_dataset(config.space.build(next(iter(config.space.corners()))))
+    first = config.space.build(next(iter(config.space.corners())))
+    dataset = (datasets or {}).get(data_key(first)) or make_dataset(first)
     dataset.prepare(("train", "val"))
-    check_measured(config, dataset)
     return dataset
-
-
-def check_measured(config: StudyConfig, dataset: Dataset) -> None:
-    """Refuse metrics for which the validation split has too few samples, such as none of a shot.
-
-    They would be NaN: every trial would be stopped, or would break its constraints.
-
-    Raises:
-        ConfigError: With every such metric.
-    """
-    codes = dataset.shots.of(dataset.split("val").y)
-    samples = {shot: int((codes == code).sum()) for code, shot in enumerate(SHOTS)}
-    mistakes = []
-    for address, name in config.search.metrics.items():
-        _, metric, shot, _ = parse_metric(name)
-        count, label = (samples[shot], f"a {shot}-shot label") if shot in samples else (len(codes), "a label")
-        if count >= metric.samples:
-            continue
-        text = f"no validation sample has {label}"
-        if count:
-            text = f"{metric.title} needs {metric.samples} validation samples with {label}, got {count}"
-        mistakes.append(config.mistake(address, f"cannot be measured: {text}: add such samples or remove the metric"))
-    if mistakes:
-        raise ConfigError(mistakes)
 
 
 def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, again: str | None = None) -> int:
@@ -252,6 +255,7 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
     study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
+    failure = ""
     progress = Progress(study.config, study.state, quiet=quiet)
     study.watchers.append(progress.watch)
     try:
@@ -263,6 +267,8 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
             run(study, dataset, interrupt, progress)
     except KeyboardInterrupt:
         interrupt.asked = True
+    except NodeError as error:
+        failure = str(error)
     finally:
         study.append("driver", payload={"action": "end", "pid": os.getpid()})
         if notice := sweep(study):
@@ -270,7 +276,9 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
         try_snapshot(study, progress.say)
         write_tensorboard(study)
         study.close()
-    print(summary(study, interrupt, again))
+    print(summary(study, interrupt, again, failure))
+    if failure:
+        return 1
     if interrupt.asked:
         return INTERRUPTED
     return 0 if study.state.count("finished") or interrupt.out_of_time else 1
@@ -324,17 +332,20 @@ def size(dataset: Dataset) -> int:
     return sum(array.nbytes for array in arrays if not isinstance(array, np.memmap))
 
 
-def summary(study: Study, interrupt: Interrupt, again: str | None = None) -> str:
+def summary(study: Study, interrupt: Interrupt, again: str | None = None, failure: str = "") -> str:
     """Return the summary of a search and the next command.
 
     Args:
         study: The study.
         interrupt: Condition for an early end.
         again: Command that continues the search; None for `groupdir resume`.
+        failure: Failure of a machine that ended the search, or empty.
     """
-    why = ""
-    if interrupt.asked:
+    why = failure
+    if not why and interrupt.asked:
         why = "interrupted"
-    elif interrupt.out_of_time:
+    elif not why and interrupt.out_of_time:
         why = f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
+    elif not why and study.state.ended:
+        why = f"ended: {study.state.ended}; mend the cause"
     return "\n" + summary_text(study.config, study.state, study.folder, why, again)

@@ -269,10 +269,13 @@ def test_the_torch_free_rooms_load_nothing_heavy(root: Path) -> None:
         ("-m", "launch", "--help"),
         ("-m", "analysis", "--help"),
         ("-c", "import sys; from groupdir.cli import main; sys.argv[0] = 'groupdir'; main()", "--help"),
+        ("-m", "groupdir", "list"),
+        ("-m", "groupdir", "check", "search_spaces/digits.yaml"),
+        ("-m", "groupdir", "search", "search_spaces/digits.yaml", "--dry-run"),
     ],
-    ids=["launch", "analysis", "groupdir"],
+    ids=["launch", "analysis", "groupdir", "list", "check", "dry-run"],
 )
-def test_help_loads_no_torch(root: Path, arguments: tuple[str, ...]) -> None:
+def test_what_only_prints_loads_no_torch(root: Path, arguments: tuple[str, ...]) -> None:
     modules_loaded = loaded(root, *arguments)
     assert "typer" in modules_loaded
     assert "torch" not in modules_loaded

@@ -105,6 +105,7 @@ def report_page(study: StudyResults) -> str:
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{name}: report</title>\n'
         f"<style>{_CSS}</style>\n<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<h1>Study {name}</h1>\n"
+        f"{_notice(study)}"
         f"{_facts(study, front)}\n{''.join(sections)}\n<footer>{_versions()}</footer>\n</body>\n</html>\n"
     )
 
@@ -116,6 +117,11 @@ def _section(title: str, note: str, body: str) -> str:
 def _plot(figure: go.Figure, name: str) -> str:
     config = {"displaylogo": False, "responsive": True, "displayModeBar": False}
     return str(figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=config))
+
+
+def _notice(study: StudyResults) -> str:
+    """Return a paragraph which says that the search is unfinished, or an empty text."""
+    return f"<p><strong>{html.escape(study.unfinished)}</strong></p>\n" if study.left else ""
 
 
 def _facts(study: StudyResults, front: pd.DataFrame) -> str:

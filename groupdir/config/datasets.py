@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from groupdir.config.metric_fields import ErrorMetric
-from groupdir.config.trial import DatasetConfig
+from groupdir.config.trial import DatasetConfig, InputKind
 
 CACHE_FOLDER, CACHE_VARIABLE = ".groupdir-cache", "GROUPDIR_CACHE"
 """Name of the folder of decoded pictures in the root of a data set, and environment variable that names another."""
@@ -21,6 +21,11 @@ Augmentation = Literal["crop_flip", "crop_flip_color", "resized_crop_color"]
 
 class LongTailConfig(DatasetConfig):
     """Base of the options of the built-in data sets of drawn pictures."""
+
+    @property
+    def kind(self) -> InputKind:
+        """Pictures."""
+        return "image"
 
     seed: int = Field(0, ge=0, description="Seed of the data; the trial has a separate seed.")
     train: int = Field(2500, ge=1, description="Number of training pictures.")
@@ -66,6 +71,11 @@ class FacesConfig(LongTailConfig):
 class STSBConfig(DatasetConfig):
     """Options of `STSB`."""
 
+    @property
+    def kind(self) -> InputKind:
+        """Pairs of embeddings, or of sentences as tokens."""
+        return "embedding_pair" if self.inputs == "embeddings" else "token_pair"
+
     root: str = Field(description="Folder of train_new.tsv; or its parent, if the folder is named sts-b-dir.")
     inputs: Literal["embeddings", "tokens"] = Field(
         "embeddings", description="embeddings: for the encoder mlp; tokens: for the encoder bilstm."
@@ -89,6 +99,13 @@ class STSBConfig(DatasetConfig):
 
 class PhotosConfig(DatasetConfig):
     """Base of the options of data sets of photographs."""
+
+    interpolates: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> InputKind:
+        """Pictures."""
+        return "image"
 
     root: str = Field(description="Folder of the data set.")
     size: int = Field(224, ge=32, le=4096, description="Height and width of the resized pictures, in pixels.")
@@ -198,6 +215,11 @@ class ImagesConfig(OwnLabelsConfig, PhotosConfig):
 
 class TabularConfig(OwnLabelsConfig):
     """Options of `Tabular`."""
+
+    @property
+    def kind(self) -> InputKind:
+        """Vectors."""
+        return "vector"
 
     columns: tuple[str, ...] | None = Field(
         None, description="Columns to predict from; null: all except target, split and group."

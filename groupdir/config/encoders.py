@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
-from groupdir.config.trial import EncoderConfig
+from groupdir.config.trial import EncoderConfig, InputKind
 
 
 class ConvNetConfig(EncoderConfig):
     """Options of `ConvNet`."""
+
+    kinds: ClassVar[tuple[InputKind, ...]] = ("image",)
 
     widths: tuple[PositiveInt, ...] = Field(
         (16, 32, 64, 128), min_length=1, description="Channels of each convolution."
@@ -19,6 +21,8 @@ class ConvNetConfig(EncoderConfig):
 
 class MLPConfig(EncoderConfig):
     """Options of `MLP`."""
+
+    kinds: ClassVar[tuple[InputKind, ...]] = ("vector", "embedding_pair")
 
     widths: tuple[PositiveInt, ...] = Field(
         (256,), min_length=1, description="Widths of the hidden layers; the last layer gives the features."
@@ -29,6 +33,8 @@ class MLPConfig(EncoderConfig):
 class BiLSTMConfig(EncoderConfig):
     """Options of `BiLSTM`."""
 
+    kinds: ClassVar[tuple[InputKind, ...]] = ("token_pair",)
+
     width: int = Field(1500, ge=1, description="Units per direction.")
     layers: int = Field(2, ge=1, description="Number of stacked layers.")
     dropout: float = Field(
@@ -38,6 +44,8 @@ class BiLSTMConfig(EncoderConfig):
 
 class ResNetConfig(EncoderConfig):
     """Options of `ResNet`."""
+
+    kinds: ClassVar[tuple[InputKind, ...]] = ("image",)
 
     depth: Literal[18, 34, 50] = Field(50, description="Number of layers.")
     weights: str | None = Field(

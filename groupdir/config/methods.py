@@ -21,12 +21,13 @@ from groupdir.config.regression_losses import Loss
 from groupdir.config.regularizers import Regularizer
 from groupdir.config.smoothing import SmoothingConfig
 from groupdir.config.stage import Stage
-from groupdir.config.trial import MethodConfig, TrialConfig
+from groupdir.config.trial import DatasetConfig, MethodConfig, TrialConfig
 from groupdir.config.weights import LDSConfig, SqrtInverseConfig, Weights
 from groupdir.config.yamlvalues import Address
 from groupdir.errors import FieldError
 
 Grouping = Literal["equal_width", "integer_width", "equal_frequency"]
+WORDS = "words cannot be reconstructed: set it to 0, or data.inputs to embeddings"
 PRETRAIN, FIT = "pretrain", "fit"  # the stages of the built-in methods
 
 
@@ -116,6 +117,12 @@ class VAEConfig(RegressorConfig):
     )
     lambda_kl: float = Field(0.001, ge=0, description="Weight of the divergence of the code from the standard normal.")
 
+    def check_inputs(self, data: DatasetConfig) -> None:
+        """Refuse to reconstruct words."""
+        super().check_inputs(data)
+        if self.lambda_reconstruction > 0 and data.kind == "token_pair":
+            raise FieldError(("lambda_reconstruction",), WORDS)
+
 
 class EvidentialConfig(RegressorConfig):
     """Base of the options of methods with an evidential head."""
@@ -166,12 +173,20 @@ class VIRConfig(EvidentialConfig):
         0.7, ge=0, description="Weight of the mean squared error of the reconstructed inputs."
     )
 
+    def check_inputs(self, data: DatasetConfig) -> None:
+        """Refuse to reconstruct words."""
+        super().check_inputs(data)
+        if self.lambda_reconstruction > 0 and data.kind == "token_pair":
+            raise FieldError(("lambda_reconstruction",), WORDS)
+
 
 class PretrainConfig(Strict):
     """Options of the contrastive stage of recipe two_stage."""
 
     epochs: int = Field(100, ge=1, description="Epochs of the stage.")
-    views: Literal[1, 2] = Field(2, description="Views of each sample; 2 requires a data set that augments.")
+    views: Literal[1, 2] | None = Field(
+        None, description="Views of each sample; 2 requires a data set that augments. null: 2 if the data set does."
+    )
     optim: Optim | None = Field(None, description="Optimizer of the stage; null: that of the trial.")
 
 
@@ -259,14 +274,22 @@ class GroupDIRConfig(FeatureConfig):
         self.__dict__["beta"] = self.group_loss.beta if isinstance(self.group_loss, SoftConfig) else None
         return self
 
+    def for_views(self, augments: bool) -> Self:
+        """Return the options with the views of the contrastive stage."""
+        if self.pretrain is None or self.pretrain.views is not None:
+            return self
+        pretrain = self.pretrain.model_copy(update={"views": views_for(augments)})
+        return self.model_copy(update={"pretrain": pretrain})
+
     def stages(self, trial: TrialConfig) -> tuple[Stage, ...]:
         """Return one joint stage, or the contrastive stage followed by the stage of the heads."""
         epochs, views = trial.train.epochs, max(self.views, views_of(self))
         if self.recipe == "joint":
             return (Stage(FIT, epochs, trial.optim, views),)
         first = self.pretrain or PretrainConfig()
+        first_views = first.views or views_for(trial.augments)
         return (
-            Stage(PRETRAIN, first.epochs, first.optim or trial.optim, first.views, predicts=False),
+            Stage(PRETRAIN, first.epochs, first.optim or trial.optim, first_views, predicts=False),
             Stage(FIT, epochs, trial.optim, views, self.encoder_lr),
         )
 
@@ -278,6 +301,11 @@ class GroupDIRConfig(FeatureConfig):
         if self.contrast_on == "groups":
             names |= {"groups", "grouping"}
         return self.model_dump(mode="json", include=names)
+
+
+def views_for(augments: bool) -> Literal[1, 2]:
+    """Return the default number of views of a contrastive stage: 2 if the data set augments, so that they differ."""
+    return 2 if augments else 1
 
 
 def views_of(config: FeatureConfig) -> int:

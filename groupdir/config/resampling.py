@@ -8,13 +8,39 @@ from pydantic import Field, SerializeAsAny
 
 from groupdir.config.base import Plugin, PluginConfig
 
+SENTENCES = (
+    "sentences cannot be resampled: interpolating two sentences does not give a sentence: set data.inputs to "
+    "embeddings, or method.resampling to null"
+)
+PHOTOGRAPHS = (
+    "photographs cannot be resampled: interpolating two photographs does not give a photograph: set it to null"
+)
+
 
 class ResamplingConfig(PluginConfig):
     """Base of the options of every resampler."""
 
+    def check_inputs(self, kind: str | None, interpolates: bool) -> None:
+        """Refuse a data set whose inputs cannot be resampled. By default all can.
+
+        Args:
+            kind: Kind of the inputs, or None if only the data set itself knows it.
+            interpolates: Whether the mean of two inputs is an input too.
+
+        Raises:
+            ValueError: If the inputs cannot be resampled.
+        """
+
 
 class SMOTERConfig(ResamplingConfig):
     """Options of `SMOTER`."""
+
+    def check_inputs(self, kind: str | None, interpolates: bool) -> None:
+        """Refuse sentences and photographs, because the mean of two is neither."""
+        if kind == "token_pair":
+            raise ValueError(SENTENCES)
+        if not interpolates:
+            raise ValueError(PHOTOGRAPHS)
 
     neighbors: int = Field(5, ge=1, description="Number of nearest neighbours to interpolate with.")
     ratio: float = Field(

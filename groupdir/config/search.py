@@ -156,6 +156,12 @@ class SearchConfig(Strict):
     )
     checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints of a trial.")
     max_failures: int = Field(2, ge=0, description="Retries of a trial after its worker process died.")
+    max_equal_failures: int | None = Field(
+        4,
+        ge=2,
+        description="End the search if so many trials have failed with the same error and none has succeeded since the "
+        "start; null: never.",
+    )
     confirm: ConfirmationConfig | None = Field(
         None, description="Train the contenders for each choice again on fresh seeds after the search; null: no."
     )

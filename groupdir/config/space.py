@@ -112,16 +112,16 @@ class Space:
             put(content, address.split("."), _copy(params[name]))
         return content
 
-    def corners(self) -> Iterator[dict[str, Any]]:
+    def corners(self, most: int = MOST_CORNERS) -> Iterator[dict[str, Any]]:
         """Yield parameters at the ends of the domains.
 
-        These are all combinations of ends. If there are more than `MOST_CORNERS`, each end occurs at least once.
+        These are all combinations of ends. If there are more than `most`, each end occurs at least once.
         """
         names = self.parameters
         count = 1
         for domain in names.values():
             count *= len(domain.ends)
-        if count <= MOST_CORNERS:
+        if count <= most:
             seen: set[str] = set()
             for ends in itertools.product(*(domain.ends for domain in names.values())):
                 values = dict(zip(names, ends, strict=True))
@@ -137,7 +137,12 @@ class Space:
     @cached_property
     def corner_stages(self) -> tuple[tuple[Stage, ...], ...]:
         """Distinct sequences of training stages at the corners."""
-        return tuple(dict.fromkeys(self.build(params).stages for params in self.corners()))
+        return tuple(dict.fromkeys(config.stages for config in self.corner_trials))
+
+    @cached_property
+    def corner_trials(self) -> tuple[TrialConfig, ...]:
+        """Trials at the corners."""
+        return tuple(self.build(params) for params in self.corners())
 
     def _case(self, parameter: Conditional, params: Mapping[str, Any]) -> str:
         value = params[parameter.by] if parameter.by in params else _at(self.fixed, parameter.by.split("."))
@@ -172,6 +177,20 @@ class StudyConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the content with paths resolved. `from_dict` returns the same study from it."""
         return {**_copy(self.document.data), "name": self.name, "search": self.search.model_dump(mode="json")}
+
+    def changed(self, changes: Mapping[str, Any]) -> StudyConfig:
+        """Return the study with other values.
+
+        Args:
+            changes: New values by dotted address.
+
+        Raises:
+            ConfigError: If the new values do not fit.
+        """
+        content = self.to_dict()
+        for address, value in changes.items():
+            put(content, address.split("."), _copy(value))
+        return StudyConfig.from_dict(content, self.file)
 
     def to_yaml(self) -> str:
         """Return the content as YAML."""

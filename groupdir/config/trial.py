@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator, model_validator
 
 from groupdir.config.base import Plugin, PluginConfig, Strict
 from groupdir.config.change import change_all
@@ -45,6 +45,26 @@ class MethodConfig(PluginConfig):
         """
         return (Stage("fit", trial.train.epochs, trial.optim),)
 
+    def for_views(self, augments: bool) -> Self:
+        """Return the options with a number for each number of views that is left to the data set.
+
+        Args:
+            augments: Whether the data set augments, so that two views of a sample differ.
+        """
+        return self
+
+    def check_inputs(self, data: DatasetConfig) -> None:
+        """Refuse a data set whose kind of inputs the method cannot use.
+
+        Raises:
+            FieldError: If the method cannot use it, with the address of the option inside this section.
+        """
+        if self.resampling is not None:
+            try:
+                self.resampling.check_inputs(data.kind, data.interpolates)
+            except ValueError as error:
+                raise FieldError(("resampling",), str(error)) from error
+
     def deciding(self, stage: Stage) -> dict[str, Any]:
         """Return the options that decide the result of the first stage, by name. By default all options decide it.
 
@@ -57,8 +77,20 @@ class MethodConfig(PluginConfig):
         return self.model_dump(mode="json")
 
 
+InputKind = Literal["image", "vector", "embedding_pair", "token_pair"]
+"""Kind of the inputs of an encoder; see `groupdir.data.base.InputSpec`."""
+
+
 class DatasetConfig(PluginConfig):
     """Base of the options of every data set."""
+
+    interpolates: ClassVar[bool] = True
+    """Whether the mean of two inputs is an input too, as resampling requires."""
+
+    @property
+    def kind(self) -> InputKind | None:
+        """Kind of the inputs, or None if only the data set itself knows it."""
+        return None
 
     @property
     def drawn_with(self) -> str:
@@ -68,6 +100,9 @@ class DatasetConfig(PluginConfig):
 
 class EncoderConfig(PluginConfig):
     """Base of the options of every encoder."""
+
+    kinds: ClassVar[tuple[InputKind, ...]] = ()
+    """Kinds of inputs that the encoder reads; empty if only the encoder itself knows them."""
 
 
 class TrainConfig(Strict):
@@ -193,6 +228,18 @@ class TrialConfig(Strict):
             "optim": stage.optim.model_dump(mode="json"),
             "method": self.method.deciding(stage),
         }
+
+    @property
+    def augments(self) -> bool:
+        """Whether the data set augments, so that two views of a sample differ."""
+        return bool(resolve("data", self.data.name).augments)  # type: ignore[attr-defined]
+
+    @field_validator("method")
+    @classmethod
+    def _views_follow_the_data(cls, method: MethodConfig, info: ValidationInfo) -> MethodConfig:
+        """Choose the numbers of views that the method leaves to the data set."""
+        data = info.data.get("data")
+        return method if data is None else method.for_views(bool(resolve("data", data.name).augments))  # type: ignore[attr-defined]
 
     @model_validator(mode="after")
     def _stages_can_be_trained(self) -> Self:

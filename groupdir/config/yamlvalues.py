@@ -144,8 +144,8 @@ def read_values(text: str, name: str) -> tuple[dict[str, Any], dict[Address, int
         line = loader.line + 1
         raise ConfigError([Mistake("", f"is not valid YAML: {error}", name, line)]) from error
     if not isinstance(root, yaml.MappingNode):
-        found = "nothing" if root is None else "a list" if isinstance(root, yaml.SequenceNode) else "one value"
-        raise ConfigError([Mistake("", f"must hold a mapping at its top level, got {found}", name, 1)])
+        kind = "nothing" if root is None else "a list" if isinstance(root, yaml.SequenceNode) else "one value"
+        raise ConfigError([Mistake("", f"must hold a mapping at its top level, got {kind}", name, 1)])
     reader = _Reader(loader, name)
     data = reader.value(root, ())
     if reader.mistakes:

@@ -1,4 +1,7 @@
-"""Base class of the data sets: splits of arrays, the meaning of the targets, and the shots."""
+"""Base class of the data sets: splits of arrays, the meaning of the targets, and the shots.
+
+This file and the data sets import torch only where a batch is augmented, so that `groupdir check` reads labels fast.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 
-from groupdir.config.trial import DatasetConfig
+from groupdir.config.trial import DatasetConfig, InputKind
 from groupdir.data.comparisons import Comparison, SharedKeys, array_keys
 from groupdir.data.split_names import SplitName as SplitName  # noqa: PLC0414 - handed on
 from groupdir.metrics import ShotSplit, metric_name, searchable
 
-Inputs = tuple[torch.Tensor, ...]
+if TYPE_CHECKING:
+    import torch
+
+Inputs = tuple["torch.Tensor", ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class InputSpec:
         background: Colour behind transparent pixels of pictures from files. None: transparency is dropped.
     """
 
-    kind: Literal["image", "vector", "embedding_pair", "token_pair"]
+    kind: InputKind
     shape: tuple[int, ...]
     vectors: np.ndarray | None = field(default=None, repr=False)
     vocabulary: tuple[str, ...] | None = field(default=None, repr=False)

@@ -9,8 +9,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
 
 from groupdir.data.split_names import SplitName
 
@@ -93,8 +91,8 @@ class NearRows:
 
         ours, theirs = points(first), points(second)
         _, index = KDTree(theirs).query(ours, p=np.inf, distance_upper_bound=NEAR_ROWS * (1 + 1e-9))
-        found: Matches = np.where(index < len(theirs), index, -1).astype(np.int64)
-        return found
+        matching: Matches = np.where(index < len(theirs), index, -1).astype(np.int64)
+        return matching
 
 
 @dataclass(frozen=True)
@@ -116,17 +114,19 @@ class NearPictures:
 
     def matches(self, first: SplitName, second: SplitName) -> Matches:
         """Return for each picture of the first split the most similar one of the second, if it is similar enough."""
+        import torch  # here, because `groupdir check` reads labels without torch
+
         ours, theirs = (torch.from_numpy(self._of(split)) for split in (first, second))
-        found = torch.full((len(ours),), -1)
+        matching = torch.full((len(ours),), -1)
         for start in range(0, len(ours), _BLOCK):
             block = ours[start : start + _BLOCK]
             best = torch.full((len(block),), NEAR_PICTURES)
             for other in range(0, len(theirs), _BLOCK):
                 value, index = (block @ theirs[other : other + _BLOCK].T).max(dim=1)
                 better = value >= best
-                found[start : start + _BLOCK][better] = index[better] + other
+                matching[start : start + _BLOCK][better] = index[better] + other
                 best = torch.maximum(best, value)
-        matches: Matches = found.numpy()
+        matches: Matches = matching.numpy()
         return matches
 
     def _of(self, split: SplitName) -> npt.NDArray[np.float32]:
@@ -143,6 +143,9 @@ def unit_thumbnails(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     Args:
         pictures: Pictures `(N, H, W, 3)` uint8, which may be a mapped file. Few of them are in memory at a time.
     """
+    import torch  # here, because `groupdir check` reads labels without torch
+    from torch.nn import functional as F
+
     units = np.zeros((len(pictures), THUMBNAIL**2), dtype=np.float32)
     for start in range(0, len(pictures), _PICTURES):
         colours = torch.from_numpy(np.array(pictures[start : start + _PICTURES]))

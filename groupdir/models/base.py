@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from groupdir.config.fit import unreadable_kind
 from groupdir.config.trial import EncoderConfig
 from groupdir.data.base import InputSpec
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, Mistake
 
 
 class Encoder(nn.Module):
@@ -36,10 +37,7 @@ class Encoder(nn.Module):
             inputs, vectors=None, vocabulary=None, columns=None
         )  # for methods that reconstruct the inputs
         if inputs.kind not in self.kinds:
-            raise ConfigError(
-                f"encoder.name: {config.name} reads {' or '.join(self.kinds)}, but the data set gives "
-                f"{inputs.kind}: take another encoder"
-            )
+            raise ConfigError([Mistake("encoder.name", unreadable_kind(config.name, self.kinds, inputs.kind))])
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return features (B, dim) of inputs of the kind `InputSpec.kind`."""

@@ -20,7 +20,7 @@ class BiLSTM(Encoder):
     """
 
     Config = BiLSTMConfig
-    kinds = ("token_pair",)
+    kinds = BiLSTMConfig.kinds
     vectors: Tensor
 
     def __init__(self, config: BiLSTMConfig, inputs: InputSpec) -> None:

@@ -19,7 +19,7 @@ class ConvNet(Encoder):
     """
 
     Config = ConvNetConfig
-    kinds = ("image",)
+    kinds = ConvNetConfig.kinds
 
     def __init__(self, config: ConvNetConfig, inputs: InputSpec) -> None:
         super().__init__(config, inputs)

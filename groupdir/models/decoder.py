@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from groupdir.config.methods import WORDS
 from groupdir.data.base import InputSpec
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, Mistake
 
 LARGEST = 32
 """Largest height and width of a reconstruction; larger pictures are averaged down first."""
@@ -28,9 +29,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.kind = spec.kind
         if spec.kind == "token_pair":
-            raise ConfigError(
-                "method.lambda_reconstruction: words cannot be reconstructed: set it to 0, or data.inputs to embeddings"
-            )
+            raise ConfigError([Mistake("method.lambda_reconstruction", WORDS)])
         if spec.kind == "image":
             self.size = _size(min(spec.shape[1:]))
             self.layers: nn.Module = _upwards(dim, spec.shape[0], self.size)

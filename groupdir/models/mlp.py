@@ -19,7 +19,7 @@ class MLP(Encoder):
     """
 
     Config = MLPConfig
-    kinds = ("vector", "embedding_pair")
+    kinds = MLPConfig.kinds
 
     def __init__(self, config: MLPConfig, inputs: InputSpec) -> None:
         super().__init__(config, inputs)

@@ -28,7 +28,7 @@ class ResNet(Encoder):
     """
 
     Config = ResNetConfig
-    kinds = ("image",)
+    kinds = ResNetConfig.kinds
 
     def __init__(self, config: ResNetConfig, inputs: InputSpec) -> None:
         super().__init__(config, inputs)

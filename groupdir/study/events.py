@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Kind = Literal[
-    "driver", "warm", "confirm", "suggested", "started", "epoch", "decision", "checkpoint", "paused", "promoted",
-    "finished", "stopped", "failed",
+    "driver", "warm", "changed", "ended", "confirm", "suggested", "started", "epoch", "decision", "checkpoint",
+    "paused", "promoted", "finished", "stopped", "failed",
 ]  # fmt: skip
 KINDS = get_args(Kind)
 

@@ -57,5 +57,13 @@ def event_log(folder: str | Path) -> Iterator[tuple[StudyConfig, Store]]:
 
 
 def study_config(store: Store, folder: Path) -> StudyConfig:
-    """Return the study's configuration from its event log. Its error messages name the study's YAML file."""
+    """Return the study's configuration after all changes. Its error messages name the study's YAML file."""
+    config = first_config(store, folder)
+    for changes in store.changes():
+        config = config.changed(changes)
+    return config
+
+
+def first_config(store: Store, folder: Path) -> StudyConfig:
+    """Return the configuration with which a study began, before any change."""
     return StudyConfig.from_dict(store.study, str(folder / STUDY_CONFIG))

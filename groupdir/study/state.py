@@ -16,6 +16,9 @@ from groupdir.metrics import sign
 from groupdir.study.events import Event
 from groupdir.study.pace import Pace
 
+_PROGRESS = frozenset({"epoch", "paused", "finished", "stopped", "failed"})
+"""Kinds of events that show how far a trial has come."""
+
 
 def key_of(params: Mapping[str, Any]) -> str:
     """Return a text that is the same for two sets of parameters if and only if they are equal."""
@@ -44,6 +47,7 @@ class TrialState:
         checkpoint: Folder of the last checkpoint, or None.
         checkpoint_epoch: Epoch of the last checkpoint.
         fidelity: Epochs of predicting stages so far, which rungs count.
+        run: Number of the driver that recorded the trial's latest epoch or end, counted from 1.
         notes: Notes of the sampler about the trial.
         key: Text that is the same for trials with equal parameters.
     """
@@ -64,6 +68,7 @@ class TrialState:
     checkpoint: str | None = None
     checkpoint_epoch: int = 0
     fidelity: int = 0
+    run: int = 0
     notes: Mapping[str, Any] = field(default_factory=dict)
     key: str = field(init=False, repr=False)
     _by_fidelity: dict[int, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
@@ -170,6 +175,7 @@ class StudyState:
         runs: Number of drivers that have started.
         epochs: Number of epochs of all trials together.
         longest: Largest fidelity that any trial has reached.
+        ended: Why the running driver ended the search before its last trial, or empty. A resume continues the search.
         warm: Trials of earlier studies that the sampler knows: `source`, `params`, `values`.
         round: Latest round of confirmation, or None.
         pace: Number of trials at once, and seconds of an epoch.
@@ -182,6 +188,7 @@ class StudyState:
     runs: int = 0
     epochs: int = 0
     longest: int = 0
+    ended: str = ""
     warm: list[Mapping[str, Any]] = field(default_factory=list)
     round: Round | None = None
     pace: Pace = field(default_factory=Pace)
@@ -244,6 +251,10 @@ def _apply(state: StudyState, event: Event) -> None:
         _driver(state, event)
     elif event.kind == "warm":
         state.warm += event.payload["trials"]
+    elif event.kind == "changed":
+        dict(event.payload["changes"])  # only the configuration changes, see `groupdir.study.read.study_config`
+    elif event.kind == "ended":
+        state.ended = str(event.payload["reason"])
     elif event.kind == "confirm":
         state.round = _round(event, len(state.of("confirmation")))
     elif event.trial is None:
@@ -253,6 +264,8 @@ def _apply(state: StudyState, event: Event) -> None:
         state._roles.setdefault(trial.role, []).append(trial)
     else:
         _change(state.trials[event.trial], event)
+        if event.kind in _PROGRESS:
+            state.trials[event.trial].run = state.runs
         if event.kind == "epoch":
             state.epochs += 1
             state.longest = max(state.longest, state.trials[event.trial].fidelity)
@@ -274,6 +287,7 @@ def _driver(state: StudyState, event: Event) -> None:
     end = event.time if ends else state.last_time
     state.elapsed_before += end - state.session_start if state.session_start is not None else 0.0
     state.session_start = None if ends else event.time
+    state.ended = state.ended if ends else ""
     state.runs += not ends
     for trial in state.trials.values():
         trial.started &= trial.status not in ("running", "paused")  # its worker has ended with the earlier driver

@@ -130,6 +130,19 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise unreadable(self.path, error) from error
 
+    def changes(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the changes of the configuration in the order of arrival, each as new values by address.
+
+        Raises:
+            DataError: If the log cannot be read, or cannot be read any more.
+        """
+        query = "SELECT seq, payload FROM events WHERE kind = 'changed' ORDER BY seq"
+        try:
+            for seq, payload in self._connection.execute(query):
+                yield self._payload(seq, "changed", payload)["changes"]
+        except sqlite3.DatabaseError as error:
+            raise unreadable(self.path, error) from error
+
     def _payload(self, seq: int, kind: str, text: str) -> dict[str, Any]:
         """Return the payload of an event."""
         try:

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from groupdir.bins import bin_index, bins_between
-from groupdir.config.resampling import SMOGNConfig, SMOTERConfig
+from groupdir.config.resampling import PHOTOGRAPHS, SENTENCES, SMOGNConfig, SMOTERConfig
 from groupdir.data.base import Dataset, Split
-from groupdir.errors import ConfigError
 from groupdir.labels import LDS
 from groupdir.resampling import Resampled, rare_by_count, rare_by_relevance, smogn, smoter
 from groupdir.training.resampled import Resampler
@@ -29,15 +28,9 @@ class SMOTER(Resampler):
     def resample(self, split: Split, dataset: Dataset, rng: np.random.Generator) -> Split:
         """See `Resampler.resample`."""
         if dataset.inputs.kind == "token_pair":
-            raise ConfigError(
-                "method.resampling: sentences cannot be resampled: interpolating two sentences does not give a "
-                "sentence: set data.inputs to embeddings, or method.resampling to null"
-            )
+            raise ValueError(SENTENCES)
         if split.inputs[0].dtype == np.uint8:
-            raise ConfigError(
-                "method.resampling: photographs cannot be resampled: interpolating two photographs does not give a "
-                "photograph: set it to null"
-            )
+            raise ValueError(PHOTOGRAPHS)
         try:
             new = self.interpolate(split, _rare(split.y, dataset, self.options), rng)
         except ValueError as error:

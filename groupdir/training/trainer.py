@@ -13,11 +13,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from groupdir.config.fit import misfits
 from groupdir.config.stage import Stage, position, shareable
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset, Inputs, SplitName
 from groupdir.data.transfer import as_tensor
-from groupdir.errors import ConfigError, DataError
+from groupdir.errors import ConfigError, DataError, Mistake
 from groupdir.methods.base import Method
 from groupdir.metrics import better
 from groupdir.registry import resolve
@@ -126,6 +127,8 @@ class Trainer:
         self._stage_folder = stages
         self.device = device or device_of(config)
         self.dataset = dataset if dataset is not None and dataset.config == config.data else make_dataset(config)
+        if wrong := misfits(config, self.dataset.augments):
+            raise ConfigError([Mistake(address, text) for address, text in wrong.items()])
         train, resampling = self.dataset.split("train"), config.method.resampling
         if resampling is not None:
             train = resampled(train, self.dataset, resampling, config.first_seed)
@@ -135,7 +138,6 @@ class Trainer:
         if config.train.compile:
             self.method.encoder.compile()  # in place, so that the names in a checkpoint stay the same
         self.stages = config.stages
-        self._check_views()
         self.training = TrainingSet.of(train, self.dataset, self.method, config, self.device)
         self.epoch_trainer = EpochTrainer(config, self.dataset, self.method, self.training, self.device)
         self.epoch = 0
@@ -277,22 +279,6 @@ class Trainer:
                 predict(self.method, inputs, 4 * size, self.config.train.amp, self._present)
         self.method.zero_grad(set_to_none=True)
         self.method.load_state_dict(before)
-
-    def _check_views(self) -> None:
-        """Refuse several views of each sample if the data set has no augmentation.
-
-        Raises:
-            ConfigError: If the data set has no augmentation and a stage has several views.
-        """
-        if self.dataset.augments:
-            return
-        for stage in self.stages:
-            if stage.views > 1:
-                name, data = self.config.method.name, self.config.data.name
-                raise ConfigError(
-                    f"method ({name}): stage {stage.name} asks for {stage.views} views of each sample, but data set "
-                    f"{data} has no augmentation, so all views would be equal: set views (of that stage) to 1"
-                )
 
     def _validate(self, stage: Stage) -> dict[str, float]:
         """Return the validation metrics, which are NaN in a stage that does not predict."""

@@ -227,11 +227,11 @@ class TrialCheckpoint:
         Raises:
             DataError: If the weights are not those of the configuration.
         """
-        own = config.encoder
-        options = own.model_copy(update={"weights": None} if hasattr(own, "weights") else {})  # loaded below
+        section = config.encoder
+        options = section.model_copy(update={"weights": None} if hasattr(section, "weights") else {})  # loaded below
         best = self.best if config.train.keep == "best" else None
         with usable(self.path):
-            encoder = resolve("encoder", own.name)(options, self.spec)
+            encoder = resolve("encoder", section.name)(options, self.spec)
             method: Method = resolve("method", config.method.name)(config.method, encoder, self.targets, self.train_y)
             weights = self.model if best is None else best["model"]
             check_weights(method, weights)
@@ -245,12 +245,12 @@ def check_weights(method: Method, weights: Mapping[str, Tensor]) -> None:
     Raises:
         ValueError: If the weights do not fit.
     """
-    own = {name: _kind(tensor) for name, tensor in method.state_dict().items()}
+    expected = {name: _kind(tensor) for name, tensor in method.state_dict().items()}
     given = {name: _kind(tensor) for name, tensor in weights.items()}
-    wrong = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
+    wrong = sorted(name for name in expected.keys() | given.keys() if expected.get(name) != given.get(name))
     if wrong:
         name = wrong[0]
-        text = f"must be {own.get(name, 'no weights of this method')}, got {given.get(name, 'none')}"
+        text = f"must be {expected.get(name, 'no weights of this method')}, got {given.get(name, 'none')}"
         raise ValueError(f"{len(wrong)} weights are of another method; {name[:200]} {text}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,25 +48,19 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
 
     Args:
         events: All events of the study, in the order of arrival.
-        config: Configuration of the study.
+        config: Configuration with which the study began.
         make_scheduler: Function that returns a new scheduler.
     """
     result, state, scheduler, seeds = Audit(), StudyState(), make_scheduler(), TrialSeeds(config.search)
     due: dict[tuple[int, int], Decision] = {}
     newest = None
     for event in events:
-        if event.kind != "driver":
+        if event.kind == "changed":
+            config = config.changed(event.payload["changes"])
+        elif event.kind not in ("driver", "ended"):
             newest = event.trial, event.epoch
-        if event.kind == "suggested" and event.payload.get("role") == "search":
-            rungs = tuple(scheduler.rung_epochs(state.longest + 1))
-            expected = propose(config.space, config.search, state.of("search"), rungs, state.warm)
-            result.compare("suggestions", event, event.payload.get("params"), expected.params)
-            assert event.trial is not None
-            built = seeds.seeded(config.space.build(expected.params), event.trial)
-            logged_seeds = (event.seed, event.payload["config"].get("stage_seed"))
-            result.compare("seeds", event, logged_seeds, (built.seed, built.stage_seed))
-        elif event.kind == "suggested" and event.payload.get("role") == "confirmation":
-            _check_confirmation(result, event, config, state)
+        if event.kind == "suggested":
+            _check_suggested(result, event, config, state, tuple(scheduler.rung_epochs(state.longest + 1)), seeds)
         fold(state, event)
         trial = state.trials.get(-1 if event.trial is None else event.trial)
         if trial is None or trial.role != "search" or event.epoch is None:
@@ -82,14 +76,7 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
             logged = (event.payload["action"], event.payload.get("cause"))
             result.compare("decisions", event, logged, (decision.action, decision.cause))
         elif event.kind == "promoted":
-            trial.status = "paused"
-            chosen = _promotion(scheduler, config, state)
-            row = trial.at(event.epoch)
-            assert row is not None
-            rung = row["fidelity"]
-            result.compare("promotions", event, (trial.number, rung), chosen)
-            trial.status = "running"
-            scheduler.promote(trial.number, rung)
+            _check_promotion(result, event, config, state, scheduler)
     for (number, epoch), decision in due.items():
         if decision.reason and newest != (number, epoch):  # a killed driver leaves its last epoch without a decision
             replayed = (decision.action, decision.cause)
@@ -97,6 +84,37 @@ def audit(events: Iterable[Event], config: StudyConfig, make_scheduler: Callable
                 f"trial {number}, epoch {epoch}: the log has no decision, but replaying the log gives {replayed}"
             )
     return result
+
+
+def _check_suggested(
+    result: Audit, event: Event, config: StudyConfig, state: StudyState, rungs: Sequence[int], seeds: TrialSeeds
+) -> None:
+    """Compare a logged trial of the search or of a confirmation, and its seeds, with the one that is due."""
+    if event.payload.get("role") == "confirmation":
+        _check_confirmation(result, event, config, state)
+    if event.payload.get("role") != "search":
+        return
+    expected = propose(config.space, config.search, state.of("search"), rungs, state.warm)
+    result.compare("suggestions", event, event.payload.get("params"), expected.params)
+    assert event.trial is not None
+    built = seeds.seeded(config.space.build(expected.params), event.trial)
+    logged_seeds = (event.seed, event.payload["config"].get("stage_seed"))
+    result.compare("seeds", event, logged_seeds, (built.seed, built.stage_seed))
+
+
+def _check_promotion(result: Audit, event: Event, config: StudyConfig, state: StudyState, scheduler: Scheduler) -> None:
+    """Compare a logged promotion with the one that is due in the state before it, and pass it to the scheduler."""
+    assert event.trial is not None
+    assert event.epoch is not None
+    trial = state.trials[event.trial]
+    trial.status = "paused"
+    chosen = _promotion(scheduler, config, state)
+    row = trial.at(event.epoch)
+    assert row is not None
+    rung = row["fidelity"]
+    result.compare("promotions", event, (trial.number, rung), chosen)
+    trial.status = "running"
+    scheduler.promote(trial.number, rung)
 
 
 def _promotion(scheduler: Scheduler, config: StudyConfig, state: StudyState) -> tuple[Hashable, int] | None:

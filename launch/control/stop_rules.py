@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import moocore
 import numpy as np
@@ -11,6 +13,8 @@ import numpy as np
 from groupdir.config.search import SearchConfig
 from groupdir.study.state import StudyState
 from launch.pareto import Costs, as_costs
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 def budget_spent(search: SearchConfig, epochs: int) -> str:
@@ -22,7 +26,36 @@ def budget_spent(search: SearchConfig, epochs: int) -> str:
 
 def enough(search: SearchConfig, state: StudyState) -> str:
     """Return why a study should start no further trial, or an empty text if it should."""
-    return budget_spent(search, state.epochs) or converged(search, state)
+    return state.ended or budget_spent(search, state.epochs) or converged(search, state)
+
+
+def equal_failures(search: SearchConfig, state: StudyState) -> tuple[int, str]:
+    """Return the number of equal failures of the search's trials and their message; (0, "") if a trial has succeeded.
+
+    Only trials that have come further under the present driver count, so that a resume after the repair begins anew. A
+    trial has succeeded once it has finished, stopped or paused, or while it trains after its first epoch. Messages are
+    equal if they differ in numbers only.
+
+    Args:
+        search: Options of the search.
+        state: State of the study.
+    """
+    trials = [trial for trial in state.of("search") if trial.run == state.runs and (trial.rows or trial.message)]
+    failed = [trial for trial in trials if trial.status == "failed"]
+    equal = {_NUMBER.sub("#", trial.message) for trial in failed}
+    return (len(failed), failed[0].message) if len(equal) == 1 and len(failed) == len(trials) else (0, "")
+
+
+def hopeless(search: SearchConfig, state: StudyState) -> Literal["yes", "undecided", "no"]:
+    """Return whether a search should end because its first trials all fail with the same error.
+
+    While other trials are before their first epoch, this is undecided, and the search starts no further trial: one that
+    fails does so sooner than another succeeds.
+    """
+    limit = search.max_equal_failures
+    if limit is None or equal_failures(search, state)[0] < limit:
+        return "no"
+    return "undecided" if any(trial.status == "running" for trial in state.of("search")) else "yes"
 
 
 def converged(search: SearchConfig, state: StudyState) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from groupdir.files.study_files import EPOCH_REPORT, Role, Status
 from groupdir.study.state import TrialState
 from launch.control.confirmation import suggest_confirmation, unfinished_round
-from launch.control.stop_rules import budget_spent, enough
+from launch.control.stop_rules import budget_spent, enough, equal_failures, hopeless
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
 from launch.schedulers.base import Action, decision_on
@@ -63,7 +63,9 @@ class StudyLoop:
             return self._waiting.popleft()
         if self._role == "confirmation" and (number := self._confirm()) is not None:
             return number
-        over = self._role != "search" or enough(search, study.state)
+        over = self._role != "search" or self._enough()
+        if not over and hopeless(search, study.state) == "undecided":
+            return WAIT
         if not over:
             if promotion := self._scheduler.promotable(self._is_paused):
                 return self._promote(*promotion)
@@ -121,6 +123,15 @@ class StudyLoop:
         if any(trial.status in ("running", "paused") for trial in trials):
             return False
         return len(trials) >= search.trials or bool(enough(search, self._study.state))
+
+    def _enough(self) -> bool:
+        """Return whether the search should start no further trial. Write its end after equal failures to the log."""
+        study, search = self._study, self._study.config.search
+        if not study.state.ended and hopeless(search, study.state) == "yes":
+            count, message = equal_failures(search, study.state)
+            reason = f"{count} trials have failed with the same error and none has succeeded: {message}"
+            study.append("ended", payload={"cause": "equal_failures", "reason": reason})
+        return bool(enough(search, study.state))
 
     def _suggest(self) -> int:
         study = self._study

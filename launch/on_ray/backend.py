@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,17 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
         shutil.rmtree(temp, ignore_errors=True)
 
 
+def own_socket() -> Path | None:
+    """Return the socket of the Ray that this process has started, or None on a cluster.
+
+    The socket is in Ray's temporary folder, and unlike the folder it is not made again after someone has removed it.
+    """
+    import ray
+
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return None if os.environ.get("RAY_ADDRESS") or not nodes else private.socket_of(nodes[0])
+
+
 @contextlib.contextmanager
 def _keep_sigterm() -> Iterator[None]:
     """Restore the SIGTERM handler, because `ray.init` installs one that ends the program without checkpoints."""
@@ -180,11 +192,11 @@ def run_trials(
     attempts = Attempts(study, run, screen.say)
     sharing = _sharing(study, screen.say)
     slots = Slots.of_cluster(search, lambda: nodes.refused, sharing)
-    recorder = Recorder(study, loop, nodes, slots, screen.refresh, screen.say)
     if not os.environ.get("RAY_ADDRESS") and not any(slots.rooms.values()):  # a cluster is checked by the doctor
         requested, available = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))
         text = f"a trial requests {requested} but this machine has {available}: lower the request and start again"
         raise ConfigError([study.config.mistake("search.resources", text)])
+    recorder = Recorder(study, loop, nodes, slots, screen.refresh, screen.say, own_socket())
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
     shared.__name__ = shared.__qualname__ = TrialTrainable.__name__  # shown by `ps` and Ray's dashboard
     tuner = tune.Tuner(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ray.tune import Callback
 
 from groupdir.errors import NodeError, StorageLostError
-from launch.on_ray.failures import cause_of, reason
+from launch.on_ray.failures import cause_of, machine_failure, reason
 from launch.on_ray.trial_number import number
 from launch.study.checkpoints import fit_budget, free_space_warning, keep, remove
 
@@ -34,10 +34,11 @@ class Recorder(Callback):
         slots: Slots of the cluster that trials run in.
         every_step: Function that is called several times a second, to refresh the screen.
         say: Function that prints a line.
+        ray_file: File in Ray's temporary folder on this machine, or None if a cluster runs the trials.
 
     Attributes:
-        refused: Error that must end the search, or None. A node with another version of groupdir or a full disk would
-            fail one trial after the other.
+        refused: Error that must end the search, or None. A node with another version of groupdir, a full disk or
+            without Ray's temporary folder would fail one trial after the other.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Recorder(Callback):
         slots: Slots,
         every_step: Callable[[], None],
         say: Callable[[str], None],
+        ray_file: Path | None = None,
     ) -> None:
         self._study = study
         self._loop = loop
@@ -55,6 +57,7 @@ class Recorder(Callback):
         self._slots = slots
         self._every_step = every_step
         self._say = say
+        self._ray_file = [] if ray_file is None else [ray_file]
         self._printed: set[str] = set()
         self.refused: NodeError | None = None
 
@@ -113,20 +116,29 @@ class Recorder(Callback):
             self._study.append("paused", trial=state.number)
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """End the search if a trial failed because its node was rejected. Otherwise Ray retries the trial."""
+        """End the search if a trial failed because of a machine. Otherwise Ray retries the trial.
+
+        A node that lost the storage does not end the search: its trials continue on other nodes, or wait.
+        """
         cause = cause_of(trial)
-        if isinstance(cause, NodeError) and not isinstance(cause, StorageLostError):
-            self.refused = cause
+        if not isinstance(cause, StorageLostError):
+            self.refused = self._machine_failure(cause) or self.refused
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Record a trial that failed for good. If its node was rejected, leave the trial open for a resume."""
+        """Record a trial that failed for good. If a machine failed, end the search and leave the trial open."""
         state, cause = self._study.state.trials[number(trial)], cause_of(trial)
-        if isinstance(cause, NodeError):
-            self.refused = cause
+        if (failure := self._machine_failure(cause)) is not None:
+            self.refused = self.refused or failure
             return
         payload = {"message": reason(cause or RuntimeError("unknown"))}
         self._study.append("failed", trial=state.number, payload=payload)
         self._say_once(remove(self._study, state.number))
+
+    def _machine_failure(self, cause: BaseException | None) -> NodeError | None:
+        """Return the error of the machine that made a trial fail, or None if the trial itself failed."""
+        storage = self._study.storage.path  # Ray creates it; the folder around it must exist
+        shared = [] if storage is None else [storage.parent]
+        return machine_failure(cause, [self._study.folder, *shared, *self._ray_file])
 
     def _watch_disk(self, warning: str) -> None:
         """Keep the checkpoints within their budget, and print warnings about the disk, the given one first."""

@@ -1,23 +1,41 @@
-"""Causes of failed trials of Ray."""
+"""Causes of failed trials of Ray, and the failures of a machine among them.
+
+A failure of a machine is no failure of the trial that met it: the search ends, the trial stays open, and a resume after
+the repair runs it again.
+"""
 
 from __future__ import annotations
 
+import errno
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray import cloudpickle
+from ray.exceptions import LocalRayletDiedError, OutOfDiskError
 
-from groupdir.errors import GroupdirError
+from groupdir.errors import DiskFullError, FileWriteError, GroupdirError, NodeError
+from groupdir.files.write_whole import FULL
 from launch.on_ray import private
 
 if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
+LOST = (errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EHOSTDOWN)
+"""Errors of a disk or a network file system that has gone."""
+LEAST_FREE = 2**20
+"""Bytes below which a file system counts as full: not even the files of a trial's start fit."""
+REMEDY = "then resume the search, which runs the trial again and continues without loss"
+
 
 def cause_of(trial: Trial) -> BaseException | None:
-    """Return the last exception that a trial raised in its worker, or None if it has not failed."""
+    """Return the last exception that a trial raised in its worker, or None if it has not failed.
+
+    It is also None if Ray could not write down the exception, because its folder is gone or full.
+    """
     path = private.error_file(trial)
-    if path is None:
+    if path is None or not Path(path).is_file():
         return None
     return private.cause_in_worker(cloudpickle.loads(Path(path).read_bytes()))
 
@@ -27,3 +45,38 @@ def reason(error: BaseException) -> str:
     lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no message"]
     text = lines[0] if isinstance(error, GroupdirError) else f"{type(error).__name__}: {lines[-1]}"
     return text.strip()
+
+
+def machine_failure(cause: BaseException | None, places: Sequence[Path]) -> NodeError | None:
+    """Return the error of the machine that made a trial fail, or None if the trial itself failed.
+
+    Args:
+        cause: Exception of the trial, or None if it is unknown.
+        places: Folders and files of this machine that trials need: the folders of the study and its storage, and a
+            file in Ray's temporary folder that Ray does not write again.
+    """
+    for error in _chain(cause):
+        if isinstance(error, NodeError):
+            return error
+        full = error.disk_full if isinstance(error, FileWriteError) else getattr(error, "errno", None) in FULL
+        if full or isinstance(error, OutOfDiskError):
+            return DiskFullError(f"a disk is full: {reason(error)}: free disk space, {REMEDY}")
+        if isinstance(error, OSError) and error.errno in LOST:
+            return NodeError(f"a disk or a shared folder is gone: {reason(error)}: bring it back, {REMEDY}")
+        if isinstance(error, LocalRayletDiedError):
+            return NodeError(f"Ray has died on a node: {reason(error)}: read its logs, {REMEDY}")
+    for place in places:
+        if not place.exists():
+            return NodeError(f"{place}: is gone, and trials cannot run without it: find out what removes it, {REMEDY}")
+        if (free := shutil.disk_usage(place if place.is_dir() else place.parent).free) < LEAST_FREE:
+            return DiskFullError(f"{place}: the disk is full ({free:,} bytes are free): free disk space, {REMEDY}")
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that led to it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -83,9 +83,14 @@ def free_resources() -> dict[str, dict[str, float]]:
     return free
 
 
+def socket_of(node: Mapping[str, Any]) -> Path:
+    """Return the socket of Ray on a node of `ray.nodes()`. No public API has it."""
+    return Path(node["RayletSocketName"])
+
+
 def session_folder(node: Mapping[str, Any]) -> str:
     """Return Ray's session folder on a node of `ray.nodes()`, from the path of its socket. No public API has it."""
-    return str(Path(node["RayletSocketName"]).parent.parent)
+    return str(socket_of(node).parent.parent)
 
 
 def draining_nodes() -> Collection[str]:

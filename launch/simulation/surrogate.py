@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from groupdir.metrics import sign
 from groupdir.study.state import key_of, selected
 from launch.sampling.design import design
 from launch.sampling.process import Array, Process
@@ -90,7 +91,8 @@ class Nearest:
 class Interpolated:
     """Source that predicts the mean curve by Gaussian processes and takes the noise from pairs of recorded seeds.
 
-    The logarithms of the recorded curves are reduced to their first principal components. Each component has its own
+    The logarithms of the recorded curves are reduced to their first principal components. A metric that is best at its
+    highest value, such as a correlation, may be negative and is used without a logarithm. Each component has its own
     Gaussian process over the parameters (Matern 5/2, one length scale per coordinate). The processes fit a noise term
     too, so that a lucky recorded seed does not shift the mean. The noise of a training is the difference between the
     first two recorded seeds of a random configuration, divided by sqrt(2) to have the variance of one seed, with a
@@ -108,7 +110,7 @@ class Interpolated:
 
     Attributes:
         explained: For each objective, the share of its variance over configurations at the last epoch that the
-            processes explain (R^2 of the logarithms), when each configuration is predicted from all others.
+            processes explain (R^2 on the scale of the processes), when each is predicted from all others.
 
     Raises:
         ValueError: If the curves differ in length, or no configuration has two seeds.
@@ -135,7 +137,10 @@ class Interpolated:
         self._shape = blocks[0].shape[1:]
         seconds = [row["seconds"] for seeds in curves.curves for curve in seeds for row in curve.rows]
         self._seconds = float(np.median(seconds))
-        targets = np.log(np.stack([block.mean(axis=0).ravel() for block in blocks]))
+        means = np.stack([block.mean(axis=0) for block in blocks])
+        self._logged = np.array([sign(name) > 0 for name in self._names]) & (means > 0).all(axis=(0, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):  # of the values that are not taken
+            targets = np.where(self._logged, np.log(means), means).reshape(len(means), -1)
         self._centre = targets.mean(axis=0)
         scores, sizes, directions = np.linalg.svd(targets - self._centre, full_matrices=False)
         count = int(min(COMPONENTS, max(1, np.sum(sizes > 1e-9 * sizes[0]))))
@@ -145,10 +150,11 @@ class Interpolated:
         self.explained = self._explained(targets)
 
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
-        """Return the predicted mean curve plus recorded noise, at least 5 % of the mean. See `Source.draw`."""
+        """Return the predicted mean curve plus recorded noise, an error at least 5 % of its mean. See `Source.draw`."""
         mean = self._mean(self._curves.features(params)[None])[0]
         index = int(rng.integers(len(self._noise))) + zlib.crc32(key_of(params).encode())
-        noisy = np.maximum(mean + self._noise[index % len(self._noise)], 0.05 * mean)
+        noisy = mean + self._noise[index % len(self._noise)]
+        noisy = np.where(self._logged, np.maximum(noisy, 0.05 * mean), noisy)
         return Drawn(self._rows(noisy), self._objectives(mean))
 
     def known(self) -> list[tuple[float, ...]]:
@@ -160,7 +166,8 @@ class Interpolated:
     def _mean(self, points: Array) -> Array:
         """Return the mean curves `(N, epochs, names)` at points `(N, D)`."""
         scores = np.stack([process.predict(points) for process in self._processes], axis=1)
-        return np.asarray(np.exp(self._centre + scores @ self._directions).reshape(-1, *self._shape))
+        curves = (self._centre + scores @ self._directions).reshape(-1, *self._shape)
+        return np.asarray(np.where(self._logged, np.exp(np.where(self._logged, curves, 0.0)), curves))
 
     def _explained(self, targets: Array) -> dict[str, float]:
         """Return `explained` for the logarithms `(configurations, epochs * names)` of the mean recorded curves."""

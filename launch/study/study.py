@@ -152,6 +152,19 @@ class Study:
             watcher(self.state, event)
         return True
 
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Change options of the search by an event, so that a resume, a reader and an audit see the change.
+
+        Args:
+            changes: New values by dotted address.
+
+        Raises:
+            ConfigError: If the new values do not fit.
+        """
+        config = self.config.changed(changes)  # before the event, so that no wrong change is written
+        self.append("changed", payload={"changes": dict(changes)})
+        self.config = config
+
     def events(self) -> Iterator[Event]:
         """Return an iterator over all events, in the order of arrival."""
         return self._store.events()

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from groupdir.config.datasets import Augmentation
-from groupdir.data.photos.augment import DRAWS, augmented, standardized
+from groupdir.data.photos.augment import augmented, standardized
+from groupdir.data.photos.draws import DRAWS
 from groupdir.data.pictures import shift_noise
 from tests.gpu.devices import each_device
 

@@ -56,6 +56,13 @@ class Killed(Median):
         os._exit(1)
 
 
+class Fails(Median):
+    """The method with a mistake that its first step shows."""
+
+    def fit_losses(self, z: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        return {"loss": z.sum() * (1 // (len(z) - len(batch.y) * batch.views))}, z
+
+
 class Careless(Median):
     """The method with an option whose check raises KeyError."""
 

@@ -17,20 +17,15 @@ from torch import Tensor
 
 from groupdir.config.datasets import Augmentation
 from groupdir.data.photos.buffers import Buffers
-from groupdir.data.photos.colors import COLOR_DRAWS, jitter, to_grey
+from groupdir.data.photos.colors import jitter, to_grey
+from groupdir.data.photos.draws import COLOR, CORNER, FLIP, SHAPES, TRIES
 from groupdir.data.transfer import constant
 
 PADDING = 16  # pixels of crop_flip
 AT_ONCE = 8  # pictures per chunk on a CPU: a chunk stays in its cache, which makes colours 3 times faster
-TRIES = 5  # shapes that resized_crop draws per picture
 _AREA, _RATIO = (0.2, 1.0), (3 / 4, 4 / 3)
-_CORNER, _SHAPES, _FLIP = slice(0, 2), slice(2, 2 + 2 * TRIES), 2 + 2 * TRIES  # columns of the random numbers
-_COLOR = slice(_FLIP + 1, _FLIP + 1 + COLOR_DRAWS)
 
 _BUFFERS = Buffers()
-
-DRAWS = _COLOR.stop
-"""Random numbers in [0, 1) per view of a picture, for every augmentation."""
 
 
 def augmented(
@@ -81,7 +76,7 @@ def _views(
         floats = standardized(crop_flip(pictures, draws), (0.0,) * 3, (1.0,) * 3)
     else:
         floats = resized_crop_flip(pictures, draws)
-    floats = to_grey(jitter(floats, draws[:, _COLOR]), draws[:, _COLOR])
+    floats = to_grey(jitter(floats, draws[:, COLOR]), draws[:, COLOR])
     center, scale = (constant(values, floats.device)[:, None, None] for values in (mean, std))
     return floats.sub_(center).div_(scale).contiguous(memory_format=torch.channels_last)
 
@@ -103,7 +98,7 @@ def crop_flip(pictures: Tensor, draws: Tensor, padding: int = PADDING) -> Tensor
     Each line of a crop is a contiguous run of bytes of the padded batch, so one index per line is enough.
     """
     size, height, width, channels = pictures.shape
-    top, start = _whole(draws[:, _CORNER], 2 * padding + 1).unbind(1)
+    top, start = _whole(draws[:, CORNER], 2 * padding + 1).unbind(1)
     padded = F.pad(pictures, (0, 0, padding, padding, padding, padding))
     line = torch.arange(size, device=pictures.device)[:, None] * padded.shape[1] + top[:, None]
     line = line + torch.arange(height, device=pictures.device)
@@ -131,7 +126,7 @@ def resized_crop_flip(pictures: Tensor, draws: Tensor) -> Tensor:
 
 def _parts(draws: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return top, left, height and width `(B,)` int64 of the first drawn part that fits, or of the whole picture."""
-    area, ratio = draws[:, _SHAPES].double().reshape(-1, TRIES, 2).unbind(2)
+    area, ratio = draws[:, SHAPES].double().reshape(-1, TRIES, 2).unbind(2)
     area = (_AREA[0] + (_AREA[1] - _AREA[0]) * area) * height * width
     ratio = torch.exp(math.log(_RATIO[0]) + math.log(_RATIO[1] / _RATIO[0]) * ratio)
     tall, wide = (area / ratio).sqrt().round().long(), (area * ratio).sqrt().round().long()
@@ -139,7 +134,7 @@ def _parts(draws: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tens
     first, any_fits = fits.int().argmax(1, keepdim=True), fits.any(1)
     tall = torch.where(any_fits, tall.gather(1, first)[:, 0], height)
     wide = torch.where(any_fits, wide.gather(1, first)[:, 0], width)
-    corner = draws[:, _CORNER]
+    corner = draws[:, CORNER]
     return _whole(corner[:, 0], height - tall + 1), _whole(corner[:, 1], width - wide + 1), tall, wide
 
 
@@ -157,4 +152,4 @@ def _whole(draws: Tensor, count: int | Tensor) -> Tensor:
 
 
 def _flipped(draws: Tensor) -> Tensor:
-    return draws[:, _FLIP] < 0.5
+    return draws[:, FLIP] < 0.5

@@ -9,22 +9,23 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from groupdir.config.datasets import CACHE_FOLDER, CACHE_VARIABLE, PhotosConfig
 from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName
 from groupdir.data.comparisons import Comparison, NearPictures, SharedKeys, array_keys, unit_thumbnails
 from groupdir.data.manifest import Rows
-from groupdir.data.photos.augment import DRAWS, augmented, standardized
 from groupdir.data.photos.cache import Cached, open_or_build
 from groupdir.data.photos.decode import AS_PUBLISHED, Decoding, decode_all
+from groupdir.data.photos.draws import DRAWS
 from groupdir.data.photos.problems import broken_text, first_lines, remark_texts
-from groupdir.data.pictures import picture_files
 from groupdir.errors import DataError, EmptySplitError
+
+if TYPE_CHECKING:
+    import torch
 
 NORMALIZE: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -161,11 +162,15 @@ class Photos(Dataset):
 
     def augment(self, inputs: Inputs, generator: torch.Generator) -> Inputs:
         """Return one of two random views, with random numbers from the generator."""
+        import torch
+
         draws = torch.rand(len(inputs[0]), DRAWS, generator=generator).to(inputs[0].device)
         return self.view(inputs, draws, views=2)
 
     def view(self, inputs: Inputs, draws: torch.Tensor, views: int) -> Inputs:
         """Crop, flip and colour pictures as configured, and return floats for the encoder."""
+        from groupdir.data.photos.augment import augmented
+
         kind = self.config.augment if views == 1 else self.config.augment_views
         if kind == "none":
             return self.present(inputs, self.inputs)
@@ -174,6 +179,8 @@ class Photos(Dataset):
     @classmethod
     def present(cls, inputs: Inputs, spec: InputSpec) -> Inputs:
         """Convert bytes `(B, H, W, 3)` to floats `(B, 3, H, W)`, standardised by the mean and std of the spec."""
+        from groupdir.data.photos.augment import standardized
+
         assert spec.mean is not None
         assert spec.std is not None
         return (standardized(inputs[0], spec.mean, spec.std),)
@@ -181,6 +188,8 @@ class Photos(Dataset):
     @classmethod
     def read_inputs(cls, path: Path, spec: InputSpec) -> tuple[tuple[np.ndarray, ...], Sequence[Any]]:
         """Read a picture, or the pictures of a folder in the order of their names. An error lists all broken ones."""
+        from groupdir.data.pictures import picture_files
+
         files = picture_files(path)
         pictures = np.empty((len(files), *spec.shape[1:], 3), np.uint8)
         broken, remarks = [], Counter[str]()

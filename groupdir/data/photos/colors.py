@@ -9,9 +9,6 @@ from torch import Tensor
 
 from groupdir.data.transfer import constant
 
-COLOR_DRAWS = 7
-"""Random numbers in [0, 1) per picture: jitter or not, the order, four amounts, and grey or not."""
-
 _JITTERED, _GREY = 0.8, 0.2  # shares of the pictures
 _BLEND, _TURN = 0.4, 0.1  # largest change of a factor, and of the hue in turns
 _IF, _ORDER, _FACTORS, _HUE, _IF_GREY = 0, 1, slice(2, 5), 5, 6  # columns of the random numbers

@@ -27,6 +27,15 @@ def planned(file: Path, *beside: str | Path) -> list[Any]:
     return plans_beside(TrialConfig.load(file), file, [str(text) for text in beside])
 
 
+def test_the_epochs_of_all_stages_of_a_method_of_ones_own_are_equal(tmp_path: Path) -> None:
+    """Its three epochs of warm-up, which predict nothing, count as any others."""
+    waves = {"data": {"name": "tests.toy.parts:Waves"}, "encoder": {"name": "mlp", "widths": [8]}}
+    for name in ("Warmed", "SaysItself"):
+        method = {"name": f"tests.toy.staged:{name}", "warmup": 3}
+        file = write(tmp_path / f"{name}.yaml", **waves, method=method, train={"epochs": 4})
+        assert [plan.config.total_epochs for plan in planned(file, "vanilla")] == [7, 7]
+
+
 def test_names_files_and_studies_stand_next_to_the_first(tmp_path: Path) -> None:
     file = write(tmp_path / "mine/best_few.yaml")
     tuned = write(tmp_path / "plain/best_few.yaml", method={"name": "vanilla"}, optim={"lr": 0.5})

@@ -75,6 +75,7 @@ def test_every_data_set_is_written() -> None:
 def test_splits_are_what_it_says(name: str, tmp_path: Path) -> None:
     dataset: Dataset = make_dataset(config(name, tmp_path))
     inputs, targets = dataset.inputs, dataset.targets
+    assert dataset.config.kind == inputs.kind, "the checks before a search rely on it"
     assert targets.low < targets.high
     assert targets.bin_width > 0
     assert targets.scale > 0

@@ -3,10 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
@@ -16,7 +13,6 @@ from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.study_files import EPOCH_FIELDS
-from groupdir.metrics import ShotSplit
 from launch.__main__ import app
 from launch.control.audit import audit
 from launch.control.stop_rules import converged
@@ -29,7 +25,7 @@ from launch.schedulers.none import NoStopping
 from launch.screen.choices import choice_lines
 from launch.screen.live_table import LiveTable
 from launch.screen.progress import Progress, status_text
-from launch.search import check_measured, refuse_taken
+from launch.search import refuse_taken
 from launch.simulation.searches import with_search
 from launch.study.checkpoints import keep
 from launch.study.export import write_tables
@@ -215,49 +211,6 @@ def test_a_shared_folder_of_another_study_is_refused(results: Path, tmp_path: Pa
     with pytest.raises(ConfigError, match=r"search.storage_path: .*small belongs to another study already"):
         refuse_taken(config)
     first.close()
-
-
-def test_objectives_that_no_sample_could_measure_are_refused(study: Study) -> None:
-    """Few would be NaN in every epoch, and every trial would be stopped at its first rung."""
-    shots = ShotSplit.from_train(np.repeat([1.0, 2.0, 3.0], [200, 50, 5]))
-    for y, wrong in (([1.0, 2.0, 3.0], []), ([1.0, 2.0], ["few"]), ([2.0], ["many", "few"])):
-        split = SimpleNamespace(y=np.array(y))
-        dataset: Any = SimpleNamespace(shots=shots, split=lambda name, split=split: split)
-        if not wrong:
-            check_measured(study.config, dataset)
-            continue
-        with pytest.raises(ConfigError) as caught:
-            check_measured(study.config, dataset)
-        assert [mistake.address for mistake in caught.value.mistakes] == [
-            f"search.objectives.val_mae_{shot}" for shot in wrong
-        ]
-
-
-def test_the_samples_that_a_metric_needs_are_counted(study: Study) -> None:
-    """One few-shot sample has an error and no correlation; a constraint on it would be broken by every trial."""
-    shots = ShotSplit.from_train(np.repeat([1.0, 2.0, 3.0], [200, 50, 5]))
-    search = {
-        "objectives": ["val_mae_few"],
-        "constraints": {"val_pearson_few": ">= 0.5"},
-        "scheduler": {"name": "none"},
-    }
-    config = StudyConfig.from_dict({**CONTENT, "search": search})
-    for y, messages in (
-        ([1.0, 3.0, 3.0], []),
-        ([1.0, 3.0], ["Pearson needs 2 validation samples with a few-shot label, got 1"]),
-        ([1.0], ["no validation sample has a few-shot label"] * 2),
-    ):
-        split = SimpleNamespace(y=np.array(y))
-        dataset: Any = SimpleNamespace(shots=shots, split=lambda name, split=split: split)
-        if not messages:
-            check_measured(config, dataset)
-            continue
-        with pytest.raises(ConfigError) as caught:
-            check_measured(config, dataset)
-        assert [mistake.message for mistake in caught.value.mistakes] == [
-            f"cannot be measured: {m}: add such samples or remove the metric" for m in messages
-        ]
-        assert caught.value.mistakes[-1].address == "search.constraints.val_pearson_few"
 
 
 def test_a_failure_is_one_line() -> None:

@@ -38,7 +38,7 @@ def test_a_resume_takes_over_what_a_dead_driver_had_not_yet(results: Path, monke
     driven: list[Study] = []
     monkeypatch.setattr("launch.search.prepared", lambda config: None)
 
-    def drive(study: Study, dataset: object, action: str, quiet: bool) -> int:
+    def drive(study: Study, *options: object) -> int:
         driven.append(study)
         return 0
 

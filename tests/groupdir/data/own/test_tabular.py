@@ -161,6 +161,8 @@ def test_a_trial_beats_the_mean_and_resumes(folder: Path, tmp_path: Path) -> Non
 
 def test_two_views_are_refused(folder: Path) -> None:
     config = trial(folder).replaced({"method.recipe": "two_stage"})
+    assert [stage.views for stage in Trainer(config).stages] == [1, 1], "the default follows the data set"
+    config = config.replaced({"method.pretrain.views": 2})
     with pytest.raises(ConfigError, match="data set table has no augmentation"):
         Trainer(config)
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from groupdir.data.photos import augment
-from groupdir.data.photos.augment import DRAWS, PADDING, TRIES, augmented, crop_flip, resized_crop_flip, standardized
-from groupdir.data.photos.colors import COLOR_DRAWS, jitter, to_grey
+from groupdir.data.photos.augment import PADDING, augmented, crop_flip, resized_crop_flip, standardized
+from groupdir.data.photos.colors import jitter, to_grey
+from groupdir.data.photos.draws import COLOR_DRAWS, DRAWS, TRIES
 
 SIZE = 48
 HALF = (0.5, 0.5, 0.5)

@@ -16,8 +16,9 @@ from groupdir.config.datasets import CACHE_VARIABLE, PhotosConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import SplitName
 from groupdir.data.manifest import Rows
-from groupdir.data.photos.augment import DRAWS, augmented
+from groupdir.data.photos.augment import augmented
 from groupdir.data.photos.base import NORMALIZE
+from groupdir.data.photos.draws import DRAWS
 from groupdir.errors import ConfigError, DataError, EmptySplitError
 from groupdir.methods.base import Stage
 from groupdir.training.trainer import Trainer, run_trial
