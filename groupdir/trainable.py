@@ -85,7 +85,7 @@ class TrialTrainable(tune.Trainable):
             return
         if config.get("resume"):
             with local_copy(config["resume"]) as folder:
-                self._trainer.load(folder / CHECKPOINT)
+                self._say(self._trainer.resume(folder / CHECKPOINT))
         self._epochs: Iterator[EpochResult] = self._trainer.epochs()
 
     def _build(self, trial: TrialConfig, stages: StageFolder | None) -> Trainer:
@@ -97,6 +97,11 @@ class TrialTrainable(tune.Trainable):
         if place.path is not None:
             return StageFolder(place.path, tuple(shared["marks"]))
         return StageFolder(Path(self.logdir).parent.parent / STAGES, tuple(shared["marks"]), place)
+
+    def _say(self, text: str) -> None:
+        """Print a line to the log that Ray keeps of this process."""
+        if text:
+            print(f"trial {self._trial}: {text}", flush=True)
 
     @property
     def gpu_share(self) -> float:
@@ -146,7 +151,7 @@ class TrialTrainable(tune.Trainable):
         """Resume from a folder that `save_checkpoint` wrote."""
         if self._refusal is not None:
             return
-        self._trainer.load(Path(checkpoint) / CHECKPOINT)
+        self._say(self._trainer.resume(Path(checkpoint) / CHECKPOINT))
         self._epochs = self._trainer.epochs()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from groupdir.config.yamlvalues import MOST_CHARACTERS, Address, read_values
 from groupdir.errors import ConfigError, Mistake
+from groupdir.files.sealed import verify_text
 
 
 def dotted(address: Address) -> str:
@@ -35,10 +36,11 @@ class Document:
 
         Raises:
             ConfigError: If the file cannot be read, or `read_values` refuses its content.
+            DamagedFileError: If the file has a checksum that its content does not match.
         """
         try:
             with Path(path).open(encoding="utf-8") as file:
-                text = file.read(MOST_CHARACTERS + 1)
+                text = verify_text(path, file.read(MOST_CHARACTERS + 1))
         except (OSError, ValueError) as error:  # a path with a NUL is a ValueError, as is a text that is not UTF-8
             reason = error.strerror if isinstance(error, OSError) else str(error)
             reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else reason

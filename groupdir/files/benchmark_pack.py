@@ -18,6 +18,7 @@ from groupdir.errors import DataError
 from groupdir.files.benchmark_record import BenchmarkRecord, MeasuredTraining, record_of_folder
 from groupdir.files.parquet import arrow_type, read_parquet, write_table
 from groupdir.files.study_files import MEASURED, PACK_COLUMNS
+from groupdir.files.write_whole import make_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,7 @@ def write_pack(record: BenchmarkRecord, path: str | Path) -> Path:
     columns = {name: [row.get(name) for row in rows] for name in names}
     wide = any(np.asarray(row["targets"]).dtype == np.float64 for row in rows if row.get("targets") is not None)
     table = pa.table(columns, schema=pa.schema([(name, _type(name, wide)) for name in names]))
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    make_folder(Path(path).parent)
     footer = {BENCHMARK_KEY: dict(record.content), READERS_KEY: record.readers}
     write_table(path, table, footer, compression="zstd")
     return Path(path)
