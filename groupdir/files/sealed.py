@@ -180,8 +180,14 @@ def seal_text(text: str) -> str:
     return f"{body}# sha256 of the lines above: {hashlib.sha256(body.encode()).hexdigest()}\n"
 
 
+def text_is_intact(text: str) -> bool:
+    """Return whether a text matches the checksum on its last line, or has none."""
+    match = _COMMENT.search(text)
+    return match is None or hashlib.sha256(text[: match.start()].encode()).hexdigest() == match[1]
+
+
 def verify_text(path: str | Path, text: str) -> str:
-    """Return a text if it matches the checksum on its last line, or has none.
+    """Return a text that only the program writes if it matches the checksum on its last line, or has none.
 
     Args:
         path: The file, for the message.
@@ -190,8 +196,7 @@ def verify_text(path: str | Path, text: str) -> str:
     Raises:
         DamagedFileError: If the text differs from what was written.
     """
-    match = _COMMENT.search(text)
-    if match is not None and hashlib.sha256(text[: match.start()].encode()).hexdigest() != match[1]:
+    if not text_is_intact(text):
         remedy = "write it again; if the change is meant, delete its last line, which holds the checksum"
         raise damaged(path, remedy=remedy)
     return text

@@ -107,9 +107,11 @@ def _configuration(folder: Path) -> StudyConfig:
     Raises:
         DataError: If the file is damaged too.
     """
+    path = folder / STUDY_CONFIG
     try:
-        return load_space(folder / STUDY_CONFIG)
-    except GroupdirError as error:
+        verify_text(path, path.read_text(encoding="utf-8"))
+        return load_space(path)
+    except (GroupdirError, OSError, UnicodeDecodeError) as error:
         text = f"both {EVENT_LOG} and {STUDY_CONFIG} have lost the configuration of the study: {error}"
         raise DataError(f"{folder}: cannot be repaired: {text}: restore one of them from a copy") from error
 
