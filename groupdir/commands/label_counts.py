@@ -101,7 +101,7 @@ def count_labels(file: Path, overrides: Sequence[str] = ()) -> LabelCounts:
         missing = str(error)
     summaries = dataset.column_summaries()
     metrics = {} if study is None else study.search.metrics  # the tables show why one cannot be measured
-    few = [f"{found.address}: {found.text}" for found in too_few(labels, dataset.shots, metrics)]
+    few = [f"{finding.address}: {finding.text}" for finding in too_few(labels, dataset.shots, metrics)]
     return LabelCounts(
         config.data.name,
         dataset.targets,

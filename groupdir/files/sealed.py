@@ -100,10 +100,10 @@ def verify_file(path: str | Path) -> bool:
         if match is None:
             return False
         file.seek(0)
-        digest, left = hashlib.sha256(), size - _TRAILER_BYTES
-        while left > 0 and (content := file.read(min(_CHUNK, left))):
+        digest, remaining = hashlib.sha256(), size - _TRAILER_BYTES
+        while remaining > 0 and (content := file.read(min(_CHUNK, remaining))):
             digest.update(content)
-            left -= len(content)
+            remaining -= len(content)
     if digest.hexdigest().encode() != match[1]:
         raise damaged(path)
     return True

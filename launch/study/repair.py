@@ -79,13 +79,13 @@ def repair(folder: Path, say: Callable[[str], None]) -> int:
 def _repair_log(folder: Path, done: Callable[[str], None]) -> None:
     """Write the intact events of a damaged log to a new log, and set the damaged one aside."""
     log = folder / EVENT_LOG
-    left = salvage(log)
-    config = left.study if left.study is not None else _configuration(folder).to_dict()
+    salvaged = salvage(log)
+    config = salvaged.study if salvaged.study is not None else _configuration(folder).to_dict()
     new = partial_path(folder / EVENT_LOG)
     new.mkdir()
     try:
         store = Store.create(new / EVENT_LOG, config)
-        store.restore(left.rows)
+        store.restore(salvaged.rows)
         store.close()
         for name in (f"{EVENT_LOG}-wal", f"{EVENT_LOG}-shm", EVENT_HEAD, EVENT_LOG):
             if (folder / name).exists():
@@ -96,9 +96,13 @@ def _repair_log(folder: Path, done: Callable[[str], None]) -> None:
         for path in new.iterdir():
             path.unlink()
         new.rmdir()
-    lost = f"{len(left.lost)} are lost" if left.lost else "none is lost"
-    numbers = f": {', '.join(map(str, left.lost[:SHOWN]))}{', ...' * (len(left.lost) > SHOWN)}" if left.lost else ""
-    done(f"{log}: wrote again with {len(left.rows)} intact events; {lost}{numbers}")
+    lost = f"{len(salvaged.lost)} are lost" if salvaged.lost else "none is lost"
+    numbers = (
+        f": {', '.join(map(str, salvaged.lost[:SHOWN]))}{', ...' * (len(salvaged.lost) > SHOWN)}"
+        if salvaged.lost
+        else ""
+    )
+    done(f"{log}: wrote again with {len(salvaged.rows)} intact events; {lost}{numbers}")
 
 
 def _configuration(folder: Path) -> StudyConfig:

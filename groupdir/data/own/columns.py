@@ -37,13 +37,13 @@ class Columns:
         """
         columns, mistakes, rows = list[Numeric | Categorical](), list[str](), list[RowMistake]()
         for name in names:
-            found = fitted(name, cells, train, options)
-            if isinstance(found, str):
-                mistakes.append(f"{cells.path}: column {name!r} {found}")
-            elif isinstance(found, list):
-                rows += found
+            encoding = fitted(name, cells, train, options)
+            if isinstance(encoding, str):
+                mistakes.append(f"{cells.path}: column {name!r} {encoding}")
+            elif isinstance(encoding, list):
+                rows += encoding
             else:
-                columns.append(found)
+                columns.append(encoding)
         if mistakes or rows:
             for column in columns:
                 rows += _in_rows(cells, column.vectors(cells.columns[column.name])[1])

@@ -103,8 +103,8 @@ def _numbers(
 
 def _texts(name: str, column: Sequence[Any], train: Sequence[int], options: FitOptions) -> Categorical | str:
     training = [column[index] for index in train]
-    own = len(column) >= _FEWEST_ROWS and len(set(map(text_of, column))) == len(column)
-    if own and name not in options.features:
+    distinct = len(column) >= _FEWEST_ROWS and len(set(map(text_of, column))) == len(column)
+    if distinct and name not in options.features:
         return f"has a text of its own in each of the {len(column)} rows, such as {str(column[0])!r}, {IDENTIFIER}"
     texts = Categorical.fit(name, training)
     if len(texts.values) > options.most:
