@@ -49,6 +49,14 @@ def _tolerances(values: list[str] | None) -> list[str]:
     return values or []
 
 
+def _say_if_damaged(folder: Path) -> None:
+    """Print a warning if the event log of a study is damaged. The Parquet files may be intact, but older."""
+    from groupdir.study.read import damage
+
+    if text := damage(folder):
+        typer.echo(f"warning: {text}", err=True)
+
+
 @app.command(rich_help_panel=Panel.RESULTS)
 def select(
     folder: FolderArgument,
@@ -86,6 +94,7 @@ def select(
     from analysis.selection_text import print_selection
     from analysis.within import parse_tolerances
 
+    _say_if_damaged(folder)
     study = load_results(folder)
     if not unfinished:
         refuse_unfinished(study)
@@ -102,6 +111,7 @@ def report(folder: FolderArgument) -> None:
     from analysis.load import load_results
     from analysis.page.report import write_report
 
+    _say_if_damaged(folder)
     study = load_results(folder)
     if study.left:
         typer.echo(study.unfinished)

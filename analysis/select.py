@@ -17,8 +17,9 @@ from analysis.within import tolerances_text
 from groupdir.config.yamlvalues import dump_yaml
 from groupdir.errors import DataError
 from groupdir.files.parquet import write_parquet
+from groupdir.files.sealed import seal_text
 from groupdir.files.study_files import FRONT, PARAM, best_file
-from groupdir.files.write_whole import write_whole
+from groupdir.files.write_whole import output_folder, write_whole
 from groupdir.registry import did_you_mean
 from groupdir.rules import RULES, metrics_of_rule
 from groupdir.values import choice as engine
@@ -164,14 +165,14 @@ def select_config(
         estimates_of(study, include_stopped=include_stopped),
         candidates_of(study, tolerances, include_stopped=include_stopped),
         front,
-        study.folder / best_file(rule),
+        output_folder(study.folder) / best_file(rule),
         tolerances,
         include_stopped,
     )
     header = "".join(f"# {' '.join(line.split())}\n" for line in _header(study, selection))  # one line each
     body = dump_yaml(dict(study.configs[selection.trial]))
-    write_whole(selection.file, header + body)
-    write_parquet(study.folder / FRONT, _plain_rows(front), dict(study.footer))
+    write_whole(selection.file, seal_text(header + body))
+    write_parquet(selection.file.with_name(FRONT), _plain_rows(front), dict(study.footer))
     return selection
 
 

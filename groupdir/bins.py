@@ -34,6 +34,15 @@ def even_edges(low: float, width: float, index: npt.ArrayLike) -> npt.NDArray[np
     return rational_edges(decimal(low), decimal(width), index)
 
 
+def edge_text(edge: float) -> str:
+    """Return an edge or a label for a person, with all digits that distinguish it from its neighbours.
+
+    >>> edge_text(0.1 * 3), edge_text(5500001.0), edge_text(1e-7)
+    ('0.3', '5500001', '1e-07')
+    """
+    return f"{edge:.15g}"
+
+
 def decimal(number: float) -> Fraction:
     """Return the number that a person wrote: the shortest decimal that reads as `number`, as an exact fraction.
 

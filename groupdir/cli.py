@@ -83,12 +83,16 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Train configurations on several seeds, then evaluate them on the test set."""
+    from groupdir.commands.data_concerns import trial_concerns
     from groupdir.commands.measured import report
     from groupdir.commands.plans import plans_beside
     from groupdir.commands.rerun import rerun
     from groupdir.config.trial import TrialConfig
 
-    plans = plans_beside(TrialConfig.load(file, overrides or ()), file, beside or ())
+    config = TrialConfig.load(file, overrides or ())
+    for concern in trial_concerns(config):
+        typer.echo(f"warning: {concern.address}: {concern.text}", err=True)
+    plans = plans_beside(config, file, beside or ())
     folder, command = out or file.with_suffix(""), next_command("train", file)
     runs = rerun(
         plans,

@@ -20,6 +20,10 @@ class EmptySplitError(DataError):
     """Split of a data set that has no sample."""
 
 
+class DamagedFileError(DataError):
+    """File whose content is not what was written: it does not match its checksum."""
+
+
 class FileWriteError(DataError):
     """A file or folder that cannot be written.
 
@@ -51,6 +55,8 @@ class OtherCodeError(NodeError):
 
 class DiskFullError(NodeError):
     """Node that cannot write a checkpoint because a disk is full."""
+
+    disk_full = True
 
 
 class StorageLostError(NodeError):

@@ -103,7 +103,7 @@ class TrialTrainable(tune.Trainable):
         self._trainer = self._build(TrialConfig.from_dict(config["config"], f"trial {self._trial}"), stages)
         if config.get("resume"):
             with local_copy(config["resume"]) as folder:
-                self._trainer.load(folder / CHECKPOINT)
+                self._say(self._trainer.resume(folder / CHECKPOINT))
         self._epochs: Iterator[EpochResult] = self._trainer.epochs()
 
     def _lost_storage(self, why: str = "") -> StorageLostError | None:
@@ -128,6 +128,11 @@ class TrialTrainable(tune.Trainable):
         if place.path is not None:
             return StageFolder(place.path, tuple(shared["marks"]), attempt=attempt)
         return StageFolder(Path(self.logdir).parent.parent / STAGES, tuple(shared["marks"]), place, attempt)
+
+    def _say(self, text: str) -> None:
+        """Print a line to the log that Ray keeps of this process."""
+        if text:
+            print(f"trial {self._trial}: {text}", flush=True)
 
     @property
     def gpu_share(self) -> float:
@@ -201,7 +206,7 @@ class TrialTrainable(tune.Trainable):
         """Resume from a folder that `save_checkpoint` wrote."""
         if self._refusal is not None:
             return
-        self._trainer.load(Path(checkpoint) / CHECKPOINT)
+        self._say(self._trainer.resume(Path(checkpoint) / CHECKPOINT))
         self._epochs = self._trainer.epochs()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -189,6 +189,16 @@ def confirm(
 
 
 @app.command(rich_help_panel=Panel.RUN)
+def repair(folder: StudyArgument) -> int:
+    """Keep what is intact of a damaged study, set the rest aside under other names, and write tables again."""
+    from launch.study.repair import repair as repair_study
+
+    if not repair_study(folder, print):
+        print(f"{folder}: nothing is damaged")
+    return 0
+
+
+@app.command(rich_help_panel=Panel.RUN)
 def watch(
     folders: Annotated[list[Path], typer.Argument(help="Folder of a study, such as results/digits.")],
     once: Annotated[bool, typer.Option("--once", help="Print where each study stands, then exit.")] = False,

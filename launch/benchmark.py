@@ -20,6 +20,7 @@ from groupdir.config.replications import measured_seed
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
 from groupdir.files.benchmark_record import block_path
+from groupdir.files.sealed import seal_text
 from groupdir.files.study_files import CHOSEN, CONFIRMED, results_folder, space_file
 from groupdir.files.write_whole import write_whole
 from groupdir.metrics import parse_metric
@@ -190,7 +191,7 @@ def choose(study: Path, metric: str) -> TrialConfig:
     head = f"# trial {trial} of {known} configurations: the {word} {metric} by its estimate, {text}\n"
     if early := early_end(read):
         head += f"# {early}\n"
-    write_whole(study / CHOSEN, head + config.to_yaml())
+    write_whole(study / CHOSEN, seal_text(head + config.to_yaml()))
     return config
 
 

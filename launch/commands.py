@@ -13,6 +13,7 @@ from rich.table import Table
 from groupdir.command_line.console import new_console
 from groupdir.files.parquet import write_parquet
 from groupdir.files.study_files import SIMULATION
+from groupdir.files.write_whole import make_folder
 from groupdir.study.read import event_log, first_config
 from launch.control.audit import audit as audit_events
 from launch.schedulers import make_scheduler
@@ -36,7 +37,7 @@ def audit(folder: Path) -> int:
 def export_curves(studies: Sequence[Path], out: Path) -> int:
     """Write the learning curves of studies into one file."""
     curves = load_curves(studies)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     write_curves(curves, out)
     trainings = sum(len(seeds) for seeds in curves.curves)
     print(f"wrote {out}: {len(curves.params)} configurations, {trainings} trainings, {out.stat().st_size:,} bytes")
@@ -59,7 +60,7 @@ def simulate(studies: Sequence[Path], kinds: Kinds, out: Path, quiet: bool = Fal
         )
     ]
     _print_results(results)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_parquet(out / SIMULATION, rows(results), {"source": source.name, "studies": [*map(str, studies)]})
     # analysis draws the figure in another process, because launch does not import analysis
     figure = [sys.executable, "-m", "groupdir", "figures", "simulation", str(out)]

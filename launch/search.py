@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
-from groupdir.errors import ConfigError, DataError, NodeError
+from groupdir.errors import ConfigError, DataError, DiskFullError, FileWriteError, GroupdirError, NodeError
 from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import STUDY_CONFIG, results_folder
 from groupdir.training.trainer import make_dataset
@@ -25,7 +27,8 @@ from launch.control.confirmation import begin_round, unfinished_round
 from launch.control.stop_rules import enough
 from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
-from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
+from launch.interrupt import Interrupt
+from launch.on_ray.backend import Screen, quiet_ray, run_trials
 from launch.schedulers import make_scheduler
 from launch.screen.counts import phase_counts
 from launch.screen.progress import Progress, clock
@@ -35,6 +38,7 @@ from launch.study.edits import apply_edits
 from launch.study.export import write_tensorboard
 from launch.study.restore import bring_back
 from launch.study.snapshots import Snapshots, try_snapshot
+from launch.study.storage_owner import own, refuse_other_owner
 from launch.study.study import Study, refuse_existing, stored_at
 from launch.study.warm_start import known
 
@@ -254,34 +258,67 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
     """Run the remaining part of a study, and write its files whatever happens."""
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
-    study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
-    failure = ""
     progress = Progress(study.config, study.state, quiet=quiet)
-    study.watchers.append(progress.watch)
+    problem: FileWriteError | NodeError | None = None
     try:
-        with progress, interrupt.catch():
-            trials = phase_counts(study.config, study.state)[0].planned
-            # launch/cluster/live.py reads this line, in which the folder is a word of a shell
-            where = shlex.quote(str(shown(study.folder)))
-            progress.say(f"{action} of {study.config.name} in {where}: {trials} trials")
-            run(study, dataset, interrupt, progress)
-    except KeyboardInterrupt:
-        interrupt.asked = True
-    except NodeError as error:
-        failure = str(error)
-    finally:
-        study.append("driver", payload={"action": "end", "pid": os.getpid()})
-        if notice := sweep(study):
-            progress.say(notice)
-        try_snapshot(study, progress.say)
-        write_tensorboard(study)
+        refuse_other_owner(study)
+    except BaseException:
         study.close()
-    print(summary(study, interrupt, again, failure))
-    if failure:
+        raise
+    with interrupt.catch():
+        try:
+            study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
+            own(study)
+            study.watchers.append(progress.watch)
+            with progress:
+                trials = phase_counts(study.config, study.state)[0].planned
+                # launch/cluster/live.py reads this line, in which the folder is a word of a shell
+                where = shlex.quote(str(shown(study.folder)))
+                progress.say(f"{action} of {study.config.name} in {where}: {trials} trials")
+                for notice in study.notices:
+                    progress.say(notice)
+                run(study, dataset, interrupt, progress)
+        except KeyboardInterrupt:
+            interrupt.asked = True
+        except (FileWriteError, NodeError) as error:
+            problem = error
+        finally:
+            unwritable = isinstance(problem, FileWriteError | DiskFullError)
+            finish(study, progress.say, with_files=not interrupt.at_once and not unwritable)
+    print(summary(study, interrupt, again, problem))
+    if problem is not None:
+        if unwritable:
+            print(problem, file=sys.stderr)  # the summary does not name the file
         return 1
     if interrupt.asked:
         return INTERRUPTED
     return 0 if study.state.count("finished") or interrupt.out_of_time else 1
+
+
+def finish(study: Study, say: Callable[[str], None], with_files: bool) -> None:
+    """Record the end of a driver, write the files of the study, and close it, whatever fails of these.
+
+    Args:
+        study: The study.
+        say: Function that prints a line.
+        with_files: Whether to write the files. On a full disk and after a second Ctrl-C they are left to the next
+            resume: the event log has everything that they would hold.
+    """
+    steps: list[Callable[[], object]] = [study.end]
+    if with_files:
+        steps += [
+            lambda: say(notice) if (notice := sweep(study)) else None,
+            lambda: try_snapshot(study, say),
+            lambda: write_tensorboard(study),
+        ]
+    for step in steps:
+        try:
+            step()
+        except (OSError, GroupdirError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            with suppress(OSError):  # the terminal may be gone, or the output's disk full
+                say(f"at the end of the search: {reason}")
+    study.close()
 
 
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
@@ -332,20 +369,26 @@ def size(dataset: Dataset) -> int:
     return sum(array.nbytes for array in arrays if not isinstance(array, np.memmap))
 
 
-def summary(study: Study, interrupt: Interrupt, again: str | None = None, failure: str = "") -> str:
+def summary(study: Study, interrupt: Interrupt, again: str | None = None, problem: GroupdirError | None = None) -> str:
     """Return the summary of a search and the next command.
 
     Args:
         study: The study.
         interrupt: Condition for an early end.
         again: Command that continues the search; None for `groupdir resume`.
-        failure: Failure of a machine that ended the search, or empty.
+        problem: Error of a disk or a machine that ended the search, or None.
     """
-    why = failure
-    if not why and interrupt.asked:
+    why = ""
+    if isinstance(problem, FileWriteError | DiskFullError):
+        full = isinstance(problem, DiskFullError) or problem.disk_full
+        cause = "a disk is full" if full else "a file cannot be written"
+        why = f"{cause}, and nothing that was recorded is lost" + (": free some space" if full else "")
+    elif problem is not None:
+        why = str(problem)
+    elif interrupt.asked:
         why = "interrupted"
-    elif not why and interrupt.out_of_time:
+    elif interrupt.out_of_time:
         why = f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
-    elif not why and study.state.ended:
-        why = f"ended: {study.state.ended}; mend the cause"
+    elif study.state.ended:
+        why = f"ended: {study.state.ended}; correct the cause"
     return "\n" + summary_text(study.config, study.state, study.folder, why, again)

@@ -135,7 +135,11 @@ def compared(entry: str) -> Finder:
 
 
 HOME = "groupdir/files/study_files.py"
-WRITERS = ("groupdir/files/write_whole.py",)
+WRITERS = (
+    "groupdir/files/write_whole.py",
+    "groupdir/files/sealed.py",
+    "groupdir/files/abandoned.py",
+)
 READERS = ("groupdir/study", "launch/study/study.py", "launch/study/restore.py")
 
 

@@ -24,7 +24,7 @@ from analysis.select import choices
 from groupdir import __version__
 from groupdir.command_line.next_command import next_command
 from groupdir.files.study_files import FRONT_FIGURE, REPORT, STUDY_CONFIG, best_file
-from groupdir.files.write_whole import write_whole
+from groupdir.files.write_whole import output_folder, write_whole
 from groupdir.metrics import ALL
 from groupdir.values.choice import Choice
 
@@ -48,13 +48,14 @@ footer { margin-top: 3rem; color: #4b5563; font-size: .85rem; border-top: 1px so
 
 
 def write_report(study: StudyResults) -> Path:
-    """Write report.html and front.png into the study's folder.
+    """Write report.html and front.png into the study's folder, or into the current one if that is read-only.
 
     Raises:
         DataError: If no trial finished or the folder cannot be written.
     """
-    front_figure(study, study.folder / FRONT_FIGURE)
-    return write_whole(study.folder / REPORT, report_page(study))
+    folder = output_folder(study.folder)
+    front_figure(study, folder / FRONT_FIGURE)
+    return write_whole(folder / REPORT, report_page(study))
 
 
 def report_page(study: StudyResults) -> str:

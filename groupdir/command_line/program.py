@@ -18,8 +18,9 @@ import typer
 from typer.core import TyperGroup
 
 from groupdir import __version__
-from groupdir.errors import GroupdirError
+from groupdir.errors import DiskFullError, FileWriteError, GroupdirError
 
+FAILED: Final = 1
 MISTAKE: Final = 2
 INTERRUPTED: Final = 130  # exit code that shells report after Ctrl-C
 OUTPUT_CLOSED: Final = 1  # exit code of typer when its output is closed
@@ -66,7 +67,8 @@ class Verbs(TyperGroup):
             code = super().invoke(ctx)
         except GroupdirError as error:
             typer.echo(str(error), err=True)
-            raise typer.Exit(MISTAKE) from None
+            full = isinstance(error, FileWriteError | DiskFullError) and error.disk_full
+            raise typer.Exit(FAILED if full else MISTAKE) from None
         if isinstance(code, int) and not isinstance(code, bool):
             raise typer.Exit(code)
         return code

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from groupdir.bins import bin_index
 from groupdir.config.concerns import Concern
+from groupdir.config.datasets import OwnLabelsConfig
 from groupdir.config.search import SearchConfig
 from groupdir.config.trial import TrialConfig
-from groupdir.data.base import Dataset
-from groupdir.metrics import SHOTS, parse_metric
+from groupdir.data.base import Dataset, SplitName
+from groupdir.data.enough import too_few
+from groupdir.errors import DataError
+from groupdir.registry import resolve
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,13 @@ class Data:
 
     Attributes:
         dataset: The data set.
-        train: Labels (N,) of the training split.
-        val: Labels (M,) of the validation split.
+        labels: Labels (N,) of each split. The test split is there for the user's own data only.
         trials: Trials that use the data set: the one of a file, or those at the corners of a space.
         search: Options of the search, or None for a single trial.
     """
 
     dataset: Dataset
-    train: npt.NDArray[np.float32]
-    val: npt.NDArray[np.float32]
+    labels: Mapping[SplitName, np.ndarray]
     trials: Sequence[TrialConfig]
     search: SearchConfig | None = None
 
@@ -41,10 +41,21 @@ class Data:
         Raises:
             DataError: If the labels cannot be read.
         """
-        return cls(dataset, dataset.labels("train"), dataset.labels("val"), trials, search)
+        return cls(dataset, _labels(dataset), trials, search)
 
 
 Check = Callable[[Data], Iterator[Concern]]
+
+
+def trial_concerns(config: TrialConfig) -> list[Concern]:
+    """Return the concerns about a trial whose data set is the user's own, and none for other data sets.
+
+    Raises:
+        DataError: If the data cannot be used.
+    """
+    if not isinstance(config.data, OwnLabelsConfig):
+        return []
+    return data_concerns(Data.of(resolve("data", config.data.name)(config.data), [config]))
 
 
 def data_concerns(data: Data) -> list[Concern]:
@@ -52,29 +63,33 @@ def data_concerns(data: Data) -> list[Concern]:
     return [concern for check in CHECKS for concern in check(data)]
 
 
-def _unmeasured(data: Data) -> Iterator[Concern]:
-    """Yield metrics for which the validation split has too few samples, such as none of a shot.
+def _labels(dataset: Dataset) -> dict[SplitName, np.ndarray]:
+    """Return the labels of train and val, and of test if the data are the user's own and have a test split."""
+    labels: dict[SplitName, np.ndarray] = {"train": dataset.labels("train"), "val": dataset.labels("val")}
+    if isinstance(dataset.config, OwnLabelsConfig):
+        try:
+            labels["test"] = dataset.labels("test")
+        except DataError:
+            return labels  # no test split
+    return labels
 
-    They would be NaN: every trial would be stopped, or would break its constraints.
-    """
-    if data.search is None:
-        return
-    codes = data.dataset.shots.of(data.val)
-    samples = {shot: int((codes == code).sum()) for code, shot in enumerate(SHOTS)}
-    for address, name in data.search.metrics.items():
-        _, metric, shot, _ = parse_metric(name)
-        count, label = (samples[shot], f"a {shot}-shot label") if shot in samples else (len(codes), "a label")
-        if count >= metric.samples:
-            continue
-        text = f"no validation sample has {label}"
-        if count:
-            text = f"{metric.title} needs {metric.samples} validation samples with {label}, got {count}"
-        yield Concern(address, f"cannot be measured: {text}: add such samples or remove the metric")
+
+def _too_few(data: Data) -> Iterator[Concern]:
+    """Yield metrics that cannot be measured, and splits and metrics with so few samples that chance decides."""
+    metrics = {} if data.search is None else data.search.metrics
+    for few in too_few(data.labels, data.dataset.shots, metrics):
+        yield Concern(few.address, few.text, few.fatal)
+
+
+def _warnings(data: Data) -> Iterator[Concern]:
+    """Yield what the data set warns of, such as columns that are no features."""
+    for text in data.dataset.warnings():
+        yield Concern("data", text, fatal=False)
 
 
 def _one_batch(data: Data) -> Iterator[Concern]:
     """Yield batches that are larger than the training split."""
-    rows = len(data.train)
+    rows = len(data.labels["train"])
     largest = max(config.train.batch_size for config in data.trials)
     if largest > rows and any(config.method.resampling is None for config in data.trials):
         text = f"an epoch is one step, because {largest} is above the {rows} training samples: lower it"
@@ -84,12 +99,12 @@ def _one_batch(data: Data) -> Iterator[Concern]:
 def _empty_groups(data: Data) -> Iterator[Concern]:
     """Yield more groups than bins with training labels."""
     targets = data.dataset.targets
-    bins = len(np.unique(bin_index(data.train, targets.low, targets.bin_width)))
+    bins = len(np.unique(bin_index(data.labels["train"], targets.low, targets.bin_width)))
     groups = max((int(getattr(config.method, "groups", 0) or 0) for config in data.trials), default=0)
     if groups > bins:
         text = f"{groups} groups are more than the {bins} label bins with training samples, so some groups stay empty"
         yield Concern("method.groups", f"{text}: lower it", fatal=False)
 
 
-CHECKS: tuple[Check, ...] = (_unmeasured, _one_batch, _empty_groups)
+CHECKS: tuple[Check, ...] = (_too_few, _warnings, _one_batch, _empty_groups)
 """All checks that need the labels."""

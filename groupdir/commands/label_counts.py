@@ -16,7 +16,8 @@ from groupdir.config.domains import IntRange
 from groupdir.config.methods import Grouping
 from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
-from groupdir.data.base import Dataset, SplitName, Targets
+from groupdir.data.base import ColumnSummary, Dataset, SplitName, Targets
+from groupdir.data.enough import too_few
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.write_whole import whole_file
 from groupdir.labels import LabelGroups
@@ -37,6 +38,8 @@ class LabelCounts:
         shots: Shot of each label bin: many, median or few training samples.
         groupings: Groupings to count: the number of groups and the rule that cuts the label range.
         missing: Reason why there is no test split, or an empty string.
+        columns: Columns of a table; empty for other data.
+        warnings: What a person should know about the data.
     """
 
     name: str
@@ -45,6 +48,8 @@ class LabelCounts:
     shots: ShotSplit
     groupings: Sequence[tuple[int, Grouping]] = ()
     missing: str = ""
+    columns: Sequence[ColumnSummary] = ()
+    warnings: Sequence[str] = ()
 
     def bins(self) -> tuple[npt.NDArray[np.int64], dict[SplitName, npt.NDArray[np.int64]]]:
         """Return the non-empty label bins (K,) in ascending order, and the samples (K,) of each split in them."""
@@ -94,7 +99,19 @@ def count_labels(file: Path, overrides: Sequence[str] = ()) -> LabelCounts:
         labels["test"] = dataset.labels("test")
     except DataError as error:
         missing = str(error)
-    return LabelCounts(config.data.name, dataset.targets, labels, dataset.shots, groupings, missing)
+    summaries = dataset.column_summaries()
+    metrics = {} if study is None else study.search.metrics  # the tables show why one cannot be measured
+    few = [f"{finding.address}: {finding.text}" for finding in too_few(labels, dataset.shots, metrics)]
+    return LabelCounts(
+        config.data.name,
+        dataset.targets,
+        labels,
+        dataset.shots,
+        groupings,
+        missing,
+        summaries,
+        [*dataset.warnings(), *few],
+    )
 
 
 def _grouping(config: TrialConfig) -> list[tuple[int, Grouping]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from groupdir.bins import edge_text
 from groupdir.commands.label_counts import LabelCounts
 from groupdir.metrics import ALL, SHOTS
 
@@ -22,15 +24,31 @@ def print_counts(counts: LabelCounts, console: Console) -> None:
     """Print all tables."""
     targets = counts.targets
     console.print(
-        f"{counts.name}: labels in {targets.unit}, bins of {targets.bin_width:g}, "
-        f"groups over {targets.low:g}..{targets.high:g}",
+        f"{counts.name}: labels in {targets.unit}, bins of {edge_text(targets.bin_width)}, "
+        f"groups over {edge_text(targets.low)}..{edge_text(targets.high)}",
         highlight=False,
     )
-    for table in (histogram(counts), shot_table(counts), group_table(counts)):
+    for table in (column_table(counts), histogram(counts), shot_table(counts), group_table(counts)):
         if table.row_count:
             console.print(table)
     if counts.missing:
         console.print(f"no test split: {counts.missing}", highlight=False, soft_wrap=True)
+    for warning in counts.warnings:
+        console.print(f"warning: {warning}", highlight=False, soft_wrap=True, markup=False)
+
+
+def column_table(counts: LabelCounts) -> Table:
+    """Return a table of the columns of a user's table: kind, missing values, entries of the input, range or texts."""
+    table = Table(title="columns", box=None, pad_edge=False)
+    table.add_column("column", overflow="fold", max_width=24)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("missing", justify="right", no_wrap=True)
+    table.add_column("entries", justify="right", no_wrap=True)
+    table.add_column("range or texts", overflow="fold")
+    for column in counts.columns:
+        numbers = (str(column.missing), str(column.entries or "-"))
+        table.add_row(escape(column.name), column.kind, *numbers, escape(column.content))
+    return table
 
 
 def histogram(counts: LabelCounts) -> Table:
@@ -56,7 +74,7 @@ def histogram(counts: LabelCounts) -> Table:
     starts, ends = counts.edges(rows * _merge(bins)), counts.edges((rows + 1) * _merge(bins))
     for index in range(len(rows)):
         numbers = [str(int(column[row == index].sum())) for column in samples.values()]
-        table.add_row(f"{starts[index]:g}..{ends[index]:g}", bar(by_shot[index], most), *numbers)
+        table.add_row(f"{edge_text(starts[index])}..{edge_text(ends[index])}", bar(by_shot[index], most), *numbers)
     return table
 
 

@@ -213,10 +213,10 @@ def _trained(config: TrialConfig, folder: Path) -> Trainer:
     from groupdir.training.trainer import Trainer
 
     trainer = Trainer(config)
-    folder.mkdir(parents=True, exist_ok=True)  # only now: a configuration that cannot run leaves no folder
+    make_folder(folder)  # only now: a configuration that cannot run leaves no folder
     checkpoint = folder / LAST_CHECKPOINT
-    if checkpoint.exists():
-        trainer.load(checkpoint)
+    if checkpoint.exists() and (message := trainer.resume(checkpoint)):
+        print(f"warning: {folder}: {message}", file=sys.stderr)
     with TrialWriter(folder / TENSORBOARD) as writer:
         for epoch in trainer.epochs():
             writer.epoch(epoch.epoch, epoch.metrics)

@@ -163,8 +163,8 @@ class OwnLabelsConfig(DatasetConfig):
     bin_width: float | None = Field(
         None,
         gt=0,
-        description="Width of a label bin; null: a round number, for at most 125 bins, and at least 1 if labels are "
-        "whole.",
+        description="Width of a label bin; null: a round number, for at most 125 bins with 5 rows on average, and at "
+        "least 1 if labels are whole.",
     )
     many: int | None = Field(
         None, ge=0, description="Bins with more training samples are many-shot; null: 0.8 of the mean count of a bin."
@@ -225,6 +225,9 @@ class TabularConfig(OwnLabelsConfig):
         None, description="Columns to predict from; null: all except target, split and group."
     )
     without: tuple[str, ...] = Field((), description="Columns to leave out, such as an id.")
+    features: tuple[str, ...] = Field(
+        (), description="Columns to predict from although they look like an index, a row number or an id."
+    )
     categorical: tuple[str, ...] = Field((), description="Columns whose numbers are categories, such as a postcode.")
     most_categories: int = Field(100, ge=1, description="Most categories that a column of text may have in training.")
     duplicates: Literal["refuse", "keep"] = Field(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from groupdir.config.yamlvalues import MOST_CHARACTERS, Address, read_values
 from groupdir.errors import ConfigError, Mistake
+from groupdir.files.sealed import text_is_intact
 
 
 def dotted(address: Address) -> str:
@@ -33,6 +35,9 @@ class Document:
     def read(cls, path: str | Path) -> Document:
         """Read and parse a file.
 
+        A file that groupdir wrote may be edited by hand. A warning says that it no longer matches its checksum, because
+        a damaged disk or copy looks the same.
+
         Raises:
             ConfigError: If the file cannot be read, or `read_values` refuses its content.
         """
@@ -43,6 +48,12 @@ class Document:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else reason
             raise ConfigError(f"{path}: cannot be read: {reason}") from error
+        if not text_is_intact(text):
+            warnings.warn(
+                f"{path}: was edited after it was written, because it does not match the checksum on its last line; if "
+                "nobody edited it, it is damaged: write it again",
+                stacklevel=2,
+            )
         return cls.parse(text, str(path))
 
     @classmethod

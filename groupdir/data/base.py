@@ -95,12 +95,31 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class ColumnSummary:
+    """What the network receives of a column of a table.
+
+    Attributes:
+        name: Name of the column.
+        kind: "numeric", "categorical", or "left out".
+        missing: Number of rows of the table without a value.
+        entries: Number of entries of the network's input; 0 if the column is left out.
+        content: Range of the numbers or list of the texts, or the reason why the column is left out.
+    """
+
+    name: str
+    kind: str
+    missing: int
+    entries: int
+    content: str
+
+
+@dataclass(frozen=True)
 class Split:
     """Samples of a split (training, validation or test), as arrays that the processes of a node can share.
 
     Attributes:
         inputs: Arrays of N rows each, in the format that `InputSpec` describes. They may be memory-mapped files.
-        y: (N,) float32, in label units.
+        y: (N,) in label units: float32, or float64 where float32 would lose digits that the labels have.
     """
 
     inputs: tuple[np.ndarray, ...]
@@ -183,7 +202,7 @@ class Dataset(ABC):
         return self._splits[name]
 
     def labels(self, name: SplitName) -> np.ndarray:
-        """Return the labels (N,) float32 of a split.
+        """Return the labels (N,) of a split, as in `Split.y`.
 
         The default builds the split. A data set that can read labels without inputs overrides this.
         """
@@ -205,6 +224,14 @@ class Dataset(ABC):
 
         The doctor checks that all nodes of a cluster have the same files. The default is no files.
         """
+        return ()
+
+    def column_summaries(self) -> Sequence[ColumnSummary]:
+        """Return what the network receives of each column of a table. The default is no columns."""
+        return ()
+
+    def warnings(self) -> Sequence[str]:
+        """Return what a person should know about the data before a training, one line each. The default is nothing."""
         return ()
 
     def prepare(self, names: Iterable[SplitName] = ("train", "val")) -> Dataset:

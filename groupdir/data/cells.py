@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from groupdir.data.cell_values import is_missing
+from groupdir.data.csv_file import RowMistake, read_csv
 from groupdir.errors import DataError
 from groupdir.registry import did_you_mean
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SHOWN = 50
 """Largest number of mistakes of a file that are listed; the others are counted."""
 
-MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
-"""Texts that mark a missing value, in upper or lower case."""
+UNNAMED = "(no name)"
+"""Name of a first column of a CSV file without a name."""
 
-RowMistake = tuple[int, str]
-"""Number of a row, and what is wrong with it."""
+_REREAD_INDEX = re.compile(r"Unnamed: 0(\.\d+)*|__index_level_\d+__")
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,15 @@ class Cells:
         path: File of the table.
         columns: Name -> N cells. CSV gives texts; Parquet also gives numbers, None and other types.
         numbers: N row numbers: lines of a CSV file, counted from 1, or rows of a Parquet file, counted from 0.
-        mistakes: Rows that could not be read. They are not among the N rows.
+        mistakes: Rows that could not be read, which are not among the N rows, and rows without any value.
+        index: Name of each column that is an index of the rows by the file's own word, and why. An index is no feature.
     """
 
     path: Path
     columns: Mapping[str, Sequence[Any]]
     numbers: tuple[int, ...]
     mistakes: tuple[RowMistake, ...] = ()
+    index: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -67,6 +70,8 @@ class Cells:
             DataError: If columns are missing. The message names each one, with a similar name if there is one.
         """
         where = f"{self.path}" if self.typed else f"{self.path}:1"
+        if next(iter(self.columns)).startswith("#"):
+            todo += "; if the first line is a comment, remove it"
         wrong = [
             f"{where}: has no column {name!r}: {did_you_mean(name, self.columns)}{todo}"
             for name in dict.fromkeys(names)
@@ -81,7 +86,9 @@ class Cells:
         Raises:
             DataError: If there is a mistake. The message has a line for each of the first 50.
         """
-        by_row = sorted((*self.mistakes, *mistakes), key=lambda mistake: mistake[0])
+        empty = {number for number, _ in self.mistakes} & {*self.numbers}  # nothing else is said of an empty row
+        others = (mistake for mistake in mistakes if mistake[0] not in empty)
+        by_row = sorted((*self.mistakes, *others), key=lambda mistake: mistake[0])
         if not by_row:
             return
         lines = [f"{self.place(number)}: {text}" for number, text in by_row[:SHOWN]]
@@ -104,98 +111,35 @@ def place(path: Path, number: int) -> str:
 
 
 def read_cells(path: Path) -> Cells:
-    """Read a table from Parquet, or from CSV with a header, commas and UTF-8. Blank lines are skipped.
+    """Read a table from Parquet, or from CSV with a header, commas and UTF-8. Blank lines of a CSV file are skipped.
 
     Raises:
-        DataError: If the table cannot be read or decoded, has no row, or has an unnamed column or two of one name.
+        DataError: If the table cannot be read or decoded, has no row, or its header has slips.
     """
     cells = _read_parquet(path) if is_parquet(path) else _read_csv(path)
     if not len(cells):
         cells.refuse(())
         raise DataError(f"{path}: has no rows")
-    return cells
+    again = {name: "pandas gives this name to an index" for name in cells.columns if _REREAD_INDEX.fullmatch(name)}
+    cells = replace(cells, index={**again, **cells.index})
+    return replace(cells, mistakes=(*cells.mistakes, *_empty_rows(cells)))
 
 
-def is_missing(cell: Any) -> bool:
-    """Return whether a cell has no value.
-
-    >>> [is_missing(cell) for cell in ("NA", " ", None, float("nan"), 0, "0")]
-    [True, True, True, True, False, False]
-    """
-    if isinstance(cell, str):
-        return cell.strip().lower() in MISSING
-    return cell is None or (isinstance(cell, float) and math.isnan(cell))
-
-
-def as_number(cell: Any) -> float | None:
-    """Return the finite number in a cell, or None.
-
-    >>> [as_number(cell) for cell in (" 3.5", 2, "3,5", "inf", "1_000", True)]
-    [3.5, 2.0, None, None, None, None]
-    """
-    if isinstance(cell, bool) or not isinstance(cell, str | int | float | Decimal):
-        return None
-    try:
-        value = float(cell)
-    except (ValueError, OverflowError):
-        return None
-    return value if math.isfinite(value) and not (isinstance(cell, str) and "_" in cell) else None
+def _empty_rows(cells: Cells) -> list[RowMistake]:
+    """Return the rows that hold no value, apart from an index."""
+    columns = [column for name, column in cells.columns.items() if name not in cells.index]
+    empty: Sequence[int] = range(len(cells) if columns else 0)
+    for column in columns:
+        empty = [row for row in empty if is_missing(column[row])]
+    return [(cells.numbers[row], "has no value in any column: remove the row, or fill it in") for row in empty]
 
 
 def _read_csv(path: Path) -> Cells:
-    text = _decoded(path)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows, numbers, mistakes = [], [], []
-    header: list[str] = []
-    start = 1
-    try:
-        for row in reader:
-            number, start = start, reader.line_num + 1
-            if not any(cell.strip() for cell in row):
-                continue
-            if not header:
-                header = _header([name.strip() for name in row], f"{path}:{number}")
-            elif len(row) != len(header):
-                mistakes.append((number, f"must have {len(header)} fields like the header, got {len(row)}"))
-            else:
-                rows.append(row)
-                numbers.append(number)
-    except csv.Error as error:
-        raise DataError(f"{path}:{start}: cannot be read as CSV: {error}") from error
-    if not header:
-        raise DataError(f"{path}: is empty: it must hold a header and rows, separated by commas")
-    columns = {name: [row[index] for row in rows] for index, name in enumerate(header)}
-    return Cells(path, columns, tuple(numbers), tuple(mistakes))
-
-
-def _decoded(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        byte = f"0x{content[error.start]:02x}"
-        raise DataError(
-            f"{path}:{line}: must be text in UTF-8, got the byte {byte}: save it as CSV in UTF-8"
-        ) from error
-
-
-def _header(names: list[str], where: str) -> list[str]:
-    if len(names) == 1 and (other := next((mark for mark in ";\t|" if mark in names[0]), None)):
-        raise DataError(f"{where}: columns must be separated by commas, got {other!r}: save it with commas")
-    if "" in names:
-        raise DataError(f"{where}: every column must have a name, got none for column {names.index('') + 1}")
-    _once(names, where)
-    return names
-
-
-def _once(names: Collection[str], where: str) -> None:
-    twice = sorted({name for name in names if list(names).count(name) > 1})
-    if twice:
-        raise DataError(f"{where}: column names must be unique, got several columns named {', '.join(twice)}")
+    content = read_csv(path)
+    index = {UNNAMED: "the first column has no name, like an index that pandas or R writes"} if content.unnamed else {}
+    header = [name or UNNAMED for name in content.header]
+    columns = {name: [row[number] for row in content.rows] for number, name in enumerate(header)}
+    return Cells(path, columns, tuple(content.numbers), tuple(content.mistakes), index)
 
 
 def _read_parquet(path: Path) -> Cells:
@@ -207,8 +151,19 @@ def _read_parquet(path: Path) -> Cells:
         with path.open("rb") as file:
             table = pq.read_table(file)
         names = table.column_names
-        _once(names, str(path))
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise DataError(f"{path}: column names must be unique, got several columns named {', '.join(twice)}")
         columns = {name: table.column(name).to_pylist() for name in names}
+        index = _pandas_index(table.schema)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
-    return Cells(path, columns, tuple(range(len(table))))
+        raise DataError(
+            f"{path}: cannot be read as Parquet: {error}: save it again, or name it .csv if it is CSV"
+        ) from error
+    return Cells(path, columns, tuple(range(len(table))), index={name: index[name] for name in index if name in names})
+
+
+def _pandas_index(schema: pa.Schema) -> dict[str, str]:
+    """Return the columns that pandas stored as the index of a table. A range is stored without a column."""
+    metadata = schema.pandas_metadata
+    stored = metadata.get("index_columns", []) if isinstance(metadata, dict) else []
+    return {name: "pandas stored it as the index" for name in stored if isinstance(name, str)}

@@ -7,12 +7,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from groupdir.data.base import SplitName
-from groupdir.data.cells import Cells, RowMistake, as_number, is_missing, place, read_cells
+from groupdir.data.cell_values import as_number, is_missing_number, number_form
+from groupdir.data.cells import Cells, place, read_cells
+from groupdir.data.csv_file import RowMistake
 from groupdir.errors import DataError, EmptySplitError
 from groupdir.registry import did_you_mean
 
@@ -27,7 +30,7 @@ SPLITS: Mapping[str, SplitName] = {
 """Spellings of the splits in a manifest, in upper or lower case."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""Largest target: targets are float32."""
+"""Largest target: the network computes in float32."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Rows:
 
     Attributes:
         files: Files of N pictures, which may not exist.
-        y: (N,) float32, in label units.
+        y: (N,), in label units.
         numbers: N row numbers in the manifest, for messages: lines of a CSV file, or rows of Parquet, from 0.
         manifest: File that lists the rows.
     """
@@ -76,13 +79,13 @@ class Manifest:
 
     Attributes:
         cells: All columns.
-        y: (N,) float32, in label units.
+        y: (N,) float64 as read, in label units.
         files: N paths as written in the manifest; empty if there are no pictures.
         splits: N splits. None: there is no such column.
     """
 
     cells: Cells = field(repr=False)
-    y: npt.NDArray[np.float32]
+    y: npt.NDArray[np.floating[Any]]
     files: tuple[str, ...]
     splits: tuple[SplitName, ...] | None
 
@@ -145,18 +148,20 @@ def read_manifest(path: Path, names: Names) -> Manifest:
     return manifest
 
 
-def read_targets(cells: Cells, name: str) -> tuple[npt.NDArray[np.float32], list[RowMistake]]:
-    """Return the targets (N,) float32 of a column, NaN where a cell is wrong, and the mistakes."""
-    y = np.full(len(cells), np.nan, dtype=np.float32)
+def read_targets(cells: Cells, name: str) -> tuple[npt.NDArray[np.float64], list[RowMistake]]:
+    """Return the targets (N,) float64 of a column, NaN where a cell is wrong, and the mistakes."""
+    y = np.full(len(cells), np.nan)
     mistakes = []
     for index, cell in enumerate(cells.columns[name]):
         value = as_number(cell)
         if value is not None and abs(value) <= LARGEST:
             y[index] = value
-        elif is_missing(cell):
+        elif is_missing_number(cell):
             mistakes.append((cells.numbers[index], f"{name} is missing: fill it in, or remove the row"))
         else:
-            mistakes.append((cells.numbers[index], f"{name} must be a finite number, got {cell!r}"))
+            form = number_form(cell)
+            todo = f": {form.todo}" if form else ""
+            mistakes.append((cells.numbers[index], f"{name} must be a finite number, got {cell!r}{todo}"))
     return y, mistakes
 
 

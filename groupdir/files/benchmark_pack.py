@@ -1,8 +1,8 @@
 """Pack of a benchmark: one small Parquet file with everything behind its tables.
 
 A row of the file is a trial of a search, as in TRIALS, or a training that was measured on the test set. Predictions are
-float32; a value of 100 is then rounded by at most 0.000004. All metrics keep their float64 values, so the tables from
-a pack are those of the folder.
+float32; a value of 100 is then rounded by at most 0.000004. They are float64 if the labels are. All metrics keep their
+float64 values, so the tables from a pack are those of the folder.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from groupdir.errors import DataError
 from groupdir.files.benchmark_record import BenchmarkRecord, MeasuredTraining, record_of_folder
 from groupdir.files.parquet import arrow_type, read_parquet, write_table
 from groupdir.files.study_files import MEASURED, PACK_COLUMNS
+from groupdir.files.write_whole import make_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,8 +48,9 @@ def write_pack(record: BenchmarkRecord, path: str | Path) -> Path:
     rows = [*map(dict, record.trials), *map(_measured_row, record.measured)]
     names = list(dict.fromkeys([*PACK_COLUMNS, *(name for row in rows for name in row)]))
     columns = {name: [row.get(name) for row in rows] for name in names}
-    table = pa.table(columns, schema=pa.schema([(name, _type(name)) for name in names]))
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    wide = any(np.asarray(row["targets"]).dtype == np.float64 for row in rows if row.get("targets") is not None)
+    table = pa.table(columns, schema=pa.schema([(name, _type(name, wide)) for name in names]))
+    make_folder(Path(path).parent)
     footer = {BENCHMARK_KEY: dict(record.content), READERS_KEY: record.readers}
     write_table(path, table, footer, compression="zstd")
     return Path(path)
@@ -91,8 +93,8 @@ def _measured_row(training: MeasuredTraining) -> dict[str, Any]:
         "configuration": saved.configuration,
         "samples": saved.samples,
         "shots": json.dumps(saved.shots.to_dict()),
-        "targets": np.asarray(saved.target, dtype=np.float32),
-        "predictions": np.asarray(saved.prediction, dtype=np.float32),
+        "targets": saved.target,
+        "predictions": np.asarray(saved.prediction, dtype=saved.target.dtype),
     }
 
 
@@ -102,11 +104,11 @@ def _measured_training(row: Mapping[str, Any]) -> MeasuredTraining:
     return MeasuredTraining(row["row"], row["block"], row["seed"], row["epoch"], metrics, row["chosen"], row["samples"])
 
 
-def _type(name: str) -> pa.DataType:
-    """Return the Arrow type of a column."""
+def _type(name: str, wide: bool) -> pa.DataType:
+    """Return the Arrow type of a column. Lists hold float64 if `wide` is set, else float32."""
     import pyarrow as pa
 
     kind = PACK_COLUMNS.get(name)
     if kind is list:
-        return pa.list_(pa.float32())
+        return pa.list_(pa.float64() if wide else pa.float32())
     return {str: pa.string(), int: pa.int64()}[kind] if kind is not None else arrow_type(name)

@@ -16,6 +16,7 @@ from groupdir.files.ledger import Ledger, line_of_splits
 from groupdir.files.parquet import read_parquet
 from groupdir.files.predictions import SavedPredictions, check_same_samples, read_predictions
 from groupdir.files.schema import refuse_old_benchmark
+from groupdir.files.sealed import verify_text
 from groupdir.files.study_files import (
     BENCHMARK,
     CHOSEN,
@@ -171,7 +172,7 @@ def _content(folder: Path) -> dict[str, Any]:
     refuse_old_benchmark(folder)
     path = folder / BENCHMARK
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(verify_text(path, path.read_text(encoding="utf-8")))
         for name in ("name", "benchmark", "rows"):
             content[name]
     except OSError as error:
@@ -184,7 +185,7 @@ def _content(folder: Path) -> dict[str, Any]:
 def _measured(folder: Path, row: Mapping[str, Any], block: int) -> list[MeasuredTraining]:
     """Return the measured trainings of a row in the folder of a block, by seed."""
     chosen = folder / row["folder"] / CHOSEN
-    text = chosen.read_text(encoding="utf-8") if chosen.is_file() else None
+    text = verify_text(chosen, chosen.read_text(encoding="utf-8")) if chosen.is_file() else None
     trainings = []
     for path in (folder / CONFIRMED / row["folder"]).glob(f"*/{SEED_PREFIX}*/{RESULT}"):
         result = read_result(path, "`groupdir benchmark`")

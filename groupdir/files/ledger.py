@@ -14,11 +14,12 @@ import fcntl
 import json
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
 from groupdir.errors import DataError
+from groupdir.files.sealed import seal_mapping, verify_mapping
 from groupdir.files.study_files import BENCHMARK, STUDY_CONFIG, TEST_LEDGER
 
 
@@ -156,30 +157,49 @@ def _line(data: str, entries: Sequence[Reading], shown: Collection[str], splits:
 
 def _append(path: Path, entry: Reading) -> None:
     """Append a line under a lock. A part of a line that a killed process left at the end is removed first."""
-    line = (json.dumps(asdict(entry)) + "\n").encode()
+    line = (json.dumps(seal_mapping(asdict(entry))) + "\n").encode()
     with path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         content = file.read()
         if content and not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)
+            if _is_whole(content):
+                file.write(b"\n")
+            else:
+                file.truncate(content.rfind(b"\n") + 1)
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
 
 
 def _read(path: Path) -> list[Reading]:
-    """Return the entries of a ledger, none if it does not exist. A last line without an end is still being written."""
+    """Return the entries of a ledger, none if it does not exist. A part of a last line is ignored.
+
+    Raises:
+        DataError: If a line is broken or does not match its checksum.
+    """
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}: make it readable") from error
-    entries = []
-    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
-        try:
-            entries.append(Reading(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{path}:{number}: is not an entry of the ledger: {error}: repair the line") from error
+    *lines, last = content.split(b"\n")
+    entries = [_entry(path, number, line) for number, line in enumerate(lines, 1)]
+    if _is_whole(last):  # not a torn line: the end of a whole one was changed or lost
+        entries.append(_entry(path, len(lines) + 1, last))
     return entries
+
+
+def _is_whole(line: bytes) -> bool:
+    return b"}" in line[-2:]
+
+
+def _entry(path: Path, number: int, line: bytes) -> Reading:
+    try:
+        return Reading(**verify_mapping(f"{path}:{number}", json.loads(line), NAMES))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}:{number}: is not an entry of the ledger: {error}: repair the line") from error
+
+
+NAMES = tuple(field.name for field in fields(Reading))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from groupdir.errors import DataError
 from groupdir.files.schema import other_schema
+from groupdir.files.sealed import PARQUET_KEY, UNSET, damaged, seal_parquet, verify_parquet
 from groupdir.files.study_files import SCHEMA, column_type
 from groupdir.files.write_whole import whole_file
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FOOTER = b"groupdir"
+SEALED = "sealed"
+"""Entry of the footer that says that the file has a checksum."""
 
 
 def write_parquet(path: str | Path, rows: Sequence[Mapping[str, Any]], footer: Mapping[str, Any]) -> None:
@@ -46,9 +49,13 @@ def write_table(
     """
     import pyarrow.parquet as pq
 
-    text = json.dumps({"schema": SCHEMA, **footer}, allow_nan=False)
+    text = json.dumps({"schema": SCHEMA, SEALED: True, **footer}, allow_nan=False)
+    table = table.replace_schema_metadata({FOOTER: text.encode()})
     with whole_file(path) as partial:
-        pq.write_table(table.replace_schema_metadata({FOOTER: text.encode()}), partial, compression=compression)
+        with pq.ParquetWriter(partial, table.schema, compression=compression, write_page_checksum=True) as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata({PARQUET_KEY: UNSET})
+        seal_parquet(partial)
 
 
 def read_parquet(path: str | Path, *, foreign: bool = False) -> tuple[pa.Table, dict[str, Any]]:
@@ -60,15 +67,21 @@ def read_parquet(path: str | Path, *, foreign: bool = False) -> tuple[pa.Table, 
 
     Raises:
         DataError: If the file is missing or broken, is not groupdir's, or was written under another schema.
+        DamagedFileError: If its content differs from what was written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        content = Path(path).read_bytes()
+        verified = verify_parquet(path, content)
+        table = pq.read_table(pa.BufferReader(content))
+        footer = json.loads((table.schema.metadata or {}).get(FOOTER, b"{}"))
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
-    footer = json.loads((table.schema.metadata or {}).get(FOOTER, b"{}"))
+    if not verified and SEALED in footer:
+        raise damaged(path, "its checksum is gone")
+    footer.pop(SEALED, None)
     if foreign and not footer:
         return table, footer
     if "schema" not in footer:

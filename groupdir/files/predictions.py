@@ -1,7 +1,7 @@
 """Predictions of one training for every sample of a split, in a Parquet file.
 
-The targets stay float32, the type of a data set's labels. A label on the edge of a bin has the right shot only in its
-own type, so the metrics of the file are exactly those of the training.
+The targets keep the type of the data set's labels, float32 or float64. A label on the edge of a bin has the right shot
+only in its own type, so the metrics of the file are exactly those of the training.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SavedPredictions:
         shots: Shots of the data set.
         split: Name of the split.
         seed: Seed of the training.
-        target: (N,) float32, in label units, in the order of the split.
+        target: (N,) float32 or float64, in label units, in the order of the split.
         prediction: (N,) float64, in label units.
         group: (N,) int64, the predicted groups, or None for a method without groups.
         true_group: (N,) int64, the groups of the targets, or None for a method without groups.
@@ -77,7 +77,8 @@ class SavedPredictions:
             "group": [None] * count if self.group is None else self.group,
             "true_group": [None] * count if self.true_group is None else self.true_group,
         }
-        types = {name: arrow_type(name) for name in PREDICTION_COLUMNS} | {"target": pa.float32()}
+        target = pa.float64() if self.target.dtype == np.float64 else pa.float32()
+        types = {name: arrow_type(name) for name in PREDICTION_COLUMNS} | {"target": target}
         names = ("config", "configuration", "samples")
         footer = {name: getattr(self, name) for name in names} | {"shots": self.shots.to_dict()}
         write_table(path, pa.table(columns, schema=pa.schema(types.items())), footer)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from groupdir.errors import ConfigError
+from groupdir.files.abandoned import temporary_folder
 from groupdir.files.write_whole import whole_file
 from groupdir.names import check_place, without_keys
 
@@ -209,9 +209,9 @@ def local_copy(folder: str) -> Iterator[Path]:
     if place.path is not None:
         yield place.path
         return
-    with tempfile.TemporaryDirectory(prefix="groupdir-") as temporary:
-        place.fetch(Path(temporary))
-        yield Path(temporary)
+    with temporary_folder("groupdir-") as temporary:
+        place.fetch(temporary)
+        yield temporary
 
 
 def _server() -> tuple[str | None, ...]:

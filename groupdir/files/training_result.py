@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from groupdir.errors import DataError
+from groupdir.errors import DamagedFileError, DataError
+from groupdir.files.sealed import damaged, seal_mapping, verify_mapping
 from groupdir.files.write_whole import write_whole
 
 
@@ -31,7 +32,10 @@ class TrainingResult:
         Raises:
             FileWriteError: If the disk is full, or the folder is missing or read-only.
         """
-        write_whole(path, json.dumps(asdict(self), indent=1), durable=True)
+        write_whole(path, json.dumps(seal_mapping(asdict(self)), indent=1), durable=True)
+
+
+NAMES = tuple(field.name for field in fields(TrainingResult))
 
 
 def read_result(path: Path, command: str) -> TrainingResult:
@@ -45,9 +49,11 @@ def read_result(path: Path, command: str) -> TrainingResult:
         DataError: If the file is missing or broken.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = verify_mapping(path, json.loads(path.read_text(encoding="utf-8")), NAMES)
         metrics = {name: float(value) for name, value in content["metrics"].items()}
         return TrainingResult(str(content["digest"]), int(content["epoch"]), metrics)
+    except DamagedFileError as error:
+        raise damaged(path, remedy=f"delete the file and continue with {command}") from error
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         text = f"is not a result of `groupdir train`: {type(error).__name__}: {error}"
         raise DataError(f"{path}: {text}: delete the file and continue with {command}") from error

@@ -1,7 +1,7 @@
 """Writing of files and folders that appear whole or not at all: under another name in the same folder, then renamed.
 
-The name of a partial file is `.<name>.<host>.<process>-<number>.part`. It identifies the process that writes the file,
-so that the partial files of a killed process can be recognised.
+The name of a partial file is `.<name>.<host>.<process>-<number>.part`. The process that writes it holds a lock on it,
+so that the partial files of a killed process can be recognised; see `groupdir.files.abandoned`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from groupdir.errors import FileWriteError
+from groupdir.files.abandoned import held
 from groupdir.files.study_files import PARTIAL
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 MISSING = (errno.ENOENT, errno.ENOTDIR)
+
+REMEDIES = {
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EISDIR: "a folder of this name is in the way: rename it, or choose another name",
+    errno.EEXIST: "something of this name is in the way: rename it, or choose another name",
+    errno.ENOTEMPTY: "a folder of this name is in the way: rename it, or choose another name",
+    errno.EXDEV: "the folder and the file are on different file systems: choose another folder",
+    errno.ELOOP: "the path has a circle of links: choose another path",
+    errno.ESTALE: "the network file system has lost the folder: mount it again, then run the command again",
+    errno.EIO: "the disk or the network file system does not answer: check it, then run the command again",
+    errno.ETXTBSY: "another program is using the file: end it, or choose another name",
+}
+"""What to do after other errors of the operating system."""
 
 _numbers = itertools.count(1)  # two threads of one process may write the same file
 
@@ -49,6 +63,8 @@ def write_whole(path: str | Path, content: str | bytes, *, durable: bool = False
 def whole_file(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     """Yield a path to write to, which is renamed to the file at the end of the context. On an error the old file stays.
 
+    The path is that of an empty file, which is locked.
+
     Args:
         path: The file. Its folder must exist.
         durable: Whether the file must survive a power cut afterwards. This waits for the disk.
@@ -57,11 +73,12 @@ def whole_file(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
         FileWriteError: If the disk is full, or the folder is missing or read-only.
     """
     target = Path(path)
-    if target.is_symlink():
-        target = target.resolve()  # the link stays, and the file that it names is replaced
+    with _explained(target, target):
+        if target.is_symlink():
+            target = target.resolve()  # the link stays, and the file that it names is replaced
     partial = partial_path(target)
     try:
-        with _explained(target, partial):
+        with _explained(target, partial), held(partial):
             yield partial
             if durable:
                 _wait_for_disk(partial)
@@ -121,8 +138,7 @@ def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     target = Path(path)
     partial = partial_path(target)
     try:
-        with _explained(target, partial):
-            partial.mkdir(parents=True)
+        with _explained(target, partial), held(partial, folder=True):
             yield partial
             if replace:
                 shutil.rmtree(target, ignore_errors=True)
@@ -146,6 +162,21 @@ def make_folder(path: str | Path) -> Path:
     except OSError as error:
         raise write_error(target, error) from error
     return target
+
+
+def put_in_place(partial: Path, target: Path) -> None:
+    """Rename a file that is complete to its final name.
+
+    Raises:
+        FileWriteError: If it cannot be renamed.
+    """
+    with _explained(target, partial):
+        partial.replace(target)
+
+
+def output_folder(folder: Path) -> Path:
+    """Return a folder that results about it can be written to: itself, or the current folder if it is read-only."""
+    return folder if os.access(folder, os.W_OK) else Path.cwd()
 
 
 def discard_partials(path: str | Path) -> None:
@@ -192,7 +223,8 @@ def write_error(target: Path, error: OSError) -> FileWriteError:
     elif error.errno in MISSING:
         what = f"the folder {folder} does not exist: create it, or choose another folder"
     else:
-        what = str(error.strerror or error)
+        remedy = REMEDIES.get(error.errno or 0, "choose another place, or ask who runs this machine")
+        what = f"{error.strerror or error}: {remedy}"
     return FileWriteError(f"{target}: cannot be written: {what}", disk_full=error.errno in FULL)
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from groupdir.losses.batch import batch_mean, check_prediction, check_targets
+from groupdir.losses.batch import batch_mean, check_prediction, check_targets, spoiled
 
 Values = Tensor | npt.NDArray[np.floating] | Sequence[float]
 
@@ -159,7 +159,7 @@ def _arguments(prediction: Tensor, y: Tensor, sigma: Tensor | float) -> tuple[Te
 
 def _result(loss: Tensor, variance: Tensor, prediction: Tensor) -> Tensor:
     """Return 2 v times the mean of the losses `(B,)`, in float64 for float64 predictions and float32 otherwise."""
-    value = batch_mean(loss) * 2 * variance.detach()
+    value = spoiled(batch_mean(loss) * 2 * variance.detach(), prediction)
     return value if prediction.dtype == torch.float64 else value.float()
 
 

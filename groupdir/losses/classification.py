@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from groupdir.labels import check_group, soft_labels
-from groupdir.losses.batch import calculated, check_weight
+from groupdir.losses.batch import calculated, check_weight, spoiled
 
 Reduction = Literal["mean", "sum"]
 
@@ -58,7 +58,7 @@ def soft_label_loss(
     label = soft_labels(group, logits.shape[1], beta, dtype=logits.dtype)
     with torch.autocast(logits.device.type, enabled=False):
         loss = -(label * F.log_softmax(logits, dim=1)).sum(1)
-    return _reduced(loss, weight, reduction)
+    return spoiled(_reduced(loss, weight, reduction), logits)
 
 
 def logit_adjusted_loss(
@@ -106,7 +106,7 @@ def logit_adjusted_loss(
     prior = _log_prior(tuple(number.tolist()), float(tau), logits.device, logits.dtype)
     with torch.autocast(logits.device.type, enabled=False):
         loss = F.cross_entropy(logits + prior, group.long(), reduction="none")
-    return _reduced(loss, weight, reduction)
+    return spoiled(_reduced(loss, weight, reduction), logits)
 
 
 def _checked_logits(logits: Tensor, group: Tensor) -> Tensor:

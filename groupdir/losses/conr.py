@@ -7,7 +7,15 @@ import math
 import torch
 from torch import Tensor
 
-from groupdir.losses.batch import batch_mean, calculated, check_features, check_prediction, check_targets, check_weight
+from groupdir.losses.batch import (
+    batch_mean,
+    calculated,
+    check_features,
+    check_prediction,
+    check_targets,
+    check_weight,
+    spoiled,
+)
 from groupdir.losses.directions import cosine_matrix
 
 
@@ -83,9 +91,10 @@ def conr_loss(
         log_sum = torch.cat([torch.where(positive, s, no_term), push], dim=1).logsumexp(1)
         total = torch.where(positive, s, 0).sum(1)
         if as_published:
-            return batch_mean((log_sum - total / number) * negative.any(1), weight)
+            return spoiled(batch_mean((log_sum - total / number) * negative.any(1), weight), z, prediction)
         contrasted = negative.any(1) & (number > 0)
-        return batch_mean(torch.where(contrasted, log_sum - total / number.clamp(min=1), 0), weight)
+        loss = batch_mean(torch.where(contrasted, log_sum - total / number.clamp(min=1), 0), weight)
+        return spoiled(loss, z, prediction)
 
 
 def _distances(values: Tensor) -> Tensor:

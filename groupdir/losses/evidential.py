@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from groupdir.losses.batch import batch_mean, calculated, check_targets, check_weight
+from groupdir.losses.batch import batch_mean, calculated, check_targets, check_weight, spoiled
 
 _LEAST = 1e-6
 
@@ -57,7 +57,7 @@ def evidential_loss(params: Tensor, y: Tensor, *, coefficient: float = 0.01, wei
         + torch.lgamma(alpha)
         - torch.lgamma(alpha + 0.5)
     )
-    loss = batch_mean(likelihood + coefficient * error.abs() * (2 * nu + alpha), weight)
+    loss = spoiled(batch_mean(likelihood + coefficient * error.abs() * (2 * nu + alpha), weight), params)
     return loss if params.dtype == torch.float64 else loss.float()
 
 
@@ -89,7 +89,7 @@ def evidential_parameters(raw: Tensor, *, sharpness: float = 0.01, beta_scale: f
     _check_scale(beta_scale)
     gamma, nu, alpha, beta = calculated(raw).unbind(1)
     nu, alpha, beta = (F.softplus(part, beta=sharpness) for part in (nu, alpha, beta))
-    return torch.stack([gamma, nu, alpha + 1, beta_scale * beta], dim=1)
+    return torch.stack([gamma, nu, alpha + 1, beta_scale * beta], dim=1) + _spoils(raw)
 
 
 def conjugate_parameters(raw: Tensor, weight: Tensor | None = None, *, beta_scale: float = 1.0) -> Tensor:
@@ -122,12 +122,18 @@ def conjugate_parameters(raw: Tensor, weight: Tensor | None = None, *, beta_scal
     evidence = F.softplus(evidence, beta=0.1) + 2
     if weight is not None:
         evidence = evidence * weight.to(evidence.dtype)
-    return torch.stack([gamma, evidence, 0.3 + evidence / 2, beta_scale * F.softplus(beta, beta=0.1)], dim=1)
+    beta = beta_scale * F.softplus(beta, beta=0.1)
+    return torch.stack([gamma, evidence, 0.3 + evidence / 2, beta], dim=1) + _spoils(raw)
 
 
 def _check_scale(beta_scale: float) -> None:
     if not 0 < beta_scale < math.inf:
         raise ValueError(f"beta_scale must be > 0 and finite, got {beta_scale}")
+
+
+def _spoils(raw: Tensor) -> Tensor:
+    """Return `(B, 1)`: NaN for a row with an output that is not finite, which a softplus could hide, and else 0."""
+    return (calculated(raw).detach() * 0).sum(1, keepdim=True)
 
 
 def _check_columns(x: Tensor, columns: int, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from groupdir.losses.batch import batch_mean, calculated, check_features
+from groupdir.losses.batch import batch_mean, calculated, check_features, spoiled
 
 
 def gaussian_kl_loss(mean: Tensor, variance: Tensor) -> Tensor:
@@ -36,6 +36,7 @@ def gaussian_kl_loss(mean: Tensor, variance: Tensor) -> Tensor:
             f"got {variance.dtype} of shape {tuple(variance.shape)}"
         )
     mean = calculated(mean)
-    variance = variance.to(mean.dtype).clamp(min=1e-12)
+    at_least = variance.to(mean.dtype).clamp(min=1e-12)
     with torch.autocast(mean.device.type, enabled=False):
-        return batch_mean((variance - 1 - variance.log() + mean.square()).sum(1) / 2)
+        loss = batch_mean((at_least - 1 - at_least.log() + mean.square()).sum(1) / 2)
+        return spoiled(loss, mean, variance)

@@ -38,6 +38,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from groupdir.losses.batch import spoiled
 from groupdir.losses.directions import directions, products_keep_float32
 from groupdir.losses.group_contrastive_cuda import fused_value_and_gradient
 from groupdir.losses.group_contrastive_exactness import (
@@ -137,7 +138,7 @@ class _GroupContrastive(torch.autograd.Function):
     def forward(ctx: Any, z: Tensor, group: Tensor, temperature: float, similarity: Similarity) -> Tensor:
         dtype = torch.float64 if z.dtype == torch.float64 else torch.float32
         if len(z) < 2:
-            loss, gradient = z.new_zeros((), dtype=dtype), torch.zeros_like(z, dtype=dtype)
+            loss, gradient = spoiled(z.new_zeros((), dtype=dtype), z), torch.zeros_like(z, dtype=dtype)
         else:
             arguments = (z, group, temperature, similarity, ctx.needs_input_grad[0])
             result = fused_value_and_gradient(*arguments) if _FUSED.get() and not _TRUST.lost else None

@@ -19,6 +19,10 @@ from groupdir.part import Part
 __all__ = ["Batch", "Method", "Prediction", "Stage", "regression_error"]
 
 
+_FAR = 256
+"""Center of the labels, in their scale, above which predictions are float64. Below, float32 keeps 16 bits of it."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Training batch of B samples.
@@ -140,12 +144,21 @@ class Method(Part):
         return None
 
     def scaled(self, y: Tensor) -> Tensor:
-        """Return targets in the network's units, (y - center) / scale."""
-        return (y - self.targets.center) / self.targets.scale
+        """Return targets in the network's units, (y - center) / scale.
+
+        They have the network's type. Only then are float64 labels rounded, which have lost no digits by then.
+        """
+        value = (y - self.targets.center) / self.targets.scale
+        return value.to(next(self.parameters()).dtype) if value.dtype == torch.float64 else value
 
     def unscaled(self, value: Tensor) -> Tensor:
-        """Return outputs of the network in label units, in float32 or float64."""
+        """Return outputs of the network in label units, in float32 or float64.
+
+        Labels far from 0 beside their spread, such as dates, are float64: float32 would lose the digits that differ.
+        """
         value = value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+        if abs(self.targets.center) > _FAR * self.targets.scale:
+            value = value.double()
         return value * self.targets.scale + self.targets.center
 
 

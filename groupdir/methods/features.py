@@ -91,7 +91,7 @@ class Features(Part):
             return terms
         y, weight = batch.y.repeat(batch.views), batch.weight.repeat(batch.views)
         with torch.autocast(z.device.type, enabled=False):
-            term = self.regularizer(z.float(), y, prediction.float(), weight)
+            term = self.regularizer(z.float(), y, prediction.to(y.dtype), weight)
         return {**terms, "loss": terms["loss"] + self.factor * term, "regularizer": term}
 
 

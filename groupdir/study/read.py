@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groupdir.config.space import StudyConfig
+from groupdir.errors import GroupdirError
 from groupdir.files.study_files import EVENT_LOG, STUDY_CONFIG
 from groupdir.study.state import StudyState, replay
 from groupdir.study.store import Store
@@ -36,6 +37,22 @@ def read_study(folder: str | Path) -> ReadStudy:
     """
     with event_log(folder) as (config, store):
         return ReadStudy(Path(folder), config, replay(store.events()))
+
+
+def damage(folder: str | Path) -> str:
+    """Return what is wrong with the event log of a study, or an empty text. A folder without a log has no fault."""
+    log = Path(folder) / EVENT_LOG
+    if not log.exists():
+        return ""
+    try:
+        store = Store.open(log, readonly=True)
+        try:
+            store.verify()
+        finally:
+            store.close()
+    except GroupdirError as error:
+        return str(error)
+    return ""
 
 
 @contextmanager

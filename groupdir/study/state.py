@@ -171,6 +171,8 @@ class StudyState:
         trials: Number -> trial, in the order of suggestion.
         elapsed_before: Seconds that earlier drivers ran.
         session_start: Start of the running driver in unix seconds, or None if no driver runs.
+        session_elapsed: Seconds from the start of the running driver to the last event.
+        starts: Times at which drivers have started, in unix seconds.
         last_time: Time of the last event, in unix seconds.
         runs: Number of drivers that have started.
         epochs: Number of epochs of all trials together.
@@ -184,6 +186,8 @@ class StudyState:
     trials: dict[int, TrialState] = field(default_factory=dict)
     elapsed_before: float = 0.0
     session_start: float | None = None
+    session_elapsed: float = 0.0
+    starts: list[float] = field(default_factory=list)
     last_time: float = 0.0
     runs: int = 0
     epochs: int = 0
@@ -207,8 +211,13 @@ class StudyState:
         return sum(trial.status == status for trial in self.trials.values())
 
     def elapsed(self, now: float) -> float:
-        """Return for how many seconds drivers have run the study, up to the time `now`."""
-        return self.elapsed_before + (now - self.session_start if self.session_start is not None else 0.0)
+        """Return for how many seconds drivers have run the study, up to the time `now`.
+
+        The time between two events counts as nothing if the clock was set back between them.
+        """
+        if self.session_start is None:
+            return self.elapsed_before
+        return self.elapsed_before + self.session_elapsed + max(0.0, now - self.last_time)
 
 
 def selected(rows: Sequence[Mapping[str, Any]], keep: Literal["best", "last"], metric: str) -> Mapping[str, Any]:
@@ -247,6 +256,9 @@ def fold(state: StudyState, event: Event) -> StudyState:
 
 def _apply(state: StudyState, event: Event) -> None:
     """Apply an event to the state in place."""
+    if state.session_start is not None:
+        starts = event.kind == "driver" and event.payload["action"] != "end"  # after a driver that was killed
+        state.session_elapsed += 0.0 if starts else max(0.0, event.time - state.last_time)
     if event.kind == "driver":
         _driver(state, event)
     elif event.kind == "warm":
@@ -284,13 +296,15 @@ def replay(events: Iterable[Event]) -> StudyState:
 def _driver(state: StudyState, event: Event) -> None:
     """Apply the start or the end of a driver. A killed driver wrote no end, so its last event counts as its end."""
     ends = event.payload["action"] == "end"
-    end = event.time if ends else state.last_time
-    state.elapsed_before += end - state.session_start if state.session_start is not None else 0.0
+    state.elapsed_before += state.session_elapsed
+    state.session_elapsed = 0.0
     state.session_start = None if ends else event.time
     state.ended = state.ended if ends else ""
     state.runs += not ends
     for trial in state.trials.values():
         trial.started &= trial.status not in ("running", "paused")  # its worker has ended with the earlier driver
+    if not ends:
+        state.starts.append(event.time)
 
 
 def _round(event: Event, before: int) -> Round:

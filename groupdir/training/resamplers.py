@@ -35,7 +35,7 @@ class SMOTER(Resampler):
             new = self.interpolate(split, _rare(split.y, dataset, self.options), rng)
         except ValueError as error:
             raise ValueError(f"{error}: change its `rare` or `threshold`") from error
-        return Split((new.x.astype(np.float32),), new.y.astype(np.float32))
+        return Split((new.x.astype(np.float32),), new.y.astype(split.y.dtype))
 
     def interpolate(self, split: Split, rare: npt.NDArray[np.bool_], rng: np.random.Generator) -> Resampled:
         """Return the resampled samples; `rare`, (N,), marks the samples with rare labels."""

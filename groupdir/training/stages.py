@@ -11,6 +11,7 @@ import json
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError, FileWriteError
 from groupdir.files.fence import Fence
 from groupdir.files.lease import Claim
+from groupdir.files.sealed import quarantine
 from groupdir.files.storage import Place
 from groupdir.files.study_files import GIVEN_UP
-from groupdir.files.write_whole import discard_partials, write_whole
+from groupdir.files.write_whole import discard_partials, make_folder, write_whole
 from groupdir.methods.base import Method
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 from groupdir.training.optim import load_optimizer
@@ -85,7 +87,7 @@ class SharedStage:
         self.key = address(config, stage)
         name = hashlib.sha256(self.key.encode()).hexdigest()[:24]
         self.folder = where.path / name
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._store = None if where.store is None else where.store / name
         self._epochs = stage.epochs
         constant = not stage.optim.schedule.follows_length
@@ -194,17 +196,19 @@ class SharedStage:
     def _read(self, path: Path) -> StageState | None:
         """Return the state in a file, or None if there is no such file.
 
-        Raises:
-            DataError: If the file is broken or holds another stage.
+        A damaged file is renamed and not used, so that the stage is trained again.
         """
         if not path.is_file():
             return None
-        content = load_checkpoint(path)
-        if content["key"] != self.key or set(content["model"]) != set(self._names):
-            raise DataError(
-                f"{path}: holds another stage than its folder's name says: delete {path.parent}, then resume"
-            )
-        return StageState(int(content["epoch"]), content["model"], content["optimizer"])
+        try:
+            content = load_checkpoint(path)
+            if content["key"] != self.key or set(content["model"]) != set(self._names):
+                raise DataError(f"{path}: holds another stage than its folder's name says")
+            return StageState(int(content["epoch"]), content["model"], content["optimizer"])
+        except (DataError, KeyError, TypeError, ValueError) as error:
+            with suppress(FileNotFoundError):  # another process has renamed it meanwhile
+                warnings.warn(f"{error}; it is kept as {quarantine(path).name} and trained again", stacklevel=2)
+            return None
 
 
 def address(config: TrialConfig, stage: Stage) -> str:

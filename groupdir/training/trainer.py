@@ -18,7 +18,8 @@ from groupdir.config.stage import Stage, position, shareable
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import Dataset, Inputs, SplitName
 from groupdir.data.transfer import as_tensor
-from groupdir.errors import ConfigError, DataError, Mistake
+from groupdir.errors import ConfigError, DamagedFileError, DataError, Mistake
+from groupdir.files.sealed import quarantine
 from groupdir.methods.base import Method
 from groupdir.metrics import better
 from groupdir.registry import resolve
@@ -256,6 +257,21 @@ class Trainer:
                 self.optimizer = build_optimizer(self.method, position(self.stages, content.epoch).stage)
                 load_optimizer(self.optimizer, content.optimizer)
         self.epoch, self.best = content.epoch, content.best
+
+    def resume(self, path: str | Path) -> str:
+        """Resume from a checkpoint. Set a damaged one aside, so that the training starts at its first epoch.
+
+        Returns:
+            A message about a damaged checkpoint, or an empty text.
+
+        Raises:
+            DataError: If the checkpoint belongs to another configuration.
+        """
+        try:
+            self.load(path)
+        except DamagedFileError as error:
+            return f"starts again at its first epoch: {error}; the file is kept as {quarantine(path).name}"
+        return ""
 
     def dry_step(self) -> None:
         """Take one step of each stage and predict one batch to reach the peak of the memory, then undo the changes.

@@ -5,22 +5,23 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from groupdir.command_line.next_command import next_command
 from groupdir.data.base import Dataset
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, FileWriteError
+from groupdir.files.abandoned import temporary_folder
 from groupdir.files.study_files import RUN_PREFIX, STORAGE_MARKER
+from groupdir.files.write_whole import FULL
 from launch.control.study_loop import StudyLoop
+from launch.interrupt import Interrupt
 from launch.on_ray import private
 from launch.on_ray.attempts import Attempts
 from launch.on_ray.nodes import Nodes, storage_check
@@ -33,42 +34,6 @@ if TYPE_CHECKING:
 
 LONGEST_TEMP = 30  # Ray adds some 70 characters for its Unix sockets, and Linux allows 107
 MIB = 1024**2
-
-
-class Interrupt:
-    """Condition for an early end: the first Ctrl-C (or SIGTERM), or a time limit. A second Ctrl-C ends at once.
-
-    Args:
-        max_seconds: Time limit in seconds from now, or None for no limit.
-    """
-
-    def __init__(self, max_seconds: float | None) -> None:
-        self.asked = False
-        self.out_of_time = False
-        self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
-
-    def __call__(self) -> bool:
-        """Return whether to end now."""
-        self.out_of_time = self._deadline is not None and time.monotonic() >= self._deadline
-        return self.asked or self.out_of_time
-
-    @contextlib.contextmanager
-    def catch(self) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM within the context."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self.asked:
-                raise KeyboardInterrupt
-            self.asked = True
-
-        for number in before:
-            signal.signal(number, ask)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -94,20 +59,19 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
             ray.shutdown()
         return
     parent = tempfile.gettempdir()
-    temp = tempfile.mkdtemp(prefix="gd-", dir=parent if len(parent) <= LONGEST_TEMP else "/tmp")
-    try:
-        with _keep_sigterm():
+    with temporary_folder("gd-", parent if len(parent) <= LONGEST_TEMP else "/tmp") as temp:
+        with _keep_sigterm(), private.daemons_in_own_session():
             ray.init(
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 object_store_memory=max(128 * MIB, 2 * shared_bytes),
-                **private.session_in(temp),
+                **private.session_in(str(temp)),
             )
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(temp, ignore_errors=True)
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def own_socket() -> Path | None:
@@ -167,6 +131,7 @@ def run_trials(
 
     Raises:
         ConfigError: If this machine is too small for a trial.
+        FileWriteError: If the disk of the study is full. No result is lost.
         NodeError: If a node runs another version of groupdir, lacks the data, or has a full disk. No result is lost;
             resume the study after the repair.
     """
@@ -184,7 +149,7 @@ def run_trials(
             return False
 
         def stop_all(self) -> bool:
-            return interrupt() or recorder.refused is not None
+            return interrupt() or recorder.refused is not None or study.failure is not None
 
     search, marker, run = study.config.search, study.storage / STORAGE_MARKER, f"{RUN_PREFIX}{len(study.runs()) + 1}"
     marker.write(b"")
@@ -227,9 +192,16 @@ def run_trials(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tuner.fit()
+    except Exception as error:
+        if study.failure is None and is_disk_full(error):
+            raise FileWriteError(_full(study, error), disk_full=True) from error
+        if study.failure is None:
+            raise
     finally:
         if sharing is not None:
             sharing.end()
+    if study.failure is not None:  # Ray may have taken the error for one of a trial's
+        raise study.failure
     if recorder.refused is not None:
         raise recorder.refused
 
@@ -242,3 +214,18 @@ def _sharing(study: Study, say: Callable[[str], None]) -> Sharing | None:
         return None
     key = ray.get_runtime_context().get_job_id()
     return Sharing(key, study.config.name, study.config.search.priority, private.ClusterBoard(), say)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether a full disk has caused an error."""
+    while error is not None:
+        if (isinstance(error, OSError) and error.errno in FULL) or private.says_disk_full(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _full(study: Study, error: BaseException) -> str:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    remedy = f"free some space, then continue with `{next_command('resume', study.folder)}`, which loses nothing"
+    return f"{study.storage}: the disk is full: {reason}: {remedy}"

@@ -9,8 +9,9 @@ from ray.tune import Callback
 
 from groupdir.errors import NodeError, StorageLostError
 from launch.on_ray.failures import cause_of, machine_failure, reason
+from launch.on_ray.silence import Silence
 from launch.on_ray.trial_number import number
-from launch.study.checkpoints import fit_budget, free_space_warning, keep, remove
+from launch.study.checkpoints import fit_budget, free_space_warning, keep, recorded, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,7 @@ class Recorder(Callback):
         self._say = say
         self._ray_file = [] if ray_file is None else [ray_file]
         self._printed: set[str] = set()
+        self._silence = Silence()
         self.refused: NodeError | None = None
 
     def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
@@ -66,12 +68,15 @@ class Recorder(Callback):
         return Callback, ()
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Refresh the screen."""
+        """Refresh the screen, and print a line about each trial that has become silent."""
         self._every_step()
+        for text in self._silence.messages():
+            self._say(text)
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record that a worker has started a trial, and say if the trial has moved to another node."""
         state = self._study.state.trials[number(trial)]
+        self._silence.heard(state.number)
         self._slots.started(trial.trial_id)
         before, now = self._nodes.begin(state.number, trial)
         self._study.append("started", trial=state.number, payload={"node": str(now)})
@@ -87,6 +92,7 @@ class Recorder(Callback):
 
         The scheduler has already recorded any earlier epoch.
         """
+        self._silence.heard(number(trial), result)
         self._loop.record(number(trial), result)
 
     def on_checkpoint(
@@ -94,15 +100,15 @@ class Recorder(Callback):
     ) -> None:
         """Record the checkpoint that a resume continues from."""
         epoch = int((trial.last_result or {}).get("epoch", 0))
-        path = checkpoint.path
-        if self._study.storage.path is None:  # in an object store Ray's path is no complete URI
-            path = str(self._study.storage / "/".join(PurePosixPath(path).parts[-3:]))
-        self._study.append("checkpoint", trial=number(trial), epoch=epoch, payload={"path": path})
+        place = self._study.storage / "/".join(PurePosixPath(checkpoint.path).parts[-3:])
+        payload = {"path": recorded(self._study, place)}
+        self._study.append("checkpoint", trial=number(trial), epoch=epoch, payload=payload)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record that a trial has finished, stopped or paused. An interrupted trial stays open for a resume."""
         state = self._study.state.trials[number(trial)]
         self._nodes.end(state.number)
+        self._silence.ended(state.number)
         if state.status != "running":
             return
         if state.complete and int((trial.last_result or {}).get("epoch", 0)) < state.epoch:
@@ -127,6 +133,7 @@ class Recorder(Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record a trial that failed for good. If a machine failed, end the search and leave the trial open."""
         state, cause = self._study.state.trials[number(trial)], cause_of(trial)
+        self._silence.ended(state.number)
         if (failure := self._machine_failure(cause)) is not None:
             self.refused = self.refused or failure
             return

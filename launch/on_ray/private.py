@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groupdir.errors import StorageLostError
+from groupdir.files.write_whole import FULL
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
@@ -60,6 +61,34 @@ def quiet_switches() -> None:
 def session_in(folder: str) -> dict[str, Any]:
     """Return the option of `ray.init` that puts Ray's session into a folder. The public default is always /tmp/ray."""
     return {"_temp_dir": folder}
+
+
+@contextlib.contextmanager
+def daemons_in_own_session() -> Iterator[None]:
+    """Start Ray's processes in sessions of their own within the context.
+
+    Ray starts them in the driver's process group. A signal to the whole group, as `timeout`, a terminal and batch
+    systems send it, then ends them before the driver can write its checkpoints. They still end with the driver. No
+    option of `ray.init` does this; the replaced function runs in each new process.
+    """
+    from ray._private import utils
+
+    ends_with_parent = utils.set_kill_on_parent_death_linux
+
+    def leave() -> None:
+        os.setsid()
+        ends_with_parent()  # type: ignore[no-untyped-call]
+
+    utils.set_kill_on_parent_death_linux = leave
+    try:
+        yield
+    finally:
+        utils.set_kill_on_parent_death_linux = ends_with_parent
+
+
+def says_disk_full(error: BaseException) -> bool:
+    """Return whether the text of an error names a full disk. Ray passes on only the text of an error in its storage."""
+    return any(os.strerror(number) in str(error) for number in FULL)
 
 
 def quiet_jobs() -> None:

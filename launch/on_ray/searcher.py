@@ -9,13 +9,13 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from groupdir.config.stage import shareable
-from groupdir.files.storage import Place
 from groupdir.files.study_files import CHECKPOINT, EVENT_LOG, STORAGE_MARKER
 from groupdir.node.probe import code_digest
 from launch.control.study_loop import OVER, Next
 from launch.on_ray.attempts import Attempts
 from launch.on_ray.nodes import Nodes
 from launch.on_ray.slots import Slots
+from launch.study.checkpoints import located
 from launch.study.study import Study
 
 
@@ -67,12 +67,13 @@ class StudySearcher(Searcher):
             self._slots.give_back(trial_id)
             return Searcher.FINISHED if number == OVER else None
         trial = self._study.state.trials[number]
-        has_checkpoint = trial.checkpoint is not None and (Place.at(trial.checkpoint) / CHECKPOINT).is_file()
+        checkpoint = None if trial.checkpoint is None else located(self._study, trial.checkpoint)
+        has_checkpoint = checkpoint is not None and (checkpoint / CHECKPOINT).is_file()
         return {
             "trial": number,
             "config": dict(trial.config),
             "code": code_digest(),
-            "resume": trial.checkpoint if has_checkpoint else None,
+            "resume": str(checkpoint) if has_checkpoint else None,
             "stages": stages_of(self._study),
             "resources": request.bundle,
             "refused": self._nodes.refused,

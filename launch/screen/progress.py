@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -14,6 +13,7 @@ from rich.live import Live
 from groupdir.command_line.console import new_console
 from groupdir.config.space import StudyConfig
 from groupdir.files.study_files import Status
+from groupdir.steady import steady_time
 from groupdir.study.events import Event
 from groupdir.study.state import StudyState, TrialState
 from launch.screen.choices import Choices
@@ -126,13 +126,13 @@ class Progress:
         if self._live:
             self._live.start()
             if self._state.trials:
-                self._live.update(self._rendered(time.time()), refresh=True)
+                self._live.update(self._rendered(steady_time()), refresh=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live:
             # The summary that follows has the choices and the counts. After an error nothing follows.
-            last = LiveTable(self._config, self._state, [], []) if error is None else self._rendered(time.time())
+            last = LiveTable(self._config, self._state, [], []) if error is None else self._rendered(steady_time())
             self._live.update(last, refresh=True)
             self._live.stop()
 
@@ -163,7 +163,7 @@ class Progress:
         Without a terminal, a line follows only if an epoch was reported since the last one. Before the first epoch, one
         line says what the search waits for.
         """
-        now, state = time.time(), self._state
+        now, state = steady_time(), self._state
         if not self._live and (waits := waits_for(state)) != self._said:
             self._said = waits
             if waits:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 import os
 import time
@@ -10,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from groupdir.files.study_files import STUDY_LOCK
 from groupdir.study.read import ReadStudy, event_log, read_study
 from groupdir.study.state import StudyState, fold
 from launch.screen.choices import best_values, choice_lines
@@ -18,6 +16,7 @@ from launch.screen.counts import STANDINGS, phase_counts
 from launch.screen.progress import Progress, status_text
 from launch.screen.summary import continuation, failures_of, summary_text, unfinished
 from launch.screen.time_left import TimeLeft
+from launch.study.driver_lock import is_driven
 
 EVERY = 0.5  # seconds between two reads of the event log
 
@@ -34,13 +33,13 @@ def watch(folder: Path) -> int:
         DataError: If the folder holds no study.
     """
     state, seen = StudyState(), 0
-    gone, here = not driven(folder), os.uname().nodename
+    gone, here = not is_driven(folder), os.uname().nodename
     study = read_study(folder)
     if study.state.runs and (gone or study.state.session_start is None):
         return _ended(study, killed=study.state.session_start is not None)
     with event_log(folder) as (config, store), Progress(config, study.state) as progress:
         while state.runs == 0 or state.session_start is not None:
-            gone = not driven(folder)  # before the events are read, so that the last event is not missed
+            gone = not is_driven(folder)  # before the events are read, so that the last event is not missed
             for event in store.events(seen):
                 seen = event.seq
                 if not gone and (host := event.payload.get("host", here)) != here:
@@ -67,7 +66,7 @@ def glance(folders: Sequence[Path]) -> int:
     for folder in folders:
         study = read_study(folder)
         config, state = study.config, study.state
-        active = state.session_start is not None and driven(folder)
+        active = state.session_start is not None and is_driven(folder)
         now = time.time() if active else state.last_time
         rest = TimeLeft(config).seconds(state, now) if active else math.nan
         print(f"{config.name}: {status_text(config, state, now, rest, active=active, settled=not active)}")
@@ -87,7 +86,7 @@ def standing(folder: Path) -> dict[str, Any]:
     """
     study = read_study(folder)
     config, state = study.config, study.state
-    active = state.session_start is not None and driven(folder)
+    active = state.session_start is not None and is_driven(folder)
     phases = phase_counts(config, state, active=active, settled=not active)
     failed = [trial for trial in state.trials.values() if trial.status == "failed"]
     return {
@@ -101,18 +100,3 @@ def standing(folder: Path) -> dict[str, Any]:
         "elapsed_seconds": state.elapsed(time.time() if active else state.last_time),
         "best": best_values(config, state),
     }
-
-
-def driven(folder: Path) -> bool:
-    """Return True if a process runs the search of a study.
-
-    A process on another machine is noticed if the network file system supports locks.
-    """
-    try:
-        with (folder / STUDY_LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released at once: a search may be starting
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

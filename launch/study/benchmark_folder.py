@@ -16,8 +16,9 @@ from groupdir.config.yamlvalues import dump_yaml
 from groupdir.errors import ConfigError
 from groupdir.files.benchmark_record import block_path
 from groupdir.files.schema import refuse_old_benchmark
+from groupdir.files.sealed import seal_text
 from groupdir.files.study_files import BENCHMARK, space_file
-from groupdir.files.write_whole import write_whole
+from groupdir.files.write_whole import make_folder, write_whole
 
 
 def in_block(benchmark: Benchmark, row: Row, block: int) -> Row:
@@ -50,8 +51,8 @@ def write_benchmark_files(benchmark: Benchmark, folder: Path) -> None:
         raise ConfigError(f"{folder}: {what}, and nothing is overwritten: choose another --out, or remove the folder")
     texts = {folder / BENCHMARK: dump_yaml(_content(benchmark))}
     for path, text in {**texts, **{path: study.to_yaml() for path, study in spaces.items()}}.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        make_folder(path.parent)
+        write_whole(path, seal_text(text))
 
 
 def _content(benchmark: Benchmark) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from groupdir.errors import FileWriteError
 from groupdir.files.storage import Place
-from groupdir.files.study_files import CHECKPOINT, CHECKPOINTS, trial_folder
+from groupdir.files.study_files import CHECKPOINT, CHECKPOINTS, RUN_PREFIX, trial_folder
 from groupdir.files.write_whole import discard_partials, whole_folder
 from launch.pareto import as_costs, fronts
 from launch.study.study import Study
@@ -25,6 +25,27 @@ def kept_place(study: Study) -> Place:
     return Place(str(study.folder)) / CHECKPOINTS if study.storage.path is not None else study.storage / CHECKPOINTS
 
 
+def recorded(study: Study, place: Place) -> str:
+    """Return the text that the event log holds for a checkpoint: its path inside the study or its storage.
+
+    A study that is moved, copied, or reached through a link finds its checkpoints by it.
+    """
+    for base in (kept_place(study).base.removesuffix(CHECKPOINTS), study.storage.base + "/"):
+        if place.base.startswith(base):
+            return place.base.removeprefix(base)
+    return str(place)
+
+
+def located(study: Study, text: str) -> Place:
+    """Return the place of a checkpoint that the event log names. Older versions have recorded whole paths."""
+    parts = text.partition("?")[0].split("/")
+    if parts[-2:-1] == [CHECKPOINTS]:
+        return kept_place(study) / parts[-1]
+    if len(parts) >= 3 and parts[-3].startswith(RUN_PREFIX):
+        return study.storage / "/".join(parts[-3:])
+    return Place.at(text)
+
+
 def keep(study: Study, trial: int) -> str:
     """Copy the last checkpoint of a trial to the kept checkpoints, then record the trial as finished.
 
@@ -34,18 +55,19 @@ def keep(study: Study, trial: int) -> str:
     Returns:
         A warning for the user, or an empty text.
     """
-    source = study.state.trials[trial].checkpoint
+    text = study.state.trials[trial].checkpoint
+    source = None if text is None else located(study, text)
     kept = kept_place(study) / trial_folder(trial)
     try:
-        if source is None or not (Place.at(source) / CHECKPOINT).is_file():
+        if source is None or not (source / CHECKPOINT).is_file():
             study.append("finished", trial=trial)
             return ""
-        _copy(Place.at(source), kept)
+        _copy(source, kept)
     except (OSError, FileWriteError) as error:  # shutil.Error is an OSError
-        study.append("finished", trial=trial, payload={"checkpoint": source})
+        study.append("finished", trial=trial, payload={"checkpoint": text})
         reason = str(error).splitlines()[0]
         return f"the checkpoint of trial {trial} stays in {source}, because it cannot be copied: {reason}"
-    study.append("finished", trial=trial, payload={"checkpoint": str(kept)})
+    study.append("finished", trial=trial, payload={"checkpoint": recorded(study, kept)})
     return remove(study, trial)
 
 
@@ -80,11 +102,11 @@ def sweep(study: Study) -> str:
         A warning for the user, or an empty text.
     """
     ended = {
-        trial.number: trial.checkpoint
+        trial.number: None if trial.checkpoint is None else located(study, trial.checkpoint)
         for trial in study.state.trials.values()
         if trial.status in ("finished", "stopped", "failed")
     }
-    return _delete(folder for number, folder in _ray_checkpoints(study, set(ended)) if str(folder) != ended[number])
+    return _delete(folder for number, folder in _ray_checkpoints(study, set(ended)) if folder != ended[number])
 
 
 def _ray_checkpoints(study: Study, trials: Collection[int]) -> Iterator[tuple[int, Place]]:

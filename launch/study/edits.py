@@ -7,12 +7,14 @@ study compares the two.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, Mistake
+from groupdir.files.sealed import seal_text
 from groupdir.files.study_files import STUDY_CONFIG
 from groupdir.files.write_whole import write_whole
 from launch.study.study import Study
@@ -51,10 +53,12 @@ def apply_edits(study: Study) -> list[str]:
     """
     path = study.folder / STUDY_CONFIG
     if not path.is_file():
-        write_whole(path, study.config.to_yaml())
+        write_whole(path, seal_text(study.config.to_yaml()))
         return []
-    edited = load_space(path)
-    document = Document.read(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # each edit is printed or refused below
+        edited = load_space(path)
+        document = Document.read(path)
     new = _plain(edited.to_dict())
     differences = dict(different(_plain(study.config.to_dict()), new))
     changes: dict[str, Any] = {}
@@ -71,6 +75,7 @@ def apply_edits(study: Study) -> list[str]:
         raise ConfigError(mistakes)
     if changes:
         study.change(changes)
+        write_whole(path, seal_text(study.config.to_yaml()))
     return [f"{address} is {_shown(now)} from now on, was {_shown(was)}" for address, (was, now) in differences.items()]
 
 

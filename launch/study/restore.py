@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from groupdir.errors import DataError
+from groupdir.files.sealed import seal_text
 from groupdir.files.storage import Place
 from groupdir.files.study_files import EVENT_LOG, STUDY_CONFIG
 from groupdir.files.write_whole import whole_folder
 from groupdir.study.read import study_config
+from groupdir.study.state import replay
 from groupdir.study.store import Store
+from launch.study.storage_owner import disown
 from launch.study.study import refuse_existing
 
 
@@ -39,6 +42,8 @@ def bring_back(place: Place, folder: Path) -> None:
         store = Store.open(partial / EVENT_LOG)  # not read-only, which would fail for a log that was copied in WAL mode
         try:
             config = study_config(store, folder)
+            replay(store.events())  # verifies each event
         finally:
             store.close()
-        (partial / STUDY_CONFIG).write_text(config.to_yaml(), encoding="utf-8")
+        (partial / STUDY_CONFIG).write_text(seal_text(config.to_yaml()), encoding="utf-8")
+    disown(place)

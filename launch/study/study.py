@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
+import glob
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from groupdir.command_line.next_command import next_command
 from groupdir.config.space import StudyConfig
-from groupdir.errors import ConfigError, DataError
+from groupdir.errors import ConfigError, DataError, GroupdirError
+from groupdir.files.abandoned import discard_abandoned
 from groupdir.files.schema import refuse_old_benchmark
+from groupdir.files.sealed import seal_text
 from groupdir.files.storage import Place
-from groupdir.files.study_files import BENCHMARK, EVENT_LOG, RAY, RUN_PREFIX, STAGES, STUDY_CONFIG, STUDY_LOCK
-from groupdir.files.write_whole import whole_folder, write_error
+from groupdir.files.study_files import BENCHMARK, CHECKPOINTS, EVENT_LOG, RAY, RUN_PREFIX, STAGES, STUDY_CONFIG
+from groupdir.files.write_whole import whole_folder
 from groupdir.names import plain_name
 from groupdir.study.events import Event, Kind
 from groupdir.study.read import study_config
 from groupdir.study.state import StudyState, fold, replay
 from groupdir.study.store import Store
+from launch.study.driver_lock import DriverLock
 
 Watcher = Callable[[StudyState, Event], None]
 
@@ -55,13 +56,24 @@ class Journal(Protocol):
 
 
 class Study:
-    """Open study. Only one process can open a study at a time. Use `create` or `open` instead of the constructor."""
+    """Open study. Only one process can open a study at a time. Use `create` or `open` instead of the constructor.
 
-    def __init__(self, folder: Path, config: StudyConfig, store: Journal, lock: IO[str] | None) -> None:
+    Attributes:
+        folder: Absolute path of the study's folder.
+        config: Configuration of the study.
+        state: State after all events.
+        watchers: Functions that are called after each event.
+        failure: Error of the event that could not be written, or None. No event can follow it, so the run must end.
+        notices: Messages about what opening the study has changed.
+    """
+
+    def __init__(self, folder: Path, config: StudyConfig, store: Journal, lock: DriverLock | None) -> None:
         self.folder = folder
         self.config = config
         self.state: StudyState = replay(store.events())
         self.watchers: list[Watcher] = []
+        self.failure: GroupdirError | None = None
+        self.notices: list[str] = []
         self._store = store
         self._lock = lock
 
@@ -75,7 +87,7 @@ class Study:
         folder = Path(folder).absolute()
         refuse_existing(folder)
         with whole_folder(folder) as partial:
-            (partial / STUDY_CONFIG).write_text(config.to_yaml(), encoding="utf-8")
+            (partial / STUDY_CONFIG).write_text(seal_text(config.to_yaml()), encoding="utf-8")
             Store.create(partial / EVENT_LOG, config.to_dict()).close()
         return cls.open(folder)
 
@@ -93,25 +105,17 @@ class Study:
             if _is_benchmark(folder):
                 hint = "it is a benchmark: run `groupdir benchmark` again, which resumes it"
             raise DataError(f"{folder}: must be the folder of a study, but has no {EVENT_LOG}: {hint}")
+        lock = DriverLock.take(folder)
         try:
-            lock = (folder / STUDY_LOCK).open("a+")
-        except OSError as error:
-            raise write_error(folder / STUDY_LOCK, error) from error
-        if not _lock(lock):
-            lock.seek(0)
-            pid = lock.read().strip() or "unknown"
-            lock.close()
-            raise DataError(f"{folder}: another driver (process {pid}) is running this study: wait for it or end it")
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        try:
+            discard_leftovers(folder)
             store = Store.open(folder / EVENT_LOG)
-            config = study_config(store, folder)
+            study = cls(folder, study_config(store, folder), store, lock)
         except BaseException:
-            lock.close()
+            lock.release()
             raise
-        return cls(folder, config, store, lock)
+        if store.upgraded:
+            study.notices.append(f"{folder}: an older version wrote this study without checksums; they are added now")
+        return study
 
     @property
     def storage(self) -> Place:
@@ -143,8 +147,21 @@ class Study:
 
         Returns:
             True if the event is new.
+
+        Raises:
+            DataError: If the folder was moved, or another driver has written to the event log.
+            FileWriteError: If the disk is full.
         """
-        event = self._store.append(kind, trial=trial, seed=seed, epoch=epoch, payload=payload)
+        if self.failure is not None:
+            raise self.failure
+        try:
+            if self._lock is not None and not self._lock.is_in_place:
+                remedy = "the events are safe in the folder's new place: resume the study there"
+                raise DataError(f"{self.folder}: was moved, renamed or removed while its search ran: {remedy}")
+            event = self._store.append(kind, trial=trial, seed=seed, epoch=epoch, payload=payload)
+        except GroupdirError as error:
+            self.failure = error
+            raise
         if event is None:
             return False
         fold(self.state, event)
@@ -165,6 +182,15 @@ class Study:
         self.append("changed", payload={"changes": dict(changes)})
         self.config = config
 
+    def end(self) -> None:
+        """Record the end of the driver, even after a failure: space may have been freed meanwhile.
+
+        Raises:
+            GroupdirError: If it still cannot be recorded. A resume then takes the last event for the end.
+        """
+        self.failure = None
+        self.append("driver", payload={"action": "end", "pid": os.getpid()})
+
     def events(self) -> Iterator[Event]:
         """Return an iterator over all events, in the order of arrival."""
         return self._store.events()
@@ -174,11 +200,10 @@ class Study:
         self._store.copy_to(path)
 
     def close(self) -> None:
-        """Close the event log and release the lock. Empty the lock file, so that it does not name an ended process."""
+        """Close the event log and release the lock."""
         self._store.close()
-        if self._lock is not None and not self._lock.closed:
-            self._lock.truncate(0)
-            self._lock.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def __reduce__(self) -> tuple[Callable[[Path], Path], tuple[Path]]:
         """Replace the study in Ray's pickle of searcher and scheduler, which is never read."""
@@ -193,21 +218,14 @@ def stored_at(config: StudyConfig) -> Place | None:
     return place / (config.name if place.path is not None else plain_name(config.name))
 
 
+def discard_leftovers(folder: Path) -> list[Path]:
+    """Delete the partial files that killed drivers and workers have left in a study and next to it. Return them."""
+    inside = discard_abandoned(folder, (".*", f"{CHECKPOINTS}/.*", f"{STAGES}/*/.*"))
+    return inside + discard_abandoned(folder.parent, (f".{glob.escape(folder.name)}.*",))
+
+
 def _is_benchmark(folder: Path) -> bool:
     return (folder / BENCHMARK).is_file()
-
-
-def _lock(lock: IO[str]) -> bool:
-    """Take the lock and return whether that succeeded.
-
-    Retry briefly, because a process that only tests whether the lock is free holds it for a moment.
-    """
-    for wait in (0.0, 0.01, 0.1):
-        time.sleep(wait)
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    return False
 
 
 def refuse_existing(folder: Path) -> None:

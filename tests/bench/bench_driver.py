@@ -27,7 +27,8 @@ from ray import tune
 from groupdir.config.space import load_space
 from launch.commands import audit
 from launch.control.study_loop import StudyLoop
-from launch.on_ray.backend import Interrupt, Screen, quiet_ray, run_trials
+from launch.interrupt import Interrupt
+from launch.on_ray.backend import Screen, quiet_ray, run_trials
 from launch.on_ray.callback import Recorder
 from launch.on_ray.scheduler import RecordingScheduler
 from launch.on_ray.searcher import StudySearcher

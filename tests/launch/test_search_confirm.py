@@ -14,7 +14,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.errors import DataError, GroupdirError
 from groupdir.study.read import read_study
 from launch.control.confirmation import begin_round
-from launch.on_ray.backend import Interrupt
+from launch.interrupt import Interrupt
 from launch.screen.watch import glance, standing, watch
 from launch.search import confirm, summary
 from launch.study.study import Study

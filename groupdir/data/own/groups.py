@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groupdir.data.base import SplitName
-from groupdir.data.cells import Cells, is_missing
+from groupdir.data.cell_values import is_missing
+from groupdir.data.cells import Cells
 
 
 def read_groups(cells: Cells, name: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from groupdir.bins import bin_index, even_edges
+from groupdir.bins import bin_index, edge_text, even_edges
 from groupdir.config.datasets import OwnLabelsConfig
 from groupdir.data.base import SplitName, Targets
 from groupdir.data.comparisons import SharedKeys
@@ -22,6 +23,9 @@ from groupdir.errors import DataError
 from groupdir.metrics import ShotSplit
 
 _MOST_BINS = 125  # so that ages of 0..120 have bins of one year
+_ROWS_OF_A_BIN = 5  # so that a split by bins gives val and test rows of most bins
+_FEWEST_BINS = 5
+_MOST_EDGES = 2**53  # above, a bin has no whole number of its own in float64
 _MANY, _FEW = 0.8, 0.16  # the published 100 and 20, relative to the mean of 122 training samples per age in AgeDB-DIR
 
 
@@ -30,7 +34,7 @@ def targets_of(config: OwnLabelsConfig, train_y: np.ndarray, width: float) -> Ta
 
     Args:
         config: Options from the YAML.
-        train_y: Training labels (N,) float32, in label units.
+        train_y: Training labels (N,), in label units.
         width: Width of a label bin, in label units.
 
     Raises:
@@ -38,14 +42,14 @@ def targets_of(config: OwnLabelsConfig, train_y: np.ndarray, width: float) -> Ta
     """
     least, most = float(train_y.min()), float(train_y.max())
     if least == most:
-        raise DataError(f"{config.manifest_path}: training labels must differ, got {least:g} in every row")
+        raise DataError(f"{config.manifest_path}: training labels must differ, got {edge_text(least)} in every row")
     lowest, highest = bin_index(np.array([least, most], dtype=train_y.dtype), 0.0, width).tolist()
     first, last = even_edges(0.0, width, [lowest, highest + 1]).tolist()
     low, high = first if config.low is None else config.low, last if config.high is None else config.high
     if not low < high or most < low or least > high:
         raise DataError(
             f"{config.manifest_path}: training labels must lie between data.low and data.high, got "
-            f"{least:g}..{most:g} for low {low:g} and high {high:g}"
+            f"{edge_text(least)}..{edge_text(most)} for low {edge_text(low)} and high {edge_text(high)}"
         )
     center = float(train_y.mean(dtype=np.float64)) if config.center is None else config.center
     scale = float(train_y.std(dtype=np.float64)) if config.scale is None else config.scale
@@ -99,6 +103,12 @@ class OwnLabels:
             DataError: If the labels or the split file cannot be used.
         """
         groups = None if config.group is None else read_groups(manifest.cells, config.group)
+        most = float(np.abs(manifest.y).max())
+        if config.bin_width is not None and most / config.bin_width >= _MOST_EDGES:
+            raise DataError(
+                f"{manifest.path}: data.bin_width {edge_text(config.bin_width)} is too small for labels such as "
+                f"{edge_text(most)}: bins of this width have no number that float64 holds"
+            )
         if manifest.splits is None:
             width = config.bin_width or bin_width_of(manifest.y)
             rule = SplitRule(width, config.split_most, config.split_seed, config.target, config.group)
@@ -138,16 +148,25 @@ class OwnLabels:
 
 
 def bin_width_of(y: np.ndarray) -> float:
-    """Return a round bin width that divides the labels into at most 125 bins.
+    """Return a round bin width for labels (N,): the smallest that gives few enough bins for their number.
 
-    The width is 1, 2 or 5 times a power of ten, and at least 1 if all labels are whole numbers.
+    The labels span at most 125 bins, and the bins that hold labels hold at least 5 on average, unless the labels span
+    5 bins or fewer. The width is 1, 2 or 5 times a power of ten, and at least 1 if all labels are whole numbers.
 
-    >>> bin_width_of(np.array([1, 35, 101])), bin_width_of(np.array([0.0, 3.2, 5.0])), bin_width_of(np.array([0, 9]))
-    (1.0, 0.05, 1.0)
+    >>> bin_width_of(np.arange(700) % 101), bin_width_of(np.arange(700) / 140), bin_width_of(np.arange(50))
+    (1.0, 0.05, 5.0)
     """
     labels = np.asarray(y, dtype=np.float64)
     spread = float(labels.max() - labels.min()) or 1.0
+    whole = bool((labels == np.floor(labels)).all())
     power = math.floor(math.log10(spread / _MOST_BINS))
-    widths = (float(f"{digit}e{exponent}") for exponent in (power, power + 1) for digit in (1, 2, 5))
-    width = next(width for width in widths if spread / width <= _MOST_BINS)
-    return max(width, 1.0) if bool((labels == np.floor(labels)).all()) else width
+    widths = (float(f"{digit}e{exponent}") for exponent in itertools.count(power) for digit in (1, 2, 5))
+    return next(width for width in widths if (not whole or width >= 1) and _fits(labels, spread, width))
+
+
+def _fits(labels: npt.NDArray[np.float64], spread: float, width: float) -> bool:
+    """Return whether bins of a width are few enough for the labels; see `bin_width_of`."""
+    if spread / width > _MOST_BINS or np.abs(labels).max() / width >= _MOST_EDGES:
+        return False
+    bins = len(np.unique(bin_index(labels, 0.0, width)))
+    return len(labels) >= _ROWS_OF_A_BIN * bins or spread / width <= _FEWEST_BINS

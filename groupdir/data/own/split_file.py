@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from groupdir.data.base import SplitName
-from groupdir.data.cells import as_number
+from groupdir.data.cell_values import as_number
 from groupdir.data.manifest import SPLITS
 from groupdir.data.own.split import SplitRule
 from groupdir.errors import DataError, FileWriteError

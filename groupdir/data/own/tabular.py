@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from groupdir.config.datasets import TabularConfig
-from groupdir.data.base import Dataset, InputSpec, Split, SplitName, Targets
-from groupdir.data.cells import Cells, RowMistake, as_number, is_missing, read_cells
+from groupdir.data.base import ColumnSummary, Dataset, InputSpec, Split, SplitName, Targets
+from groupdir.data.cell_values import as_number, is_missing
+from groupdir.data.cells import Cells, read_cells
 from groupdir.data.comparisons import Comparison, NearRows, SharedKeys
+from groupdir.data.csv_file import RowMistake
 from groupdir.data.manifest import Names, read_manifest
 from groupdir.data.own.columns import Columns
+from groupdir.data.own.kinds import FitOptions
 from groupdir.data.own.labels import OwnLabels
+from groupdir.data.own.summary import summarise
+from groupdir.data.own.suspects import suspects
 from groupdir.errors import DataError
 from groupdir.metrics import ShotSplit
 from groupdir.registry import did_you_mean
@@ -42,9 +47,13 @@ class Tabular(Dataset):
         self.y = manifest.y
         self.own = OwnLabels.of(manifest, keys, config)
         train = self.own.where("train").tolist()
-        self.columns = Columns.fit(manifest.cells, names, train, config.categorical, config.most_categories)
+        options = FitOptions(config.categorical, config.most_categories, config.features)
+        self.columns = Columns.fit(manifest.cells, names, train, options)
         self.vectors = self.columns.vectors(manifest.cells)
         self.cells = manifest.cells
+        self.left_out = {name: why for name, why in manifest.cells.index.items() if name not in names}
+        known = {*config.features, *config.categorical, *(config.columns or ())}
+        self.suspects = tuple(suspects(manifest.cells, self.columns.columns, self.y, train, known))
 
     @property
     def targets(self) -> Targets:
@@ -87,6 +96,20 @@ class Tabular(Dataset):
         """Return the place of a row in the table."""
         return self.cells.place(self.cells.numbers[int(self.own.where(name)[index])])
 
+    def column_summaries(self) -> Sequence[ColumnSummary]:
+        """Return what the network receives of each column, and the columns that are left out."""
+        return [*summarise(self.cells, self.columns.columns), *_left_out(self.cells, self.left_out)]
+
+    def warnings(self) -> Sequence[str]:
+        """Return which columns are left out by the file's own word, and which are probably no features."""
+        return [
+            *(
+                f"{self.config.manifest_path}: column {name!r} is left out: {why}"
+                for name, why in self.left_out.items()
+            ),
+            *self.suspects,
+        ]
+
     def files(self) -> Sequence[Path]:
         """Return the file of the table."""
         return [self.config.manifest_path]
@@ -110,10 +133,10 @@ def _chosen(cells: Cells, config: TabularConfig) -> list[str]:
     Raises:
         DataError: If the YAML names missing columns, includes the target or the split, or selects no column.
     """
-    cells.need((*(config.columns or ()), *config.without, *config.categorical))
+    cells.need((*(config.columns or ()), *config.without, *config.categorical, *config.features))
     kept = {config.target} if config.split is None else {config.target, config.split}
-    others = kept | {config.group}
-    names = [name for name in cells.columns if name not in others] if config.columns is None else list(config.columns)
+    out = {*kept, config.group, *(cells.index.keys() - {*config.features, *config.categorical})}
+    names = [name for name in cells.columns if name not in out] if config.columns is None else list(config.columns)
     if wrong := sorted(kept.intersection(names)):
         raise DataError(f"data.columns: must not include the target or the split, got {', '.join(wrong)}")
     names = [name for name in dict.fromkeys(names) if name not in config.without]
@@ -123,6 +146,14 @@ def _chosen(cells: Cells, config: TabularConfig) -> list[str]:
         hint = did_you_mean(unused[0], names)
         raise DataError(f"data.categorical: must be columns to predict from, got {', '.join(unused)}: {hint}")
     return names
+
+
+def _left_out(cells: Cells, reasons: Mapping[str, str]) -> list[ColumnSummary]:
+    """Return the summaries of columns that are left out."""
+    return [
+        ColumnSummary(name, "left out", sum(map(is_missing, cells.columns[name])), 0, why)
+        for name, why in reasons.items()
+    ]
 
 
 def _keys(cells: Cells, split: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from groupdir.config.datasets import AgeDBConfig
 from groupdir.data.base import SplitName
-from groupdir.data.cells import RowMistake
+from groupdir.data.csv_file import RowMistake
 from groupdir.data.manifest import Rows
 from groupdir.data.photos.ages import AgePhotos
 from groupdir.errors import DataError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,7 +49,8 @@ class AgePhotos(Photos):
                 f"{self.manifest_name} nor {self.folder_name}/{self.manifest_name} exists there"
             )
         self.folder = roots[0]
-        self.manifest = read_manifest(self.folder / self.manifest_name, COLUMNS)
+        manifest = read_manifest(self.folder / self.manifest_name, COLUMNS)
+        self.manifest = replace(manifest, y=manifest.y.astype(np.float32))  # holds whole ages exactly
 
     @property
     def targets(self) -> Targets:

@@ -142,7 +142,7 @@ def test_every_data_set_is_compared(name: str, tmp_path: Path) -> None:
 
 
 def test_no_test_split_and_a_benchmark(tmp_path: Path) -> None:
-    rows = [(f"p{k}", k, "x", k, "train" if k % 2 else "val") for k in range(20)]
+    rows = [(f"p{k}", k * k, "x", k, "train" if k % 2 else "val") for k in range(20)]
     path = write_table(tmp_path, [("id", "size", "colour", "target", "split"), *rows])
     check = check_data(path)
     assert check.sizes == {"train": 10, "val": 10}

@@ -55,7 +55,13 @@ def found(val: list[float], search: dict[str, Any] | None = None, **sections: An
 
 @pytest.mark.parametrize(
     ("val", "wrong"),
-    [([1.0, 2.0, 3.0], []), ([1.0, 2.0], ["few"]), ([2.0], ["many", "few"]), ([], ["many", "median", "few"])],
+    [
+        ([1.0, 2.0, 3.0] * 2, []),
+        ([1.0, 2.0] * 2, ["few"]),
+        ([2.0] * 2, ["many", "few"]),
+        ([1.0, 1.0, 2.0, 2.0, 3.0], ["few"]),
+        ([], ["many", "median", "few"]),
+    ],
 )
 def test_objectives_that_no_sample_could_measure_are_refused(val: list[float], wrong: list[str]) -> None:
     """They would be NaN in every epoch, and every trial would be stopped at its first rung."""
@@ -69,18 +75,21 @@ def test_objectives_that_no_sample_could_measure_are_refused(val: list[float], w
     ("val", "messages"),
     [
         ([1.0, 3.0, 3.0], []),
-        ([1.0, 3.0], ["Pearson needs 2 validation samples with a few-shot label, got 1"]),
-        ([1.0], ["no validation sample has a few-shot label"] * 2),
+        (
+            [1.0, 3.0],
+            [f"{name} needs 2 validation samples with a few-shot label, got 1" for name in ("MAE", "Pearson")],
+        ),
+        ([1.0, 1.0], ["no validation sample has a few-shot label"] * 2),
     ],
 )
 def test_the_samples_that_a_metric_needs_are_counted(val: list[float], messages: list[str]) -> None:
-    """One few-shot sample has an error and no correlation; a constraint on it would be broken by every trial."""
+    """The error of a single few-shot sample is luck; a constraint on none would be broken by every trial."""
     search = {
         "objectives": ["val_mae_few"],
         "constraints": {"val_pearson_few": ">= 0.5"},
         "scheduler": {"name": "none"},
     }
-    concerns = found(val, search)
+    concerns = [concern for concern in found(val, search) if concern[2]]
     assert [text for _, text, _ in concerns] == [
         f"cannot be measured: {text}: add such samples or remove the metric" for text in messages
     ]
@@ -89,11 +98,12 @@ def test_the_samples_that_a_metric_needs_are_counted(val: list[float], messages:
 
 def test_batches_and_groups_that_are_too_large_are_noted() -> None:
     groups = {"name": "group_dir", "recipe": "joint", "groups": {"choice": [2, 5]}}
-    concerns = found([1.0, 2.0, 3.0], train={"epochs": 2, "batch_size": 256}, method=groups)
+    enough = [1.0, 2.0, 3.0] * 20
+    concerns = found(enough, train={"epochs": 2, "batch_size": 256}, method=groups)
     assert [(address, fatal) for address, _, fatal in concerns] == [
         ("train.batch_size", False),
         ("method.groups", False),
     ]
     assert "256 is above the 255 training samples" in concerns[0][1]
     assert "5 groups are more than the 3 label bins with training samples" in concerns[1][1]
-    assert not found([1.0, 2.0, 3.0], train={"epochs": 2, "batch_size": 255})
+    assert not found(enough, train={"epochs": 2, "batch_size": 255})

@@ -145,3 +145,39 @@ def test_the_command(folder: Path) -> None:
         assert (done.returncode, says in (done.stderr if code else done.stdout)) == (code, True), done.stderr
         assert "Traceback" not in done.stderr
     assert (folder / "l.csv").exists()
+
+
+TABLE = """\
+data: {name: table, root: %s, manifest: t.csv, target: y}
+encoder: {name: mlp}
+method: {name: group_dir, recipe: joint, groups: 4}
+"""
+
+
+def table(folder: Path, low: int) -> Path:
+    """A table of 300 rows with an index, a gap, texts, a long name and labels of many digits."""
+    lines = [",weight,colour,a name of a column that is much longer than any column of a screen,y"]
+    for row in range(300):
+        weight, colour = "-" if row == 7 else f"{(row * 37) % 101 / 4}", ("red", "green", "blue")[row % 3]
+        lines.append(f"{row},{weight},{colour},{(row * 11) % 17},{low + row % 12}")
+    (folder / "t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "t.yaml").write_text(TABLE % folder, encoding="utf-8")
+    return folder / "t.yaml"
+
+
+def test_the_columns_of_a_table(tmp_path: Path) -> None:
+    lines = [line.rstrip() for line in printed(count_labels(table(tmp_path, 0)), 80).split("\n")]
+    assert max(len(line) for line in lines if "warning" not in line) <= 80
+    rows = [line.split() for line in lines]
+    assert ["weight", "numeric", "1", "2", "0", "to", "25"] in rows
+    assert ["colour", "categorical", "0", "4", "blue,", "green,", "red"] in rows
+    assert any(row[:4] == ["(no", "name)", "left", "out"] for row in rows)
+    assert any(line.startswith("warning: ") and "column '(no name)' is left out" in line for line in lines)
+
+
+@pytest.mark.parametrize("low", [5_500_000, 1_700_000_000, -999_999_990])
+def test_no_two_edges_print_alike(low: int, tmp_path: Path) -> None:
+    lines = printed(count_labels(table(tmp_path, low)), 80).split("\n")
+    edges = [line.split()[0] for line in lines if ".." in line.partition(" ")[0]]
+    assert edges == [f"{low + k}..{low + k + 1}" for k in range(12)]
+    assert f"bins of 1, groups over {low}..{low + 12}" in "\n".join(lines)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groupdir.data.cells import SHOWN, Cells, as_number, is_missing, read_cells
+from groupdir.data.cell_values import as_number, is_missing, is_missing_number
+from groupdir.data.cells import SHOWN, Cells, read_cells
 from groupdir.errors import DataError
 
 
@@ -27,7 +28,7 @@ def refused(path: Path) -> str:
 
 
 def test_csv_keeps_its_line_numbers(tmp_path: Path) -> None:
-    text = '\ufeff a ,b\r\n1,"two\nlines, ""quoted"""\r\n\r\n , \r\n3,é\n'
+    text = '\ufeff a ,b\r\n1,"two\nlines, ""quoted"""\r\n\r\n \r\n3,é\n'
     cells = read_cells(written(tmp_path, text))
     assert cells.columns == {"a": ["1", "3"], "b": ['two\nlines, "quoted"', "é"]}
     assert cells.numbers == (2, 6)
@@ -126,5 +127,21 @@ def test_numbers_and_what_is_missing() -> None:
     assert as_number("1e3") == 1000
     for cell in ("", "x", "0x10", "1e999", 10**400, float("inf"), float("nan"), None, [1], dt.date(2024, 1, 1)):
         assert as_number(cell) is None
-    assert all(is_missing(cell) for cell in ("", "N/A", "null", "None", "?", "NaN"))
-    assert not any(is_missing(cell) for cell in ("-", 0, "0", False, [], "nano"))
+    everywhere = (
+        "",
+        "N/A",
+        "null",
+        "None",
+        "NaN",
+        "#N/A",
+        "#DIV/0!",
+        "#VALUE!",
+        "#REF!",
+        "<NA>",
+        "NaT",
+        Decimal("nan"),
+    )
+    assert all(is_missing(cell) and is_missing_number(cell) for cell in everywhere)
+    among_numbers = ("-", ".", "?", ".a", ".z", ".Z", "._", "–", "--", "..")
+    assert all(is_missing_number(cell) and not is_missing(cell) for cell in among_numbers)
+    assert not any(is_missing_number(cell) for cell in (0, "0", False, [], "nano", ".5", "-1", ".ab", "a"))

@@ -28,7 +28,7 @@ def refused(folder: Path, text: str, names: Names | None = None) -> list[str]:
 def test_rows_of_a_split_in_the_order_of_the_file(tmp_path: Path) -> None:
     text = "path,target,split\nd.jpg,4,test\n\n b é.jpg,2.5,Train \na.jpg,1,VALID\nsub/c.jpg,3e0,train\n/x.jpg,5,dev\n"
     found = manifest(tmp_path, text)
-    assert found.y.dtype == np.float32
+    assert found.y.dtype == np.float64
     assert found.splits == ("test", "train", "val", "train", "val")
     rows = found.rows(found.of_split("train"), Path("root"))
     assert rows.files == (Path("root/b é.jpg"), Path("root/sub/c.jpg"))

@@ -2,8 +2,10 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from typer.testing import CliRunner
 
@@ -15,6 +17,8 @@ from groupdir.files.parquet import read_parquet, write_parquet
 from groupdir.files.predictions import SavedPredictions
 from groupdir.metrics import ShotSplit
 from tests.analysis.benchmark.folders import made, searched
+
+TARGET = np.linspace(0, 1, 5, dtype=np.float32)
 
 
 def benchmark(folder: Path, replications: int) -> Path:
@@ -34,8 +38,7 @@ def benchmark(folder: Path, replications: int) -> Path:
     return folder
 
 
-def keep(path: Path, row: str, block: int) -> None:
-    target = np.linspace(0, 1, 5, dtype=np.float32)
+def keep(path: Path, row: str, block: int, target: npt.NDArray[Any] = TARGET) -> None:
     saved = SavedPredictions(
         {"data": {"name": "digits"}}, row, f"draw {block}", ShotSplit.from_train([1.0]), "test", 0, target, target / 3.0
     )
@@ -67,6 +70,14 @@ def test_the_pack_has_choices_trials_and_predictions(tmp_path: Path) -> None:
     again = read_pack(tmp_path / "small.parquet")
     assert (again.content, again.readers, again.draws) == (record.content, record.readers, 2)
     assert [each.chosen for each in again.measured] == [each.chosen for each in record.measured]
+
+
+def test_labels_of_a_users_table_keep_their_digits(tmp_path: Path) -> None:
+    folder, far = benchmark(tmp_path / "small", 1), 1_700_000_000 + np.linspace(0, 1, 5)
+    for file in folder.rglob("predictions.parquet"):
+        keep(file, "A", 1, far)
+    table = read_parquet(write_pack(record_of_folder(folder), tmp_path / "small.parquet"))[0].to_pylist()
+    assert [row["targets"] for row in table if row["role"] == "measured"] == [far.tolist()] * 4
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

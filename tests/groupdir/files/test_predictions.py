@@ -75,3 +75,9 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     write_parquet(tmp_path / "c.parquet", [row], {})
     with pytest.raises(DataError, match="its footer is broken: KeyError"):
         read_predictions(tmp_path / "c.parquet")
+
+
+def test_targets_of_a_users_table_keep_all_their_digits(tmp_path: Path) -> None:
+    target = np.array([1_700_000_000.125, 5_500_000.25, 2.6])
+    made(target=target, prediction=target + 0.5).write(tmp_path / "p.parquet")
+    assert read_predictions(tmp_path / "p.parquet").target.tolist() == target.tolist()

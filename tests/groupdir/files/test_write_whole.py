@@ -92,6 +92,7 @@ def test_a_partial_file_names_its_process(tmp_path: Path) -> None:
 
 def full(file: Path) -> None:
     with whole_file(file) as partial:
+        partial.unlink()
         partial.symlink_to("/dev/full")
         partial.write_text("x")
 
@@ -101,22 +102,31 @@ def read_only(file: Path) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(partial))
 
 
+def stale(file: Path) -> None:
+    with whole_file(file) as partial:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(partial))
+
+
 @pytest.mark.parametrize(
     ("write", "folder", "says"),
     [
         (full, "", r"a\.txt: cannot be written: the disk of .* is full \([0-9,]+ bytes free\): free some space there"),
         (read_only, "", r"a\.txt: cannot be written: .* is read-only for this user: make it writable, or choose"),
         (lambda file: write_whole(file, "x"), "no", r"the folder .*/no does not exist: create it"),
+        (lambda file: write_whole(file.with_name("a" * 300), "x"), "", r"File name too long: choose a shorter name"),
+        (lambda file: write_whole(file.parent / "folder", "x"), "", r"Is a directory: a folder of this name is in the"),
+        (stale, "", r"a\.txt: cannot be written: Stale file handle: the network file system has lost the folder"),
         (lambda file: write_whole(file, "x"), "file", r"the folder .*/file does not exist: create it"),
     ],
 )
 def test_errors_say_what_to_do(tmp_path: Path, write: Callable[[Path], None], folder: str, says: str) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match=says) as caught:
         write(tmp_path / folder / "a.txt")
     assert isinstance(caught.value, FileWriteError)
     assert caught.value.disk_full == (write is full)
-    assert names(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file", "folder"]
 
 
 def test_an_error_about_another_file_is_not_blamed_on_this_one(tmp_path: Path) -> None:

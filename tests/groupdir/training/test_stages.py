@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from groupdir.config.trial import TrialConfig
-from groupdir.errors import DataError
 from groupdir.files.fence import Attempt, Fence
 from groupdir.files.storage import Place
 from groupdir.files.study_files import GIVEN_UP
 from groupdir.training import stages
+from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 from groupdir.training.stages import SharedStage, StageFolder, address
 from groupdir.training.trainer import Trainer, run_trial
 from tests.groupdir.methods.cases import case_trial
@@ -227,14 +227,23 @@ def test_a_full_disk_costs_the_sharing_and_not_the_trial(tmp_path: Path, monkeyp
     assert rows(config, StageFolder(tmp_path)) == rows(config)
 
 
-def test_a_file_of_another_stage_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["another stage", "cut", "empty", "one bit"])
+def test_a_file_that_is_not_the_stage_is_kept_aside_and_trained_again(tmp_path: Path, change: str) -> None:
     config = case_trial("two_stage")
     rows(config, StageFolder(tmp_path))
     (file,) = tmp_path.glob("*/epoch-*.pt")
-    content = torch.load(file, weights_only=True)
-    torch.save({**content, "key": "{}"}, file)
-    with pytest.raises(DataError, match="holds another stage"):
-        rows(config, StageFolder(tmp_path))
+    content = file.read_bytes()
+    if change == "another stage":
+        save_checkpoint(file, {**torch.load(file, weights_only=True), "key": "{}"})
+    elif change == "one bit":
+        file.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
+    else:
+        file.write_bytes(b"" if change == "empty" else content[: len(content) // 2])
+    with pytest.warns(UserWarning, match=r"kept as epoch-\d+\.pt\.damaged-1 and trained again"):
+        assert rows(config, StageFolder(tmp_path)) == rows(config)
+    assert len([*file.parent.glob("*.damaged-1")]) == 1, "nothing is deleted"
+    assert rows(config, StageFolder(tmp_path)) == rows(config)[2:], "the stage is loaded, not trained"
+    load_checkpoint(file)
     trainer = Trainer(config)
     shared = SharedStage(StageFolder(tmp_path), config, trainer.method, trainer.stages[0])
     assert shared.folder == file.parent

@@ -195,3 +195,19 @@ def test_bf16_autocast_is_close() -> None:
     assert next(run_trial(trial("joint").replaced({"train.amp": "bf16"}))).metrics["train_loss"] == pytest.approx(
         exact, rel=0.02
     )
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_again(tmp_path: Path) -> None:
+    config = trial("joint")
+    path = tmp_path / "trial.pt"
+    trainer = Trainer(config)
+    first = [epoch.metrics for epoch in trainer.epochs()]
+    trainer.save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    again = Trainer(config)
+    said = again.resume(path)
+    assert said.endswith("the file is kept as trial.pt.damaged-1")
+    assert [path.name for path in tmp_path.iterdir()] == ["trial.pt.damaged-1"]
+    assert repr([epoch.metrics for epoch in again.epochs()]) == repr(first)

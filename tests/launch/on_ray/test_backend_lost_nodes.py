@@ -16,7 +16,8 @@ from groupdir.config.space import StudyConfig
 from groupdir.errors import DiskFullError
 from groupdir.trainable import TrialTrainable
 from launch.control.study_loop import StudyLoop
-from launch.on_ray.backend import Interrupt, Screen, run_trials
+from launch.interrupt import Interrupt
+from launch.on_ray.backend import Screen, run_trials
 from launch.schedulers.none import NoStopping
 from launch.study.study import Study
 from tests.launch.on_ray.conftest import MIB

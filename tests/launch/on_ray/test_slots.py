@@ -11,6 +11,7 @@ from groupdir.config.search import SearchConfig
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError
 from launch.control.study_loop import StudyLoop
+from launch.interrupt import Interrupt
 from launch.on_ray import backend as engine
 from launch.on_ray import slots as module
 from launch.on_ray.capacity import Coming
@@ -121,5 +122,5 @@ def test_a_machine_that_can_hold_no_trial_says_so(tmp_path: Any, monkeypatch: py
     requested = r"1 CPU and 0\.5 GPUs \(A100\) or 1 CPU and 1 GPU \(T4\)"
     says = rf"resources: a trial requests {requested} but this machine has 2 CPUs and 0 GPUs: lower the request"
     with pytest.raises(ConfigError, match=says):
-        engine.run_trials(study, loop, None, engine.Interrupt(None), engine.Screen(lambda: None, print))
+        engine.run_trials(study, loop, None, Interrupt(None), engine.Screen(lambda: None, print))
     study.close()

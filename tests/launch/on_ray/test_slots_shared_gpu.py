@@ -22,7 +22,8 @@ from groupdir.trainable import TrialTrainable
 from groupdir.training.stages import StageFolder
 from groupdir.training.trainer import Trainer
 from launch.control.study_loop import StudyLoop
-from launch.on_ray.backend import Interrupt, Screen, run_trials
+from launch.interrupt import Interrupt
+from launch.on_ray.backend import Screen, run_trials
 from launch.schedulers.none import NoStopping
 from launch.study.study import Study
 from tests.checkout import ROOT

@@ -170,7 +170,7 @@ def test_a_promoted_trial_waits_for_a_worker(every: Study) -> None:
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> Iterator[list[float]]:
     """The time that the screen reads, which is that of the events."""
-    monkeypatch.setattr("launch.screen.progress.time.time", lambda: clock[0])
+    monkeypatch.setattr("launch.screen.progress.steady_time", lambda: clock[0])
     return iter([clock])  # type: ignore[arg-type]
 
 

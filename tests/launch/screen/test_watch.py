@@ -14,7 +14,8 @@ import pytest
 
 from groupdir.errors import DataError
 from groupdir.study.store import Store
-from launch.screen.watch import driven, glance, standing, watch
+from launch.screen.watch import glance, standing, watch
+from launch.study.driver_lock import is_driven
 from launch.study.study import Study
 
 
@@ -40,14 +41,14 @@ def test_a_driver_that_is_gone_is_told(study: Study, capsys: pytest.CaptureFixtu
     study.append("driver", payload={"action": "start", "pid": os.getpid()})
     study.close()
     (study.folder / "study.lock").write_text(str(os.getpid()))  # as one that was killed leaves it; that process lives
-    assert not driven(study.folder)
+    assert not is_driven(study.folder)
     assert watch(study.folder) == 1
     assert "groupdir resume" in capsys.readouterr().out
 
 
 def test_a_driver_on_another_machine_is_no_process_here(study: Study) -> None:
     (study.folder / "study.lock").write_text("999999999")
-    assert driven(study.folder)
+    assert is_driven(study.folder)
 
 
 def test_a_driver_on_another_machine_is_named(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,11 +88,13 @@ def test_a_log_of_another_machine_is_told_from_a_broken_one(
         def execute(self, *query: object) -> None:
             raise error
 
-    monkeypatch.setattr("groupdir.study.store._connect", lambda *where: Broken())
+        def close(self) -> None: ...
+
+    monkeypatch.setattr("groupdir.study.store.connect", lambda *where: Broken())
     with pytest.raises(DataError, match=said):
         watch(study.folder)
     with pytest.raises(DataError, match=said):
-        list(Store(study.folder / "study.sqlite", Broken()).events())  # type: ignore[arg-type]
+        list(Store(study.folder / "study.sqlite", Broken(), {}, sealed=False).events())  # type: ignore[arg-type]
 
 
 def test_a_glance(study: Study, suggest: Callable[[Study], int], capsys: pytest.CaptureFixture[str]) -> None:

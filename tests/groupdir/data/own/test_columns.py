@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groupdir.data.cells import Cells
-from groupdir.data.own.columns import Categorical, Columns, Numeric
+from groupdir.data.own.columns import Columns
+from groupdir.data.own.encodings import Categorical, Numeric
+from groupdir.data.own.kinds import FitOptions
 from groupdir.errors import DataError
 
 
@@ -21,7 +23,7 @@ def table(name: str = "t.csv", **columns: list[Any]) -> Cells:
 
 
 def fit(cells: Cells, train: int, categorical: tuple[str, ...] = (), most: int = 10) -> Columns:
-    return Columns.fit(cells, list(cells.columns), range(train), categorical, most)
+    return Columns.fit(cells, list(cells.columns), range(train), FitOptions(categorical, most))
 
 
 def refused(call: Any, *arguments: Any) -> list[str]:
@@ -103,16 +105,25 @@ def test_training_has_mean_0_and_deviation_1(values: list[float | None]) -> None
 
 def test_every_column_that_cannot_be_is_named() -> None:
     cells = table(
-        note=[f"text {k}" for k in range(12)],
-        slip=["1", "3,5", *map(str, range(10))],
+        note=[f"text {k}" for k in range(11)] + ["text 0"],
+        slip=["1", "3,5", *map(str, range(9)), "-"],
+        late=["1"] * 11 + ["2 m"],
         empty=["", "NA", *[""] * 10],
         fine=["1"] * 12,
         day=[dt.date(2024, 1, 1)] * 12,
     )
-    note, slip, empty, day, todo = refused(fit, cells, 12)
+    note, empty, day, first, *others, todo, of_cells = refused(fit, cells, 12)
     assert note.startswith("t.csv: column 'note' must have at most 10 texts in training (data.most_categories), or")
-    assert note.endswith("got 12 such as 'text 0'")
-    assert slip.endswith("or only numbers, got 11 such as '3,5'")
+    assert note.endswith("got 11 such as 'text 0'")
+    number = "must be a number, as in"
+    point = "write a decimal point instead of the decimal comma"
+    assert first == f"t.csv:3: slip {number} 10 of 12 training rows with a value, got '3,5': {point}"
+    assert others == [
+        f"t.csv:13: late {number} 11 of 12 training rows with a value, got '2 m': write it without the unit"
+    ]
+    assert of_cells.startswith(
+        "fix these cells, leave them empty if the value is missing, or list a column in data.cat"
+    )
     assert empty == "t.csv: column 'empty' must hold a value in some training row, got none"
     assert day == "t.csv: column 'day' must hold numbers or texts, got date"
     assert todo == "fix these columns, or list them in data.without"
@@ -124,7 +135,7 @@ def test_every_cell_that_is_no_number_is_named() -> None:
     assert refused(columns.vectors, new) == [
         "t.csv:2: a must be a number as in training, got 'x'",
         "t.csv:3: a must be a number as in training, got 'inf'",
-        "t.csv:3: b must be a number as in training, got '4,5'",
+        "t.csv:3: b must be a number as in training, got '4,5': write a decimal point instead of the decimal comma",
         "t.csv:4: a must be about 1.5 as in training, got '1e308'",
     ]
     lines = refused(columns.vectors, table(A=["1"], c=["x"]))

@@ -5,15 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from groupdir.commands.predict import predict_file
 from groupdir.config.datasets import TabularConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.data.base import SplitName
 from groupdir.data.own.tabular import Tabular
 from groupdir.errors import ConfigError, DataError
+from groupdir.files.predictions import SavedPredictions, read_predictions
 from groupdir.training.trainer import Trainer, run_trial
 from tests.command_line import groupdir
 
@@ -191,3 +194,93 @@ def test_predictions_for_new_rows_without_a_target(folder: Path, tmp_path: Path)
     assert done.returncode == 2
     assert "bad.csv:1: has no column 'colour': did you mean 'color'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_index_is_left_out_and_said(folder: Path) -> None:
+    columns: dict[str, list[Any]] = {"": [f"row {k}" for k in range(240)], **content()}
+    write(folder / "t.csv", columns)
+    data = table(folder)
+    assert [column.name for column in data.columns.columns] == ["size", "colour"]
+    (line,) = data.warnings()
+    assert line == (
+        f"{folder}/t.csv: column '(no name)' is left out: the first column has no name, like an index that pandas or R "
+        "writes"
+    )
+    frame = pd.DataFrame(content() | {"size": np.arange(240) / 7}).set_index("colour")
+    frame.to_parquet(folder / "t.parquet")
+    data = table(folder, manifest="t.parquet")
+    assert [column.name for column in data.columns.columns] == ["size"]
+    assert "column 'colour' is left out: pandas stored it as the index" in data.warnings()[0]
+    for kept in ({"features": ["colour"]}, {"columns": ["size", "colour"]}, {"categorical": ["colour"]}):
+        data = table(folder, manifest="t.parquet", **kept)
+        assert {column.name for column in data.columns.columns} == {"size", "colour"}
+        assert data.warnings() == []
+    summaries = {column.name: column for column in table(folder, manifest="t.parquet").column_summaries()}
+    assert (summaries["colour"].kind, summaries["size"].content) == ("left out", f"0 to {239 / 7:.15g}")
+
+
+def test_ids_and_row_numbers_are_refused_by_name(folder: Path) -> None:
+    columns = content() | {"row": list(range(240)), "name": [f"n{k}" for k in range(240)]}
+    write(folder / "t.csv", columns)
+    assert refused(folder) == [
+        "t.csv: column 'row' numbers the rows from 0 to 239, so it is no feature",
+        "t.csv: column 'name' has a text of its own in each of the 240 rows, such as 'n0', so it is no feature",
+        "fix these columns, or list them in data.without",
+        "list a column that is a feature in spite of its values in data.features",
+    ]
+    assert table(folder, without=["row", "name"]).warnings() == []
+    columns["row"] = [1000 + 3 * k for k in range(240)]
+    write(folder / "t.csv", columns)
+    (line,) = table(folder, without=["name"]).warnings()
+    assert "column 'row' holds whole numbers that grow from row to row, like an id" in line
+    assert table(folder, without=["name"], features=["row"]).warnings() == []
+
+
+def test_a_column_that_the_yaml_names_is_no_suspect(folder: Path) -> None:
+    write(folder / "t.csv", content() | {"size": [k % 3 for k in range(240)], "zone": ["1", "2", "x"] * 80})
+    (line,) = table(folder).warnings()
+    assert "column 'zone' is encoded as 3 texts, although 80 of 120 training cells" in line
+    assert table(folder, categorical=["zone"]).warnings() == []
+
+
+def test_as_many_predictions_as_rows_or_none(folder: Path, tmp_path: Path) -> None:
+    trainer = Trainer(trial(folder))
+    trainer.save(tmp_path / "c.pt")
+    new = tmp_path / "new.csv"
+    new.write_text("size,colour\n1,red\n\n2,\n,blue\n3,red\n\n", encoding="utf-8")
+    assert [row["input"] for row in predict_file(tmp_path / "c.pt", new)] == [0, 1, 2, 3]
+    new.write_text("size,colour\n1,red\n,\n3,red\n,\n", encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        list(predict_file(tmp_path / "c.pt", new))
+    assert [line.partition(": ")[0] for line in str(error.value).split("\n")] == [f"{new}:3", f"{new}:5"]
+    write(folder / "t.csv", {name: [*cells, ""] for name, cells in content().items()})
+    assert refused(folder) == ["t.csv:242: has no value in any column: remove the row, or fill it in"]
+
+
+FAR = {"seconds": 1_700_000_000.0, "metres": 5_500_000.25, "ordinal days": 738_000.0, "degrees": 52.5}
+
+
+@pytest.mark.parametrize(
+    ("unit", "method"), [*((unit, "group_dir") for unit in FAR), ("seconds", "vanilla"), ("metres", "vir")]
+)
+def test_labels_far_from_zero_keep_their_digits(unit: str, method: str, tmp_path: Path) -> None:
+    spread = 1e-4 if unit == "degrees" else 4.0
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=400)
+    exact = FAR[unit] + spread * x
+    splits = [("train", "train", "val", "test")[k % 4] for k in range(400)]
+    write(tmp_path / "t.csv", {"x": x.tolist(), "target": exact.tolist(), "split": splits})
+    options = {"groups": 4, "recipe": "joint"} if method == "group_dir" else {}
+    content = trial(tmp_path).to_dict() | {"method": {"name": method, **options}}
+    trainer = Trainer(TrialConfig.from_dict(content).replaced({"train.epochs": 10}))
+    last = list(trainer.epochs())[-1]
+    found, y = trainer.predict("val"), trainer.dataset.split("val").y
+    np.testing.assert_array_equal(y, exact[np.arange(400) % 4 == 2])
+    assert last.metrics["val_mae_all"] == pytest.approx(np.abs(found.value - y).mean(), rel=1e-9)
+    assert last.metrics["val_mae_all"] < 0.5 * spread
+    assert len(np.unique(found.value)) > 80  # float32 knows 1 to 3 values here
+    saved = SavedPredictions({}, "c", "s", trainer.dataset.shots, "val", 0, y, found.value)
+    saved.write(tmp_path / "p.parquet")
+    again = read_predictions(tmp_path / "p.parquet")
+    np.testing.assert_array_equal(again.target, y)
+    np.testing.assert_array_equal(again.prediction, found.value)

@@ -1,0 +1,84 @@
+"""Early end of a run: by Ctrl-C or another signal, or by a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FIRST = "stopping: running trials write their checkpoints, which takes some seconds; Ctrl-C again ends at once"
+SECOND = "ending at once: trials continue from their last checkpoints after a resume"
+LATER = "closing the event log"
+
+
+class Interrupt:
+    """Condition for an early end: the first Ctrl-C, SIGTERM or SIGHUP, or a time limit. A second signal ends at once.
+
+    Each signal is answered with a line at once, because Ray may be busy for seconds.
+
+    Args:
+        max_seconds: Time limit in seconds from now, or None for no limit.
+
+    Attributes:
+        asked: Whether a signal has asked for the end.
+        at_once: Whether a second signal has asked to end at once.
+        out_of_time: Whether the time limit has passed.
+    """
+
+    def __init__(self, max_seconds: float | None) -> None:
+        self.asked = False
+        self.at_once = False
+        self.out_of_time = False
+        self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
+
+    def __call__(self) -> bool:
+        """Return whether to end now."""
+        self.out_of_time = self._deadline is not None and time.monotonic() >= self._deadline
+        return self.asked or self.out_of_time
+
+    @contextlib.contextmanager
+    def catch(self) -> Iterator[None]:
+        """Handle the signals within the context. A signal that is ignored, as under `nohup`, stays ignored."""
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        handled = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+        for number in handled:
+            signal.signal(number, self._ask)
+        try:
+            yield
+        finally:
+            for number, handler in handled.items():
+                signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        if self.at_once:
+            _answer(LATER)
+        elif self.asked:
+            self.at_once = True
+            _answer(SECOND)
+            raise KeyboardInterrupt
+        else:
+            self.asked = True
+            _answer(FIRST)
+
+
+def _answer(text: str) -> None:
+    """Write a line without Python's buffers, which the interrupted code may be using."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"\n{text}\n".encode())
+
+
+def _leave_terminal() -> None:
+    """Send further output nowhere if its terminal is gone, so that printing does not fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            if os.isatty(stream.fileno()):
+                os.dup2(null, stream.fileno())
+    os.close(null)
