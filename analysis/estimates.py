@@ -55,7 +55,8 @@ def estimates_of(study: StudyResults, *, include_stopped: bool = False) -> Value
         rows = study.trials[study.trials["status"].isin(statuses) & (study.trials["epochs"] > 0)]
         metrics = recorded_metrics(study)
         trainings = [_training(study, row, metrics) for row in rows.to_dict("records")]
-        study.estimates[include_stopped] = Values(study.config.space.parameters, configurations(trainings))
+        parameters, objectives = study.config.space.parameters, tuple(study.objectives)
+        study.estimates[include_stopped] = Values(parameters, configurations(trainings), objectives)
     return study.estimates[include_stopped]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -14,7 +17,7 @@ from groupdir.errors import DataError
 from groupdir.files.study_files import HIGH, LOW, MEAN, ON_FRONT, TRAININGS
 from groupdir.metrics import sign
 from groupdir.values.choice import front_chances
-from groupdir.values.values import Value
+from groupdir.values.values import MOST, Value
 from groupdir.values.words import chance_text, trainings_text, value_text
 
 
@@ -36,8 +39,10 @@ def find_front(study: StudyResults, *, include_stopped: bool = False) -> pd.Data
     """
     values = estimates_of(study, include_stopped=include_stopped)
     candidates = keep_constraints(study, values)
-    points = [sign(metric) * values.of(metric).mean[candidates] for metric in study.objectives]
-    front = candidates[pareto_front(np.stack(points, axis=-1))]
+    finite = np.all([np.isfinite(values.of(metric).mean[candidates]) for metric in study.objectives], axis=0)
+    measured = candidates[finite]
+    points = [sign(metric) * values.of(metric).mean[measured] for metric in values.telling(list(study.objectives))]
+    front = measured[pareto_front(np.stack(points, axis=-1))]
     if not len(front):
         reason = "has a value for every objective" if len(candidates) else f"is {allowed_text(include_stopped)}"
         raise DataError(_no_front(study, reason, include_stopped))
@@ -75,8 +80,8 @@ def estimated_rows(study: StudyResults, *, include_stopped: bool = False) -> pd.
 
     The row is that of the first trial of the configuration, so its metrics are the raw values that the search saw. It
     has further columns: `MEAN`, `LOW` and `HIGH` of each of `shown_metrics`, `TRAININGS`, and `ON_FRONT`, which is NaN
-    for a configuration that violates a constraint, and where there are too few trainings to say. The table is made
-    once for each study.
+    for a configuration that violates a constraint, and where there are too few trainings to say. `LOW` and `HIGH` are
+    NaN for a configuration that is not compared, see `Values.contenders`. The table is made once for each study.
 
     Args:
         study: Results of the study.
@@ -85,6 +90,8 @@ def estimated_rows(study: StudyResults, *, include_stopped: bool = False) -> pd.
     if include_stopped not in study.tables:
         values = estimates_of(study, include_stopped=include_stopped)
         chances = np.full(len(values.configurations), np.nan)
+        every = np.arange(len(values.configurations))
+        shown = every if len(every) <= MOST else values.contenders(values.kept(study.config.search.keeps))
         if all(values.of(metric).posterior is not None for metric in study.objectives):
             candidates = values.kept(study.config.search.keeps)
             chances[candidates] = front_chances(values, list(study.objectives), candidates)
@@ -94,13 +101,14 @@ def estimated_rows(study: StudyResults, *, include_stopped: bool = False) -> pd.
             ON_FRONT: chances,
         }
         for metric in shown_metrics(study):
-            low, high = values.of(metric).interval
+            low, high = np.full((2, len(every)), np.nan)
+            low[shown], high[shown] = values.of(metric).interval_of(shown)
             extra |= {MEAN + metric: values.of(metric).mean, LOW + metric: low, HIGH + metric: high}
         study.tables[include_stopped] = pd.concat([rows, pd.DataFrame(extra, index=rows.index)], axis=1)
     return study.tables[include_stopped]
 
 
-def value_of(row: pd.Series, metric: str) -> Value:
+def value_of(row: pd.Series | Mapping[Any, Any], metric: str) -> Value:
     """Return the value of a metric from a row of `estimated_rows`. Its raw value is that of the row's trial."""
     return Value(row[MEAN + metric], row[LOW + metric], row[HIGH + metric], row[metric], int(row[TRAININGS]))
 

@@ -172,7 +172,8 @@ def select_config(
     header = "".join(f"# {' '.join(line.split())}\n" for line in _header(study, selection))  # one line each
     body = dump_yaml(dict(study.configs[selection.trial]))
     write_whole(selection.file, seal_text(header + body))
-    write_parquet(selection.file.with_name(FRONT), _plain_rows(front), dict(study.footer))
+    configs = {str(trial): dict(study.configs[trial]) for trial in front["trial"].tolist()}
+    write_parquet(selection.file.with_name(FRONT), _plain_rows(front), {**study.footer, "configs": configs})
     return selection
 
 

@@ -26,8 +26,7 @@ from groupdir.files.write_whole import write_whole
 from groupdir.metrics import parse_metric
 from groupdir.registry import did_you_mean
 from groupdir.study.read import ReadStudy, read_study
-from groupdir.values.trainings import configurations, trainings_of
-from groupdir.values.values import Values
+from groupdir.values.of_study import values_of
 from groupdir.values.words import trainings_text, value_text
 from launch.screen.counts import phase_counts
 from launch.screen.plan import most_epochs
@@ -174,7 +173,7 @@ def choose(study: Path, metric: str) -> TrialConfig:
         DataError: If no trial finished, or the study has no such metric.
     """
     read = read_study(study)
-    values = Values(read.config.space.parameters, configurations(trainings_of(read.state)))
+    values = values_of(read.config, read.state)
     candidates = values.kept(read.config.search.keeps)
     costs = values.of(metric).costs[candidates]
     if not np.isfinite(costs).any():

@@ -8,8 +8,13 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from groupdir.objectives import telling
+
 Costs = npt.NDArray[np.float64]
 TieBreak = Literal["crowding", "epsilon_net"]
+
+DIGITS = 12
+"""Decimals of the distances that a tie-break compares, so that equal distances are equal despite rounding errors."""
 
 
 def as_costs(vectors: npt.ArrayLike, directions: Sequence[str]) -> Costs:
@@ -45,8 +50,14 @@ def dominates(first: Costs, second: Costs, epsilon: float | Costs = 0.0) -> npt.
     Returns:
         Truth values, without the last axis.
     """
-    better = (first < second - epsilon).any(axis=-1)
-    no_worse = (first <= second + epsilon).all(axis=-1)
+    objectives = first.shape[-1]
+    each = np.broadcast_to(np.asarray(epsilon, dtype=np.float64), (objectives,)).tolist()
+    shape = np.broadcast_shapes(first.shape, second.shape)[:-1]
+    better, no_worse = np.zeros(shape, dtype=bool), np.ones(shape, dtype=bool)
+    for column in range(objectives):  # numpy reduces a last axis of a few objectives slowly
+        one, other = first[..., column], second[..., column]
+        better |= one < other - each[column]
+        no_worse &= one <= other + each[column]
     return np.asarray(better & no_worse)
 
 
@@ -92,18 +103,21 @@ def crowding_order(costs: Costs) -> npt.NDArray[np.int64]:
     """Return the indices of a front's members from the least to the most crowded.
 
     Of members with equal costs only the earliest counts; its copies come after all distinct members. Equal distances
-    keep the order of arrival.
+    keep the order of arrival. An objective that is constant or a copy on the front does not count, see
+    `groupdir.objectives.telling`.
 
     Source: Deb et al. 2002, "NSGA-II", section III-B, on objectives normalised by the front's range.
     """
     distinct, copies = _distinct(costs)
     points = _normalised(costs[distinct])
-    distance = np.zeros(len(points))
+    distance, gaps = np.zeros(len(points)), np.full(len(points), np.inf)
     for column in points.T:
-        order = np.argsort(column, kind="stable")
-        distance[order[[0, -1]]] = np.inf
-        distance[order[1:-1]] += column[order[2:]] - column[order[:-2]]
-    return np.concatenate([distinct[np.argsort(-distance, kind="stable")], copies])
+        order = _ascending(column)
+        ordered = column[order]
+        gaps[order[[0, -1]]] = np.inf
+        gaps[order[1:-1]] = ordered[2:] - ordered[:-2]
+        distance += gaps
+    return np.concatenate([distinct[np.argsort(-distance.round(DIGITS), kind="stable")], copies])
 
 
 def epsilon_net_order(costs: Costs) -> npt.NDArray[np.int64]:
@@ -117,12 +131,12 @@ def epsilon_net_order(costs: Costs) -> npt.NDArray[np.int64]:
     """
     distinct, copies = _distinct(costs)
     points = _normalised(costs[distinct])
-    taken = [int(np.argmin(np.square(points).sum(axis=1)))]
+    taken = [int(np.argmin(np.square(points).sum(axis=1).round(DIGITS)))]
     distance = np.full(len(points), np.inf)
     while len(taken) < len(points):
         distance = np.minimum(distance, np.square(points - points[taken[-1]]).sum(axis=1))
         distance[taken] = -1.0
-        taken.append(int(np.argmax(distance)))
+        taken.append(int(np.argmax(distance.round(DIGITS))))
     return np.concatenate([distinct[taken], copies])
 
 
@@ -180,15 +194,25 @@ def epsilon_of(epsilon: float | Sequence[float], objectives: int) -> Costs:
     return each
 
 
+def _ascending(values: Costs) -> npt.NDArray[np.int64]:
+    """Return the indices of ascending values. Equal values keep their order, which numpy ensures only if it must."""
+    order = np.argsort(values)
+    ordered = values[order]
+    return np.argsort(values, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
+
+
 def _distinct(costs: Costs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the indices of the first of each group of equals, and those of the copies, in the order of arrival."""
-    _, first = np.unique(costs, axis=0, return_index=True)
-    mask = np.zeros(len(costs), dtype=bool)
-    mask[first] = True
+    mask = np.ones(len(costs), dtype=bool)
+    first = np.sort(costs[:, 0])
+    if (first[1:] == first[:-1]).any():  # else no two members are equal
+        mask[:] = False
+        mask[np.unique(costs, axis=0, return_index=True)[1]] = True
     return np.flatnonzero(mask), np.flatnonzero(~mask)
 
 
 def _normalised(costs: Costs) -> Costs:
-    low, high = costs.min(axis=0), costs.max(axis=0)
-    span = np.where(high > low, high - low, 1.0)
-    return np.asarray((costs - low) / span)
+    """Return the objectives that tell the members apart, each from 0 for the best to 1 for the worst member."""
+    columns = np.ascontiguousarray(costs.T[telling(costs)])
+    low, high = columns.min(axis=1, keepdims=True), columns.max(axis=1, keepdims=True)
+    return np.asarray(((columns - low) / np.where(high > low, high - low, 1.0)).T)

@@ -24,7 +24,7 @@ from groupdir.files.study_files import STUDY_CONFIG, results_folder
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations, unfinished_ablations
 from launch.control.confirmation import begin_round, unfinished_round
-from launch.control.stop_rules import enough
+from launch.control.stop_rules import enough, search_over
 from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
 from launch.interrupt import Interrupt
@@ -35,7 +35,7 @@ from launch.screen.progress import Progress, clock
 from launch.screen.summary import shown, summary_text
 from launch.study.checkpoints import sweep
 from launch.study.edits import apply_edits
-from launch.study.export import write_tensorboard
+from launch.study.export import is_exported, mark_exported, write_tensorboard
 from launch.study.restore import bring_back
 from launch.study.snapshots import Snapshots, try_snapshot
 from launch.study.storage_owner import own, refuse_other_owner
@@ -224,7 +224,7 @@ def refuse_unfinished(study: Study) -> None:
     Raises:
         DataError: If trials of the search still have to run.
     """
-    if StudyLoop(study, make_scheduler(study.config.search), "val_mae_all").has_work():
+    if not search_over(study.config.search, study.state):
         ended = sum(trial.status not in ("running", "paused") for trial in study.state.of("search"))
         text = f"{ended} of {study.config.search.trials} trials of the search have ended, and it must end first"
         raise DataError(f"{study.folder}: {text}: run `{next_command('resume', shown(study.folder))}`")
@@ -308,8 +308,7 @@ def finish(study: Study, say: Callable[[str], None], with_files: bool) -> None:
     if with_files:
         steps += [
             lambda: say(notice) if (notice := sweep(study)) else None,
-            lambda: try_snapshot(study, say),
-            lambda: write_tensorboard(study),
+            lambda: export(study, say),
         ]
     for step in steps:
         try:
@@ -321,15 +320,25 @@ def finish(study: Study, say: Callable[[str], None], with_files: bool) -> None:
     study.close()
 
 
+def export(study: Study, say: Callable[[str], None]) -> None:
+    """Write the tables and the TensorBoard runs, unless they hold the present state already."""
+    if is_exported(study):
+        return
+    complete = try_snapshot(study, say)
+    write_tensorboard(study)
+    if complete:
+        mark_exported(study)
+
+
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
     """Run the search, then the confirmation, then the ablations."""
     search, metric = study.config.search, dataset.targets.selected_by
     shared = (
         None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
     )
+    if search_over(search, study.state) and not has_later_work(study):
+        return  # before the scheduler is restored, which takes long for thousands of trials
     loop = StudyLoop(study, make_scheduler(search), metric)
-    if not loop.has_work() and not has_later_work(study):
-        return
     snapshots = Snapshots(study, progress.say)
 
     def refresh() -> None:

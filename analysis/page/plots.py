@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from analysis.estimates import metric_of
 from analysis.figures.trade_off import BAR, FAINT, FRONT, metric_label
 from analysis.front import estimated_rows, value_of
 from analysis.load import StudyResults, short_text
+from analysis.page.thinning import spaced, thinned
 from groupdir.files.study_files import HIGH, LOW, MEAN, TRAININGS
 from groupdir.metrics import ALL
 from groupdir.values.words import trainings_text, value_text
@@ -40,12 +42,15 @@ def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
     figure = make_subplots(rows=1, cols=len(pairs), horizontal_spacing=0.09)
     rows, stopped = estimated_rows(study), study.searched[study.searched["status"] == "stopped"]
     finished = rows[~rows["trial"].isin(front["trial"])]
+    total = {"stopped": len(stopped), "finished": len(finished)}
+    stopped, finished = thinned(stopped), thinned(finished)
     groups = [
         ("stopped", stopped, "", STOPPED, "x-thin-open", 7),
         ("finished", finished, MEAN, FINISHED, "circle-open", 8),
         ("on the front", front, MEAN, FRONT, "diamond", 10),
         ("raw values of the front", front, "", FAINT, "diamond-open", 7),
     ]
+    hovers = {name: [_hover(study, row) for row in group.to_dict("records")] for name, group, *_ in groups}
     for column, (across, up) in enumerate(pairs, 1):
         for name, group, prefix, colour, symbol, size in groups:
             barred = prefix == MEAN and group is front
@@ -55,11 +60,11 @@ def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
                 error_x=_error_bars(group, across) if barred else None,
                 error_y=_error_bars(group, up) if barred else None,
                 mode="markers",
-                name=f"{name} ({len(group)})",
+                name=f"{name} ({total.get(name, len(group))})",
                 legendgroup=name,
                 showlegend=column == 1,
                 marker={"color": colour, "symbol": symbol, "size": size, "line": {"width": 1.5, "color": colour}},
-                text=[_hover(study, row) for _, row in group.iterrows()],
+                text=hovers[name],
                 hovertemplate="%{text}<extra></extra>",
                 row=1,
                 col=column,
@@ -70,8 +75,8 @@ def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
     return figure.update_layout(**_LAYOUT, height=400, legend=legend)
 
 
-def _column(rows: pd.DataFrame, metric: str, prefix: str) -> list[Any]:
-    return list(rows[metric if metric == "trial" else prefix + metric])
+def _column(rows: pd.DataFrame, metric: str, prefix: str) -> pd.Series[Any]:
+    return rows[metric if metric == "trial" else prefix + metric]
 
 
 def _error_bars(rows: pd.DataFrame, metric: str) -> dict[str, Any] | None:
@@ -87,8 +92,10 @@ def parallel_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
     """Return the plot with one line per trial through its parameters and objectives. The front is coloured."""
     rows = study.searched[study.searched["status"].isin(["finished", "stopped"])]
     rows = rows[np.isfinite(rows[list(study.objectives)].to_numpy(dtype=np.float64)).all(axis=1)]
-    order = rows["trial"].isin(front["trial"]).to_numpy().astype(int)
-    rows = rows.iloc[np.argsort(order, kind="stable")]  # the front is drawn last, above the others
+    on_front = rows["trial"].isin(front["trial"])
+    others = [thinned(rows[~on_front & (rows["status"] == status)]) for status in ("stopped", "finished")]
+    rows = pd.concat([*others, rows[on_front]])  # the front is drawn last, above the others
+    order = np.repeat([0, 1], [sum(map(len, others)), int(on_front.sum())])
     values = {
         name: [study.params[int(trial)].get(name, _ABSENT) for trial in rows["trial"]] for name in study.param_names
     }
@@ -97,7 +104,7 @@ def parallel_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
         _dimension(objective.removeprefix("val_"), rows[objective].tolist()) for objective in study.objectives
     ]
     scale = [[0, "#cbd5e1"], [0.5, "#cbd5e1"], [0.5, FRONT], [1, FRONT]]
-    line = {"color": np.sort(order).tolist(), "colorscale": scale, "cmin": 0, "cmax": 1}
+    line = {"color": order.tolist(), "colorscale": scale, "cmin": 0, "cmax": 1}
     hidden = {"size": 1, "color": "rgba(0,0,0,0)"}  # hides the ends of the range, which are among the ticks
     figure = go.Figure(
         go.Parcoords(line=line, dimensions=dimensions, labelfont={"size": 13}, tickfont={"size": 11}, rangefont=hidden)
@@ -112,44 +119,49 @@ def curves_plot(study: StudyResults, front: pd.DataFrame, chosen: set[int]) -> g
     """
     metric = metric_of(study, ALL)
     figure = go.Figure()
-    status = study.searched.set_index("trial")["status"].to_dict()
+    status = study.searched.set_index("trial")["status"]
     on_front = set(front["trial"].tolist())
-    groups = study.epochs.groupby(["trial", "seed"])
-    runs = [(int(run["trial"].iloc[0]), run) for _, run in groups]
-    runs = [(trial, run) for trial, run in runs if trial in status]
+    epochs = study.epochs[study.epochs["trial"].isin(status.index)]
     for name, wanted, style in (
-        ("finished", {"finished"}, {"color": "#bfdbfe", "width": 1.0}),
-        ("stopped or failed", {"stopped", "failed", "running"}, {"color": STOPPED, "width": 0.8}),
+        ("finished", ["finished"], {"color": "#bfdbfe", "width": 1.0}),
+        ("stopped or failed", ["stopped", "failed", "running"], {"color": STOPPED, "width": 0.8}),
     ):
-        x: list[float | None] = []
-        y: list[float | None] = []
-        for trial, run in runs:  # one trace with gaps: hundreds of traces make a page slow
-            if status[trial] in wanted and trial not in on_front:
-                x += [*run["epoch"].tolist(), None]
-                y += [*run[metric].tolist(), None]
+        others = status.index[status.isin(wanted) & ~status.index.isin(on_front)]
+        drawn = epochs[epochs["trial"].isin(others[spaced(len(others))])]
+        x, y = _joined(drawn, metric)
         figure.add_scatter(x=x, y=y, mode="lines", name=name, line=style, hoverinfo="skip")
+    runs = [(int(run["trial"].iloc[0]), run) for _, run in epochs[epochs["trial"].isin(on_front)].groupby("trial")]
     for trial, run in runs:
-        if trial in on_front:
-            width = 3.0 if trial in chosen else 1.6
-            label = f"trial {trial}" + (", chosen" if trial in chosen else "")
-            style = {"width": width, "color": CHOSEN if trial in chosen else FRONT}
-            group = "chosen by a rule" if trial in chosen else "on the front"
-            first = all(trace.name != group for trace in figure.data)
-            hover = f"{label}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>"
-            figure.add_scatter(
-                x=run["epoch"].tolist(),
-                y=run[metric].tolist(),
-                mode="lines",
-                name=group,
-                legendgroup=group,
-                showlegend=first,
-                line=style,
-                hovertemplate=hover,
-            )
+        width = 3.0 if trial in chosen else 1.6
+        label = f"trial {trial}" + (", chosen" if trial in chosen else "")
+        style = {"width": width, "color": CHOSEN if trial in chosen else FRONT}
+        group = "chosen by a rule" if trial in chosen else "on the front"
+        first = all(trace.name != group for trace in figure.data)
+        hover = f"{label}<br>epoch %{{x}}: %{{y:.3f}}<extra></extra>"
+        figure.add_scatter(
+            x=run["epoch"].tolist(),
+            y=run[metric].tolist(),
+            mode="lines",
+            name=group,
+            legendgroup=group,
+            showlegend=first,
+            line=style,
+            hovertemplate=hover,
+        )
     legend = {"orientation": "h", "y": 1.12, "x": 0}
     return figure.update_layout(
         **_LAYOUT, height=420, legend=legend, xaxis_title="epoch", yaxis_title=metric_label(metric)
     )
+
+
+def _joined(epochs: pd.DataFrame, metric: str) -> tuple[list[float | None], list[float | None]]:
+    """Return the curves of many trials as one line with gaps, because hundreds of lines make a page slow."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for _, run in epochs.groupby(["trial", "seed"]):
+        x += [*run["epoch"].tolist(), None]
+        y += [*run[metric].round(4).tolist(), None]
+    return x, y
 
 
 _ABSENT = object()
@@ -173,7 +185,7 @@ def _axis(metric: str) -> str:
     return metric if metric == "trial" else metric_label(metric)
 
 
-def _hover(study: StudyResults, row: pd.Series[Any]) -> str:
+def _hover(study: StudyResults, row: Mapping[Any, Any]) -> str:
     """Return the hover text: trial, objectives and parameters. It is escaped because plotly renders tags."""
     trial = int(row["trial"])
     seeds = trainings_text(int(row.get(TRAININGS, 1)))
@@ -183,7 +195,7 @@ def _hover(study: StudyResults, row: pd.Series[Any]) -> str:
     return "<br>".join(html.escape(line) for line in [head, *values, *params])
 
 
-def _hover_value(row: pd.Series[Any], metric: str) -> str:
+def _hover_value(row: Mapping[Any, Any], metric: str) -> str:
     if MEAN + metric not in row:
         return f"{metric} = {row[metric]:.4g} raw"
     return f"{metric} = {value_text(value_of(row, metric))}, the search saw {row[metric]:.4g}"

@@ -20,6 +20,7 @@ from analysis.load import StudyResults
 from analysis.page.front_section import bars_note, brackets_note, choices_html, front_html
 from analysis.page.plots import curves_plot, front_plot, parallel_plot
 from analysis.page.table import table_html
+from analysis.page.thinning import thinning_note
 from analysis.select import choices
 from groupdir import __version__
 from groupdir.command_line.next_command import next_command
@@ -67,13 +68,15 @@ def report_page(study: StudyResults) -> str:
     front = find_front(study)
     chosen = choices(study)
     trials = {estimates_of(study).trials[choice.index] for choice in chosen.values()}
+    counts = study.counts()
+    thinning = thinning_note([counts.get("stopped", 0), counts.get("finished", 0) - len(front)])
     all_metric = html.escape(metric_of(study, ALL))
     sections = [
         _section(
             "The front",
             "A configuration is on the front if no other finished one is at least as good by the estimates of every "
             f"objective and better by one. {bars_note(study)} Hover for details. Axes are zoomed to finished trials; "
-            "double-click to show all.",
+            f"double-click to show all.{thinning}",
             _plot(front_plot(study, front), "front"),
         ),
         _section(
@@ -85,12 +88,12 @@ def report_page(study: StudyResults) -> str:
         ),
         _section(
             "Parameters and results",
-            "One line per trial; trials on the front are orange. Drag along an axis to select a range.",
+            f"One line per trial; trials on the front are orange. Drag along an axis to select a range.{thinning}",
             _plot(parallel_plot(study, front), "parallel"),
         ),
         _section(
             "Learning curves",
-            f"{all_metric} by epoch. Trials that the scheduler stopped end early.",
+            f"{all_metric} by epoch. Trials that the scheduler stopped end early.{thinning}",
             _plot(curves_plot(study, front, trials), "curves"),
         ),
         *_ablation_sections(study),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from groupdir.labels import LDS, Kernel
-from groupdir.smoothing.moments import Moments, filled, reflected_convolution
+from groupdir.smoothing.moments import Moments, ReflectedConvolution, filled
 
 
 class BucketSmoothing(nn.Module, ABC):
@@ -42,7 +42,6 @@ class BucketSmoothing(nn.Module, ABC):
     initial: ClassVar[tuple[float, ...]]  # for each of the S statistics: value before any feature is observed
     neutral: ClassVar[Mapping[str, float]]  # name of each table of `smooth` -> value that leaves features unchanged
 
-    convolution: Tensor
     running: Tensor
     count: Tensor
     updates: Tensor
@@ -74,8 +73,7 @@ class BucketSmoothing(nn.Module, ABC):
         self.clip, self.as_published, self.start_smooth = (float(clip[0]), float(clip[1])), as_published, start_smooth
         rows, window = buckets - start, torch.from_numpy(LDS(kernel, size, sigma).window())
         window = window / window.sum()
-        matrices = [reflected_convolution(window**power, rows) for power in self.window_powers]
-        self.register_buffer("convolution", torch.stack(matrices), persistent=False)
+        self._convolutions = [ReflectedConvolution(window**power, rows) for power in self.window_powers]
         self.register_buffer("running", torch.stack([self._table(rows, value) for value in self.initial]))
         self.register_buffer("count", torch.zeros(rows, dtype=torch.int64))
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
@@ -111,9 +109,9 @@ class BucketSmoothing(nn.Module, ABC):
         self.running.copy_(torch.where(seen[:, None], average, before))
         self.count += moments.count
         if not first and self.as_published:
-            self._calibrate(self.running, self.convolution @ before)
+            self._calibrate(self.running, self._smoothed(before))
         elif not first:
-            self._calibrate(torch.where(known[:, None], before, 0), self.convolution @ filled(before, known))
+            self._calibrate(torch.where(known[:, None], before, 0), self._smoothed(filled(before, known)))
         self.updates += 1
         self.epoch.fill_(epoch)
 
@@ -128,8 +126,13 @@ class BucketSmoothing(nn.Module, ABC):
             rows, row = rows + 2, (bucket.long() - self.start + 1).clamp(0, rows + 1)
         else:
             row, _ = self._rows(bucket)
-        moments = Moments.of(x, row, rows)
-        self._moments = moments if self._moments is None else self._moments.joined(moments)
+        if self._moments is None:
+            self._moments = Moments.empty(rows, x)
+        self._moments.include(x, row)
+
+    def _smoothed(self, statistics: Tensor) -> Tensor:
+        """Return statistics `(S, K, D)` smoothed over buckets."""
+        return torch.stack([smooth(table) for smooth, table in zip(self._convolutions, statistics, strict=True)])
 
     def _rows(self, bucket: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the row of the tables for each sample, and a mask of the samples that are smoothed (None: all).

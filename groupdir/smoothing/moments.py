@@ -28,15 +28,27 @@ class Moments:
     @classmethod
     def of(cls, x: Tensor, row: Tensor, rows: int) -> Moments:
         """Return the moments of features `(N, C)` whose buckets are `row` `(N,)`."""
-        total: Moments | None = None
+        moments = cls.empty(rows, x)
+        moments.include(x, row)
+        return moments
+
+    @classmethod
+    def empty(cls, rows: int, x: Tensor) -> Moments:
+        """Return the moments of no samples, for features `(N, C)` like these."""
+        zeros = x.new_zeros(rows, x.shape[1], dtype=torch.float64)
+        return cls(x.new_zeros(rows, dtype=torch.int64), zeros, zeros.clone())
+
+    def include(self, x: Tensor, row: Tensor) -> None:
+        """Add the samples of features `(N, C)` in place. Only the buckets `row` `(N,)` that occur are computed."""
         for part, index in zip(torch.split(x.detach(), _CHUNK), torch.split(row, _CHUNK), strict=True):
-            wide, empty = part.double(), x.new_zeros(rows, x.shape[1], dtype=torch.float64)
-            count = torch.bincount(index, minlength=rows)
-            mean = empty.index_add(0, index, wide) / count.clamp(min=1)[:, None]
-            moments = cls(count, mean, empty.index_add(0, index, (wide - mean[index]).square()))
-            total = moments if total is None else total.joined(moments)
-        assert total is not None  # split gives at least one part
-        return total
+            occurs, inside = torch.unique(index, return_inverse=True)
+            wide, empty = part.double(), part.new_zeros(len(occurs), x.shape[1], dtype=torch.float64)
+            count = torch.bincount(inside, minlength=len(occurs))
+            mean = empty.index_add(0, inside, wide) / count.clamp(min=1)[:, None]
+            scatter = empty.index_add(0, inside, (wide - mean[inside]).square())
+            before = Moments(self.count[occurs], self.mean[occurs], self.scatter[occurs])
+            after = before.joined(Moments(count, mean, scatter))
+            self.count[occurs], self.mean[occurs], self.scatter[occurs] = after.count, after.mean, after.scatter
 
     def joined(self, other: Moments) -> Moments:
         """Return the moments of both parts together."""
@@ -68,28 +80,38 @@ class Moments:
         return Moments(*tensors)
 
 
-def reflected_convolution(window: Tensor, rows: int) -> Tensor:
-    """Return the matrix `(K, K)` of a convolution over K buckets that are reflected at both ends, repeatedly if needed.
+class ReflectedConvolution:
+    """Convolution over K buckets that are reflected at both ends, repeatedly if needed.
+
+    It needs memory for K times the size of the window at most, and no matrix of K times K numbers.
 
     Args:
         window: `(size,)`, odd, symmetric or not: entry `half + s` weights the bucket s to the right.
         rows: K.
 
     Example:
-        >>> reflected_convolution(torch.tensor([1.0, 2.0, 3.0]), 3)
+        >>> smooth = ReflectedConvolution(torch.tensor([1.0, 2.0, 3.0]), 3)
+        >>> smooth(torch.eye(3))
         tensor([[2., 4., 0.],
                 [1., 2., 3.],
                 [0., 4., 2.]])
     """
-    half = len(window) // 2
-    position = torch.arange(rows)[:, None] + torch.arange(-half, half + 1)
-    if rows == 1:
-        position = torch.zeros_like(position)
-    else:  # a bucket mirrored at 0 and at K - 1 comes back every 2 (K - 1)
-        position = position.remainder(2 * (rows - 1))
-        position = torch.minimum(position, 2 * (rows - 1) - position)
-    matrix = window.new_zeros(rows, rows)
-    return matrix.scatter_add_(1, position, window.expand(rows, -1).contiguous())
+
+    def __init__(self, window: Tensor, rows: int) -> None:
+        self._rows, self._period = rows, max(1, 2 * (rows - 1))  # a bucket mirrored at 0 and K - 1 returns after this
+        shifts = (torch.arange(len(window)) - len(window) // 2).remainder(self._period)
+        self._shifts, place = torch.unique(shifts, return_inverse=True)  # a wide window meets a bucket several times
+        self._weights = window.new_zeros(len(self._shifts)).index_add(0, place, window)
+
+    def __call__(self, table: Tensor) -> Tensor:
+        """Return the smoothed statistics of `(K, D)`."""
+        bucket = torch.arange(self._rows, device=table.device)
+        smoothed = torch.zeros_like(table)
+        for shift, weight in zip(self._shifts.tolist(), self._weights.tolist(), strict=True):
+            source = (bucket + shift).remainder(self._period)
+            source = torch.minimum(source, self._period - source) if self._rows > 1 else torch.zeros_like(source)
+            smoothed.add_(table[source], alpha=weight)
+        return smoothed
 
 
 def filled(table: Tensor, seen: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from sys import intern
 from typing import Any, Literal
 
 from groupdir.config.trial import configuration_digest
@@ -174,6 +175,7 @@ class StudyState:
         session_elapsed: Seconds from the start of the running driver to the last event.
         starts: Times at which drivers have started, in unix seconds.
         last_time: Time of the last event, in unix seconds.
+        last_change: Number of the last event other than the start or end of a driver, 0 if there is none.
         runs: Number of drivers that have started.
         epochs: Number of epochs of all trials together.
         longest: Largest fidelity that any trial has reached.
@@ -189,6 +191,7 @@ class StudyState:
     session_elapsed: float = 0.0
     starts: list[float] = field(default_factory=list)
     last_time: float = 0.0
+    last_change: int = 0
     runs: int = 0
     epochs: int = 0
     longest: int = 0
@@ -283,6 +286,8 @@ def _apply(state: StudyState, event: Event) -> None:
             state.longest = max(state.longest, state.trials[event.trial].fidelity)
     state.pace.add(event)
     state.last_time = event.time
+    if event.kind != "driver":
+        state.last_change = event.seq
 
 
 def replay(events: Iterable[Event]) -> StudyState:
@@ -321,8 +326,20 @@ def _suggested(event: Event) -> TrialState:
     assert event.trial is not None
     assert event.seed is not None
     names = ("role", "label", "params", "config", "digest", "metric")
-    about = {name: event.payload[name] for name in names}
+    about = {name: shared(event.payload[name]) for name in names}
     return TrialState(event.trial, event.seed, **about, notes=event.payload.get("notes", {}))
+
+
+def shared(value: Any) -> Any:
+    """Return JSON content in which equal texts are one object.
+
+    Every event that is read has texts of its own, and those of thousands of configurations take tens of megabytes.
+    """
+    if isinstance(value, dict):
+        return {intern(name): shared(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shared(inner) for inner in value]
+    return intern(value) if type(value) is str else value
 
 
 def _change(trial: TrialState, event: Event) -> None:
@@ -331,7 +348,7 @@ def _change(trial: TrialState, event: Event) -> None:
     if event.kind == "started":
         trial.started = True
     elif event.kind == "epoch":
-        metrics = {name: math.nan if value is None else value for name, value in payload["metrics"].items()}
+        metrics = {intern(name): math.nan if value is None else value for name, value in payload["metrics"].items()}
         row = {name: payload[name] for name in EPOCH_REPORT}
         trial.add({"seq": event.seq, "epoch": event.epoch, "time": event.time} | row | metrics)
     elif event.kind == "decision":

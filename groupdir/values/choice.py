@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from groupdir.metrics import sign
 from groupdir.rules import metrics_of_rule
 from groupdir.shots import ALL
+from groupdir.values.fronts import on_front
 from groupdir.values.kernels import Array, Indices
 from groupdir.values.values import CONFIDENCE, Values
 
-Flags = npt.NDArray[np.bool_]
-
-
-COMPARISONS = 400_000_000
-"""Comparisons of two configurations in one metric that `front_chances` makes at most, which takes a second or two."""
+COMPARISONS = 200_000_000
+"""Comparisons of two configurations in one metric that `front_chances` makes at most, in about half a second."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,7 @@ class Choice:
             too few trainings to say.
         rivals: Indices of the candidates that cannot be told apart from it, the most likely rivals first.
         candidates: Number of the candidates that have all metrics of the rule.
+        compared: Number of these whose samples were compared, see `Values.contenders`.
     """
 
     rule: str
@@ -39,6 +37,7 @@ class Choice:
     chance: float
     rivals: tuple[int, ...]
     candidates: int
+    compared: int
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,15 @@ class Scores:
     Attributes:
         candidates: Indices of the configurations that have all metrics of the rule, k in number.
         expected: Scores `(k,)` of the estimates.
-        samples: Scores `(DRAWS, k)` of the posterior samples. They are comparable with one another; those of one metric
-            are in its units, while `expected` is on the scale of `MetricValues.costs`.
+        samples_of: Function from indices of m configurations, ascending, to scores `(DRAWS, m)` of posterior samples.
+            They are comparable with one another; those of one metric are in its units, while `expected` is on the scale
+            of `MetricValues.costs`.
         slopes: For each metric the derivative `(k,)` of the score with respect to `MetricValues.costs`.
     """
 
     candidates: Indices
     expected: Array
-    samples: Array
+    samples_of: Callable[[Indices], Array]
     slopes: Mapping[str, Array]
 
 
@@ -63,7 +63,8 @@ def scores(values: Values, metrics: Sequence[str], candidates: Indices) -> Score
     """Return the scores of a rule.
 
     The score of one metric is its cost. The score of several metrics, which the knee reads, is the distance to the
-    ideal point: each metric is scaled to [0, 1] over the front of the estimates.
+    ideal point: each metric is scaled to [0, 1] over the front of the estimates. Constants and copies of another metric
+    do not count, see `Values.telling`.
 
     Args:
         values: Values of the study.
@@ -72,15 +73,15 @@ def scores(values: Values, metrics: Sequence[str], candidates: Indices) -> Score
     """
     finite = np.all([np.isfinite(values.of(metric).costs[candidates]) for metric in metrics], axis=0)
     usable = candidates[finite]
+    metrics = values.telling(metrics)
     if len(metrics) == 1:
         one = values.of(metrics[0])
         towards = sign(metrics[0])
-        return Scores(usable, one.costs[usable], towards * one.samples[:, usable], {metrics[0]: np.ones(len(usable))})
-    towards_all = np.array([sign(metric) for metric in metrics])
-    expected = np.stack([values.of(metric).mean[usable] for metric in metrics], axis=-1) * towards_all
-    samples = np.stack([values.of(metric).samples[:, usable] for metric in metrics], axis=-1) * towards_all
+        slopes = {metrics[0]: np.ones(len(usable))}
+        return Scores(usable, one.costs[usable], lambda chosen: towards * one.samples_of(chosen), slopes)
+    expected = _costs(metrics, [values.of(metric).mean[usable] for metric in metrics])
     if not len(usable):
-        return Scores(usable, np.empty(0), np.empty((len(samples), 0)), {metric: np.empty(0) for metric in metrics})
+        return Scores(usable, np.empty(0), lambda chosen: np.empty((1, len(chosen))), dict.fromkeys(metrics, expected))
     front = expected[on_front(expected)]
     low, span = front.min(axis=0), np.ptp(front, axis=0)
     span = np.where(span > 0, span, 1.0)
@@ -88,7 +89,17 @@ def scores(values: Values, metrics: Sequence[str], candidates: Indices) -> Score
     distance = np.linalg.norm(apart, axis=1)
     share = apart / np.where(distance > 0, distance, 1.0)[:, None] / span
     slopes = {metric: share[:, at] * values.of(metric).slope()[usable] for at, metric in enumerate(metrics)}
-    return Scores(usable, distance, np.linalg.norm((samples - low) / span, axis=2), slopes)
+
+    def samples_of(chosen: Indices) -> Array:
+        samples = _costs(metrics, [values.of(metric).samples_of(chosen) for metric in metrics])
+        return np.asarray(np.linalg.norm((samples - low) / span, axis=2))
+
+    return Scores(usable, distance, samples_of, slopes)
+
+
+def _costs(metrics: Sequence[str], columns: Sequence[Array]) -> Array:
+    """Return values of metrics as costs, with the metrics on the last axis."""
+    return np.asarray(np.stack(columns, axis=-1) * np.array([sign(metric) for metric in metrics]))
 
 
 def choose(
@@ -115,43 +126,35 @@ def choose(
     overall = values.of(metrics_of_rule(ALL, objectives, recorded)[0]).costs[scored.candidates]
     at = int(np.lexsort((scored.candidates, overall, scored.expected))[0])
     if any(values.of(metric).posterior is None for metric in metrics):
-        return Choice(rule, int(scored.candidates[at]), np.nan, (), len(scored.candidates))
-    wins = np.bincount(scored.samples.argmin(axis=1), minlength=len(scored.candidates)) / len(scored.samples)
-    better = (scored.samples < scored.samples[:, [at]]).mean(axis=0)
+        return Choice(rule, int(scored.candidates[at]), np.nan, (), len(scored.candidates), len(scored.candidates))
+    index = int(scored.candidates[at])
+    near = values.contenders(candidates)
+    compared = np.union1d(near[np.isin(near, scored.candidates)], index)
+    samples = scored.samples_of(compared)
+    place = int(np.searchsorted(compared, index))
+    wins = np.bincount(samples.argmin(axis=1), minlength=len(compared)) / len(samples)
+    better = (samples < samples[:, [place]]).mean(axis=0)
     rivals = [int(other) for other in np.argsort(-better, kind="stable") if better[other] > 1 - CONFIDENCE]
-    return Choice(
-        rule,
-        int(scored.candidates[at]),
-        float(wins[at]),
-        tuple(int(scored.candidates[other]) for other in rivals if other != at),
-        len(scored.candidates),
-    )
-
-
-def on_front(costs: Array) -> Flags:
-    """Mark the points `(..., K, M)` that no other point of their set dominates. A point with a NaN is not marked."""
-    shape = (*costs.shape[:-1], costs.shape[-2])
-    no_worse, better = np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    for metric in np.moveaxis(costs, -1, 0):  # numpy reduces a last axis of a few metrics slowly
-        first, second = metric[..., :, None], metric[..., None, :]
-        no_worse &= first <= second
-        better |= first < second
-    dominated = np.any(no_worse & better, axis=-2)
-    return np.asarray(np.isfinite(costs).all(axis=-1) & ~dominated)
+    others = tuple(int(compared[other]) for other in rivals if other != place)
+    return Choice(rule, index, float(wins[place]), others, len(scored.candidates), len(compared))
 
 
 def front_chances(values: Values, objectives: Sequence[str], candidates: Indices) -> Array:
     """Return the probability `(k,)` that each candidate is on the front of the true values.
 
-    The metrics are sampled independently of each other.
+    The metrics are sampled independently of each other. The probability is 0 for a candidate that lacks an objective or
+    is not compared, see `Values.contenders`.
     """
-    towards = np.array([sign(metric) for metric in objectives])
-    samples = np.stack([values.of(metric).samples[:, candidates] for metric in objectives], axis=-1) * towards
-    size = max(1, len(candidates)) ** 2 * len(objectives)
+    near = values.contenders(candidates)
+    finite = np.all([np.isfinite(values.of(metric).costs[candidates]) for metric in objectives], axis=0)
+    objectives = values.telling(objectives)
+    samples = _costs(objectives, [values.of(metric).samples_of(near) for metric in objectives])
+    samples[:, ~finite[np.searchsorted(candidates, near)]] = np.nan
+    size = max(1, len(near)) ** 2 * len(objectives)
     draws = samples[: max(1, COMPARISONS // size)]
-    at_once = max(1, COMPARISONS // (50 * size))
-    counts = [on_front(draws[start : start + at_once]).sum(axis=0) for start in range(0, len(draws), at_once)]
-    return np.asarray(np.sum(counts, axis=0) / len(draws))
+    chances = np.zeros(len(candidates))
+    chances[np.searchsorted(candidates, near)] = on_front(draws).mean(axis=0)
+    return chances
 
 
 def within(values: Values, tolerances: Mapping[str, float], candidates: Indices) -> Indices:

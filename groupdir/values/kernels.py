@@ -51,9 +51,12 @@ class Kernels:
 
     def between(self, points: Array) -> Array:
         """Return the covariances `(H, K, K)` of the true values of configurations at points `(K, D)`."""
-        smooth = np.stack([matern(squares_between(points / lengths))[0] for lengths in self.lengths])
-        special = self.special[:, None, None] * np.eye(len(points))
-        return np.asarray(self.explained[:, None, None] * smooth + special)
+        return np.stack([self.covariance(kernel, points) for kernel in range(len(self))])
+
+    def covariance(self, kernel: int, points: Array) -> Array:
+        """Return the covariance `(K, K)` of the true values of configurations at points `(K, D)` for one kernel."""
+        smooth, _ = matern(squares_between(points / self.lengths[kernel]))
+        return np.asarray(self.explained[kernel] * smooth + self.special[kernel] * np.eye(len(points)))
 
 
 def likely_kernels(points: Array, which: Indices, values: Array, seed: int = 0) -> Kernels:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.linalg.lapack import dtrtrs
 
 from groupdir.values.kernels import Array, Indices, Kernels, likely_kernels
 
@@ -13,6 +15,7 @@ FEWEST = 5
 
 WEIGHED = 160  # most trainings that decide which kernels are likely
 LARGEST = 300  # most configurations in one process; more are split into processes that share their kernels
+PART = 150  # most configurations in each of several processes, whose cost grows with the cube of their size
 DRAWS = 2048  # joint samples
 
 
@@ -48,8 +51,9 @@ class Posterior:
         self.count = len(points)
         self.kernels = kernels = _kernels(points, which, values, seed)
         self._parts: list[tuple[Indices, _Fit]] = []
-        for start in range(-(-self.count // LARGEST)):
-            part = np.arange(start, self.count, -(-self.count // LARGEST))
+        parts = 1 if self.count <= LARGEST else -(-self.count // min(PART, LARGEST))
+        for start in range(parts):
+            part = np.arange(start, self.count, parts)
             here = np.isin(which, part)
             inside = np.searchsorted(part, which[here])
             self._parts.append((part, _fit(kernels, points[part], inside, values[here])))
@@ -77,23 +81,38 @@ class Posterior:
             here = np.flatnonzero(np.isin(chosen, part))
             inside = np.searchsorted(part, chosen[here])
             weight, mean = self.kernels.weight, fit.mean[:, inside]
-            within = np.einsum("h,hkl->kl", weight * scale, fit.covariance[:, inside[:, None], inside])
+            within = np.einsum("h,hkl->kl", weight * scale, fit.covariance_of(inside))
             apart = mean - weight @ mean
             covariance[np.ix_(here, here)] = within + apart.T @ (weight[:, None] * apart)
         return covariance
 
-    def samples(self, seed: int = 0, draws: int = DRAWS) -> Array:
-        """Return joint samples `(draws, K)` of the true values: draws of Student's t of the weighted kernels."""
-        samples = np.empty((draws, self.count))
+    def samples(self, seed: int = 0, draws: int = DRAWS, chosen: Indices | None = None) -> Array:
+        """Return joint samples of the true values: draws of Student's t of the weighted kernels.
+
+        Args:
+            seed: Seed of the draws.
+            draws: Number of draws.
+            chosen: Ascending indices of the k configurations to sample; all K if None.
+
+        Returns:
+            Samples `(draws, k)`.
+        """
+        chosen = np.arange(self.count) if chosen is None else chosen
+        samples = np.empty((draws, len(chosen)))
         shares = (np.arange(draws) + 0.5) / draws
         kernels = np.minimum(np.searchsorted(np.cumsum(self.kernels.weight), shares), len(self.kernels) - 1)
         for part, fit in self._parts:
             rng = np.random.default_rng([seed, int(part[0])])
+            here = np.flatnonzero(np.isin(chosen, part))
+            if not len(here):
+                continue
+            inside = np.searchsorted(part, chosen[here])
+            covariance = fit.covariance_of(inside)
             for kernel in np.unique(kernels):
                 rows = np.flatnonzero(kernels == kernel)
                 variance = fit.squares[kernel] / rng.chisquare(fit.freedom, size=len(rows))
-                normal = rng.standard_normal((len(rows), len(part))) @ _root(fit.covariance[kernel]).T
-                samples[np.ix_(rows, part)] = fit.mean[kernel] + np.sqrt(variance)[:, None] * normal
+                normal = rng.standard_normal((len(rows), len(here))) @ _root(covariance[kernel]).T
+                samples[np.ix_(rows, here)] = fit.mean[kernel, inside] + np.sqrt(variance)[:, None] * normal
         return samples
 
 
@@ -101,37 +120,79 @@ class Posterior:
 class _Fit:
     """Posterior for each kernel, in units of a total variance that has its own posterior.
 
+    Only the means are kept. A covariance of all configurations takes K^2 numbers for each kernel, and most callers need
+    that of a few configurations, so it is computed on request.
+
     Attributes:
+        kernels: The kernels, H in number.
+        points: Coordinates `(K, D)` of the configurations.
+        which: Index of the configuration of each training `(N,)`.
         mean: Means `(H, K)`.
-        covariance: Covariances `(H, K, K)`.
         squares: Sums of squares `(H,)`: the total variance is `squares` over a chi-square variable.
         freedom: Degrees of freedom of the chi-square variable.
     """
 
+    kernels: Kernels
+    points: Array
+    which: Indices
     mean: Array
-    covariance: Array
     squares: Array
     freedom: int
+
+    def covariance_of(self, chosen: Indices) -> Array:
+        """Return the covariances `(H, k, k)` of some configurations. That of all configurations is kept."""
+        if len(chosen) == len(self.points) and np.array_equal(chosen, np.arange(len(chosen))):
+            return self.covariance
+        return self._covariance_of(chosen)
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Covariances `(H, K, K)` of all configurations."""
+        return self._covariance_of(np.arange(len(self.points)))
+
+    def _covariance_of(self, chosen: Indices) -> Array:
+        covariances = np.empty((len(self.kernels), len(chosen), len(chosen)))
+        for kernel, covariance in enumerate(covariances):
+            true, root = _prior(self.kernels, kernel, self.points, self.which)
+            one = _solved(root, np.ones(len(root)))
+            known = _solved(root, true[np.ix_(self.which, chosen)])
+            unknown = 1.0 - one @ known
+            covariance[:] = true[np.ix_(chosen, chosen)] - known.T @ known
+            covariance += np.outer(unknown, unknown) / (one @ one)
+        return covariances
+
+
+def _prior(kernels: Kernels, kernel: int, points: Array, which: Indices) -> tuple[Array, Array]:
+    """Return the covariance `(K, K)` of the true values, and the Cholesky factor `(N, N)` of that of the trainings."""
+    true = kernels.covariance(kernel, points)
+    noisy = true[np.ix_(which, which)]
+    noisy[np.diag_indices_from(noisy)] += kernels.noise[kernel]
+    return true, np.asarray(np.linalg.cholesky(noisy), dtype=np.float64)
+
+
+def _solved(root: Array, right: Array, transposed: bool = False) -> Array:
+    """Return the solution of `root x = right`, or of `root' x = right`, for a lower triangular root.
+
+    LAPACK is called directly: the checks of `scipy.linalg.solve_triangular` take longer than small systems.
+    """
+    solution, failed = dtrtrs(root.T, right, lower=0, trans=0 if transposed else 1)  # LAPACK reads columns first
+    assert failed == 0, "the diagonal of a Cholesky factor is positive"
+    return np.asarray(solution)
 
 
 def _fit(kernels: Kernels, points: Array, which: Indices, values: Array) -> _Fit:
     """Return the posterior of the true values for each kernel."""
-    count, trainings = len(kernels), len(values)
-    true = kernels.between(points)
-    cross = true[:, which]
-    root = np.linalg.cholesky(cross[:, :, which] + kernels.noise[:, None, None] * np.eye(trainings))
-    columns = np.broadcast_to(np.stack([np.ones(trainings), values], axis=1), (count, trainings, 2))
-    solved = np.linalg.solve(root, np.concatenate([columns, cross], axis=2))
-    one, y, known = solved[:, :, 0], solved[:, :, 1], solved[:, :, 2:]
-    weight = np.square(one).sum(axis=1)
-    middle = (one * y).sum(axis=1) / weight
-    rest = y - middle[:, None] * one
-    squares = np.square(rest).sum(axis=1) + 1e-30 * (1.0 + np.square(values).sum())
-    mean = middle[:, None] + np.einsum("hnk,hn->hk", known, rest)
-    unknown = 1.0 - np.einsum("hnk,hn->hk", known, one)
-    covariance = true - known.transpose(0, 2, 1) @ known
-    covariance += unknown[:, :, None] * unknown[:, None, :] / weight[:, None, None]
-    return _Fit(mean, covariance, squares, trainings - 1)
+    mean, squares = np.empty((len(kernels), len(points))), np.empty(len(kernels))
+    columns = np.stack([np.ones(len(values)), values], axis=1)
+    smallest = 1e-30 * (1.0 + np.square(values).sum())
+    for kernel in range(len(kernels)):
+        true, root = _prior(kernels, kernel, points, which)
+        one, y = _solved(root, columns).T
+        middle = float((one @ y) / (one @ one))
+        rest = y - middle * one
+        squares[kernel] = rest @ rest + smallest
+        mean[kernel] = middle + true[:, which] @ _solved(root, rest, transposed=True)
+    return _Fit(kernels, points, which, mean, squares, len(values) - 1)
 
 
 def _kernels(points: Array, which: Indices, values: Array, seed: int) -> Kernels:

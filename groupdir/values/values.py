@@ -10,13 +10,19 @@ import numpy as np
 
 from groupdir.config.domains import Domain
 from groupdir.metrics import sign
+from groupdir.objectives import telling
+from groupdir.rules import RULES, metrics_of_rule
 from groupdir.values.coordinates import Coordinates
+from groupdir.values.fronts import on_front
 from groupdir.values.kernels import Array, Indices
 from groupdir.values.posterior import DRAWS, FEWEST, Posterior
 from groupdir.values.trainings import Configuration
 
 CONFIDENCE = 0.9
 """Share of the posterior that an interval holds."""
+
+MOST = 300
+"""Most configurations that are compared by joint samples. Of more, those nearest to the front are compared."""
 
 OUTLIER = 7.0  # distances from the first quartile to the median, above the median, beyond which a cost is an outlier
 
@@ -47,10 +53,13 @@ class Values:
     Attributes:
         parameters: Domains of the search space by name.
         configurations: Configurations of the search, K in number.
+        objectives: Objectives of the study. They decide which of more than `MOST` configurations are compared.
     """
 
     parameters: Mapping[str, Domain]
     configurations: Sequence[Configuration]
+    objectives: Sequence[str] = ()
+    _contenders: dict[bytes, Indices] = field(default_factory=dict, init=False, repr=False, compare=False)
     _metrics: dict[str, MetricValues] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, metric: str) -> MetricValues:
@@ -78,6 +87,44 @@ class Values:
     def index(self, trial: int) -> int:
         """Return the index of the configuration that a trial stands for."""
         return self.trials.index(trial)
+
+    def telling(self, metrics: Sequence[str]) -> list[str]:
+        """Return the metrics that tell configurations apart, without constants and copies of an earlier one.
+
+        They are judged by the raw values: estimates of two copies can differ, because errors are modelled by their
+        roots.
+        """
+        if not metrics or not self.configurations:
+            return list(metrics)
+        raw = np.stack([sign(metric) * self.of(metric).raw for metric in metrics], axis=-1)
+        return [metrics[column] for column in telling(raw)]
+
+    def contenders(self, candidates: Indices) -> Indices:
+        """Return the candidates that are compared by joint samples, ascending: all, or the `MOST` best of more.
+
+        The candidates on the front of the estimates come first, then those with the best estimate of any metric that a
+        rule reads. Every other candidate is worse than hundreds in each of these metrics.
+
+        Args:
+            candidates: Indices of configurations, ascending.
+        """
+        if len(candidates) <= MOST:
+            return candidates
+        key = candidates.tobytes()
+        if key not in self._contenders:
+            self._contenders[key] = self._nearest(candidates)
+        return self._contenders[key]
+
+    def _nearest(self, candidates: Indices) -> Indices:
+        objectives = [metric for metric in self.objectives if metric in self.recorded] or self.recorded
+        of_rules = {metric for rule in RULES for metric in metrics_of_rule(rule, objectives, self.recorded)}
+        metrics = sorted(of_rules & {*self.recorded} | {*objectives})
+        costs = np.stack([self.of(metric).costs[candidates] for metric in metrics], axis=-1)
+        ranks = np.argsort(np.argsort(np.where(np.isnan(costs), np.inf, costs), axis=0, kind="stable"), axis=0)
+        columns = [metrics.index(metric) for metric in self.telling(objectives)]
+        front = on_front(costs[:, columns])
+        order = np.lexsort((ranks.min(axis=1), ~front))
+        return np.sort(candidates[order[:MOST]])
 
     def kept(self, keeps: Callable[[Callable[[str], float]], bool]) -> Indices:
         """Return the indices of the configurations whose estimates meet the constraints of a study.
@@ -124,6 +171,7 @@ class MetricValues:
         self._root = bool(self._sign > 0 and len(values) and values.min() >= 0)
         self.known = np.flatnonzero(self.trainings)
         self.posterior: Posterior | None = None
+        self._sampled: dict[bytes, tuple[Indices, Array]] = {}  # of the last comparison
         self._excess = np.zeros(len(self.known))
         if len(values) >= FEWEST:
             inside = np.searchsorted(self.known, which)
@@ -154,34 +202,70 @@ class MetricValues:
         """Estimates `(K,)` in the units of the metric."""
         return self.raw if self.posterior is None else self._in_units(self.costs)
 
-    @cached_property
+    @property
     def samples(self) -> Array:
-        """Joint posterior samples `(DRAWS, K)` in the units of the metric.
+        """Joint posterior samples `(DRAWS, K)` in the units of the metric. See `samples_of`."""
+        return self.samples_of(np.arange(len(self.raw)))
 
-        Without a posterior all samples are the raw values.
+    def samples_of(self, chosen: Indices) -> Array:
+        """Return joint posterior samples `(DRAWS, k)` of some configurations, in the units of the metric.
+
+        Up to `MOST` configurations are always sampled together, so that a configuration has the same samples in every
+        comparison. Without a posterior all samples are the raw values.
+
+        Args:
+            chosen: Indices of the configurations, ascending.
         """
         if self.posterior is None:
-            return np.broadcast_to(self.raw, (DRAWS, len(self.raw)))
-        samples = np.full((DRAWS, len(self.raw)), np.nan)
-        samples[:, self.known] = self._in_units(self.posterior.samples() + self._excess)
+            return np.broadcast_to(self.raw[chosen], (DRAWS, len(chosen)))
+        if len(self.raw) <= MOST and len(chosen) < len(self.raw):
+            return self.samples[:, chosen]
+        key = chosen.tobytes()
+        if key not in self._sampled:
+            self._sampled = {key: (chosen, self._sample(self.posterior, chosen))}
+        return self._sampled[key][1]
+
+    def _sample(self, posterior: Posterior, chosen: Indices) -> Array:
+        samples = np.full((DRAWS, len(chosen)), np.nan)
+        known = np.flatnonzero(self.trainings[chosen])
+        inside = np.searchsorted(self.known, chosen[known])
+        samples[:, known] = self._in_units(posterior.samples(chosen=inside) + self._excess[inside])
         return samples
 
     @cached_property
     def interval(self) -> tuple[Array, Array]:
-        """Ends `(K,)` of the intervals that hold the true values with probability `CONFIDENCE`."""
+        """Ends `(K,)` of the intervals of all configurations. See `interval_of`."""
+        return self.interval_of(np.arange(len(self.raw)))
+
+    def interval_of(self, chosen: Indices) -> tuple[Array, Array]:
+        """Return the ends `(k,)` of the intervals that hold the true values with probability `CONFIDENCE`.
+
+        Args:
+            chosen: Indices of the configurations, ascending.
+        """
         if self.posterior is None:
-            return np.full(len(self.raw), np.nan), np.full(len(self.raw), np.nan)
+            return np.full(len(chosen), np.nan), np.full(len(chosen), np.nan)
         tail = (1 - CONFIDENCE) / 2
-        low, high = np.quantile(self.samples, [tail, 1 - tail], axis=0)
+        low, high = np.quantile(self.samples_of(chosen), [tail, 1 - tail], axis=0)
         return low, high
 
     def value(self, index: int) -> Value:
         """Return the value of one configuration."""
-        low, high = self.interval
-        return Value(
-            float(self.mean[index]), float(low[index]), float(high[index]), float(self.raw[index]),
-            int(self.trainings[index]),
-        )  # fmt: skip
+        low, high = self._ends(index)
+        return Value(float(self.mean[index]), low, high, float(self.raw[index]), int(self.trainings[index]))
+
+    def _ends(self, index: int) -> tuple[float, float]:
+        """Return the interval of one configuration, from the samples of the last comparison if it was part of it."""
+        if len(self.raw) <= MOST:
+            low, high = self.interval
+            return float(low[index]), float(high[index])
+        for compared, samples in self._sampled.values():
+            if index in compared:
+                tail = (1 - CONFIDENCE) / 2
+                ends = np.quantile(samples[:, np.searchsorted(compared, index)], [tail, 1 - tail])
+                return float(ends[0]), float(ends[1])
+        low, high = self.interval_of(np.array([index]))
+        return float(low[0]), float(high[0])
 
     def slope(self) -> Array:
         """Return the derivative `(K,)` of the metric times its sign with respect to `costs`."""

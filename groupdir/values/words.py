@@ -76,6 +76,8 @@ def choice_text(values: Values, choice: Choice) -> str:
     if not math.isfinite(choice.chance):
         return f"how sure this is cannot be said: fewer than {FEWEST} trainings have finished"
     text = f"the best of {choice.candidates} with probability {chance_text(choice.chance)}"
+    if choice.compared < choice.candidates:
+        text += f", compared with the {choice.compared} nearest to the front"
     if choice.rivals:
         text += f"; it cannot be told apart from {trials_text([values.trials[other] for other in choice.rivals])}"
     return text

@@ -11,8 +11,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.config.trial import TrialConfig
 from groupdir.seeds import ABLATION
 from groupdir.study.state import StudyState, TrialState
-from groupdir.values.trainings import configurations, trainings_of
-from groupdir.values.values import Values
+from groupdir.values.of_study import values_of
 from launch.study.new_trial import record_trial
 from launch.study.study import Study
 from launch.study.trial_seeds import later_seeds
@@ -57,7 +56,7 @@ def base_of(config: StudyConfig, state: StudyState) -> TrialState | None:
     for trial in state.of("ablation"):
         if trial.label == AS_CHOSEN:
             return next(other for other in state.of("search") if other.configuration == trial.configuration)
-    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    values = values_of(config, state)
     candidates = values.kept(search.keeps)
     costs = values.of(search.scheduler.metric).costs[candidates]
     if not np.isfinite(costs).any():

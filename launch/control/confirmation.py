@@ -15,7 +15,7 @@ from groupdir.rules import metrics_of_rule, rules_of_objectives
 from groupdir.seeds import CONFIRMATION
 from groupdir.study.state import Round, StudyState, TrialState
 from groupdir.values.choice import choose, scores
-from groupdir.values.trainings import configurations, trainings_of
+from groupdir.values.of_study import values_of
 from groupdir.values.values import Values
 from launch.control.training_gain import expected_gains
 from launch.study.new_trial import record_trial
@@ -74,7 +74,7 @@ def next_training(config: StudyConfig, state: StudyState) -> TrialState | None:
     current, trials = state.round, state.of("confirmation")
     if current is None or current.remaining(len(trials)) <= 0:
         return None
-    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    values = values_of(config, state)
     asked = Counter(trial.configuration for trial in trials)
     names = {each.trainings[0].configuration: index for index, each in enumerate(values.configurations)}
     searched = [len(each.trainings) - each.confirmed for each in values.configurations]
@@ -162,6 +162,6 @@ def ended_round(state: StudyState, config: StudyConfig) -> str:
 
 def rules_without_choice(config: StudyConfig, state: StudyState, rules: Sequence[str]) -> list[str]:
     """Return the rules that can choose no configuration of a study."""
-    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    values = values_of(config, state)
     objectives, candidates = list(config.search.objectives), values.kept(config.search.keeps)
     return [rule for rule in rules if choose(values, rule, objectives, values.recorded, candidates) is None]

@@ -11,6 +11,7 @@ import moocore
 import numpy as np
 
 from groupdir.config.search import SearchConfig
+from groupdir.objectives import telling
 from groupdir.study.state import StudyState
 from launch.pareto import Costs, as_costs
 
@@ -58,6 +59,14 @@ def hopeless(search: SearchConfig, state: StudyState) -> Literal["yes", "undecid
     return "undecided" if any(trial.status == "running" for trial in state.of("search")) else "yes"
 
 
+def search_over(search: SearchConfig, state: StudyState) -> bool:
+    """Return whether all trials of a search have ended and it starts no further one."""
+    trials = state.of("search")
+    if any(trial.status in ("running", "paused") for trial in trials):
+        return False
+    return len(trials) >= search.trials or bool(enough(search, state))
+
+
 def converged(search: SearchConfig, state: StudyState) -> str:
     """Return why the search has converged, or an empty text if it has not.
 
@@ -86,16 +95,17 @@ def relative_gain(vectors: Sequence[Sequence[float]], objectives: Mapping[str, s
     """Return the share of the hypervolume, from 0 to 1, that the last vectors added.
 
     The reference point is the worst value of each objective so far plus a tenth of its range, so that the ends of the
-    front count.
+    front count. Constants and copies of another objective do not count, see `groupdir.objectives.telling`.
     """
     costs = as_costs(vectors, list(objectives.values()))
     finite = np.asarray(np.isfinite(costs).all(axis=1))
     if not finite.any():
         return 0.0
-    known: Costs = costs[finite]
+    kept = telling(costs)
+    known: Costs = costs[finite][:, kept]
     low, high = known.min(axis=0), known.max(axis=0)
     reference = high + 0.1 * np.where(high > low, high - low, 1.0)
     volume = moocore.hypervolume(known, ref=reference)
-    first = costs[:-last][finite[:-last]]
+    first = costs[:-last][finite[:-last]][:, kept]
     before = moocore.hypervolume(first, ref=reference) if len(first) else 0.0
     return float((volume - before) / volume)

@@ -116,13 +116,9 @@ class StudyLoop:
         """Return whether trials of this phase remain to be run."""
         if self._role == "confirmation":
             return unfinished_round(self._study.state, self._study.config)
-        return bool(self._waiting) or (self._role == "search" and not self._ended())
-
-    def _ended(self) -> bool:
-        trials, search = self._study.state.of("search"), self._study.config.search
-        if any(trial.status in ("running", "paused") for trial in trials):
-            return False
-        return len(trials) >= search.trials or bool(enough(search, self._study.state))
+        return bool(self._waiting) or (
+            self._role == "search" and not search_over(self._study.config.search, self._study.state)
+        )
 
     def _enough(self) -> bool:
         """Return whether the search should start no further trial. Write its end after equal failures to the log."""
@@ -184,18 +180,20 @@ class StudyLoop:
           Otherwise it trains up to the rung again.
         """
         state, spent = self._study.state, 0
-        for event in list(self._study.events()):
-            trial = state.trials.get(-1 if event.trial is None else event.trial)
-            if trial is None or event.epoch is None or trial.role != self._role:
-                spent += event.kind == "epoch"
+        # A list, because the loop appends events; without payloads, which take hundreds of megabytes in a long study.
+        replayed = ((each.kind, each.trial, each.epoch) for each in self._study.events())
+        for kind, number, epoch in [entry for entry in replayed if entry[0] in ("epoch", "promoted")]:
+            trial = state.trials.get(-1 if number is None else number)
+            if trial is None or epoch is None or trial.role != self._role:
+                spent += kind == "epoch"
                 continue
-            row = trial.at(event.epoch)
-            if event.kind == "promoted" and row is not None:
+            row = trial.at(epoch)
+            if kind == "promoted" and row is not None:
                 self._scheduler.promote(trial.number, row["fidelity"])
-            elif event.kind == "epoch":
+            elif kind == "epoch":
                 spent += 1
                 if row is not None and not row["last"]:
-                    self._decide(trial, event.epoch, row, spent)
+                    self._decide(trial, epoch, row, spent)
         for trial in state.of(self._role):
             if trial.status == "running" and trial.stop_decided:
                 self._study.append("stopped", trial=trial.number)

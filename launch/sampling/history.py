@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from groupdir.config.search import SearchConfig
+from groupdir.metrics import sign
+from groupdir.objectives import telling
 from groupdir.study.state import TrialState
 
 END = math.inf
@@ -22,3 +26,18 @@ def measured(trial: TrialState, fidelity: float, search: SearchConfig) -> Mappin
     if row is None or not all(math.isfinite(row.get(name, math.nan)) for name in search.objectives):
         return None
     return row
+
+
+def telling_objectives(search: SearchConfig, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the objectives that a sampler models: all but constants and copies of another objective.
+
+    Such an objective would change the suggestions, although it says nothing about the trials: a volume has one more
+    dimension, and a model draws further random numbers.
+
+    Args:
+        search: Options of the search.
+        rows: Values of the trials that the sampler compares, by metric.
+    """
+    names = list(search.objectives)
+    costs = [[sign(name) * float(row[name]) for name in names] for row in rows]
+    return [names[column] for column in telling(np.reshape(costs, (-1, len(names))))]

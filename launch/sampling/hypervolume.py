@@ -19,7 +19,7 @@ from launch.pareto import fronts
 from launch.sampling.base import NOTHING, Learner, Suggestion
 from launch.sampling.design import design
 from launch.sampling.fidelity import FEWEST
-from launch.sampling.history import END, measured
+from launch.sampling.history import END, measured, telling_objectives
 from launch.sampling.improvement import BoolArray, expected_improvement
 from launch.sampling.modelled import Modelled
 
@@ -141,7 +141,9 @@ class _Study:
         counts[END] += len(warm)
         self.ready = max(counts.values()) >= max(FEWEST, len(space.parameters) + 1)
         self._rows = {fidelity: reached for fidelity, reached in rows.items() if counts[fidelity] >= FEWEST}
-        self.objectives = {name: sign(name) for name in search.objectives}
+        known = [row for reached in self._rows.values() for row in reached if row is not None]
+        names = telling_objectives(search, [*known, *(item["values"] for item in warm)])
+        self.objectives = {name: sign(name) for name in names}
 
     @property
     def alive(self) -> list[int]:

@@ -15,8 +15,9 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from groupdir.config.samplers import GPConfig, NSGA2Config, TPEConfig
-from launch.sampling.base import Learner, Suggestion
+from launch.sampling.base import Learner, Past, Suggestion
 from launch.sampling.domains import draw
+from launch.sampling.history import telling_objectives
 from launch.sampling.optuna_history import optuna_trials
 
 GOOD = 0.2  # share of the complete trials that TPE models as good: enough to cover a front
@@ -24,7 +25,15 @@ POPULATION = 16  # population of NSGA-II, small because a search has tens of tri
 
 
 class OptunaSampler(Learner):
-    """Sampler that asks an Optuna sampler, with a new Optuna study for each suggestion."""
+    """Sampler that asks an Optuna sampler, with a new Optuna study for each suggestion.
+
+    Attributes:
+        objectives: Direction of each objective that Optuna knows, without constants and copies of another objective.
+    """
+
+    def __init__(self, past: Past) -> None:
+        super().__init__(past)
+        self.objectives = dict(past.search.objectives)
 
     @abstractmethod
     def make(self, complete: int, seed: int) -> BaseSampler:
@@ -37,9 +46,20 @@ class OptunaSampler(Learner):
 
     @cached_property
     def history(self) -> list[FrozenTrial] | None:
-        """Trials so far as Optuna trials, or None while too few values are comparable."""
+        """Trials so far as Optuna trials, or None while too few values are comparable.
+
+        Their values are those of `objectives`.
+        """
         past = self.past
-        return optuna_trials(past.space, past.search, past.trials, past.rungs, past.warm)
+        every = optuna_trials(past.space, past.search, past.trials, past.rungs, past.warm)
+        complete = [trial for trial in every or [] if trial.state is TrialState.COMPLETE]
+        rows = [dict(zip(past.search.objectives, trial.values, strict=True)) for trial in complete]
+        names = telling_objectives(past.search, rows)
+        if every is None or len(names) == len(self.objectives):
+            return every
+        self.objectives = {name: past.search.objectives[name] for name in names}
+        search = past.search.model_copy(update={"objectives": self.objectives})
+        return optuna_trials(past.space, search, past.trials, past.rungs, past.warm)
 
     def learned(self, seed: Sequence[int]) -> Suggestion | None:
         """Return the suggestion of Optuna, which does not know the values of the fixed parameters."""
@@ -48,8 +68,8 @@ class OptunaSampler(Learner):
         complete = sum(trial.state is TrialState.COMPLETE for trial in self.history)
         sampler = self.make(complete, int(np.random.SeedSequence(seed).generate_state(1)[0]))
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        objectives, fixed = self.past.search.objectives, self.past.fixed
-        directions = ["minimize" if mode == "min" else "maximize" for mode in objectives.values()]
+        fixed = self.past.fixed
+        directions = ["minimize" if mode == "min" else "maximize" for mode in self.objectives.values()]
         study = optuna.create_study(sampler=sampler, directions=directions)  # type: ignore[arg-type]
         study.add_trials(self.history)
         trial = study.ask()

@@ -39,13 +39,18 @@ def propose(
     if not space.parameters:
         return Suggestion({})
     number = len(history)
-    fixed = outer_parameters(search.nested, [trial.params for trial in history])
+    fixed = outer_parameters(search.nested, [trial.params for trial in history]) if search.nested else {}
     cls = cast("type[Sampler]", resolve("sampler", search.sampler.name))
     sampler = cls(Past(space, search, history, rungs, warm, fixed))
-    keys = {trial.key for trial in history}
     suggestion = None
     for attempt in range(ATTEMPTS):
         suggestion = sampler.suggest([search.seed, number, attempt])
-        if suggestion is None or key_of(suggestion.params) not in keys:
+        if suggestion is None or _is_new(suggestion, history):
             break
     return suggestion or Suggestion(design_point(space, search.seed, number, fixed))
+
+
+def _is_new(suggestion: Suggestion, history: Sequence[TrialState]) -> bool:
+    """Return whether no trial has the suggested parameters."""
+    key = key_of(suggestion.params)
+    return all(trial.key != key for trial in history)

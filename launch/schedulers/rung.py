@@ -7,14 +7,15 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from launch.pareto import Costs, TieBreak, as_costs, dominates, epsilon_of, fronts, order_by
+from launch.pareto import Costs, TieBreak, as_costs, dominates, epsilon_of, order_by
+from launch.schedulers.noisy_fronts import NoisyFronts
 
 
 class Rung:
     """Members of a rung in the order of their arrival, with their fronts.
 
-    Without an epsilon, a newcomer is inserted into the existing fronts and pushes dominated members back, which is far
-    faster than sorting all members again. With an epsilon, dominance is not transitive, so all fronts are recomputed.
+    A newcomer is inserted into the existing fronts and pushes dominated members back, which is far faster than sorting
+    all members again. With an epsilon, dominance is not transitive and can be circular, see `NoisyFronts`.
 
     Source: Li et al. 2017, "Efficient Nondomination Level Update Method for Steady-State Evolutionary Multiobjective
     Optimization", the idea of moving only the members that a newcomer pushes back.
@@ -37,6 +38,7 @@ class Rung:
         self._directions = tuple(directions)
         self._order = order_by(tie_break)
         self._epsilon = epsilon_of(epsilon, len(directions))
+        self._noisy = NoisyFronts() if self._epsilon.any() else None
         self._costs: Costs = np.empty((16, len(directions)))
         self._fronts: npt.NDArray[np.int64] = np.zeros(16, dtype=np.int64)
         self._place: dict[Hashable, int] = {}
@@ -64,10 +66,10 @@ class Rung:
         self._costs[size] = cost
         self._place[trial] = size
         self._trials.append(trial)
-        if self._epsilon.any():
-            self._fronts[: size + 1] = fronts(self._costs[: size + 1], self._epsilon)
-        else:
+        if self._noisy is None:
             self._insert(size)
+        else:
+            self._insert_noisy(size, self._noisy)
 
     def front(self, trial: Hashable) -> int:
         """Return the index of a trial's front, from 0. Failures are on the last front."""
@@ -129,3 +131,14 @@ class Rung:
             index[pushed] = front
             moved = pushed
         index[~finite] = index[finite].max() + 1
+
+    def _insert_noisy(self, place: int, noisy: NoisyFronts) -> None:
+        """Update the fronts of all members with an epsilon."""
+        costs, index = self._costs[: place + 1], self._fronts[: place + 1]
+        finite = np.isfinite(costs[:, 0])
+        places = np.flatnonzero(finite)
+        if finite[place]:
+            others, newcomer = costs[places[:-1]], costs[place]
+            noisy.add(dominates(newcomer, others, self._epsilon), dominates(others, newcomer, self._epsilon))
+            index[places] = noisy.front[: len(places)]
+        index[~finite] = index[finite].max(initial=-1) + 1

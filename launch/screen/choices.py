@@ -13,8 +13,7 @@ from groupdir.config.space import StudyConfig
 from groupdir.rules import metrics_of_rule, rules_of_objectives
 from groupdir.study.state import StudyState
 from groupdir.values.choice import choose
-from groupdir.values.trainings import configurations, trainings_of
-from groupdir.values.values import Values
+from groupdir.values.of_study import values_of
 from groupdir.values.words import chance_text, trainings_text, value_text
 
 SHARE = 0.05
@@ -56,7 +55,7 @@ class Choices:
 
 def best_values(config: StudyConfig, state: StudyState) -> dict[str, dict[str, Any] | None]:
     """Return for each objective the best configuration by its estimate, for a program to read, or None."""
-    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    values = values_of(config, state)
     candidates = values.kept(config.search.keeps)
     best: dict[str, dict[str, Any] | None] = dict.fromkeys(config.search.objectives)
     for name in best:
@@ -71,7 +70,7 @@ def best_values(config: StudyConfig, state: StudyState) -> dict[str, dict[str, A
 
 def choice_lines(config: StudyConfig, state: StudyState) -> list[str]:
     """Return a line for each rule whose metric is an objective, and for each rule that was confirmed."""
-    values = Values(config.space.parameters, configurations(trainings_of(state)))
+    values = values_of(config, state)
     if not values.configurations:
         return ["best: none yet"]
     objectives = list(config.search.objectives)

@@ -44,14 +44,16 @@ class Snapshots:
         self._next = time.monotonic() + self._every
 
 
-def try_snapshot(study: Study, say: Callable[[str], None]) -> None:
-    """Write a snapshot. If that fails (full disk, unreachable storage), print the reason and continue."""
+def try_snapshot(study: Study, say: Callable[[str], None]) -> bool:
+    """Write a snapshot and return whether that succeeded. If not (full disk, unreachable storage), print the reason."""
     try:
         write_snapshot(study)
+        return True
     except (OSError, sqlite3.Error, ArrowException, GroupdirError) as error:
         where = study.config.search.storage_path or study.folder
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         say(f"no snapshot in {where}: {reason}; the event log {study.folder / EVENT_LOG} is complete")
+        return False
 
 
 def write_snapshot(study: Study) -> None:

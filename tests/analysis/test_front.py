@@ -107,3 +107,18 @@ def test_the_front_is_a_front(make_study: MakeStudy) -> None:
     study = load_results(make_study())
     means = find_front(study)[[MEAN + metric for metric in study.objectives]].to_numpy()
     assert pareto_front(means).all()
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_constant_or_copied_objective_changes_no_front(make_study: MakeStudy, copy: bool) -> None:
+    """The estimates of a copy with another offset differ, because errors are modelled by their roots."""
+    rng = np.random.default_rng(0)
+    many, few = rng.uniform(0.2, 3, 20), rng.uniform(0.2, 3, 20)
+    other = few + 40 if copy else np.full(20, 7.0)
+    plain = study_of(make_study, {MANY: list(many), FEW: list(few)}, {MANY: "min", FEW: "min"})
+    column = [*other, *[0.0] * (len(plain.trials) - 20)]
+    trials = plain.trials.assign(val_gm_few=column)
+    wider = dataclasses.replace(plain, trials=trials, objectives={**plain.objectives, "val_gm_few": "min"})
+    one, two = find_front(plain), find_front(wider)
+    assert one["trial"].tolist() == two["trial"].tolist()
+    assert one[ON_FRONT].tolist() == two[ON_FRONT].tolist()

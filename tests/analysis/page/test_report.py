@@ -14,6 +14,7 @@ from analysis.estimates import estimates_of
 from analysis.figures.trade_off import front_figure
 from analysis.front import find_front
 from analysis.load import load_results
+from analysis.page import thinning
 from analysis.page.plots import curves_plot, front_plot, parallel_plot
 from analysis.page.report import report_page, write_report
 from analysis.select import choices
@@ -226,3 +227,20 @@ def test_failures_are_listed_with_their_messages(make_study: MakeStudy) -> None:
     assert "<li>1 failed (trial 9): without a message</li>" in own
     with pytest.raises(DataError, match=r"no trial is finished \(trials: 40 failed\), so there is no front\n40 failed"):
         report_page(dataclasses.replace(study, trials=study.trials.assign(status="failed", role="search")[:40]))
+
+
+def test_a_large_study_is_thinned_and_says_so(make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The front is drawn as a whole; of the others at most three of each kind. The counts stay."""
+    study = load_results(make_study())
+    whole = own_html(report_page(study))
+    assert "evenly spaced" not in whole
+    monkeypatch.setattr(thinning, "POINTS", 3)
+    page, front = own_html(report_page(study)), find_front(study)
+    assert page.count("at most 3 of each kind are drawn, evenly spaced") == 3
+    counts = {trace.name: len(trace.x) for trace in front_plot(study, front).data}
+    finished = study.counts()["finished"] - len(front)
+    assert counts[f"stopped ({study.counts()['stopped']})"] == counts[f"finished ({finished})"] == 3
+    assert counts[f"on the front ({len(front)})"] == len(front)
+    (lines,) = parallel_plot(study, front).data
+    assert len(lines.line.color) == 6 + len(front)
+    assert sum(lines.line.color) == len(front)

@@ -1,13 +1,16 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import moocore
 import numpy as np
 import pytest
 
 from groupdir.config.domains import Uniform
-from groupdir.values.choice import choose, front_chances, on_front, scores, within
+from groupdir.values import values as values_module
+from groupdir.values.choice import choose, front_chances, scores, within
+from groupdir.values.fronts import on_front
 from groupdir.values.trainings import Training, configurations
 from groupdir.values.values import Values
 
@@ -174,3 +177,60 @@ def test_what_is_within_a_tolerance_of_the_best() -> None:
     assert within(values, {PEARSON: 0.05, ALL: 0.0}, every).tolist() == []
     assert within(values, {MANY: 0.5}, every).tolist() == []
     assert within(values, {ALL: 0.02}, np.array([2, 3])).tolist() == [2]
+
+
+def test_a_constant_or_copied_objective_changes_no_choice() -> None:
+    """The knee, its probability and the chances of the front, with estimates from trainings."""
+    rng = np.random.default_rng(0)
+    many, few = rng.uniform(2, 4, 12), rng.uniform(5, 9, 12)
+    plain = values_of({MANY: list(many), FEW: list(few), ALL: list(many + few)})
+    wider = values_of({MANY: list(many), FEW: list(few), ALL: list(many + few), "val_gm_many": [3.0] * 12,
+                       "val_gm_few": list(0.5 * few + 1)})  # fmt: skip
+    recorded = [MANY, FEW, ALL]
+    for objectives in ([MANY, FEW], [MANY]):
+        more = [*objectives, "val_gm_many", *(["val_gm_few"] if FEW in objectives else [])]
+        assert choose(plain, "knee", objectives, recorded, everything(plain)) == choose(
+            wider, "knee", more, recorded, everything(wider)
+        )
+        chances = front_chances(plain, objectives, everything(plain))
+        assert front_chances(wider, more, everything(wider)).tolist() == chances.tolist()
+
+
+def many_values(count: int, seed: int = 0) -> Values:
+    rng = np.random.default_rng(seed)
+    many, few = rng.uniform(2, 4, count), rng.uniform(5, 9, count)
+    return replace(values_of({MANY: list(many), FEW: list(few), ALL: list(many + few)}), objectives=(MANY, FEW))
+
+
+def test_of_many_configurations_those_near_the_front_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All estimates are the same as without the limit, and the probabilities agree up to the error of the draws."""
+    whole = many_values(120)
+    expected = {rule: choose(whole, rule, [MANY, FEW], whole.recorded, everything(whole)) for rule in ("few", "knee")}
+    chances = front_chances(whole, [MANY, FEW], everything(whole))
+    monkeypatch.setattr(values_module, "MOST", 40)
+    values = many_values(120)
+    near = values.contenders(everything(values))
+    assert len(near) == 40
+    assert set(np.flatnonzero(chances > 0.3)) <= set(near.tolist())
+    assert values.of(FEW).mean.tolist() == whole.of(FEW).mean.tolist()
+    for rule, exact in expected.items():
+        choice = choose(values, rule, [MANY, FEW], values.recorded, everything(values))
+        assert choice is not None
+        assert exact is not None
+        assert (choice.index, choice.candidates, choice.compared) == (exact.index, 120, 40)
+        assert choice.chance == pytest.approx(exact.chance, abs=0.08)
+        value, other = values.of(FEW).value(choice.index), whole.of(FEW).value(exact.index)
+        assert (value.low, value.high) == pytest.approx((other.low, other.high), rel=0.02)
+    assert np.abs(front_chances(values, [MANY, FEW], everything(values)) - chances).max() < 0.1
+
+
+def test_a_choice_among_configurations_far_from_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Constraints may leave only these; they are compared then."""
+    monkeypatch.setattr(values_module, "MOST", 10)
+    values = many_values(60)
+    worst = np.sort(np.argsort(values.of(FEW).mean)[-30:])
+    choice = choose(values, "few", [MANY, FEW], values.recorded, worst)
+    assert choice is not None
+    assert choice.index == worst[np.argmin(values.of(FEW).mean[worst])]
+    assert choice.compared == 10
+    assert 0 < choice.chance < 1

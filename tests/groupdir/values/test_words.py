@@ -56,12 +56,16 @@ def test_lists_of_trials() -> None:
 def test_a_choice_says_its_probability_and_its_rivals() -> None:
     trainings = [Training(10 + index, str(index), 0, True, {"x": 0.1 * index}, {}) for index in range(3)]
     values = Values({"x": Uniform(0, 1)}, configurations(trainings))
-    sure, unsure = Choice("few", 0, 0.95, (), 3), Choice("few", 0, 0.5, (2, 1), 3)
+    sure, unsure = Choice("few", 0, 0.95, (), 3, 3), Choice("few", 0, 0.5, (2, 1), 3, 3)
     assert choice_text(values, sure) == "the best of 3 with probability 95 %"
     assert choice_text(values, unsure) == (
         "the best of 3 with probability 50 %; it cannot be told apart from trials 12 and 11"
     )
-    assert "fewer than 5 trainings have finished" in choice_text(values, Choice("few", 0, math.nan, (), 3))
+    limited = Choice("few", 0, 0.5, (), 1_251, 300)
+    assert choice_text(values, limited) == (
+        "the best of 1251 with probability 50 %, compared with the 300 nearest to the front"
+    )
+    assert "fewer than 5 trainings have finished" in choice_text(values, Choice("few", 0, math.nan, (), 3, 3))
 
 
 def test_brackets_are_explained() -> None:
