@@ -9,7 +9,7 @@ from typing import Any, Literal
 from groupdir.files.study_files import EPOCH_REPORT, Role, Status
 from groupdir.study.state import TrialState
 from launch.control.confirmation import suggest_confirmation, unfinished_round
-from launch.control.stop_rules import budget_spent, enough, equal_failures, hopeless
+from launch.control.stop_rules import budget_spent, enough, equal_failures, hopeless, search_over
 from launch.sampling.searcher import propose
 from launch.schedulers import Scheduler
 from launch.schedulers.base import Action, decision_on
