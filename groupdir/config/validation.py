@@ -55,8 +55,10 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> Iterat
         data: Content that was validated.
     """
     for item in error.errors():
-        address = tuple(part for part in item["loc"] if not _is_union_tag(part))
         kind, context, value = item["type"], item.get("ctx", {}), item["input"]
+        place = item["loc"]
+        unknown = place[-1:] if kind == "extra_forbidden" else ()  # such a key may look like a mark of pydantic
+        address = (*(part for part in place[: len(place) - len(unknown)] if not _is_union_tag(part)), *unknown)
         named = {address[-1]: value} if kind == "extra_forbidden" and isinstance(value, list) else value
         if hint := misspelt_domain(named):
             yield address, hint

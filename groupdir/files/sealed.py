@@ -170,11 +170,10 @@ def verify_mapping(path: str | Path, content: Mapping[str, Any], names: Collecti
 
 
 def seal_text(text: str) -> str:
-    """Return a text with its checksum in a comment on the last line.
+    r"""Return a text with its checksum in a comment on the last line.
 
-    >>> print(seal_text("name: digits")[:31])
-    name: digits
-    # sha256 of the line
+    >>> seal_text("name: digits").split(": ")[:2]
+    ['name', 'digits\n# sha256 of the lines above']
     """
     body = text if text.endswith("\n") else text + "\n"
     return f"{body}# sha256 of the lines above: {hashlib.sha256(body.encode()).hexdigest()}\n"

@@ -97,20 +97,20 @@ def _check_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> 
         if wrong := [name for name, value in group.items() if not _is_like(saved[name], value)]:
             raise ValueError(f"the optimizer must have options of the configured types, got another {wrong[0]}")
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    names = _names_in_state(optimizer) if state["state"] else set()
+    fresh = _state_of_a_parameter(optimizer) if state["state"] else {}
     for index, entries in state["state"].items():
-        if entries.keys() != names:
-            raise ValueError(f"the optimizer must have {', '.join(sorted(names))} of each parameter, got others")
+        if entries.keys() != fresh.keys():
+            raise ValueError(f"the optimizer must have {', '.join(sorted(fresh))} of each parameter, got others")
         shapes = (parameters[index].shape, torch.Size())
         for name, value in entries.items():
             number = isinstance(value, int | float) and math.isfinite(value)
             tensor = isinstance(value, torch.Tensor) and value.shape in shapes and value.is_floating_point()
             dense = tensor and value.layout == torch.strided and not value.requires_grad
-            if not (value is None or number or dense):
+            if not (value is None if fresh[name] is None else number or dense):
                 raise ValueError(f"the optimizer's {name} must be a number, or have the shape of its parameter")
 
 
-def _names_in_state(optimizer: torch.optim.Optimizer) -> set[str]:
+def _state_of_a_parameter(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Return what an optimizer remembers of each parameter, such as `exp_avg`, by a step of a copy on one number."""
     first = optimizer.param_groups[0]
     number = torch.nn.Parameter(torch.zeros(1, device=first["params"][0].device))
@@ -119,7 +119,7 @@ def _names_in_state(optimizer: torch.optim.Optimizer) -> set[str]:
     copied.state = defaultdict(dict)
     copied.param_groups = [{**first, "params": [number]}]
     copied.step()
-    return set(copied.state[number])
+    return dict(copied.state[number])
 
 
 def _is_like(value: Any, own: Any) -> bool:

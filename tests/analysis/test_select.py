@@ -102,6 +102,7 @@ def test_the_yaml_is_the_footers_configuration(make_study: MakeStudy) -> None:
         assert header.pop("mean of the trainings", None) is None or selection.trial == 0
         assert list(header) == [
             "study", "trial", "digest", "rule", "choice", "trainings", "estimates", "on the validation set",
+            "sha256 of the lines above",
         ]  # fmt: skip
         assert header["trial"].startswith(f"{selection.trial} (finished")
         assert header["rule"] == f"{rule}, of {len(estimates_of(study).configurations)} configurations"

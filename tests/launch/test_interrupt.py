@@ -2,14 +2,23 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from launch.interrupt import FIRST, LATER, SECOND, Interrupt
 
 
+@pytest.fixture
+def usual() -> Iterator[None]:
+    """The usual handler of SIGHUP, which is ignored if the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_signal_asks_and_the_second_ends(number: int, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_first_signal_asks_and_the_second_ends(number: int, capfd: pytest.CaptureFixture[str], usual: None) -> None:
     interrupt = Interrupt(None)
     with interrupt.catch():
         os.kill(os.getpid(), number)

@@ -60,8 +60,7 @@ def test_a_quiet_search_prints_its_result_alone(searched: str) -> None:
 
 def test_the_printed_command_can_be_pasted(searched: str, elsewhere: Path) -> None:
     words = shlex.split(searched.splitlines()[-1])
-    assert words == ["groupdir", "select", "results/my study", "--shot", "few"]
-    words[-1] = "all"  # 100 rows have no label with few samples
+    assert words == ["groupdir", "select", "results/my study", "--shot", "all"]  # 100 rows have no few-shot label
     content = json.loads(groupdir(*words[1:], "--json", cwd=elsewhere).stdout)
     assert content["file"] == "results/my study/best_all.yaml"
     assert (elsewhere / content["file"]).is_file()

@@ -27,7 +27,7 @@ def test_no_message_names_another_door() -> None:
         for path in sorted((ROOT / package).rglob("*.py")):
             name = str(path.relative_to(ROOT))
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-                on_the_head = "ray status &&" in line or "window} python" in line
+                on_the_head = "ray status &&" in line or "{NODE} python" in line
                 text = line.replace("python -m launch.cluster.spot", "")
                 if ("python -m launch" in text or "python -m analysis" in text) and not on_the_head:
                     wrong += [] if name in programs else [f"{name}:{number}: {line.strip()}"]

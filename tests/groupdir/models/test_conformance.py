@@ -137,7 +137,7 @@ def test_other_inputs_are_refused(name: str, spec: InputSpec) -> None:
         ({"name": "resnet", "depth": 101}, "encoder.depth: must be one of 18, 34 or 50, got 101"),
         ({"name": "convnett"}, "did you mean 'convnet'?"),
         ({"name": "convnet", "widths": [16, 0]}, "encoder.widths.1: must be > 0, got 0"),
-        ({"name": "convnet", "widths": []}, "encoder.widths: tuple should have at least 1 item"),
+        ({"name": "convnet", "widths": []}, "encoder.widths: must have entries, at least 1, got []"),
         ({"name": "convnet", "widths": "wide"}, "encoder.widths: must be a list, got 'wide'"),
         ({"name": "convnet", "dropout": 0.1}, "encoder.dropout: unknown key"),
         ({"name": "mlp", "widths": [256, -1]}, "encoder.widths.1: must be > 0, got -1"),

@@ -15,6 +15,7 @@ from groupdir.errors import DataError, GroupdirError
 from groupdir.training.checkpoint import load_checkpoint, save_checkpoint
 from groupdir.training.trainer import Trainer
 from groupdir.training.trial_checkpoint import TrialCheckpoint
+from tests.checkout import ROOT
 from tests.command_line import in_new_process
 from tests.groupdir.training.checkpoint_mutations import mutated
 
@@ -155,6 +156,7 @@ def test_no_class_is_imported_from_the_current_folder(
     content["config"]["data"]["name"] = f"{module}:Hostile"
     content["digest"] = digest(content["config"])
     save_checkpoint(tmp_path / "x.pt", content)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of the toy data set
     if way == "PYTHONPATH":
         monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     words = ["--allow-code"] if way == "--allow-code" else []

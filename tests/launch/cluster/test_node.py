@@ -67,7 +67,8 @@ def copy_mounts(root: Path, home: Path) -> None:
         there = home / "groupdir" / part
         there.parent.mkdir(parents=True, exist_ok=True)
         (there.write_text("x") if "." in part or part == "LICENSE" else there.mkdir())
-    shutil.copytree(root / "launch/cluster", home / "groupdir/launch/cluster")
+    compiled = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(root / "launch/cluster", home / "groupdir/launch/cluster", ignore=compiled)
 
 
 @pytest.fixture
