@@ -92,17 +92,17 @@ class StudyResults:
 
     @property
     def left(self) -> int:
-        """Number of trials of the search that are not over, or were never started although no rule ended the search."""
+        """Number of remaining trials of the search: unfinished ones, and ones to start if no rule ended it."""
         search, counts = self.config.search, self.counts()
-        left = counts.get("running", 0) + counts.get("paused", 0)
+        unfinished = counts.get("running", 0) + counts.get("paused", 0)
         spent = search.max_epochs is not None and len(self.epochs) >= search.max_epochs
-        if spent or (search.convergence is not None and not left):
-            return left
-        return left + max(0, search.trials - len(self.searched))
+        if spent or (search.convergence is not None and not unfinished):
+            return unfinished
+        return unfinished + max(0, search.trials - len(self.searched))
 
     @property
     def unfinished(self) -> str:
-        """Sentence which says that trials are left and how to resume, or an empty text for a finished search."""
+        """Message that trials remain and how to resume them; empty for a finished search."""
         if not self.left:
             return ""
         total = max(self.config.search.trials, len(self.searched))
@@ -148,10 +148,10 @@ def load_results(folder: str | Path) -> StudyResults:
 
 
 def refuse_unfinished(study: StudyResults) -> None:
-    """Refuse to choose from a search with trials left, whose best configuration may still come.
+    """Refuse to choose from a search with remaining trials, because its best configuration may still come.
 
     Raises:
-        DataError: If trials of the search are left.
+        DataError: If trials of the search remain.
     """
     if study.left:
         raise DataError(f"{study.folder}: {study.unfinished}, or choose among the others with --unfinished")

@@ -1,4 +1,4 @@
-"""Names and addresses that a user chooses: which of them are accepted, and how they cross a boundary.
+"""Names and addresses that a user chooses: rules for accepting them, and their form for other programs.
 
 The name of a study becomes a folder, a job of Ray or Slurm, and a word of shell commands. `check_name` refuses names
 that cannot be all of these. `plain_name` is for places that other programs read.
@@ -45,7 +45,7 @@ def check_name(name: object) -> str:
 
 
 def unprintable(text: str) -> str | None:
-    r"""Return the first character of a text that no line can hold in words, or None.
+    r"""Return a message about the first character of a text that cannot be printed in a line, or None.
 
     >>> unprintable("a\nb")
     'it has the character U+000A'

@@ -75,7 +75,7 @@ def run_benchmark(
     write_benchmark_files(benchmark, folder)
     if not quiet:
         print(precision_text(benchmark, folder, noise_from, detect) + notes_text(notes))
-    again = next_command("benchmark", file, *_options(overrides, out, only, jobs, skip_doctor, quiet))
+    command = next_command("benchmark", file, *_options(overrides, out, only, jobs, skip_doctor, quiet))
     blocks = benchmark.config.replications
     jobs_of_rows = [(block, row) for block in range(1, blocks + 1) for row in rows]  # so that whole blocks finish first
     failed = []
@@ -86,7 +86,7 @@ def run_benchmark(
         try:
             seeded = in_block(benchmark, row, block)
             place = block_path(folder, block, blocks)
-            code = _run_row(seeded, block, benchmark.config, again, place, jobs, skip_doctor, quiet)
+            code = _run_row(seeded, block, benchmark.config, command, place, jobs, skip_doctor, quiet)
         except (DataError, MethodError) as error:  # no trial finished, or the method does not fit
             print(f"{label}: {error}", file=sys.stderr)
             code = 1

@@ -17,7 +17,7 @@ LATER = "closing the event log"
 
 
 class Interrupt:
-    """Condition for an early end: the first Ctrl-C, SIGTERM or SIGHUP, or a time limit. A second signal ends at once.
+    """Condition for an early end: a first Ctrl-C, SIGTERM or SIGHUP, or a time limit. A second signal ends at once.
 
     Each signal is answered with a line at once, because Ray may be busy for seconds.
 

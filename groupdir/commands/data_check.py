@@ -123,12 +123,12 @@ def print_check(check: DataCheck, console: Console) -> None:
         console.print(overlap_table(check))
     for name in dict.fromkeys(item.name for item in check.overlaps):
         for item in [item for item in check.overlaps if item.name == name and item.count][:1]:
-            for ours, theirs in item.examples:
-                text = f"{name}: {ours} ({item.first}) and {theirs} ({item.second})"
+            for sample, match in item.examples:
+                text = f"{name}: {sample} ({item.first}) and {match} ({item.second})"
                 console.print(text, highlight=False, soft_wrap=True, markup=False)
     for name, reason in check.not_compared.items():
-        first, *others = reason.splitlines()
-        more = f" (and {len(others)} more lines)" if others else ""
+        first, *further_lines = reason.splitlines()
+        more = f" (and {len(further_lines)} more lines)" if further_lines else ""
         console.print(f"not compared: {name}: {first}{more}", highlight=False, soft_wrap=True, markup=False)
     console.print("\n".join(summary(check)), highlight=False, soft_wrap=True, markup=False)
 
@@ -158,28 +158,28 @@ def share(count: int, total: int) -> str:
 
 
 def summary(check: DataCheck) -> list[str]:
-    """Return what the check found about the test split, or about val if there is none, and what to do."""
+    """Return the result of the check for the test split, or for val without a test split, and what to do."""
     split: SplitName = "test" if "test" in check.sizes else "val"
     others: list[SplitName] = [second for first, second in PAIRS if first == split and second in check.sizes]
     affected = np.any([check.affected(split, second) for second in others], axis=0)
     count, total = int(affected.sum()), check.sizes[split]
     if not count:
         lines = [f"no {split} sample has a match in {' or '.join(others)}"]
-        return lines + (["but not everything was compared, see above"] if check.not_compared else [])
+        return lines + (["but some comparisons failed, see above"] if check.not_compared else [])
     text = (
         f"{share(count, total)} of the {split} samples have a match in {' or '.join(others)}: errors on them are lower "
-        "than on samples that have nothing to do with the training data."
+        "than on samples that are unrelated to the training data."
     )
     lines = [text]
     if not isinstance(check.data, OwnLabelsConfig):
         lines.append(
-            "This data set keeps its split, so that results can be compared with others on it. Say so where you report "
-            "them, and do not read them as errors on new data."
+            "This data set keeps its published split, so that results can be compared. Report these matches with the "
+            "results, and do not read the errors as errors on new data."
         )
         return lines
     lines.append(
-        "What to do: remove all but one of samples that are equal. Name the column of what belongs together, such as a "
-        "person or a patient, in data.group, and let groupdir split (data.split: null), which keeps each of its values "
-        "in one split."
+        "What to do: of equal samples keep only one. If samples belong together, such as those of a person, name the "
+        "column of the persons in data.group and set data.split to null. groupdir then puts the samples of a person "
+        "into one split."
     )
     return lines

@@ -75,14 +75,14 @@ def _labels(dataset: Dataset) -> dict[SplitName, np.ndarray]:
 
 
 def _too_few(data: Data) -> Iterator[Concern]:
-    """Yield metrics that cannot be measured, and splits and metrics with so few samples that chance decides."""
+    """Yield metrics that cannot be measured, and splits and metrics with too few samples to be reliable."""
     metrics = {} if data.search is None else data.search.metrics
     for few in too_few(data.labels, data.dataset.shots, metrics):
         yield Concern(few.address, few.text, few.fatal)
 
 
 def _warnings(data: Data) -> Iterator[Concern]:
-    """Yield what the data set warns of, such as columns that are no features."""
+    """Yield the warnings of the data set, such as about columns that are no features."""
     for text in data.dataset.warnings():
         yield Concern("data", text, fatal=False)
 
@@ -92,7 +92,7 @@ def _one_batch(data: Data) -> Iterator[Concern]:
     rows = len(data.labels["train"])
     largest = max(config.train.batch_size for config in data.trials)
     if largest > rows and any(config.method.resampling is None for config in data.trials):
-        text = f"an epoch is one step, because {largest} is above the {rows} training samples: lower it"
+        text = f"an epoch is one step, because {largest} is above the {rows} training samples: lower batch_size"
         yield Concern("train.batch_size", text, fatal=False)
 
 
@@ -103,7 +103,7 @@ def _empty_groups(data: Data) -> Iterator[Concern]:
     groups = max((int(getattr(config.method, "groups", 0) or 0) for config in data.trials), default=0)
     if groups > bins:
         text = f"{groups} groups are more than the {bins} label bins with training samples, so some groups stay empty"
-        yield Concern("method.groups", f"{text}: lower it", fatal=False)
+        yield Concern("method.groups", f"{text}: lower the number of groups", fatal=False)
 
 
 CHECKS: tuple[Check, ...] = (_too_few, _warnings, _one_batch, _empty_groups)

@@ -1,4 +1,4 @@
-"""Checks before anything runs: what the YAML, the labels and this machine tell about a study or a trial.
+"""Checks of a study or a trial before anything runs, from the YAML, the labels and this machine.
 
 `groupdir check`, `groupdir search --dry-run`, `groupdir search` and `groupdir benchmark` all call `refuse_plan`.
 """
@@ -128,14 +128,14 @@ def machine_concerns(study: StudyConfig, here: bool) -> Iterator[Concern]:
     """
     resources, cores = study.search.resources, os.cpu_count() or 1
     if resources.cpu > cores:
-        text = f"a trial requests {resources.cpu:g} CPUs, but this machine has {cores}: lower it"
+        text = f"a trial requests {resources.cpu:g} CPUs, but this machine has {cores}: lower this number"
         yield Concern("search.resources.cpu", text, here)
     named = isinstance(resources.gpu, dict) or (not isinstance(resources.gpu, str) and resources.gpu > 0)
     on_gpu = [config for config in study.space.corner_trials if config.train.device.startswith("cuda")]
     if (named or on_gpu) and not _gpus():
         address = "search.resources.gpu" if named else "train.device"
         got = resources.gpu if named else on_gpu[0].train.device
-        yield Concern(address, f"asks for a GPU, but this machine has none, got {got}: set it to auto", here)
+        yield Concern(address, f"a trial requests a GPU, but this machine has none, got {got}: set gpu to auto", here)
 
 
 def _gpus() -> int:
@@ -213,7 +213,7 @@ def _rehearsals(data: Data, every: bool) -> Iterator[Concern]:
 
 
 def _without_floats(value: Any) -> Any:
-    """Return a content with 0.0 for each float: whether parts fit each other hardly depends on a learning rate."""
+    """Return a content with 0.0 for each float, because a learning rate hardly decides whether parts fit each other."""
     if isinstance(value, dict):
         return {key: _without_floats(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -224,7 +224,7 @@ def _without_floats(value: Any) -> Any:
 def is_uncertain(config: TrialConfig) -> bool:
     """Return whether the options alone leave open whether the parts of a trial fit each other.
 
-    They do for plug-ins of one's own, and for options whose limits depend on the labels or on the width of the
+    This is so for plug-ins of the user, and for options whose limits depend on the labels or on the width of the
     features.
     """
     names = {("data", config.data.name), ("encoder", config.encoder.name), ("method", config.method.name)}

@@ -72,9 +72,9 @@ def _repeated_trials(study: StudyConfig) -> Iterator[Concern]:
         text = f"all {trials} trials would be the same training: leave a value open, set trials to 1, or seeds to own"
         yield Concern("search.trials", text)
         return
-    one = "the file leaves no value open" if not parameters else f"the space has only {count:g} configurations"
-    instead = "leave a value open" if not parameters else f"set trials to {count:g}, or widen the space"
-    text = f"{one}, so the {trials} trials repeat them with other seeds: {instead}, unless this is intended"
+    cause = "the file leaves no value open" if not parameters else f"the space has only {count:g} configurations"
+    remedy = "leave a value open" if not parameters else f"set trials to {count:g}, or widen the space"
+    text = f"{cause}, so the {trials} trials repeat configurations with other seeds: unless you want this, {remedy}"
     yield Concern("search.trials", text, fatal=False)
 
 
@@ -105,7 +105,7 @@ def _rungs(study: StudyConfig) -> Iterator[Concern]:
         text = (
             f"min_peers {scheduler.min_peers} is above the {study.search.trials} trials, so no trial is stopped early"
         )
-        yield Concern(f"{at}.min_peers", f"{text}: lower it, or set the scheduler to none", fatal=False)
+        yield Concern(f"{at}.min_peers", f"{text}: lower min_peers, or set the scheduler to none", fatal=False)
 
 
 def _sampler(study: StudyConfig) -> Iterator[Concern]:
@@ -128,16 +128,16 @@ def _limits(study: StudyConfig) -> Iterator[Concern]:
     first = 0 if search.share_stages else 1
     shortest = min(epochs_of(each) + first * epochs_of(each, predicts=False) for each in study.space.corner_stages)
     if search.max_epochs is not None and search.max_epochs < shortest:
-        text = f"must be at least {shortest}, the epochs of the shortest trial, or no trial would finish"
+        text = f"must be at least {shortest}, the epochs of the shortest trial, so that a trial can finish"
         yield Concern("search.max_epochs", f"{text}, got {search.max_epochs}")
     if search.max_hours is not None and search.max_hours < SHORTEST_HOURS:
-        text = f"{search.max_hours * 3600:.3g} s hardly suffice to start: the search may end before its first epoch"
-        yield Concern("search.max_hours", f"{text}; raise it", fatal=False)
+        text = f"{search.max_hours * 3600:.3g} s hardly suffice to start, so the search may end before its first epoch"
+        yield Concern("search.max_hours", f"{text}: raise the limit", fatal=False)
     if search.convergence is not None and search.convergence.trials >= search.trials:
         text = f"never applies, because it waits for more than {search.convergence.trials} of {search.trials} trials"
-        yield Concern("search.convergence.trials", f"{text}: lower it", fatal=False)
+        yield Concern("search.convergence.trials", f"{text}: lower this number", fatal=False)
     if search.confirm is not None and (count := math.ceil(search.confirm.share * search.trials)) < 2:
-        text = f"pays for {count} training, but to compare two configurations takes one of each: raise it"
+        text = f"pays for {count} training, but a comparison of two configurations needs two: raise the share"
         yield Concern("search.confirm.share", text, fatal=False)
 
 
@@ -149,10 +149,12 @@ def _ablations(study: StudyConfig) -> Iterator[Concern]:
     for label, changes in study.search.ablations.items():
         try:
             same = all(config.replaced(changes).digest == config.digest for config in corners)
-        except ConfigError:  # a change that fits some trials only, which `load_space` has judged for the first corner
+        except ConfigError:  # the change fits only some trials; `load_space` has checked it for the first corner
             continue
         if same:
-            text = "changes nothing, because every trial has these values already: remove it, or change it"
+            text = (
+                "changes nothing, because every trial has these values already: change a value, or remove the ablation"
+            )
             yield Concern(f"search.ablations.{label}", text, fatal=False)
 
 

@@ -46,7 +46,7 @@ class SchedulerConfig(PluginConfig):
 
     @property
     def pauses(self) -> bool:
-        """Whether trials pause at rungs until they are promoted."""
+        """True if trials pause at rungs until they are promoted."""
         return False
 
     def check(self, objectives: Collection[str]) -> None:
@@ -160,7 +160,7 @@ class ParetoHalvingConfig(RungsConfig):
 
     @property
     def uncompared(self) -> int:
-        """One less than `min_peers`."""
+        """Number `min_peers` - 1: a trial is compared once it has as many peers."""
         return self.min_peers - 1
 
     @property

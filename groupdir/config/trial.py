@@ -231,7 +231,7 @@ class TrialConfig(Strict):
 
     @property
     def augments(self) -> bool:
-        """Whether the data set augments, so that two views of a sample differ."""
+        """True if the data set augments, so that two views of a sample differ."""
         return bool(resolve("data", self.data.name).augments)  # type: ignore[attr-defined]
 
     @field_validator("method")

@@ -96,7 +96,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """What the network receives of a column of a table.
+    """Summary of a column of a table, and of its entries in the network's input.
 
     Attributes:
         name: Name of the column.
@@ -227,11 +227,11 @@ class Dataset(ABC):
         return ()
 
     def column_summaries(self) -> Sequence[ColumnSummary]:
-        """Return what the network receives of each column of a table. The default is no columns."""
+        """Return the summary of each column of a table. The default is no columns."""
         return ()
 
     def warnings(self) -> Sequence[str]:
-        """Return what a person should know about the data before a training, one line each. The default is nothing."""
+        """Return warnings about the data for the user, one line each. The default is none."""
         return ()
 
     def prepare(self, names: Iterable[SplitName] = ("train", "val")) -> Dataset:

@@ -34,7 +34,7 @@ class Cells:
         columns: Name -> N cells. CSV gives texts; Parquet also gives numbers, None and other types.
         numbers: N row numbers: lines of a CSV file, counted from 1, or rows of a Parquet file, counted from 0.
         mistakes: Rows that could not be read, which are not among the N rows, and rows without any value.
-        index: Name of each column that is an index of the rows by the file's own word, and why. An index is no feature.
+        index: Name of each column that the file marks as an index of the rows, and the reason. An index is no feature.
     """
 
     path: Path
@@ -86,7 +86,7 @@ class Cells:
         Raises:
             DataError: If there is a mistake. The message has a line for each of the first 50.
         """
-        empty = {number for number, _ in self.mistakes} & {*self.numbers}  # nothing else is said of an empty row
+        empty = {number for number, _ in self.mistakes} & {*self.numbers}  # an empty row gets no other message
         others = (mistake for mistake in mistakes if mistake[0] not in empty)
         by_row = sorted((*self.mistakes, *others), key=lambda mistake: mistake[0])
         if not by_row:
@@ -120,8 +120,8 @@ def read_cells(path: Path) -> Cells:
     if not len(cells):
         cells.refuse(())
         raise DataError(f"{path}: has no rows")
-    again = {name: "pandas gives this name to an index" for name in cells.columns if _REREAD_INDEX.fullmatch(name)}
-    cells = replace(cells, index={**again, **cells.index})
+    reread = {name: "pandas gives this name to an index" for name in cells.columns if _REREAD_INDEX.fullmatch(name)}
+    cells = replace(cells, index={**reread, **cells.index})
     return replace(cells, mistakes=(*cells.mistakes, *_empty_rows(cells)))
 
 

@@ -23,7 +23,7 @@ THUMBNAIL = 16
 
 _FLAT = 2.0  # grey levels; a thumbnail with a smaller standard deviation has no pattern to compare
 _PICTURES, _BLOCK = 64, 1024  # pictures that are shrunk at once, and thumbnails that are compared at once
-_APART = 10.0  # distance of two categories, in units of the standard deviations of the numbers
+_APART = 10.0  # distance between different categories, in standard deviations of the numbers
 
 Matches = npt.NDArray[np.int64]
 """(N,) for each sample of a split the index of a matching sample of another split, or -1."""
@@ -89,9 +89,9 @@ class NearRows:
             codes = np.array([code.setdefault(category, len(code)) for category in categories], dtype=np.float64)
             return np.column_stack([numbers, codes * _APART])
 
-        ours, theirs = points(first), points(second)
-        _, index = KDTree(theirs).query(ours, p=np.inf, distance_upper_bound=NEAR_ROWS * (1 + 1e-9))
-        matching: Matches = np.where(index < len(theirs), index, -1).astype(np.int64)
+        first_points, second_points = points(first), points(second)
+        _, index = KDTree(second_points).query(first_points, p=np.inf, distance_upper_bound=NEAR_ROWS * (1 + 1e-9))
+        matching: Matches = np.where(index < len(second_points), index, -1).astype(np.int64)
         return matching
 
 
@@ -116,15 +116,15 @@ class NearPictures:
         """Return for each picture of the first split the most similar one of the second, if it is similar enough."""
         import torch  # here, because `groupdir check` reads labels without torch
 
-        ours, theirs = (torch.from_numpy(self._of(split)) for split in (first, second))
-        matching = torch.full((len(ours),), -1)
-        for start in range(0, len(ours), _BLOCK):
-            block = ours[start : start + _BLOCK]
+        first_thumbnails, second_thumbnails = (torch.from_numpy(self._of(split)) for split in (first, second))
+        matching = torch.full((len(first_thumbnails),), -1)
+        for start in range(0, len(first_thumbnails), _BLOCK):
+            block = first_thumbnails[start : start + _BLOCK]
             best = torch.full((len(block),), NEAR_PICTURES)
-            for other in range(0, len(theirs), _BLOCK):
-                value, index = (block @ theirs[other : other + _BLOCK].T).max(dim=1)
+            for offset in range(0, len(second_thumbnails), _BLOCK):
+                value, index = (block @ second_thumbnails[offset : offset + _BLOCK].T).max(dim=1)
                 better = value >= best
-                matching[start : start + _BLOCK][better] = index[better] + other
+                matching[start : start + _BLOCK][better] = index[better] + offset
                 best = torch.maximum(best, value)
         matches: Matches = matching.numpy()
         return matches

@@ -51,7 +51,7 @@ class CsvRows:
 
     @property
     def unnamed(self) -> bool:
-        """Whether the first column has no name, as the index that pandas or R writes."""
+        """True if the first column has no name, like the index that pandas or R writes."""
         return self.header[0] == ""
 
 
@@ -159,8 +159,8 @@ def _header_slips(header: Sequence[str], following: Sequence[str] | None) -> Ite
                 "remove the lines above the header"
             )
             return
-        words = len(header[0].split())
-        if words > 1 and following is not None and len(following) == 1 and len(following[0].split()) == words:
+        pieces = len(header[0].split())
+        if pieces > 1 and following is not None and len(following) == 1 and len(following[0].split()) == pieces:
             yield f"columns must be separated by commas, got spaces in {header[0]!r}: save it with commas"
             return
     if header[-1] == "" and len(header) > 1:

@@ -20,7 +20,7 @@ FEWEST_MEASURED = 20
 """Number of validation samples of a metric below which its value is mostly chance."""
 
 _FEWEST_CHOSEN_BY = 2
-"""Number of validation samples of a metric below which a search is refused: with one, the best trial is luck."""
+"""Number of validation samples of a metric below which a search is refused: with one sample, chance decides."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TooFew:
 
 
 def too_few(labels: Mapping[SplitName, np.ndarray], shots: ShotSplit, metrics: Mapping[str, str]) -> Iterator[TooFew]:
-    """Yield what a data set has too few rows for.
+    """Yield the splits and metrics for which a data set has too few rows.
 
     Args:
         labels: Labels (N,) of each split that is known.
@@ -48,7 +48,7 @@ def too_few(labels: Mapping[SplitName, np.ndarray], shots: ShotSplit, metrics: M
     """
     for split, y in labels.items():
         if len(y) < FEWEST_ROWS:
-            todo = "add rows; without a column of splits a larger data.bin_width gives val and test more"
+            todo = "add rows; if groupdir splits the rows, a larger data.bin_width gives val and test more"
             yield TooFew("data", f"split {split} has {_rows(len(y))}, fewer than {FEWEST_ROWS}: {todo}")
     codes = shots.of(labels["val"])
     warned: set[str] = set()

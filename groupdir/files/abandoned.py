@@ -34,7 +34,7 @@ def held(path: Path, *, folder: bool = False) -> Iterator[None]:
         try:
             if os.path.samestat(path.stat(), os.fstat(descriptor)):
                 break
-        except FileNotFoundError:  # another process has taken it for an abandoned one before it was locked
+        except FileNotFoundError:  # another process removed it as abandoned before it was locked
             pass
         os.close(descriptor)
     try:
@@ -87,11 +87,11 @@ def temporary_folder(prefix: str, parent: str | None = None) -> Iterator[Path]:
         prefix: Start of the names of these folders.
         parent: Folder that holds them; by default that of the system.
     """
-    above = Path(parent or tempfile.gettempdir())
-    for lock in above.glob(f"{prefix}*/{TEMPORARY_LOCK}"):
+    parent_folder = Path(parent or tempfile.gettempdir())
+    for lock in parent_folder.glob(f"{prefix}*/{TEMPORARY_LOCK}"):
         if _is_unlocked(lock):
             _remove(lock.parent)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent_folder))
     new = folder / f"{TEMPORARY_LOCK}.new"
     descriptor = os.open(new, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -116,7 +116,7 @@ class BenchmarkRecord:
     def whole_blocks(self, row: str, metric: str) -> dict[int, list[float]]:
         """Return `by_block` for the blocks in which all seeds of the row are measured.
 
-        The mean of fewer seeds has more noise, and a benchmark that was interrupted goes on to measure the others.
+        The mean of fewer seeds has more noise, and a benchmark that was interrupted can still measure the other seeds.
         """
         return {block: values for block, values in self.by_block(row, metric).items() if len(values) >= self.seeds}
 

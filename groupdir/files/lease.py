@@ -31,7 +31,7 @@ class Claim:
     A thread rewrites the owner's file while the process lives. A waiting process measures the time between two changes
     of that file on its clock, so the clocks of the nodes need not agree.
 
-    A claim is void, too, once the driver has given up the attempt that holds it: see `groupdir.files.fence`.
+    A claim becomes void when the driver gives up the attempt that holds the claim; see `groupdir.files.fence`.
 
     Args:
         folder: The claimed folder, which must exist.
@@ -71,7 +71,7 @@ class Claim:
 
     @property
     def held(self) -> bool:
-        """Whether this process still holds the claim that it took."""
+        """True if this process still holds the claim that it took."""
         if self._thread is None or self._excluded(self._attempt):
             return False
         return self._read().get("token") == self._mine

@@ -7,8 +7,9 @@ Each kind of file carries its SHA-256 in the place that its format allows:
 - JSON: in the last entry of the mapping;
 - YAML and other text with comments: in a comment on the last line.
 
-Each kind has a second sign that it is sealed, such as the number of its format. A damaged checksum can therefore not
-pass for a file of an older version, which has none. The event log has a chain of digests; see `groupdir.study.chain`.
+Each kind has a second sign that it is sealed, such as the number of its format. A file with a damaged checksum is
+therefore not taken for a file of an older version, which has none. The event log has a chain of digests; see
+`groupdir.study.chain`.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ class Place:
     def why_lost(self) -> str:
         """Return why this process does not see this file, or an empty text if it does.
 
-        Every node asks this of the marker of a study's storage. A folder that is not mounted looks like an empty one.
+        Every node calls this for the marker of a study's storage. A folder that is not mounted looks like an empty one.
         """
         try:
             return "" if self.is_file() else f"{self} is not there"

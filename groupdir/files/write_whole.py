@@ -175,7 +175,7 @@ def put_in_place(partial: Path, target: Path) -> None:
 
 
 def output_folder(folder: Path) -> Path:
-    """Return a folder that results about it can be written to: itself, or the current folder if it is read-only."""
+    """Return the folder for results about a folder: the folder itself, or the current folder if it is read-only."""
     return folder if os.access(folder, os.W_OK) else Path.cwd()
 
 

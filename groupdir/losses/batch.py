@@ -74,8 +74,8 @@ def batch_mean(loss: Tensor, weight: Tensor | None = None) -> Tensor:
 def spoiled(loss: Tensor, *inputs: Tensor) -> Tensor:
     """Return a loss, or NaN if an input holds a value that is not finite, such as the feature of a diverged encoder.
 
-    Comparisons, ranks and clamps of such values can be finite, and a training would go on with them. The host does not
-    wait for a GPU here.
+    Comparisons, ranks and clamps of such values can be finite, so a training would continue with a wrong loss. The
+    host does not wait for a GPU here.
     """
     for values in inputs:
         loss = loss + (values.detach() * 0).sum().to(loss.dtype)

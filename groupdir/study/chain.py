@@ -1,7 +1,7 @@
 """Chain of digests over the events of an event log, so that a changed, lost or inserted event is noticed.
 
 The digest of an event covers the event and the digest before it. The first one covers the configuration of the study.
-A chain alone does not notice lost events at the end: SQLite drops a damaged end of its write-ahead log without a word.
+A chain alone does not notice lost events at the end: SQLite drops a damaged end of its write-ahead log silently.
 The number and the digest of the last event are therefore written to a second file, after each event.
 """
 

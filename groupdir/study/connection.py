@@ -40,7 +40,7 @@ def unreadable(path: Path, error: sqlite3.DatabaseError) -> DataError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in ELSEWHERE:
         return DataError(
             f"{path}: cannot be read: {error}: while a study runs, read it on the machine of its driver, because "
-            "SQLite cannot share its log over a network"
+            "SQLite cannot share its write-ahead log over a network"
         )
     remedy = f"`{next_command('repair', path.parent)}` keeps what is intact"
     return DataError(f"{path}: is not a study, or is broken: {error}: {remedy}")

@@ -75,7 +75,7 @@ class Pace:
         self.trained += seconds
 
     def since(self, trial: int) -> float | None:
-        """Return when the present epoch of a trial began, in unix seconds, or None if no worker trains the trial."""
+        """Return the start of a trial's present epoch in unix seconds, or None if no worker trains the trial."""
         return self._since.get(trial)
 
     @property

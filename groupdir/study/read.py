@@ -40,7 +40,7 @@ def read_study(folder: str | Path) -> ReadStudy:
 
 
 def damage(folder: str | Path) -> str:
-    """Return what is wrong with the event log of a study, or an empty text. A folder without a log has no fault."""
+    """Return a message about the damage of a study's event log, or an empty text if it is intact or missing."""
     log = Path(folder) / EVENT_LOG
     if not log.exists():
         return ""

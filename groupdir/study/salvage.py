@@ -21,7 +21,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Salvage:
-    """What is left of an event log.
+    """Intact part of an event log.
 
     Attributes:
         study: Configuration of the study, or None if it is damaged.
@@ -78,7 +78,7 @@ def _meta(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def _last(connection: sqlite3.Connection, log: Path) -> int:
-    """Return the number of the last event that was written, as far as any trace of it is left."""
+    """Return the number of the last event that was written, from all remaining traces of it."""
     numbers = [0]
     with suppress(DataError):
         head = Head(log).read()

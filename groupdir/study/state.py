@@ -18,7 +18,7 @@ from groupdir.study.events import Event
 from groupdir.study.pace import Pace
 
 _PROGRESS = frozenset({"epoch", "paused", "finished", "stopped", "failed"})
-"""Kinds of events that show how far a trial has come."""
+"""Kinds of events that record the progress or the end of a trial."""
 
 
 def key_of(params: Mapping[str, Any]) -> str:

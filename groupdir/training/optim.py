@@ -78,7 +78,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -
         state: State as `Optimizer.state_dict` returns it.
 
     Raises:
-        ValueError: If the state is of other parameters or of another optimizer.
+        ValueError: If the state belongs to other parameters or to another optimizer.
     """
     _check_state(optimizer, state)
     pairs = zip(state["param_groups"], optimizer.param_groups, strict=True)
@@ -87,11 +87,11 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -
 
 
 def _check_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Refuse a state that is of other parameters or of another optimizer; see `load_optimizer`."""
-    groups, own = state["param_groups"], optimizer.state_dict()["param_groups"]
-    if len(groups) != len(own):
-        raise ValueError(f"the optimizer must have {len(own)} groups of parameters, got {len(groups)}")
-    for saved, group in zip(groups, own, strict=True):
+    """Refuse a state that belongs to other parameters or to another optimizer; see `load_optimizer`."""
+    groups, expected = state["param_groups"], optimizer.state_dict()["param_groups"]
+    if len(groups) != len(expected):
+        raise ValueError(f"the optimizer must have {len(expected)} groups of parameters, got {len(groups)}")
+    for saved, group in zip(groups, expected, strict=True):
         if saved.keys() != group.keys() or saved["params"] != group["params"]:
             raise ValueError("the optimizer must have the options and parameters of its configuration, got others")
         if wrong := [name for name, value in group.items() if not _is_like(saved[name], value)]:
@@ -111,7 +111,7 @@ def _check_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> 
 
 
 def _state_of_a_parameter(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return what an optimizer remembers of each parameter, such as `exp_avg`, by a step of a copy on one number."""
+    """Return an optimizer's state of a parameter, such as `exp_avg`, by a step of a copy on one number."""
     first = optimizer.param_groups[0]
     number = torch.nn.Parameter(torch.zeros(1, device=first["params"][0].device))
     number.grad = torch.zeros_like(number)

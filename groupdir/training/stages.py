@@ -132,7 +132,7 @@ class SharedStage:
         """
         saves = epoch in self._keep or time.monotonic() - self._saved > SAVE_EVERY
         if saves and not self._claim.held:
-            return  # another trial has taken over, and may be further on
+            return  # another trial has taken over and may have saved a later epoch
         if epoch in self._keep:
             self._write(self._file(epoch), epoch, optimizer)
         if epoch == self._epochs:

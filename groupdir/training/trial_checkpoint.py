@@ -272,17 +272,17 @@ def usable(path: str | Path) -> Iterator[None]:
         yield
     except GroupdirError:
         raise
-    except Exception as error:  # the parts of a file that anybody may have changed can fail anywhere
+    except Exception as error:  # a file that anybody may have changed can raise any error
         text = described(error)
         raise DataError(f"{path}: the parts of the checkpoint do not fit each other: {text[:500]}") from error
 
 
 def _vectors(parts: _Content, path: str | Path) -> np.ndarray | None:
     """Return the word vectors of the encoder's state, or None without a vocabulary."""
-    words = parts.inputs.vocabulary
-    if words is None:
+    vocabulary = parts.inputs.vocabulary
+    if vocabulary is None:
         return None
     vectors = next((tensor for name, tensor in parts.model.items() if name.endswith("vectors")), None)
-    if vectors is None or vectors.ndim != 2 or len(vectors) != len(words) or vectors.dtype != torch.float32:
-        raise DataError(f"{path}: must have a vector for each of its {len(words):,} words")
+    if vectors is None or vectors.ndim != 2 or len(vectors) != len(vocabulary) or vectors.dtype != torch.float32:
+        raise DataError(f"{path}: must have a vector for each of its {len(vocabulary):,} words")
     return vectors.detach().numpy()

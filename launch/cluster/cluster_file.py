@@ -64,7 +64,7 @@ class ClusterFile:
 
     @property
     def costs(self) -> str:
-        """What costs money until `down`, in words; empty for existing machines."""
+        """Text that names the machines which cost money until `down`; empty for existing machines."""
         if self.is_local:
             return ""
         kinds = self.content.get("available_node_types", {})

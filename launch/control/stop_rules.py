@@ -33,9 +33,9 @@ def enough(search: SearchConfig, state: StudyState) -> str:
 def equal_failures(search: SearchConfig, state: StudyState) -> tuple[int, str]:
     """Return the number of equal failures of the search's trials and their message; (0, "") if a trial has succeeded.
 
-    Only trials that have come further under the present driver count, so that a resume after the repair begins anew. A
-    trial has succeeded once it has finished, stopped or paused, or while it trains after its first epoch. Messages are
-    equal if they differ in numbers only.
+    Only trials that the present driver has trained count, so that a resume after the repair starts at 0. A trial has
+    succeeded once it has finished, stopped or paused, or while it trains after its first epoch. Messages are equal if
+    they differ in numbers only.
 
     Args:
         search: Options of the search.
@@ -50,8 +50,8 @@ def equal_failures(search: SearchConfig, state: StudyState) -> tuple[int, str]:
 def hopeless(search: SearchConfig, state: StudyState) -> Literal["yes", "undecided", "no"]:
     """Return whether a search should end because its first trials all fail with the same error.
 
-    While other trials are before their first epoch, this is undecided, and the search starts no further trial: one that
-    fails does so sooner than another succeeds.
+    The answer is undecided while other trials are before their first epoch. The search starts no further trial until
+    then, because a trial that fails usually ends sooner than another one succeeds.
     """
     limit = search.max_equal_failures
     if limit is None or equal_failures(search, state)[0] < limit:

@@ -143,7 +143,7 @@ class Recorder(Callback):
 
     def _machine_failure(self, cause: BaseException | None) -> NodeError | None:
         """Return the error of the machine that made a trial fail, or None if the trial itself failed."""
-        storage = self._study.storage.path  # Ray creates it; the folder around it must exist
+        storage = self._study.storage.path  # Ray creates this folder; its parent must exist
         shared = [] if storage is None else [storage.parent]
         return machine_failure(cause, [self._study.folder, *shared, *self._ray_file])
 

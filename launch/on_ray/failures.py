@@ -1,7 +1,7 @@
 """Causes of failed trials of Ray, and the failures of a machine among them.
 
-A failure of a machine is no failure of the trial that met it: the search ends, the trial stays open, and a resume after
-the repair runs it again.
+A failure of a machine is not a failure of the trial that ran there. The search ends, the trial stays open, and a resume
+after the repair runs the trial again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
 LOST = (errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EHOSTDOWN)
-"""Errors of a disk or a network file system that has gone."""
+"""Errors of a disk or a network file system that is no longer there."""
 LEAST_FREE = 2**20
 """Bytes below which a file system counts as full: not even the files of a trial's start fit."""
 REMEDY = "then resume the search, which runs the trial again and continues without loss"
@@ -62,7 +62,7 @@ def machine_failure(cause: BaseException | None, places: Sequence[Path]) -> Node
         if full or isinstance(error, OutOfDiskError):
             return DiskFullError(f"a disk is full: {reason(error)}: free disk space, {REMEDY}")
         if isinstance(error, OSError) and error.errno in LOST:
-            return NodeError(f"a disk or a shared folder is gone: {reason(error)}: bring it back, {REMEDY}")
+            return NodeError(f"a disk or a shared folder is gone: {reason(error)}: mount or restore it, {REMEDY}")
         if isinstance(error, LocalRayletDiedError):
             return NodeError(f"Ray has died on a node: {reason(error)}: read its logs, {REMEDY}")
     for place in places:

@@ -103,9 +103,9 @@ class RecordingScheduler(FIFOScheduler):
         requests the kind of GPU with the most free slots. A node that lost the storage gets no more trials. Ray calls
         this method before it queues the trial by its request; a callback would come too late.
         """
-        cause, resources, who = cause_of(trial), private.requested(trial), number(trial)
-        node = self._nodes.of(who)
-        trial.config["attempt"] = self._attempts.begin(who)
+        cause, resources, trial_number = cause_of(trial), private.requested(trial), number(trial)
+        node = self._nodes.of(trial_number)
+        trial.config["attempt"] = self._attempts.begin(trial_number)
         if isinstance(cause, StorageLostError):
             self._nodes.refuse(node, str(cause))
         if not private.will_retry(trial):
@@ -113,17 +113,17 @@ class RecordingScheduler(FIFOScheduler):
         if isinstance(cause, DeviceMemoryError):
             is_share = 0 < resources.get("GPU", 0) < 1
             where = " on a whole GPU when one is free" if is_share else ""
-            self._say(f"trial {who}: {cause}; it is retried{where}")
+            self._say(f"trial {trial_number}: {cause}; it is retried{where}")
             if is_share:
                 resources = {**resources, "GPU": 1.0}
         elif private.is_lost_with_its_node(cause):
-            self._say(f"trial {who} lost its node {node}; it continues on another node")
+            self._say(f"trial {trial_number} lost its node {node}; it continues on another node")
             resources = self._slots.move(trial.trial_id).bundle
         elif isinstance(cause, StorageLostError):
-            self._say(f"trial {who} leaves {node}, which cannot use the storage; it continues on another node")
+            self._say(f"trial {trial_number} leaves {node}, which cannot use the storage; it continues on another node")
             resources = self._slots.move(trial.trial_id).bundle
         elif cause is not None and not isinstance(cause, NodeError):
-            self._say(f"trial {who} failed on {node} and is retried: {reason(cause)}")
+            self._say(f"trial {trial_number} failed on {node} and is retried: {reason(cause)}")
         private.request(trial, resources, self._nodes.refused)
 
     def _leaves(self, tune_controller: Controller, trial: Trial) -> bool:

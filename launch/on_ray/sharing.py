@@ -20,7 +20,7 @@ STALE = 30.0
 TURN = 15.0
 """Seconds for which a search leaves a freed slot to another search that has none."""
 PATIENCE = 300
-"""Posts after which a search without a slot no longer lets those go first that have waited longer."""
+"""Posts after which a search without a slot no longer gives way to searches that have waited longer."""
 _TINY = 1e-9
 
 
@@ -147,7 +147,7 @@ class Sharing:
         self._board.remove(self._key)
 
     def _share(self) -> float:
-        """Return the part that this search would get if it wanted all: what it wants may change at any moment."""
+        """Return the part that this search would get if it wanted the whole cluster, as it may at any moment."""
         return fair_shares({self._key: replace(self._mine, wants=1.0), **self._others})[self._key]
 
     def _starved(self) -> list[Post]:
@@ -162,7 +162,7 @@ class Sharing:
     def _is_behind(self) -> bool:
         """Return whether another search without a slot has waited longer, so that it goes first."""
         if self._mine.idle > PATIENCE:
-            return False  # its trials may need what no node has
+            return False  # its trials may request resources that no node has
         waiting = [(post.idle, key) for key, post in self._others.items() if post.wants > 0 and not post.running]
         return max(waiting, default=(-1, "")) > (self._mine.idle, self._key)
 
@@ -182,7 +182,7 @@ class Sharing:
         self._tell()
 
     def _tell(self) -> None:
-        """Say with whom the cluster is shared, when that changes."""
+        """Print the searches with which the cluster is shared, when they change."""
         if frozenset(self._others) == self._named:
             return
         self._named = frozenset(self._others)

@@ -15,7 +15,7 @@ from launch.control.stop_rules import enough
 
 Standing = Literal["finished", "stopped", "failed", "paused", "running", "waiting"]
 STANDINGS: tuple[Standing, ...] = ("finished", "stopped", "failed", "paused", "running", "waiting")
-"""States of a trial as a person sees them. A trial waits until a worker trains it."""
+"""States of a trial on the screen. A trial waits until a worker trains it."""
 
 
 def standing_of(trial: TrialState, active: bool = True) -> Standing:

@@ -79,8 +79,8 @@ class LiveTable:
     def _headings(self, width: int) -> list[str]:
         """Return the headings of the objectives, in several lines each if the parameters had no room otherwise."""
         headings = [short(objective).removeprefix("val ") for objective in self._config.search.objectives]
-        taken = 5 + 8 + 5 + sum(max(len(heading), 6) for heading in headings) + 3 * (len(headings) + 4) + 1
-        return headings if width - taken >= LEAST_PARAMETERS else [heading.replace(" ", "\n") for heading in headings]
+        fixed = 5 + 8 + 5 + sum(max(len(heading), 6) for heading in headings) + 3 * (len(headings) + 4) + 1
+        return headings if width - fixed >= LEAST_PARAMETERS else [heading.replace(" ", "\n") for heading in headings]
 
     def _table(self, headings: Sequence[str], trials: Sequence[TrialState]) -> Table:
         table = Table(title=Text(self._config.name), title_justify="left", expand=True)

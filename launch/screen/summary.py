@@ -1,4 +1,4 @@
-"""Summary of a study that no driver runs: its counts, its choices, its failures, and the next command."""
+"""Summary of a study that no driver runs: counts, choices, failures, and the next command."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def continuation(folder: Path, again: str | None = None) -> str:
 
     Args:
         folder: Folder of the study.
-        again: The command, if it is known. A row of a benchmark is continued by the command of the benchmark, because
-            the row is then measured too.
+        again: The command, or None if it is unknown. A row of a benchmark is continued by the command of the
+            benchmark, because the row is then measured too.
     """
     if again is not None:
         return again

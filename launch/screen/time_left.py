@@ -1,4 +1,4 @@
-"""Time left of a study: the epochs that are still expected, laid out on the workers that run trials at once."""
+"""Time left of a study: the epochs that are still expected, distributed over the workers that run trials."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class TimeLeft:
     """Estimate of the seconds that a study still takes.
 
     The epochs that remain are those of the open trials and of the trials that are not suggested yet, see `Survival`.
-    The trainings of the confirmation and the ablations run to their end. All of these are laid out on as many workers
-    as have run at once, one phase after another. Each trial and each phase has a start too. All seconds are those of
-    the event log. A confirmation that ends before its largest number of trainings, and a search that converges, take
-    less.
+    The trainings of the confirmation and the ablations run to their end. All of these are distributed over as many
+    workers as have run at once, one phase after another. The starts of trials and phases are added. All durations come
+    from the event log. The estimate is too high for a confirmation that ends before its largest number of trainings,
+    and for a search that converges.
 
     Args:
         config: Configuration of the study.
@@ -80,8 +80,8 @@ class TimeLeft:
         """Return the seconds and the epochs that the search still takes."""
         total = self._usual[1]
         survival = Survival(self._config, state, total)
-        taken = self._first_stage(state)
-        jobs: list[Job] = [(taken if new else 0.0, epochs) for new, epochs in survival.new_trials(total)]
+        first_stage = self._first_stage(state)
+        jobs: list[Job] = [(first_stage if new else 0.0, epochs) for new, epochs in survival.new_trials(total)]
         rests: dict[int, Job] = {}
         for trial in state.of("search"):
             if trial.status == "running":
@@ -117,12 +117,12 @@ class TimeLeft:
         first, predicting = pace.seconds(predicts=False), pace.seconds(predicts=True)
         busy, waiting, start = [], [], pace.start
         for number, (before, after) in rests.items():
-            one = _own_seconds(state.trials[number], state) or predicting
-            seconds, since = before * first + after * one, pace.since(number)
+            predicting_of_trial = _own_seconds(state.trials[number], state) or predicting
+            seconds, since = before * first + after * predicting_of_trial, pace.since(number)
             if since is None:
                 waiting.append(start + seconds)
             else:
-                busy.append(max(0.0, seconds - min(now - since, first if before else one)))
+                busy.append(max(0.0, seconds - min(now - since, first if before else predicting_of_trial)))
         waiting += [start + before * first + after * predicting for before, after in jobs]
         free = [*busy, *[0.0] * (pace.workers - len(busy))]
         return makespan(free, waiting)
@@ -168,7 +168,7 @@ class TimeLeft:
 
 
 def _first_rest(trial: TrialState, first: int) -> int:
-    """Return the epochs that a trial still trains in stages that do not predict."""
+    """Return the remaining epochs of a trial in stages that do not predict."""
     return 0 if trial.fidelity else max(0, first - trial.epoch)
 
 

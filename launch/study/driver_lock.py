@@ -69,7 +69,7 @@ class DriverLock:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the path still leads to the locked folder."""
+        """True if the path still leads to the locked folder."""
         try:
             return os.path.samestat(self._folder.stat(), os.fstat(self._descriptor))
         except OSError:

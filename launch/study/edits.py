@@ -63,11 +63,11 @@ def apply_edits(study: Study) -> list[str]:
     differences = dict(different(_plain(study.config.to_dict()), new))
     changes: dict[str, Any] = {}
     mistakes: list[Mistake] = []
-    for address, (was, now) in differences.items():
+    for address, (former, present) in differences.items():
         option = ".".join(address.split(".")[:2])
         problem = _problem(study, edited, option)
         if problem:
-            text = f"is {_shown(now)} in this file, but {_shown(was)} in the event log, {problem}"
+            text = f"is {_shown(present)} in this file, but {_shown(former)} in the event log, {problem}"
             mistakes.append(document.mistake(tuple(address.split(".")), text))
         else:
             changes[option] = new["search"][option.partition(".")[2]]
@@ -76,7 +76,10 @@ def apply_edits(study: Study) -> list[str]:
     if changes:
         study.change(changes)
         write_whole(path, seal_text(study.config.to_yaml()))
-    return [f"{address} is {_shown(now)} from now on, was {_shown(was)}" for address, (was, now) in differences.items()]
+    return [
+        f"{address} is {_shown(present)} from now on, was {_shown(former)}"
+        for address, (former, present) in differences.items()
+    ]
 
 
 def _problem(study: Study, edited: StudyConfig, option: str) -> str:
@@ -87,9 +90,9 @@ def _problem(study: Study, edited: StudyConfig, option: str) -> str:
             "new one (search.warm_start names studies to learn from)"
         )
     search, state = edited.search, study.state
-    asked, spent = len(state.of("search")), state.epochs
-    if option == "search.trials" and search.trials < asked:
-        return f"and the search has {asked} trials already: set it to {asked} or more"
+    suggested, spent = len(state.of("search")), state.epochs
+    if option == "search.trials" and search.trials < suggested:
+        return f"and the search has {suggested} trials already: set it to {suggested} or more"
     if option == "search.max_epochs" and search.max_epochs is not None and search.max_epochs <= spent:
         return f"and the search has spent {spent} epochs already: set it above {spent}"
     return ""

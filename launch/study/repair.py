@@ -102,7 +102,7 @@ def _repair_log(folder: Path, done: Callable[[str], None]) -> None:
         if salvaged.lost
         else ""
     )
-    done(f"{log}: wrote again with {len(salvaged.rows)} intact events; {lost}{numbers}")
+    done(f"{log}: written again with {len(salvaged.rows)} intact events; {lost}{numbers}")
 
 
 def _configuration(folder: Path) -> StudyConfig:

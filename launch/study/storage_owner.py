@@ -15,10 +15,10 @@ NAMES = ("start", "folder")
 
 
 def refuse_other_owner(study: Study) -> None:
-    """Refuse a storage that another copy of the study has used since the two copies were one.
+    """Refuse a storage that another copy of the study has used since the study was copied.
 
-    The owner is known by the start of its driver. A study that was moved or copied before has this start in its event
-    log, and may go on.
+    The owner is known by the start time of its driver. A study that contains this start in its event log is the same
+    study, perhaps at another place, and may use the storage.
 
     Raises:
         DataError: If the event log lacks the start of the driver that used the storage last, or the storage cannot be
@@ -36,9 +36,9 @@ def refuse_other_owner(study: Study) -> None:
     if owner.get("start") in study.state.starts:
         return
     raise DataError(
-        f"{study.folder}: is a copy of the study in {owner.get('folder')}, which has used {study.storage} since: both "
-        f"would delete each other's checkpoints there. Resume {owner.get('folder')} instead; if it is gone, remove "
-        f"{place}, then resume"
+        f"{study.folder}: is a copy of the study in {owner.get('folder')}, which has used {study.storage} since: "
+        f"the two would delete each other's checkpoints there. Resume {owner.get('folder')} instead; if it is gone, "
+        f"remove {place}, then resume"
     )
 
 

@@ -99,7 +99,7 @@ def number_of(cell: Any) -> float | None:
 
 
 def text_of(cell: Any) -> str:
-    """Return a cell as a text, which is the same from CSV and from Parquet."""
+    """Return a cell as a text. The text is the same from CSV and from Parquet."""
     if is_missing(cell):
         return ""
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()

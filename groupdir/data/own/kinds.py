@@ -14,10 +14,10 @@ from groupdir.data.csv_file import RowMistake
 from groupdir.data.own.encodings import Categorical, Numeric, number_of, text_of, todo_of
 
 IDENTIFIER = "so it is no feature"
-"""Last words of the reason why an id or a row number is refused."""
+"""End of the message that refuses an id or a row number."""
 
 _FEWEST_ROWS = 10
-"""Smallest number of rows of which one can say that a column numbers them or has another text in each."""
+"""Smallest number of rows for which a column counts as a row number or an id."""
 
 _NUMBERS_PER_TEXT = 5
 """A column with at least so many numbers for each text is a column of numbers with slips."""
@@ -83,7 +83,7 @@ def fitted(
         index = next(index for index in train if number_form(column[index]) is form)
         return (
             f"must hold plain numbers, or be listed in data.categorical, got {column[index]!r} in "
-            f"{cells.row(cells.numbers[index])} and others like it: {form.todo}"
+            f"{cells.row(cells.numbers[index])} and similar cells: {form.todo}"
         )
     return _texts(name, column, train, options)
 

@@ -25,7 +25,7 @@ from groupdir.metrics import ShotSplit
 _MOST_BINS = 125  # so that ages of 0..120 have bins of one year
 _ROWS_OF_A_BIN = 5  # so that a split by bins gives val and test rows of most bins
 _FEWEST_BINS = 5
-_MOST_EDGES = 2**53  # above, a bin has no whole number of its own in float64
+_MOST_EDGES = 2**53  # above, float64 cannot number the bins by whole numbers
 _MANY, _FEW = 0.8, 0.16  # the published 100 and 20, relative to the mean of 122 training samples per age in AgeDB-DIR
 
 

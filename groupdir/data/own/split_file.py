@@ -1,7 +1,7 @@
 """Split files: the split of a list without a column of splits, made once and used for every target from then on.
 
-The first line of a file tells the rule that made it and has a checksum of the rule and the rows. Older files have
-neither the target nor a checksum; they stay valid.
+The first line of a file contains the rule that made the split, and a checksum of the rule and the rows. Older files
+have neither the target nor a checksum; they stay valid.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def split_file(manifest: Path, rule: SplitRule) -> Path:
 def own_split(manifest: Path, listed: ListedRows, rule: SplitRule, path: Path | None = None) -> tuple[SplitName, ...]:
     """Return the split of each row of a list, from its split file. Write the file at the first call.
 
-    A file that was made for another target or bin width is used as it is, with a warning: so the studies of several
-    targets can be compared, and no test row of one is a training row of another.
+    A file that was made for another target or bin width is used as it is, with a warning. Studies of several
+    targets can then be compared, and no test row of one is a training row of another.
 
     Args:
         manifest: File of a manifest without splits.
@@ -185,9 +185,9 @@ def _warn_of_another_target(path: Path, rule: SplitRule, written: Written) -> No
 def _check_rows(path: Path, listed: ListedRows, rule: SplitRule, written: Written) -> None:
     """Refuse a split file whose rows differ from the rows of the list."""
     labels = dict(zip(listed.keys, listed.y.tolist(), strict=True))
-    new, gone = sorted(labels.keys() - written.rows.keys()), sorted(written.rows.keys() - labels.keys())
+    added, removed = sorted(labels.keys() - written.rows.keys()), sorted(written.rows.keys() - labels.keys())
     changed = _changed(listed, labels, rule, written)
-    kinds = {"not in this file": new, "no longer in the manifest": gone, "with another target": changed}
+    kinds = {"not in this file": added, "no longer in the manifest": removed, "with another target": changed}
     differences = [f"{len(keys)} {kind} (such as {keys[0]})" for kind, keys in kinds.items() if keys]
     if differences:
         raise DataError(
@@ -230,7 +230,7 @@ def _changed(listed: ListedRows, labels: Mapping[str, float], rule: SplitRule, w
 
 
 def _different(labels: Mapping[str, float | None], written: Written) -> list[str]:
-    """Return the rows of both whose labels differ as float32, the type of the labels in old files."""
+    """Return the rows whose labels in the list and the file differ as float32, the type of labels in old files."""
     return sorted(
         key
         for key, (target, _) in written.rows.items()
@@ -268,8 +268,8 @@ def read_split_file(path: Path) -> Written:
         ) from error
     if match["sum"] is not None and _first_line(rule, rows) != first.rstrip("\r"):
         raise DataError(
-            f"{path}: was changed after groupdir wrote it, for its checksum differs: restore it, or delete it to split "
-            "again; splits of your own belong in a column of the manifest (data.split)"
+            f"{path}: was changed after groupdir wrote it, because its checksum differs: restore it, or delete it to "
+            "split again; for a split of your own, add a column to the manifest (data.split)"
         )
     return Written(rule, of_key, match["target"] is not None)
 
@@ -294,7 +294,7 @@ def _first_line(rule: SplitRule, rows: Sequence[WrittenRow]) -> str:
 
 
 def _write(path: Path, rule: SplitRule, rows: Sequence[WrittenRow]) -> bool:
-    """Write a new split file, and return whether it is this process's."""
+    """Write a new split file, and return whether this process has created it."""
     text = io.StringIO(newline="")
     text.write(f"{_first_line(rule, rows)}\n")
     writer = csv.writer(text, lineterminator="\n")

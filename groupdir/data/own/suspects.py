@@ -34,7 +34,7 @@ def suspects(
         columns: Encodings of the columns to predict from.
         y: Targets (N,).
         train: Indices of the training rows.
-        known: Columns of which the YAML says that they are features.
+        known: Columns that the YAML lists as features.
     """
     for column in columns:
         if column.name in known:
@@ -47,7 +47,7 @@ def suspects(
 
 
 def _constant(column: Numeric | Categorical, cells: Sequence[Any], train: Sequence[int]) -> str:
-    """Return that a column has one value in all training rows, or an empty text."""
+    """Return the warning that a column has one value in all training rows, or an empty text."""
     first = text_of(cells[train[0]])
     if any(text_of(cells[index]) != first for index in train):
         return ""
@@ -55,14 +55,14 @@ def _constant(column: Numeric | Categorical, cells: Sequence[Any], train: Sequen
 
 
 def _like_target(cells: Sequence[Any], y: np.ndarray) -> str:
-    """Return that a column equals the target, or an empty text."""
+    """Return the warning that a column equals the target, or an empty text."""
     if any(number_of(cell) != value for cell, value in zip(cells, y.tolist(), strict=True)):
         return ""
     return "equals the target in every row"
 
 
 def _id_like(column: Numeric | Categorical, cells: Sequence[Any]) -> str:
-    """Return that a column looks like an id or a row number, or an empty text."""
+    """Return the warning that a column looks like an id or a row number, or an empty text."""
     if isinstance(column, Categorical):
         texts = {text_of(cell) for cell in cells}
         if len(cells) < _FEWEST_ROWS or 2 * len(texts) <= len(cells):
@@ -86,7 +86,7 @@ def _id_like(column: Numeric | Categorical, cells: Sequence[Any]) -> str:
 
 
 def _mostly_numbers(column: Numeric | Categorical, cells: Sequence[Any]) -> str:
-    """Return that a column of texts holds mostly numbers, or an empty text."""
+    """Return the warning that a column of texts holds mostly numbers, or an empty text."""
     if isinstance(column, Numeric):
         return ""
     valued = [cell for cell in cells if not is_missing(cell)]

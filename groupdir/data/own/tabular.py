@@ -97,11 +97,11 @@ class Tabular(Dataset):
         return self.cells.place(self.cells.numbers[int(self.own.where(name)[index])])
 
     def column_summaries(self) -> Sequence[ColumnSummary]:
-        """Return what the network receives of each column, and the columns that are left out."""
+        """Return the summaries of the encoded columns, then of the columns that are left out."""
         return [*summarise(self.cells, self.columns.columns), *_left_out(self.cells, self.left_out)]
 
     def warnings(self) -> Sequence[str]:
-        """Return which columns are left out by the file's own word, and which are probably no features."""
+        """Return warnings about columns that the file marks as an index, or that are probably no features."""
         return [
             *(
                 f"{self.config.manifest_path}: column {name!r} is left out: {why}"

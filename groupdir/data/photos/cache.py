@@ -7,8 +7,8 @@ reasons, what decoding ignored, and a checksum of every block of 64 pictures. It
 written last, so a process that is killed while it builds a cache leaves no file that looks complete.
 
 The key is a digest of the rows (their paths relative to the manifest, sizes and modification times), the picture size,
-how files become pictures, and `FORMAT`. So a changed picture leads to another cache. Old
-caches are never removed: delete the folder to free the disk.
+the options of decoding, and `FORMAT`. A changed picture therefore leads to another cache. Old caches are never removed:
+delete the folder to free the disk.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def open_or_build(rows: Rows, size: int, folder: Path, decoding: Decoding = AS_P
         rows: Pictures to decode.
         size: Height and width of the resized pictures, in pixels.
         folder: Folder of the caches, which is created if it does not exist.
-        decoding: How files become pictures.
+        decoding: Options of decoding.
 
     Raises:
         DataError: If the folder cannot be written to, or its disk is full.

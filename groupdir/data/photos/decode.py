@@ -38,7 +38,7 @@ Decoded = npt.NDArray[np.uint8] | str
 
 @dataclass(frozen=True)
 class Decoding:
-    """How files become pictures.
+    """Options of decoding a file to a picture.
 
     Attributes:
         orient: Whether to turn a picture as its EXIF orientation says.
@@ -53,7 +53,7 @@ class Decoding:
 
 
 AS_SEEN = Decoding()
-"""Pictures look as in a viewer."""
+"""Decoding that gives pictures as a viewer shows them."""
 
 AS_PUBLISHED = Decoding(orient=False, background=None)
 """Decoding of the published recipe."""
@@ -94,7 +94,7 @@ def read_picture(path: Path, size: int, decoding: Decoding = AS_SEEN) -> Picture
     Args:
         path: File of the picture.
         size: Height and width of the result, in pixels.
-        decoding: How the file becomes a picture.
+        decoding: Options of decoding.
 
     Returns:
         The picture, or the reason why the file cannot be used.

@@ -85,7 +85,7 @@ def test_a_list_of_pictures(tmp_path: Path) -> None:
     refused = check_data(path)
     assert list(refused.not_compared) == ["the same pixels", "nearly equal pictures (r >= 0.99)"]
     assert not refused.clean
-    assert "but not everything was compared, see above" in summary(refused)
+    assert "but some comparisons failed, see above" in summary(refused)
     with pytest.warns(UserWarning, match=r"1 of 40 pictures cannot be used \(test 1\)"):
         check = check_data(path, ["data.broken=skip"])
     assert counts(check) == {
@@ -116,7 +116,7 @@ def test_sentences(tmp_path: Path) -> None:
         ("a common sentence", "test", "val"): 1,
     }
     assert summary(check)[0].startswith("3 (75.0 %) of the test samples")
-    assert "keeps its split" in summary(check)[1]
+    assert "keeps its published split" in summary(check)[1]
 
 
 def test_figures_of_the_real_data(shared_data: Path, tmp_path: Path) -> None:

@@ -47,7 +47,11 @@ def caused_by(error: Exception, cause: Exception) -> Exception:
         (os_error(errno.EDQUOT), DiskFullError, "a disk is full"),
         (FileWriteError("a.pt: cannot be written", disk_full=True), DiskFullError, "a disk is full: a.pt"),
         (caused_by(RuntimeError("tune"), os_error(errno.ENOSPC)), DiskFullError, "a disk is full"),
-        (os_error(errno.ESTALE), NodeError, "a shared folder is gone: OSError: .*Stale file handle.*: bring it back"),
+        (
+            os_error(errno.ESTALE),
+            NodeError,
+            "a shared folder is gone: OSError: .*Stale file handle.*: mount or restore it",
+        ),
         (os_error(errno.EIO), NodeError, "a disk or a shared folder is gone"),
     ],
 )

@@ -97,7 +97,7 @@ def test_a_torn_end_is_dropped_and_told(folder: Path) -> None:
         read_study(folder)
     lines: list[str] = []
     repair(folder, lines.append)
-    said = f"wrote again with {last - 3} intact events; 3 are lost: {last - 2}, {last - 1}, {last}"
+    said = f"written again with {last - 3} intact events; 3 are lost: {last - 2}, {last - 1}, {last}"
     assert any(said in line for line in lines)
     state = read_study(folder).state
     assert [trial.status for trial in state.trials.values()].count("finished") == 11
