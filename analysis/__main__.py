@@ -83,7 +83,7 @@ def select(
         bool, typer.Option("--include-stopped", help="Include trials that the scheduler stopped.")
     ] = False,
     unfinished: Annotated[
-        bool, typer.Option("--unfinished", help="Choose although trials of the search are left.")
+        bool, typer.Option("--unfinished", help="Choose although the search has remaining trials.")
     ] = False,
     json: JsonOption = False,
 ) -> None:

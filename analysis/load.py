@@ -107,7 +107,7 @@ class StudyResults:
             return ""
         total = max(self.config.search.trials, len(self.searched))
         resume = next_command("resume", self.folder)
-        return f"unfinished search: {self.left} of {total} trials are left, continue it with `{resume}`"
+        return f"unfinished search: {self.left} of {total} trials are left: continue it with `{resume}`"
 
 
 def load_results(folder: str | Path) -> StudyResults:
@@ -154,7 +154,7 @@ def refuse_unfinished(study: StudyResults) -> None:
         DataError: If trials of the search remain.
     """
     if study.left:
-        raise DataError(f"{study.folder}: {study.unfinished}, or choose among the others with --unfinished")
+        raise DataError(f"{study.folder}: {study.unfinished}, or choose among the finished trials with --unfinished")
 
 
 def short_names(addresses: Sequence[str]) -> dict[str, str]:

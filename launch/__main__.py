@@ -190,7 +190,7 @@ def confirm(
 
 @app.command(rich_help_panel=Panel.RUN)
 def repair(folder: StudyArgument) -> int:
-    """Keep what is intact of a damaged study, set the rest aside under other names, and write tables again."""
+    """Repair a damaged study: keep intact files and events, rename damaged files, and write the tables again."""
     from launch.study.repair import repair as repair_study
 
     if not repair_study(folder, print):

@@ -3,7 +3,7 @@
 #
 #   node.sh install              create groupdir's environment, or update it
 #   node.sh COMMAND [WORD...]    run a command in the environment, such as `node.sh ray status`
-#   node.sh remove [--keep]      remove what `groupdir up` has put here; --keep: but the environment and the checkout
+#   node.sh remove [--keep]      remove what `groupdir up` has put here; --keep: keep the environment and the checkout
 #
 # It changes nothing but its own folder ($own below), ~/groupdir, and Ray's files. It reads no file of the shell
 # (~/.bashrc) and writes none: what a site needs (modules, a proxy, another Python) stands in site.sh beside this file.

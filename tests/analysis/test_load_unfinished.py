@@ -44,7 +44,7 @@ def test_select_refuses_and_says_how_to_go_on(killed: Path, root: Path) -> None:
     (line,) = done.stderr.splitlines()
     assert "unfinished search: 8 of 48 trials are left" in line
     assert f"`groupdir resume {killed}`" in line
-    assert line.endswith("or choose among the others with --unfinished")
+    assert line.endswith("or choose among the finished trials with --unfinished")
     assert not list(killed.glob("best_*"))
     assert not (killed / "front.parquet").exists()
 
