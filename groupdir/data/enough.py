@@ -57,17 +57,17 @@ def too_few(labels: Mapping[SplitName, np.ndarray], shots: ShotSplit, metrics: M
         of_shot = shot in SHOTS
         count = int((codes == SHOTS.index(str(shot))).sum()) if of_shot else len(codes)
         label, of_label = (f"a {shot}-shot label", f" with a {shot}-shot label") if of_shot else ("a label", "")
+        more = "add such rows, change data.bin_width, data.many or data.few" if of_shot else "add rows"
         fewest = max(metric.samples, _FEWEST_CHOSEN_BY)
         if count < fewest:
             text = f"no validation sample has {label}"
             if count:
                 text = f"{metric.title} needs {fewest} validation samples with {label}, got {count}"
-            yield TooFew(address, f"cannot be measured: {text}: add such samples or remove the metric", True)
+            yield TooFew(address, f"cannot be measured: {text}: {more}, or remove the metric", True)
         elif count < FEWEST_MEASURED and name not in warned:
             warned.add(name)
-            todo = "add such rows, or change data.bin_width, data.many or data.few" if of_shot else "add rows"
             few = f"{_rows(count)} of split val{of_label}, fewer than {FEWEST_MEASURED}"
-            yield TooFew(address, f"is measured on {few}, so its best value is mostly chance: {todo}")
+            yield TooFew(address, f"is measured on {few}, so its best value is mostly chance: {more}, or remove the metric")
 
 
 def _rows(count: int) -> str:

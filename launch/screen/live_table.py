@@ -106,6 +106,8 @@ def _lines(console: Console, options: ConsoleOptions, texts: Sequence[Text]) -> 
 def description(trial: TrialState) -> str:
     """Return the last column of a trial: the message of a failure, or the phase with the parameters."""
     phase = "" if trial.role == "search" else f"{trial.role} {trial.label}"
+    if trial.role == "confirmation":  # shorter, so that the number of the trial is in the narrowest column
+        phase = f"confirms {trial.label.removeprefix('of ')}"
     text = " ".join(trial.message.split()) or params_text(trial.params)
     return f"{phase}: {text}" if phase else text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,16 +88,24 @@ class OwnLabels:
     groups: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, manifest: Manifest, keys: Sequence[str], config: OwnLabelsConfig) -> OwnLabels:
+    def of(
+        cls,
+        manifest: Manifest,
+        keys: Sequence[str],
+        config: OwnLabelsConfig,
+        accept: Callable[[npt.NDArray[np.int64]], object] | None = None,
+    ) -> OwnLabels:
         """Return the labels of a manifest.
 
         Splits come from the manifest. If it has none, they come from a split file next to it, which is written if it
-        does not exist. Splits of the manifest that break groups cause a warning.
+        does not exist and the list can be used. Splits of the manifest that break groups cause a warning.
 
         Args:
             manifest: Manifest of N rows.
             keys: N keys that identify the rows, whatever the target.
             config: Options from the YAML.
+            accept: Function that is called with the indices of the training rows of a new split before the split is
+                written, and raises an error if the other columns cannot be used.
 
         Raises:
             DataError: If the labels or the split file cannot be used.
@@ -113,7 +121,14 @@ class OwnLabels:
             width = config.bin_width or bin_width_of(manifest.y)
             rule = SplitRule(width, config.split_most, config.split_seed, config.target, config.group)
             listed = ListedRows(keys, manifest.y, groups, manifest.cells.columns)
-            splits = own_split(manifest.path, listed, rule, config.split_path)
+
+            def check(new: tuple[SplitName, ...]) -> None:
+                train = rows_of("train", new, manifest.path)
+                targets_of(config, manifest.y[train], width)
+                if accept is not None:
+                    accept(train)
+
+            splits = own_split(manifest.path, listed, rule, config.split_path, check)
         else:
             splits = manifest.splits
             if config.split_file is not None:

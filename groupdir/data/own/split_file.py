@@ -12,7 +12,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,17 +91,27 @@ def split_file(manifest: Path, rule: SplitRule) -> Path:
     return plain
 
 
-def own_split(manifest: Path, listed: ListedRows, rule: SplitRule, path: Path | None = None) -> tuple[SplitName, ...]:
+def own_split(
+    manifest: Path,
+    listed: ListedRows,
+    rule: SplitRule,
+    path: Path | None = None,
+    accept: Callable[[tuple[SplitName, ...]], object] | None = None,
+) -> tuple[SplitName, ...]:
     """Return the split of each row of a list, from its split file. Write the file at the first call.
 
     A file that was made for another target or bin width is used as it is, with a warning. Studies of several
     targets can then be compared, and no test row of one is a training row of another.
+
+    A list that is refused gets no file: its mistakes are corrected next, and a corrected row has another key.
 
     Args:
         manifest: File of a manifest without splits.
         listed: Rows of the manifest.
         rule: Rule that splits the rows.
         path: Split file; None for the one next to the manifest.
+        accept: Function that is called with a new split before it is written, and raises an error if the list cannot be
+            used with it.
 
     Raises:
         DataError: If the split file is broken, was edited, cannot be written, or was made from other rows, labels or
@@ -110,6 +120,8 @@ def own_split(manifest: Path, listed: ListedRows, rule: SplitRule, path: Path | 
     file = split_file(manifest, rule) if path is None else path
     if not file.exists():
         splits = _new_split(manifest, listed, rule)
+        if accept is not None:
+            accept(splits)
         of_key = dict(zip(listed.keys, zip(map(str, listed.y.tolist()), splits, strict=True), strict=True))
         created = _write(file, rule, [(key, target, split) for key, (target, split) in of_key.items()])
         if created and path is None:

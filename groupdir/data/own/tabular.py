@@ -45,9 +45,13 @@ class Tabular(Dataset):
         if config.duplicates == "refuse":
             manifest.cells.refuse(_repeated(manifest.cells, keys))
         self.y = manifest.y
-        self.own = OwnLabels.of(manifest, keys, config)
-        train = self.own.where("train").tolist()
         options = FitOptions(config.categorical, config.most_categories, config.features)
+
+        def accept(train: np.ndarray) -> None:
+            Columns.fit(manifest.cells, names, train.tolist(), options).vectors(manifest.cells)
+
+        self.own = OwnLabels.of(manifest, keys, config, accept)
+        train = self.own.where("train").tolist()
         self.columns = Columns.fit(manifest.cells, names, train, options)
         self.vectors = self.columns.vectors(manifest.cells)
         self.cells = manifest.cells

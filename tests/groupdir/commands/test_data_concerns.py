@@ -91,7 +91,8 @@ def test_the_samples_that_a_metric_needs_are_counted(val: list[float], messages:
     }
     concerns = [concern for concern in found(val, search) if concern[2]]
     assert [text for _, text, _ in concerns] == [
-        f"cannot be measured: {text}: add such samples or remove the metric" for text in messages
+        f"cannot be measured: {text}: add such rows, change data.bin_width, data.many or data.few, or remove the metric"
+        for text in messages
     ]
     assert not messages or concerns[-1][0] == "search.constraints.val_pearson_few"
 

@@ -136,8 +136,11 @@ def test_later_phases_are_named(every: Study, clock: list[float], train: Train) 
         else:
             assert "2 confirmations: 1 finished, 1 waiting; 4 ablations: 1 finished, 3 waiting; " in counts
     text = "\n".join(drawn(every, (120, 50)))
-    assert "confirmation of trial 0: groups" in text
+    assert "confirms trial 0: groups" in text
     assert "ablation hard labels: groups" in text
+    narrow = "\n".join(drawn(every, (80, 50)))
+    assert "confirms trial 0" in narrow
+    assert "ablation hard labels" in narrow
 
 
 def test_counts_add_up(every: Study) -> None:

@@ -123,6 +123,26 @@ def test_a_split_is_made_beside_a_table_without_one(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("column", "wrong", "right"), [("size", "1.5 kg", 1.5), ("target", "1e999", 7.25)])
+def test_a_table_that_is_refused_gets_no_split(folder: Path, column: str, wrong: str, right: float) -> None:
+    """The mistakes are corrected next, and a split file made before would refuse the corrected rows."""
+    columns = content(split=False)
+    columns[column][5] = wrong
+    write(folder / "t.csv", columns)
+    assert refused(folder, bin_width=2)[0].startswith("t.csv:7: ")
+    assert not (folder / "t.split.csv").exists()
+    columns[column][5] = right
+    write(folder / "t.csv", columns)
+    assert len(table(folder, bin_width=2).y) == 240
+    assert (folder / "t.split.csv").exists()
+
+
+def test_labels_that_are_refused_get_no_split(folder: Path) -> None:
+    write(folder / "t.csv", content(split=False))
+    assert "training labels must lie between data.low and data.high" in refused(folder, low=500, high=600)[0]
+    assert not (folder / "t.split.csv").exists()
+
+
 def test_rows_that_are_the_same(folder: Path) -> None:
     columns = content(split=False)
     for name, cells in columns.items():
