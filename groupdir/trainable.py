@@ -84,8 +84,9 @@ class TrialTrainable(tune.Trainable):
         """Return why this node cannot run the trial, or None if it can."""
         if config.get("code", code_digest()) != code_digest():
             return OtherCodeError(
-                f"node {socket.gethostname()}: groupdir must have the code of the driver, got code {code_digest()}: "
-                "update the checkout on that node, restart Ray there, and resume the search"
+                f"node {socket.gethostname()}: groupdir must have the code of the driver, got code {code_digest()}: if "
+                "the code was edited on this machine during the search, resume the search, which then runs the new "
+                "code; otherwise update the checkout on that node, restart Ray there, and resume the search"
             )
         try:
             if self._dataset is not None:

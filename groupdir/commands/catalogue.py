@@ -44,7 +44,7 @@ class Catalogue:
 
     Attributes:
         kinds: Plug-ins of each kind, in the order of the registry, then the metrics.
-        presets: Search spaces in the checkout, one for each published method.
+        presets: Search spaces of the published methods and benchmarks, in the checkout.
         folder: Folder of the presets, as typed in the current folder; None without a checkout.
     """
 
@@ -59,7 +59,7 @@ class Catalogue:
             lines.append(f"{TITLES[kind]}:")
             lines += [f"  {entry.name:14s} {entry.summary}" for entry in entries]
         if self.presets:
-            lines.append(f"presets in {self.folder}, each a search with ranges for its hyper-parameters:")
+            lines.append(f"presets in {self.folder}, each a search space or a benchmark:")
             lines += [f"  {entry.name:16s} {entry.summary}" for entry in self.presets]
         return "\n".join(lines)
 

@@ -67,7 +67,9 @@ def too_few(labels: Mapping[SplitName, np.ndarray], shots: ShotSplit, metrics: M
         elif count < FEWEST_MEASURED and name not in warned:
             warned.add(name)
             few = f"{_rows(count)} of split val{of_label}, fewer than {FEWEST_MEASURED}"
-            yield TooFew(address, f"is measured on {few}, so its best value is mostly chance: {more}, or remove the metric")
+            yield TooFew(
+                address, f"is measured on {few}, so its best value is mostly chance: {more}, or remove the metric"
+            )
 
 
 def _rows(count: int) -> str:

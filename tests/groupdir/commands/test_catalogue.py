@@ -30,4 +30,6 @@ def test_every_plug_in_and_preset_is_listed(root: Path, monkeypatch: pytest.Monk
     presets = sorted(path.stem for path in (root / "search_spaces/baselines").glob("*.yaml"))
     assert [entry.name for entry in catalogue.presets] == presets
     assert all(entry.summary for entries in catalogue.kinds.values() for entry in entries)
+    cut = [entry.name for entry in catalogue.presets if not entry.summary.endswith(".")]
+    assert not cut, "the first line of a preset is a whole sentence"
     assert all(Path(preset["file"]).is_file() for preset in catalogue.to_json()["presets"])
