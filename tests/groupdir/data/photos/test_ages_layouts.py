@@ -102,7 +102,7 @@ def test_broken_and_missing_pictures_are_named_at_once_or_skipped(
         Trainer(trial(data))
     text = str(error.value)
     assert "3 of 280 pictures cannot be used" in text
-    assert all(f"row {place + 2}: {files[place]}" in text for place in (3, 50, 101))
+    assert all(f"row {place + 2} (train): {files[place]}" in text for place in (3, 50, 101))
     with pytest.warns(UserWarning, match="3 of 280 pictures cannot be used"):
         trainer = Trainer(trial(data | {"broken": "skip"}))
     assert len(trainer.training) == TRAIN - 3
