@@ -10,10 +10,10 @@ import numpy as np
 from groupdir.config.datasets import ImagesConfig
 from groupdir.data.base import SplitName, Targets
 from groupdir.data.comparisons import Comparison
+from groupdir.data.decode import Decoding
 from groupdir.data.manifest import Names, Rows, read_manifest
 from groupdir.data.own.labels import OwnLabels
 from groupdir.data.photos.base import Photos
-from groupdir.data.photos.decode import Decoding
 from groupdir.metrics import ShotSplit
 
 

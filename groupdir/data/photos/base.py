@@ -17,9 +17,9 @@ import numpy.typing as npt
 from groupdir.config.datasets import CACHE_FOLDER, CACHE_VARIABLE, PhotosConfig
 from groupdir.data.base import Dataset, Inputs, InputSpec, Split, SplitName
 from groupdir.data.comparisons import Comparison, NearPictures, SharedKeys, array_keys, unit_thumbnails
+from groupdir.data.decode import AS_PUBLISHED, Decoding, decode_all
 from groupdir.data.manifest import Rows
 from groupdir.data.photos.cache import Cached, open_or_build
-from groupdir.data.photos.decode import AS_PUBLISHED, Decoding, decode_all
 from groupdir.data.photos.draws import DRAWS
 from groupdir.data.photos.problems import broken_text, first_lines, remark_texts
 from groupdir.errors import DataError, EmptySplitError

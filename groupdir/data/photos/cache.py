@@ -31,8 +31,8 @@ import numpy as np
 import numpy.typing as npt
 
 from groupdir.command_line.progress import progress_bar
+from groupdir.data.decode import AS_PUBLISHED, Decoding, decode_all
 from groupdir.data.manifest import Rows
-from groupdir.data.photos.decode import AS_PUBLISHED, Decoding, decode_all
 from groupdir.errors import DataError, FileWriteError
 from groupdir.files.write_whole import discard_partials, whole_file, write_whole
 

@@ -24,10 +24,10 @@ from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 
 from groupdir.config.datasets import PhotosConfig
+from groupdir.data.decode import Decoding, decode_all
 from groupdir.data.manifest import Rows
 from groupdir.data.photos import cache
 from groupdir.data.photos.cache import cache_key, open_or_build
-from groupdir.data.photos.decode import Decoding, decode_all
 from groupdir.errors import DataError
 from tests.checkout import ROOT
 from tests.toy.photos import Lamps, write_lamps

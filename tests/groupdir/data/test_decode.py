@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 
-from groupdir.data.photos.decode import (
+from groupdir.data.decode import (
     AS_PUBLISHED,
     FRAMES,
     TRANSPARENT,
