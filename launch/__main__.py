@@ -190,7 +190,10 @@ def confirm(
 
 @app.command(rich_help_panel=Panel.RUN)
 def repair(folder: StudyArgument) -> int:
-    """Repair a damaged study: keep intact files and events, rename damaged files, and write the tables again."""
+    """Repair a damaged study: keep intact files and events, rename damaged files, and write the tables again.
+
+    The folder of a benchmark, or of `groupdir train`, can be repaired too.
+    """
     from launch.study.repair import repair as repair_study
 
     if not repair_study(folder, print):

@@ -1,14 +1,17 @@
-"""Repair of a study's folder: keep what is intact, set aside what is damaged, and write again what can be computed."""
+"""Repair of a folder of results: keep what is intact, rename what is damaged, and write again what can be computed.
+
+The folder is that of a study, of a benchmark, or of `groupdir train`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import DataError, GroupdirError
 from groupdir.files.parquet import read_parquet
-from groupdir.files.sealed import quarantine, verify_file, verify_text
+from groupdir.files.sealed import quarantine, seal_text, verify_file, verify_text
 from groupdir.files.study_files import (
     BEST_PREFIX,
     CHECKPOINTS,
@@ -16,12 +19,16 @@ from groupdir.files.study_files import (
     EVENT_HEAD,
     EVENT_LOG,
     FRONT,
+    LAST_CHECKPOINT,
+    PREDICTIONS,
     RAY,
+    RESULT,
     STAGES,
     STUDY_CONFIG,
     TRIALS,
 )
-from groupdir.files.write_whole import partial_path, put_in_place
+from groupdir.files.training_result import read_result
+from groupdir.files.write_whole import partial_path, put_in_place, write_whole
 from groupdir.study.salvage import is_intact, salvage
 from groupdir.study.store import Store
 from launch.study.driver_lock import DriverLock
@@ -33,21 +40,41 @@ SHOWN = 10
 
 
 def repair(folder: Path, say: Callable[[str], None]) -> int:
-    """Repair the folder of a study. Nothing is deleted: a damaged file gets another name.
+    """Repair a study, or every study and measured training of another folder. Nothing is deleted: files are renamed.
 
     Args:
-        folder: The study's folder.
+        folder: Folder of a study, of a benchmark, or of `groupdir train`.
         say: Function that prints a line about each change.
 
     Returns:
         The number of changes.
 
     Raises:
-        DataError: If the folder holds no event log, a driver runs the study, or its configuration is lost.
+        DataError: If the folder holds neither a study nor a training, a driver runs a study of it, or the configuration
+            of a study is lost.
     """
     folder = folder.absolute()
-    if not (folder / EVENT_LOG).exists():
-        raise DataError(f"{folder}: must be the folder of a study, but has no {EVENT_LOG}: restore it from a copy")
+    studies = [folder] if (folder / EVENT_LOG).exists() else sorted(log.parent for log in folder.rglob(EVENT_LOG))
+    trainings = sorted(path for name in MEASURED_FILES for path in folder.rglob(name))
+    if not studies and not trainings:
+        text = f"must be the folder of a study, a benchmark or `groupdir train`, but has no {EVENT_LOG}"
+        raise DataError(f"{folder}: {text}: restore it from a copy")
+    changes: list[str] = []
+
+    def done(text: str) -> None:
+        changes.append(text)
+        say(text)
+
+    for study in studies:
+        _repair_study(study, done)
+    for path in trainings:
+        if not MEASURED_FILES[path.name](path):
+            _set_aside(path, done)
+    return len(changes)
+
+
+def _repair_study(folder: Path, say: Callable[[str], None]) -> None:
+    """Repair the files of a study other than its measured trainings, and print a line about each change."""
     changes: list[str] = []
 
     def done(text: str) -> None:
@@ -61,19 +88,30 @@ def repair(folder: Path, say: Callable[[str], None]) -> int:
         for path in discard_leftovers(folder):
             done(f"removed {path}, which an ended process had not finished")
         for path in _damaged(folder):
-            done(f"{path}: is damaged; it is kept as {quarantine(path).name}")
+            _set_aside(path, done)
     finally:
         lock.release()
     study = Study.open(folder)
     try:
         for notice in study.notices:
             done(notice)
+        if not (folder / STUDY_CONFIG).is_file():
+            write_whole(folder / STUDY_CONFIG, seal_text(study.config.to_yaml()))
+            done(f"wrote {STUDY_CONFIG} again from the event log")
         if changes or not all((folder / name).is_file() for name in (EPOCHS, TRIALS)):
             write_tables(study)
             done(f"wrote {TRIALS} and {EPOCHS} again from the event log")
     finally:
         study.close()
-    return len(changes)
+
+
+def _set_aside(path: Path, done: Callable[[str], None]) -> None:
+    """Rename a damaged file, and say how to get another one."""
+    todo = TODO.get(path.name, "")
+    text = "does not match its checksum, so it was edited or is damaged" if path.suffix == ".yaml" else "is damaged"
+    if path.name.startswith(BEST_PREFIX):
+        todo = "; `groupdir select` writes it again"
+    done(f"{path}: {text}; it is kept as {quarantine(path).name}{todo}")
 
 
 def _repair_log(folder: Path, done: Callable[[str], None]) -> None:
@@ -150,6 +188,14 @@ def _is_text(path: Path) -> bool:
     return True
 
 
+def _is_result(path: Path) -> bool:
+    try:
+        read_result(path, "--resume")
+    except DataError:
+        return False
+    return True
+
+
 def _is_checkpoint(path: Path) -> bool:
     """Return whether a checkpoint is intact. One of an older version, without a checksum, must only be readable."""
     from groupdir.training.checkpoint import load_checkpoint
@@ -160,3 +206,19 @@ def _is_checkpoint(path: Path) -> bool:
     except DataError:
         return False
     return True
+
+
+MEASURED_FILES: Mapping[str, Callable[[Path], bool]] = {
+    RESULT: _is_result,
+    PREDICTIONS: _is_table,
+    LAST_CHECKPOINT: _is_checkpoint,
+}
+"""Files of a measured training: name -> function that returns whether such a file is intact."""
+
+TODO: Mapping[str, str] = {
+    STUDY_CONFIG: "; make edits that were meant in the new one",
+    RESULT: "; `groupdir train` with --resume measures the training again",
+    PREDICTIONS: "; `groupdir train` with --resume writes it again",
+    LAST_CHECKPOINT: f"; to train it again, rename {RESULT} beside it too, and continue with --resume",
+}
+"""What a person can do about a damaged file: name -> end of the line that tells of it."""

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from groupdir.errors import DamagedFileError, DataError
 from groupdir.files.parquet import read_parquet
+from groupdir.files.training_result import TrainingResult
 from groupdir.study.read import read_study
 from groupdir.training.checkpoint import save_checkpoint
 from launch.__main__ import app
@@ -212,3 +213,40 @@ def test_two_writers_of_one_log_are_noticed(folder: Path, monkeypatch: pytest.Mo
     first.append("driver", payload={"action": "end", "pid": os.getpid()})
     first.close()
     assert len(_events(folder)) == _events(folder)[-1][0]
+
+
+def test_damaged_files_of_measured_trainings_get_another_name(folder: Path, tmp_path: Path) -> None:
+    repair(folder, say)
+    for training in (folder / "best_few" / "vanilla" / "seed_0", tmp_path / "alone" / "vanilla" / "seed_1"):
+        training.mkdir(parents=True)
+        save_checkpoint(training / "checkpoint.pt", {"epoch": 3})
+        TrainingResult("abc", 3, {"test_mae_all": 1.5}).write(training / "result.json")
+        inside = training.parent.parent if "alone" in training.parts else folder
+        lines: list[str] = []
+        assert repair(inside, lines.append) == 0
+        for path in (training / "checkpoint.pt", training / "result.json"):
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 4
+            path.write_bytes(content)
+        repair(inside, lines.append)
+        assert sorted(path.name for path in training.iterdir()) == ["checkpoint.pt.damaged-1", "result.json.damaged-1"]
+        assert all(any(path.name in line for line in lines) for path in training.iterdir())
+
+
+def test_a_folder_of_studies_is_repaired_study_by_study(folder: Path) -> None:
+    (folder / "trials.parquet").write_bytes(b"cut")
+    lines: list[str] = []
+    repair(folder.parent, lines.append)
+    assert f"{folder / 'trials.parquet'}: is damaged; it is kept as trials.parquet.damaged-1" in lines
+    assert read_parquet(folder / "trials.parquet")[0].num_rows == 12
+
+
+def test_a_changed_configuration_is_set_aside_and_written_again(folder: Path) -> None:
+    repair(folder, say)
+    config = folder / "study.yaml"
+    written = config.read_text(encoding="utf-8")
+    config.write_text(written.replace("trials:", "trails:"), encoding="utf-8")
+    lines: list[str] = []
+    repair(folder, lines.append)
+    assert any("edited or is damaged; it is kept as study.yaml.damaged-1" in line for line in lines)
+    assert config.read_text(encoding="utf-8") == written
