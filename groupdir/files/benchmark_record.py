@@ -16,7 +16,7 @@ from groupdir.files.ledger import Ledger, line_of_splits
 from groupdir.files.parquet import read_parquet
 from groupdir.files.predictions import SavedPredictions, check_same_samples, read_predictions
 from groupdir.files.schema import refuse_old_benchmark
-from groupdir.files.sealed import verify_text
+from groupdir.files.sealed import read_sealed_text
 from groupdir.files.study_files import (
     BENCHMARK,
     CHOSEN,
@@ -148,7 +148,7 @@ def record_of_folder(folder: str | Path) -> BenchmarkRecord:
             measured on different data.
     """
     folder = Path(folder)
-    content = _content(folder)
+    content = read_benchmark(folder)
     rows: Sequence[Mapping[str, Any]] = content["rows"]
     replications = int(content["benchmark"].get("replications", 1))
     folders = {block: block_path(folder, block, replications) for block in range(1, replications + 1)}
@@ -168,11 +168,16 @@ def block_path(folder: Path, block: int, replications: int) -> Path:
     return folder / block_folder(block) if replications > 1 else folder
 
 
-def _content(folder: Path) -> dict[str, Any]:
+def read_benchmark(folder: Path) -> dict[str, Any]:
+    """Return the content of the file of a benchmark. Its size has no limit, because the program has written it.
+
+    Raises:
+        DataError: If the file cannot be read, is damaged or is broken.
+    """
     refuse_old_benchmark(folder)
     path = folder / BENCHMARK
     try:
-        content = yaml.safe_load(verify_text(path, path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(read_sealed_text(path))
         for name in ("name", "benchmark", "rows"):
             content[name]
     except OSError as error:
@@ -185,7 +190,7 @@ def _content(folder: Path) -> dict[str, Any]:
 def _measured(folder: Path, row: Mapping[str, Any], block: int) -> list[MeasuredTraining]:
     """Return the measured trainings of a row in the folder of a block, by seed."""
     chosen = folder / row["folder"] / CHOSEN
-    text = verify_text(chosen, chosen.read_text(encoding="utf-8")) if chosen.is_file() else None
+    text = read_sealed_text(chosen) if chosen.is_file() else None
     trainings = []
     for path in (folder / CONFIRMED / row["folder"]).glob(f"*/{SEED_PREFIX}*/{RESULT}"):
         result = read_result(path, "`groupdir benchmark`")

@@ -186,16 +186,17 @@ def text_is_intact(text: str) -> bool:
     return match is None or hashlib.sha256(text[: match.start()].encode()).hexdigest() == match[1]
 
 
-def verify_text(path: str | Path, text: str) -> str:
-    """Return a text that only the program writes if it matches the checksum on its last line, or has none.
-
-    Args:
-        path: The file, for the message.
-        text: Content of the file.
+def read_sealed_text(path: Path) -> str:
+    """Return the content of a text file that only the program writes. It may have no checksum.
 
     Raises:
-        DamagedFileError: If the text differs from what was written.
+        DamagedFileError: If the text does not match its checksum, or is not UTF-8.
+        OSError: If the file cannot be read.
     """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise damaged(path, "it is not UTF-8 text", "restore it from a copy, or write it again") from error
     if not text_is_intact(text):
         remedy = "write it again; if the change is meant, delete its last line, which holds the checksum"
         raise damaged(path, remedy=remedy)

@@ -13,8 +13,8 @@ from groupdir.config.replications import study_in_block, trial_in_block
 from groupdir.config.space import StudyConfig
 from groupdir.config.yamlfile import Document
 from groupdir.config.yamlvalues import dump_yaml
-from groupdir.errors import ConfigError
-from groupdir.files.benchmark_record import block_path
+from groupdir.errors import ConfigError, DamagedFileError, DataError
+from groupdir.files.benchmark_record import block_path, read_benchmark
 from groupdir.files.schema import refuse_old_benchmark
 from groupdir.files.sealed import seal_text
 from groupdir.files.study_files import BENCHMARK, space_file
@@ -37,6 +37,7 @@ def write_benchmark_files(benchmark: Benchmark, folder: Path) -> None:
 
     Raises:
         ConfigError: If the folder holds something else. Nothing is written then.
+        DamagedFileError: If the file of the benchmark does not match its checksum.
     """
     refuse_old_benchmark(folder)
     blocks = range(1, benchmark.config.replications + 1)
@@ -64,13 +65,19 @@ def _content(benchmark: Benchmark) -> dict[str, Any]:
 
 
 def _is_same_benchmark(path: Path, benchmark: Benchmark) -> bool:
-    """Return whether a benchmark's file is missing, or means the same but for a growing number of replications."""
+    """Return whether a benchmark's file is missing, or means the same but for a growing number of replications.
+
+    Raises:
+        DamagedFileError: If the file does not match its checksum.
+    """
     if not path.is_file():
         return True
     try:
-        old, new = Document.read(path).data, _content(benchmark)
-        config = BenchmarkConfig.model_validate(old.pop("benchmark", None))
-    except (ConfigError, ValidationError):
+        old, new = read_benchmark(path.parent), _content(benchmark)
+        config = BenchmarkConfig.model_validate(old.pop("benchmark"))
+    except DamagedFileError:
+        raise
+    except (DataError, ValidationError):
         return False
     new.pop("benchmark")
     if 2 <= config.replications < benchmark.config.replications:

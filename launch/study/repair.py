@@ -11,7 +11,7 @@ from pathlib import Path
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import DataError, GroupdirError
 from groupdir.files.parquet import read_parquet
-from groupdir.files.sealed import quarantine, seal_text, verify_file, verify_text
+from groupdir.files.sealed import quarantine, read_sealed_text, seal_text, verify_file
 from groupdir.files.study_files import (
     BEST_PREFIX,
     CHECKPOINTS,
@@ -151,9 +151,9 @@ def _configuration(folder: Path) -> StudyConfig:
     """
     path = folder / STUDY_CONFIG
     try:
-        verify_text(path, path.read_text(encoding="utf-8"))
+        read_sealed_text(path)
         return load_space(path)
-    except (GroupdirError, OSError, UnicodeDecodeError) as error:
+    except (GroupdirError, OSError) as error:
         text = f"both {EVENT_LOG} and {STUDY_CONFIG} have lost the configuration of the study: {error}"
         raise DataError(f"{folder}: cannot be repaired: {text}: restore one of them from a copy") from error
 
@@ -182,8 +182,8 @@ def _is_table(path: Path) -> bool:
 
 def _is_text(path: Path) -> bool:
     try:
-        verify_text(path, path.read_text(encoding="utf-8"))
-    except (DataError, UnicodeDecodeError):
+        read_sealed_text(path)
+    except DataError:
         return False
     return True
 

@@ -7,7 +7,7 @@ import yaml
 
 from groupdir.config.benchmark import Benchmark, load_benchmark
 from groupdir.config.space import load_space
-from groupdir.errors import ConfigError
+from groupdir.errors import ConfigError, DamagedFileError
 from launch.study.benchmark_folder import in_block, write_benchmark_files
 from tests.groupdir.config.test_benchmark import GRID, TABLE, write
 
@@ -98,3 +98,28 @@ def test_a_grid_has_no_spaces(tmp_path: Path) -> None:
     config = in_block(grid, grid.rows[0], 2).config
     assert config is not None
     assert config.method == grid.rows[0].config.method  # type: ignore[union-attr]
+
+
+def test_the_largest_grid_can_be_continued(tmp_path: Path) -> None:
+    """The program reads every file that it has written, whatever its size."""
+    rates = ", ".join(f"{number / 1e5:g}" for number in range(1, 101))
+    methods = ", ".join(f"{{name: group_dir, groups: {g}, beta: 2.0, temperature: 0.5}}" for g in range(2, 12))
+    head, _, _ = GRID.partition("grid:")
+    head = "\n".join(line for line in head.splitlines() if not line.startswith("method:"))
+    grid = load_benchmark(write(tmp_path, f"{head}\ngrid: {{optim.lr: [{rates}], method: [{methods}]}}\n"))
+    assert len(grid.rows) == 1_000
+    for _ in range(2):
+        write_benchmark_files(grid, tmp_path / "out")
+
+
+def test_a_damaged_file_is_called_damaged(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    two = benchmark(tmp_path, 2)
+    write_benchmark_files(two, out)
+    content = bytearray((out / "benchmark.yaml").read_bytes())
+    for bit in (1, 128):
+        changed = bytearray(content)
+        changed[10] ^= bit
+        (out / "benchmark.yaml").write_bytes(changed)
+        with pytest.raises(DamagedFileError, match=r"benchmark\.yaml: is damaged"):
+            write_benchmark_files(two, out)
