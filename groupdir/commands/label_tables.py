@@ -18,6 +18,7 @@ MARKS = (("█", "green"), ("▒", "yellow"), ("░", "red"), ("·", "magenta"),
 
 _MOST_ROWS = 32
 _BAR = 36
+_GAP = 2  # characters between two columns
 
 
 def print_counts(counts: LabelCounts, console: Console) -> None:
@@ -28,7 +29,7 @@ def print_counts(counts: LabelCounts, console: Console) -> None:
         f"groups over {edge_text(targets.low)}..{edge_text(targets.high)}",
         highlight=False,
     )
-    for table in (column_table(counts), histogram(counts), shot_table(counts), group_table(counts)):
+    for table in (column_table(counts), histogram(counts, console.width), shot_table(counts), group_table(counts)):
         if table.row_count:
             console.print(table)
     if counts.missing:
@@ -51,10 +52,15 @@ def column_table(counts: LabelCounts) -> Table:
     return table
 
 
-def histogram(counts: LabelCounts) -> Table:
+def histogram(counts: LabelCounts, width: int) -> Table:
     """Return a histogram of the training samples over the labels, with the counts of every split.
 
-    Neighbouring bins are merged until the histogram fits a screen.
+    Neighbouring bins are merged until the histogram fits a screen. Bars are shortened, and no digit of a label is left
+    out.
+
+    Args:
+        counts: Counts of the labels.
+        width: Width of the terminal, in characters.
     """
     bins, samples = counts.bins()
     merged = bins // _merge(bins)
@@ -66,19 +72,24 @@ def histogram(counts: LabelCounts) -> Table:
     ).astype(np.int64)
     most = int(by_shot.sum(axis=1).max())
     legend = ", ".join(f"{mark} {shot}" for (mark, _), shot in zip(MARKS, SHOTS, strict=False))
+    starts, ends = counts.edges(rows * _merge(bins)), counts.edges((rows + 1) * _merge(bins))
+    labels = [f"{edge_text(start)}..{edge_text(end)}" for start, end in zip(starts, ends, strict=True)]
+    numbers = [[str(int(column[row == index].sum())) for column in samples.values()] for index in range(len(rows))]
+    beside = sum(
+        max(map(len, (split, *cells))) + _GAP for split, cells in zip(samples, zip(*numbers, strict=True), strict=True)
+    )
+    longest = min(_BAR, max(1, width - max(map(len, labels)) - beside - _GAP))
     table = Table(title=f"training samples: {legend}", box=None, pad_edge=False)
-    table.add_column("label", justify="right", no_wrap=True)
+    table.add_column("label", justify="right", no_wrap=True, min_width=max(map(len, labels)))
     table.add_column("", no_wrap=True)
     for split in samples:
         table.add_column(split, justify="right", no_wrap=True)
-    starts, ends = counts.edges(rows * _merge(bins)), counts.edges((rows + 1) * _merge(bins))
-    for index in range(len(rows)):
-        numbers = [str(int(column[row == index].sum())) for column in samples.values()]
-        table.add_row(f"{edge_text(starts[index])}..{edge_text(ends[index])}", bar(by_shot[index], most), *numbers)
+    for label, of_shot, cells in zip(labels, by_shot, numbers, strict=True):
+        table.add_row(label, bar(of_shot, most, longest), *cells)
     return table
 
 
-def bar(samples: npt.NDArray[np.int64], most: int) -> Text:
+def bar(samples: npt.NDArray[np.int64], most: int, longest: int = _BAR) -> Text:
     """Return a bar whose length is proportional to the number of samples, with a segment for each shot.
 
     A bar of any samples has at least one character.
@@ -86,11 +97,12 @@ def bar(samples: npt.NDArray[np.int64], most: int) -> Text:
     Args:
         samples: Number of samples (S,) of each shot.
         most: Number of samples of a bar of full length.
+        longest: Length of such a bar, in characters.
 
     >>> bar(np.array([50, 25, 25]), 200).plain, bar(np.array([0, 0, 1]), 200).plain
     ('█████████▒▒▒▒▒░░░░', '░')
     """
-    ends = np.rint(np.cumsum(samples) / most * _BAR).astype(np.int64)
+    ends = np.rint(np.cumsum(samples) / most * longest).astype(np.int64)
     text = Text()
     for (mark, colour), length, count in zip(MARKS, np.diff(ends, prepend=0).tolist(), samples.tolist(), strict=False):
         text.append(mark * max(length, int(count > 0 and not text)), colour)

@@ -94,13 +94,25 @@ def test_the_histogram_fits_and_loses_nothing(spread: int) -> None:
     labels = {split: (rng.normal(0, spread, 400)).astype(np.float32) for split in ("train", "val")}
     shots = ShotSplit.from_train(labels["train"], 0.5, many=3, few=2)
     counts = LabelCounts("any", Targets(-1, 1, 0.5, "units"), labels, shots)  # type: ignore[arg-type]
-    table = histogram(counts)
+    table = histogram(counts, 80)
     assert 1 < table.row_count <= 33
     columns = [list(column.cells) for column in table.columns]
     assert [sum(map(int, cells)) for cells in columns[2:]] == [400, 400]
     bars = [str(cell) for cell in columns[1]]
     assert max(map(len, bars)) <= 37
     assert all(bool(bar) == (train != "0") for bar, train in zip(bars, columns[2], strict=True))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_digit_of_a_label_is_left_out(width: int) -> None:
+    labels = {split: np.arange(1_700_000_000_000.0, 1_700_000_300_000, 100) for split in ("train", "val", "test")}
+    shots = ShotSplit.from_train(labels["train"], 1_000, many=3, few=2)
+    targets = Targets(1.7e12, 1.7000003e12, 1_000, "milliseconds")
+    counts = LabelCounts("any", targets, labels, shots)  # type: ignore[arg-type]
+    text = printed(counts, width)
+    assert "1700000000000..1700000010000" in text
+    assert "…" not in text
+    assert "train  val  test" in text
 
 
 def test_the_real_agedb(shared_data: Path, tmp_path: Path) -> None:
