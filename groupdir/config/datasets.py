@@ -190,6 +190,15 @@ class OwnLabelsConfig(DatasetConfig):
             raise ValueError(f"few <= many + 1 must hold, got many={self.many}, few={self.few}")
         return self
 
+    @model_validator(mode="after")
+    def _a_column_for_each_role(self) -> Self:
+        if self.target == self.split:
+            raise ValueError(f"target and split must be two columns, got {self.target!r} for both: set split to null")
+        if self.group is not None and self.group in (self.target, self.split):
+            role = "target" if self.group == self.target else "split"
+            raise ValueError(f"group and {role} must be two columns, got {self.group!r} for both")
+        return self
+
     @property
     def manifest_path(self) -> Path:
         """Path of the manifest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -15,6 +16,9 @@ from groupdir.data.own.encodings import Categorical, Numeric, number_of, text_of
 
 _FEWEST_ROWS = 20
 """Smallest number of rows of which different whole numbers are suspicious."""
+
+_SAME = 0.9999
+"""Smallest correlation with the target of a column that is probably the target in another unit, perhaps rounded."""
 
 _ID_NAME = re.compile(
     r"(?:.*[\W_])?(?:id|ids|nr|no|num|number|index|idx|key|uuid|guid|row|rownames?|obs|serial|code|customer|client|patient|subject|"
@@ -55,10 +59,19 @@ def _constant(column: Numeric | Categorical, cells: Sequence[Any], train: Sequen
 
 
 def _like_target(cells: Sequence[Any], y: np.ndarray) -> str:
-    """Return the warning that a column equals the target, or an empty text."""
-    if any(number_of(cell) != value for cell, value in zip(cells, y.tolist(), strict=True)):
+    """Return the warning that a column equals the target, or is the target in another unit, or an empty text."""
+    numbers = [number_of(cell) for cell in cells]
+    if all(number == value for number, value in zip(numbers, y.tolist(), strict=True)):
+        return "equals the target in every row"
+    x = np.array([np.nan if number is None else number for number in numbers])
+    known = np.isfinite(x)
+    if np.count_nonzero(known) < max(_FEWEST_ROWS, len(x) / 2):
         return ""
-    return "equals the target in every row"
+    with np.errstate(all="ignore"):  # NaN of a constant column, or of numbers too large to square
+        correlation = abs(float(np.corrcoef(x[known], y[known])[0, 1]))
+    if math.isnan(correlation) or correlation < _SAME:
+        return ""
+    return f"follows the target on a line (correlation {correlation:.5f}), as the target in another unit does"
 
 
 def _id_like(column: Numeric | Categorical, cells: Sequence[Any]) -> str:

@@ -146,9 +146,10 @@ def _chosen(cells: Cells, config: TabularConfig) -> list[str]:
     names = [name for name in dict.fromkeys(names) if name not in config.without]
     if not names:
         raise DataError(f"{cells.path}: must have a column other than {config.target} to predict from, got none")
-    if unused := [name for name in config.categorical if name not in names]:
-        hint = did_you_mean(unused[0], names)
-        raise DataError(f"data.categorical: must be columns to predict from, got {', '.join(unused)}: {hint}")
+    for option, listed in (("categorical", config.categorical), ("features", config.features)):
+        if unused := [name for name in listed if name not in names]:
+            hint = did_you_mean(unused[0], names)
+            raise DataError(f"data.{option}: must be columns to predict from, got {', '.join(unused)}: {hint}")
     return names
 
 

@@ -34,6 +34,8 @@ def warned(cells: list[Any], name: str = "x", known: tuple[str, ...] = (), path:
         ("x", ["4.5"] * ROWS, "holds '4.5' in every training row"),
         ("x", ["red"] * 30 + ["blue"] * 10, "holds 'red' in every training row"),
         ("x", [str(row % 7) for row in range(ROWS)], "equals the target in every row"),
+        ("x", [f"{(row % 7) * 2.54 + 1:.2f}" for row in range(ROWS)], "follows the target on a line"),
+        ("x", [f"{-3e9 * (row % 7):.0f}" if row % 9 else "" for row in range(ROWS)], "follows the target on a line"),
         ("x", [f"name {row // 2 if row < 20 else row}" for row in range(ROWS)], "has 30 texts in 40 rows, like a name"),
         ("x", ["1", "2", "x", "3", "y"] * 8, "is encoded as 5 texts, although 18 of 30 training cells"),
     ],
@@ -58,6 +60,7 @@ def test_texts_of_numbers_in_parquet() -> None:
         [f"{row / 3:.4f}" for row in range(ROWS)],  # grows, but has fractions
         [str(number * 7919 % 10007) for number in SHUFFLED],  # whole and different, but nothing says that it is an id
         ["red", "green"] * 20,
+        [f"{(row % 7) + RNG.gauss(0, 0.1):.4f}" for row in range(ROWS)],  # a good predictor
         ["", *(f"{row}" for row in range(1, ROWS))],
     ],
 )

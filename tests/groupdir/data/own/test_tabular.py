@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from groupdir.commands.predict import predict_file
 from groupdir.config.datasets import TabularConfig
@@ -103,6 +104,25 @@ def test_columns_can_be_chosen(folder: Path) -> None:
     ]
     (line,) = refused(folder, columns=["size"], categorical=["colour"])
     assert line == "data.categorical: must be columns to predict from, got colour: Known: size"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"features": ["target"]},
+        {"features": ["size"], "without": ["size"]},
+        {"features": ["colour"], "columns": ["size"]},
+        {"features": ["colour"], "group": "colour"},
+    ],
+)
+def test_a_listed_feature_is_used_or_refused(folder: Path, options: dict[str, Any]) -> None:
+    assert refused(folder, **options)[0].startswith("data.features: must be columns to predict from, got ")
+
+
+@pytest.mark.parametrize("options", [{"group": "target"}, {"group": "split"}, {"split": "target"}])
+def test_a_column_has_one_role(folder: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="must be two columns, got"):
+        table(folder, **options)
 
 
 def test_a_split_is_made_beside_a_table_without_one(folder: Path) -> None:
