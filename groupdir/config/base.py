@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -18,10 +25,21 @@ from groupdir.registry import DEFAULT_NAMES, NAME_KEYS, Kind, resolve_config
 MARK = "x-plugin"
 
 
+_NUMBERS = (int, float, int | None, float | None)
+
+
 class Strict(BaseModel):
     """Base of every configuration. It is frozen, refuses unknown keys and validates defaults too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_number_is_no_flag(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number is expected. pydantic takes them for 1 and 0."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in _NUMBERS:
+            raise ValueError(f"must be a number, got {str(value).lower()}")
+        return value
 
 
 class PluginConfig(Strict):

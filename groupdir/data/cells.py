@@ -114,8 +114,12 @@ def read_cells(path: Path) -> Cells:
     """Read a table from Parquet, or from CSV with a header, commas and UTF-8. Blank lines of a CSV file are skipped.
 
     Raises:
-        DataError: If the table cannot be read or decoded, has no row, or its header has slips.
+        DataError: If the table is no ordinary file, cannot be read or decoded, has no row, or its header has slips.
     """
+    if path.exists() and not path.is_file():  # a device has no end, and opening a pipe would wait for ever
+        raise DataError(
+            f"{path}: must be an ordinary file, got {'a folder' if path.is_dir() else 'a device or a pipe'}"
+        )
     cells = _read_parquet(path) if is_parquet(path) else _read_csv(path)
     if not len(cells):
         cells.refuse(())

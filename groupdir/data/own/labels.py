@@ -38,7 +38,7 @@ def targets_of(config: OwnLabelsConfig, train_y: np.ndarray, width: float) -> Ta
         width: Width of a label bin, in label units.
 
     Raises:
-        DataError: If the training labels are all equal, or lie outside the range.
+        DataError: If the training labels are all equal or lie outside the range, or the range has too many bins.
     """
     least, most = float(train_y.min()), float(train_y.max())
     if least == most:
@@ -50,6 +50,11 @@ def targets_of(config: OwnLabelsConfig, train_y: np.ndarray, width: float) -> Ta
         raise DataError(
             f"{config.manifest_path}: training labels must lie between data.low and data.high, got "
             f"{edge_text(least)}..{edge_text(most)} for low {edge_text(low)} and high {edge_text(high)}"
+        )
+    if not (high - low) / width <= _MOST_EDGES:
+        raise DataError(
+            f"{config.manifest_path}: data.low and data.high must enclose at most 2^53 bins of width "
+            f"{edge_text(width)}, got low {edge_text(low)} and high {edge_text(high)}"
         )
     center = float(train_y.mean(dtype=np.float64)) if config.center is None else config.center
     scale = float(train_y.std(dtype=np.float64)) if config.scale is None else config.scale

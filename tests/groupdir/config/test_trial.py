@@ -101,6 +101,13 @@ def test_mistakes(tmp_path: Path, old: str, new: str, says: str) -> None:
     assert says in mistakes(tmp_path, TRIAL.replace(old, new))
 
 
+@pytest.mark.parametrize("address", ["train.epochs", "train.batch_size", "seed", "optim.lr"])
+def test_true_is_no_number(tmp_path: Path, address: str) -> None:
+    for flag in ("true", "yes", "false"):
+        text = mistakes(tmp_path, TRIAL, f"{address}={flag}")
+        assert f"{address}: must be a number, got {'true' if flag == 'yes' else flag}" in text
+
+
 def test_missing_file_and_empty_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         TrialConfig.load(tmp_path / "none.yaml")

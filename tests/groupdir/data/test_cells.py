@@ -1,6 +1,7 @@
 """Tables from CSV and Parquet: what is read, with which row numbers, and what is refused."""
 
 import datetime as dt
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -145,3 +146,11 @@ def test_numbers_and_what_is_missing() -> None:
     among_numbers = ("-", ".", "?", ".a", ".z", ".Z", "._", "–", "--", "..")
     assert all(is_missing_number(cell) and not is_missing(cell) for cell in among_numbers)
     assert not any(is_missing_number(cell) for cell in (0, "0", False, [], "nano", ".5", "-1", ".ab", "a"))
+
+
+def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
+    """A device has no end, and opening a pipe waits for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe"):
+        with pytest.raises(DataError, match=f"{path}: must be an ordinary file, got a "):
+            read_cells(path)

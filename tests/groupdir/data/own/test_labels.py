@@ -93,3 +93,9 @@ def test_what_is_refused() -> None:
 def test_a_manifest_elsewhere(tmp_path: Path) -> None:
     assert config(manifest="sub/m.csv").manifest_path == Path("data/sub/m.csv")
     assert config(manifest=str(tmp_path / "m.csv")).manifest_path == tmp_path / "m.csv"
+
+
+def test_a_range_of_too_many_bins_is_refused() -> None:
+    for low, high in ((-1e308, 1e308), (0.0, 1e17)):
+        with pytest.raises(DataError, match=r"must enclose at most 2\^53 bins of width 1, got low"):
+            targets_of(config(low=low, high=high), YEARS, 1)
