@@ -116,10 +116,8 @@ def read_cells(path: Path) -> Cells:
     Raises:
         DataError: If the table is no ordinary file, cannot be read or decoded, has no row, or its header has slips.
     """
-    if path.exists() and not path.is_file():  # a device has no end, and opening a pipe would wait for ever
-        raise DataError(
-            f"{path}: must be an ordinary file, got {'a folder' if path.is_dir() else 'a device or a pipe'}"
-        )
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a device has no end; opening a pipe waits for ever
+        raise DataError(f"{path}: must be an ordinary file, got a device or a pipe")
     cells = _read_parquet(path) if is_parquet(path) else _read_csv(path)
     if not len(cells):
         cells.refuse(())
