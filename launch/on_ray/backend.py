@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 import warnings
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from groupdir.command_line.next_command import next_command
 from groupdir.data.base import Dataset
-from groupdir.errors import ConfigError, FileWriteError
+from groupdir.errors import ConfigError, FileWriteError, NodeError, described
 from groupdir.files.abandoned import temporary_folder
 from groupdir.files.study_files import RUN_PREFIX, STORAGE_MARKER
 from groupdir.files.write_whole import FULL
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 LONGEST_TEMP = 30  # Ray adds some 70 characters for its Unix sockets, and Linux allows 107
 MIB = 1024**2
+CONNECT_SECONDS = 10.0
+"""Time in which something must listen at the address of a cluster."""
 
 
 @contextlib.contextmanager
@@ -42,6 +45,10 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
 
     Args:
         shared_bytes: Size in bytes of the data that trials share through the object store.
+
+    Raises:
+        NodeError: If the cluster cannot be reached, or Ray does not start on this machine.
+        FileWriteError: If Ray does not start because a disk is full.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the workers: more threads than cores are many times slower
     private.quiet_switches()
@@ -51,7 +58,8 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
     import ray
 
     if address := os.environ.get("RAY_ADDRESS"):
-        with _keep_sigterm():
+        refuse_unreachable(address)
+        with _starting(f"be reached at {address} (RAY_ADDRESS)"):
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         try:
             yield
@@ -60,7 +68,7 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
         return
     parent = tempfile.gettempdir()
     with temporary_folder("gd-", parent if len(parent) <= LONGEST_TEMP else "/tmp") as temp:
-        with _keep_sigterm(), private.daemons_in_own_session():
+        with _starting("start on this machine"), private.daemons_in_own_session():
             ray.init(
                 include_dashboard=False,
                 log_to_driver=False,
@@ -83,6 +91,49 @@ def own_socket() -> Path | None:
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
     return None if os.environ.get("RAY_ADDRESS") or not nodes else private.socket_of(nodes[0])
+
+
+def refuse_unreachable(address: str) -> None:
+    """Refuse the address of a cluster at which nothing listens. Ray itself would try for minutes.
+
+    Args:
+        address: Address as in RAY_ADDRESS. Only those of the form HOST:PORT are tried.
+
+    Raises:
+        NodeError: If nothing listens there.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS):
+            pass
+    except (OSError, OverflowError) as error:
+        raise NodeError(
+            f"no Ray answers at {address} (RAY_ADDRESS): {error}: start the cluster, or unset RAY_ADDRESS to use this "
+            "machine"
+        ) from error
+
+
+@contextlib.contextmanager
+def _starting(what: str) -> Iterator[None]:
+    """Context in which Ray starts. Every error of Ray says what Ray could not do, and no process of Ray is left.
+
+    Args:
+        what: What Ray does, for the message.
+    """
+    import ray
+
+    try:
+        with _keep_sigterm():
+            yield
+    except Exception as error:  # Ray raises plain exceptions here
+        ray.shutdown()
+        text = f"Ray could not {what}: {described(error)}"
+        if is_disk_full(error):
+            raise FileWriteError(f"{text}: free some space", disk_full=True) from error
+        remedy = "an overloaded machine or too little memory are the usual reasons"
+        raise NodeError(f"{text}: {remedy}; nothing that was recorded is lost") from error
 
 
 @contextlib.contextmanager
