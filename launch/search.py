@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.schedulers import NoStoppingConfig
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.data.base import Dataset
-from groupdir.errors import ConfigError, DataError, DiskFullError, FileWriteError, GroupdirError, NodeError
+from groupdir.errors import ConfigError, DataError, DiskFullError, FileWriteError, NodeError
 from groupdir.files.storage import Place, is_uri
 from groupdir.files.study_files import STUDY_CONFIG, results_folder
 from groupdir.training.trainer import make_dataset
@@ -31,13 +30,12 @@ from launch.interrupt import Interrupt
 from launch.on_ray.backend import Screen, quiet_ray, run_trials
 from launch.schedulers import make_scheduler
 from launch.screen.counts import phase_counts
-from launch.screen.progress import Progress, clock
-from launch.screen.summary import shown, summary_text
-from launch.study.checkpoints import sweep
+from launch.screen.progress import Progress
+from launch.screen.summary import shown, summary
 from launch.study.edits import apply_edits
-from launch.study.export import is_exported, mark_exported, write_tensorboard
+from launch.study.ending import finish
 from launch.study.restore import bring_back
-from launch.study.snapshots import Snapshots, try_snapshot
+from launch.study.snapshots import Snapshots
 from launch.study.storage_owner import own, refuse_other_owner
 from launch.study.study import Study, refuse_existing, stored_at
 from launch.study.warm_start import known
@@ -295,41 +293,6 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
     return 0 if study.state.count("finished") or interrupt.out_of_time else 1
 
 
-def finish(study: Study, say: Callable[[str], None], with_files: bool) -> None:
-    """Record the end of a driver, write the files of the study, and close it, whatever fails of these.
-
-    Args:
-        study: The study.
-        say: Function that prints a line.
-        with_files: Whether to write the files. On a full disk and after a second Ctrl-C they are left to the next
-            resume: the event log has everything that they would hold.
-    """
-    steps: list[Callable[[], object]] = [study.end]
-    if with_files:
-        steps += [
-            lambda: say(notice) if (notice := sweep(study)) else None,
-            lambda: export(study, say),
-        ]
-    for step in steps:
-        try:
-            step()
-        except (OSError, GroupdirError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            with suppress(OSError):  # the terminal may be gone, or the output's disk full
-                say(f"at the end of the search: {reason}")
-    study.close()
-
-
-def export(study: Study, say: Callable[[str], None]) -> None:
-    """Write the tables and the TensorBoard runs, unless they hold the present state already."""
-    if is_exported(study):
-        return
-    complete = try_snapshot(study, say)
-    write_tensorboard(study)
-    if complete:
-        mark_exported(study)
-
-
 def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
     """Run the search, then the confirmation, then the ablations."""
     search, metric = study.config.search, dataset.targets.selected_by
@@ -376,28 +339,3 @@ def size(dataset: Dataset) -> int:
     splits = [dataset.split("train"), dataset.split("val")]
     arrays = [array for split in splits for array in (*split.inputs, split.y)]
     return sum(array.nbytes for array in arrays if not isinstance(array, np.memmap))
-
-
-def summary(study: Study, interrupt: Interrupt, again: str | None = None, problem: GroupdirError | None = None) -> str:
-    """Return the summary of a search and the next command.
-
-    Args:
-        study: The study.
-        interrupt: Condition for an early end.
-        again: Command that continues the search; None for `groupdir resume`.
-        problem: Error of a disk or a machine that ended the search, or None.
-    """
-    why = ""
-    if isinstance(problem, FileWriteError | DiskFullError):
-        full = isinstance(problem, DiskFullError) or problem.disk_full
-        cause = "a disk is full" if full else "a file cannot be written"
-        why = f"{cause}, and nothing that was recorded is lost" + (": free some space" if full else "")
-    elif problem is not None:
-        why = str(problem)
-    elif interrupt.asked:
-        why = "interrupted"
-    elif interrupt.out_of_time:
-        why = f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
-    elif study.state.ended:
-        why = f"ended: {study.state.ended}; correct the cause"
-    return "\n" + summary_text(study.config, study.state, study.folder, why, again)

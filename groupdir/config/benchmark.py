@@ -16,9 +16,10 @@ from groupdir.config.base import Strict
 from groupdir.config.change import change_all, put
 from groupdir.config.grid import expand_grid
 from groupdir.config.metric_fields import SearchMetric, unmeasurable
+from groupdir.config.paths import expand_paths
 from groupdir.config.replications import open_seeds
 from groupdir.config.space import StudyConfig, study_from
-from groupdir.config.trial import TrialConfig, expand_paths, override
+from groupdir.config.trial import TrialConfig, override
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document
 from groupdir.config.yamlvalues import shortened

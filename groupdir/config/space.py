@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from groupdir.config.change import put
-from groupdir.config.domains import Choice, Domain, is_domain, parse_domain
+from groupdir.config.domains import Choice, is_domain, parse_domain
 from groupdir.config.metric_fields import unmeasurable
+from groupdir.config.parameters import Conditional, Parameter, Space, case_text, copied, value_at
+from groupdir.config.paths import expand_paths
 from groupdir.config.search import NestedConfig, SearchConfig
-from groupdir.config.stage import Stage, epochs_of
-from groupdir.config.trial import TrialConfig, expand_paths, override
+from groupdir.config.stage import epochs_of
+from groupdir.config.trial import TrialConfig, override
 from groupdir.config.validation import explain
 from groupdir.config.yamlfile import Document, dotted
 from groupdir.config.yamlvalues import Address, check_plain, dump_yaml
@@ -25,128 +25,6 @@ from groupdir.errors import ConfigError, Mistake
 from groupdir.names import check_name
 
 MOST_CORNERS = 1024
-
-
-@dataclass(frozen=True)
-class Conditional:
-    """Parameter whose domain depends on the value of another parameter.
-
-    Attributes:
-        by: Address of the other parameter.
-        cases: Domain, or fixed value, for each value of the other parameter (as text).
-    """
-
-    by: str
-    cases: Mapping[str, Any]
-
-
-Parameter = Domain | Conditional
-
-
-@dataclass(frozen=True)
-class Space:
-    """Search space of a trial: its fixed content and its open parameters.
-
-    Attributes:
-        fixed: Content of the trial without its open parameters.
-        open: Domain or condition of each open parameter, by address. A parameter is after the one it depends on.
-        document: File of the space, for messages.
-    """
-
-    fixed: Mapping[str, Any]
-    open: Mapping[str, Parameter]
-    document: Document | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def parameters(self) -> dict[str, Domain]:
-        """Domains by name. The name is the address, or `address|case` for a case of a conditional parameter."""
-        domains: dict[str, Domain] = {}
-        for address, parameter in self.open.items():
-            if isinstance(parameter, Conditional):
-                domains |= {f"{address}|{case}": domain for case, domain in parameter.cases.items() if _is_open(domain)}
-            else:
-                domains[address] = parameter
-        return domains
-
-    def suggest(self, draw: Callable[[str, Domain], Any]) -> dict[str, Any]:
-        """Return a value for every active parameter, by name.
-
-        Args:
-            draw: Function from the name and the domain of a parameter to a value.
-        """
-        params: dict[str, Any] = {}
-        for address, parameter in self.open.items():
-            if not isinstance(parameter, Conditional):
-                params[address] = draw(address, parameter)
-                continue
-            case = self._case(parameter, params)
-            if _is_open(parameter.cases[case]):
-                params[f"{address}|{case}"] = draw(f"{address}|{case}", parameter.cases[case])
-        return params
-
-    def build(self, params: Mapping[str, Any]) -> TrialConfig:
-        """Build the trial with the given parameters.
-
-        Raises:
-            ConfigError: If the trial is invalid, or parameters of this space are missing.
-        """
-        return TrialConfig.from_dict(self.content(params), self.document.name if self.document else "<space>")
-
-    def content(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the content of the trial with the given parameters, without validating it.
-
-        Raises:
-            ConfigError: If parameters of this space are missing.
-        """
-        content: dict[str, Any] = _copy(self.fixed)
-        for address, parameter in self.open.items():
-            name = address
-            if isinstance(parameter, Conditional):
-                case = self._case(parameter, params)
-                name = f"{address}|{case}"
-                if not _is_open(parameter.cases[case]):
-                    put(content, address.split("."), parameter.cases[case])
-                    continue
-            if name not in params:
-                raise ConfigError(f"{name}: a value is missing, got parameters {', '.join(params) or 'none'}")
-            put(content, address.split("."), _copy(params[name]))
-        return content
-
-    def corners(self, most: int = MOST_CORNERS) -> Iterator[dict[str, Any]]:
-        """Yield parameters at the ends of the domains.
-
-        These are all combinations of ends. If there are more than `most`, each end occurs at least once.
-        """
-        names = self.parameters
-        count = 1
-        for domain in names.values():
-            count *= len(domain.ends)
-        if count <= most:
-            seen: set[str] = set()
-            for ends in itertools.product(*(domain.ends for domain in names.values())):
-                values = dict(zip(names, ends, strict=True))
-                params = self.suggest(lambda name, _, values=values: values[name])  # type: ignore[misc]
-                if (text := repr(params)) not in seen:
-                    seen.add(text)
-                    yield params
-            return
-        for name, domain in names.items():
-            for end in domain.ends:
-                yield self.suggest(lambda other, inner, name=name, end=end: end if other == name else inner.ends[0])  # type: ignore[misc]
-
-    @cached_property
-    def corner_stages(self) -> tuple[tuple[Stage, ...], ...]:
-        """Distinct sequences of training stages at the corners."""
-        return tuple(dict.fromkeys(config.stages for config in self.corner_trials))
-
-    @cached_property
-    def corner_trials(self) -> tuple[TrialConfig, ...]:
-        """Trials at the corners."""
-        return tuple(self.build(params) for params in self.corners())
-
-    def _case(self, parameter: Conditional, params: Mapping[str, Any]) -> str:
-        value = params[parameter.by] if parameter.by in params else _at(self.fixed, parameter.by.split("."))
-        return _text(value)
 
 
 @dataclass(frozen=True)
@@ -176,7 +54,7 @@ class StudyConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content with paths resolved. `from_dict` returns the same study from it."""
-        return {**_copy(self.document.data), "name": self.name, "search": self.search.model_dump(mode="json")}
+        return {**copied(self.document.data), "name": self.name, "search": self.search.model_dump(mode="json")}
 
     def changed(self, changes: Mapping[str, Any]) -> StudyConfig:
         """Return the study with other values.
@@ -189,7 +67,7 @@ class StudyConfig:
         """
         content = self.to_dict()
         for address, value in changes.items():
-            put(content, address.split("."), _copy(value))
+            put(content, address.split("."), copied(value))
         return StudyConfig.from_dict(content, self.file)
 
     def to_yaml(self) -> str:
@@ -290,7 +168,7 @@ def _conditional(value: Mapping[str, Any]) -> Conditional:
         )
     return Conditional(
         value["by"],
-        {_text(case): parse_domain(inner) if is_domain(inner) else inner for case, inner in value["cases"].items()},
+        {case_text(case): parse_domain(inner) if is_domain(inner) else inner for case, inner in value["cases"].items()},
     )
 
 
@@ -299,7 +177,7 @@ def _wrong_condition(
 ) -> str | None:
     decider = parameters.get(parameter.by)
     if decider is None:
-        value = _at(fixed, parameter.by.split("."))
+        value = value_at(fixed, parameter.by.split("."))
         if value is None:
             return f"depends on {parameter.by}, which is not in the file: add {parameter.by} with a value or a choice"
         values: tuple[Any, ...] = (value,)
@@ -307,7 +185,7 @@ def _wrong_condition(
         values = decider.values
     else:
         return f"must depend on a fixed value or a choice, got {parameter.by}, which is {type(decider).__name__}"
-    missing = [_text(value) for value in values if _text(value) not in parameter.cases]
+    missing = [case_text(value) for value in values if case_text(value) not in parameter.cases]
     return f"has no case for {parameter.by} = {', '.join(missing)}: add it" if missing else None
 
 
@@ -397,23 +275,3 @@ def _wrong_nested(space: Space, nested: NestedConfig, document: Document) -> lis
         text = "must leave some open parameters for the inner level, but names all of them: remove some"
         mistakes.append(document.mistake(at, text))
     return mistakes
-
-
-def _is_open(value: Any) -> bool:
-    return isinstance(value, Domain)
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
-
-
-def _at(data: Any, address: Sequence[str]) -> Any:
-    for part in address:
-        data = data.get(part) if isinstance(data, Mapping) else None
-    return data
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copy(inner) for key, inner in value.items()}
-    return [_copy(inner) for inner in value] if isinstance(value, list) else value

@@ -5,8 +5,6 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
-import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -16,12 +14,13 @@ from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, fie
 from groupdir.config.base import Plugin, PluginConfig, Strict
 from groupdir.config.change import change_all
 from groupdir.config.optimizers import AdamConfig, Optim
+from groupdir.config.paths import expand_paths
 from groupdir.config.resampling import Resampling
 from groupdir.config.stage import Stage, check_stages, shareable, with_optim
 from groupdir.config.validation import explain
 from groupdir.config.weights import Weights
 from groupdir.config.yamlfile import Document
-from groupdir.config.yamlvalues import Address, check_plain, dump_yaml, wrong_scalar
+from groupdir.config.yamlvalues import check_plain, dump_yaml
 from groupdir.errors import ConfigError, FieldError, Mistake, described
 from groupdir.registry import TABLES, resolve
 
@@ -375,38 +374,3 @@ def override(document: Document, overrides: Sequence[str]) -> Document:
         changes[address.strip()] = parsed
     change_all(TrialConfig, data, changes)
     return Document(document.name, data, document.lines)
-
-
-PATHS: tuple[Address, ...] = (("data", "root"), ("data", "cache"), ("encoder", "weights"))
-"""Addresses whose values are files or folders."""
-
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-def expand_paths(document: Document) -> tuple[dict[str, Any], list[Any]]:
-    """Replace `${VAR}` in strings, and make `PATHS` absolute, because Ray changes the directory of a worker.
-
-    Returns:
-        The new content, and a mistake for each variable that is not set.
-    """
-    mistakes = []
-
-    def expand(value: Any, address: Address) -> Any:
-        if isinstance(value, dict):
-            return {key: expand(inner, (*address, key)) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [expand(inner, (*address, index)) for index, inner in enumerate(value)]
-        if not isinstance(value, str):
-            return value
-        for variable in _VARIABLE.findall(value):
-            if variable not in os.environ:
-                remedy = f"export it, or give the value with --set {'.'.join(map(str, address))}=..."
-                mistakes.append(document.mistake(address, f"environment variable {variable} is not set: {remedy}"))
-        expanded = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
-        if expanded != value and (text := wrong_scalar(expanded)):
-            mistakes.append(document.mistake(address, f"{text}, after the environment variables"))
-            return value
-        value = expanded
-        return str(Path(value).expanduser().absolute()) if address in PATHS and value else value
-
-    return expand(document.data, ()), mistakes

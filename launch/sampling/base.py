@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from groupdir.config.parameters import Space
 from groupdir.config.samplers import LearnerConfig, SamplerConfig
 from groupdir.config.search import SearchConfig
-from groupdir.config.space import Space
 from groupdir.study.state import TrialState
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})

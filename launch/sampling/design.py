@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from groupdir.config.domains import Choice, Domain, IntRange, LogUniform
-from groupdir.config.space import Space
+from groupdir.config.parameters import Space
 from launch.sampling.base import NOTHING
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from groupdir.config.parameters import Space
 from groupdir.config.samplers import HypervolumeConfig
 from groupdir.config.search import SearchConfig, bound
-from groupdir.config.space import Space
 from groupdir.metrics import sign
 from groupdir.study.state import TrialState
 from groupdir.values.coordinates import Array, Coordinates

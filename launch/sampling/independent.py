@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from groupdir.config.parameters import Space
 from groupdir.config.samplers import RandomConfig
-from groupdir.config.space import Space
 from launch.sampling.base import NOTHING, Sampler, Suggestion
 from launch.sampling.design import quantile
 

@@ -9,8 +9,8 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from groupdir.config.domains import Domain
+from groupdir.config.parameters import Space
 from groupdir.config.search import SearchConfig, bound
-from groupdir.config.space import Space
 from groupdir.study import state
 from launch.sampling.domains import distribution, encode
 from launch.sampling.history import END, measured

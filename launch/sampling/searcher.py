@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from groupdir.config.parameters import Space
 from groupdir.config.search import SearchConfig
-from groupdir.config.space import Space
 from groupdir.registry import resolve
 from groupdir.study.state import TrialState, key_of
 from launch.sampling.base import Past, Sampler, Suggestion

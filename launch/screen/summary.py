@@ -7,17 +7,45 @@ from pathlib import Path
 
 from groupdir.command_line.next_command import next_command
 from groupdir.config.space import StudyConfig
+from groupdir.errors import DiskFullError, FileWriteError, GroupdirError
 from groupdir.files.study_files import BENCHMARK
 from groupdir.rules import metrics_of_rule, rules_of_objectives
 from groupdir.shots import SHOTS
 from groupdir.study.failures import failure_lines
 from groupdir.study.state import StudyState
 from launch.control.confirmation import ended_round
+from launch.interrupt import Interrupt
 from launch.screen.choices import choice_lines
 from launch.screen.counts import phase_counts
-from launch.screen.progress import status_lines
+from launch.screen.progress import clock, status_lines
+from launch.study.study import Study
 
 FEW = SHOTS[-1]
+
+
+def summary(study: Study, interrupt: Interrupt, again: str | None = None, problem: GroupdirError | None = None) -> str:
+    """Return the summary of a search and the next command.
+
+    Args:
+        study: The study.
+        interrupt: Condition for an early end.
+        again: Command that continues the search; None for `groupdir resume`.
+        problem: Error of a disk or a machine that ended the search, or None.
+    """
+    why = ""
+    if isinstance(problem, FileWriteError | DiskFullError):
+        full = isinstance(problem, DiskFullError) or problem.disk_full
+        cause = "a disk is full" if full else "a file cannot be written"
+        why = f"{cause}, and nothing that was recorded is lost" + (": free some space" if full else "")
+    elif problem is not None:
+        why = str(problem)
+    elif interrupt.asked:
+        why = "interrupted"
+    elif interrupt.out_of_time:
+        why = f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
+    elif study.state.ended:
+        why = f"ended: {study.state.ended}; correct the cause"
+    return "\n" + summary_text(study.config, study.state, study.folder, why, again)
 
 
 def summary_text(

@@ -15,8 +15,9 @@ from groupdir.errors import DataError, GroupdirError
 from groupdir.study.read import read_study
 from launch.control.confirmation import begin_round
 from launch.interrupt import Interrupt
+from launch.screen.summary import summary
 from launch.screen.watch import glance, standing, watch
-from launch.search import confirm, summary
+from launch.search import confirm
 from launch.study.study import Study
 from tests.epoch_report import report
 from tests.launch.conftest import CONTENT
@@ -29,7 +30,7 @@ def test_a_search_must_have_ended(study: Study, suggest: Suggest, train: Train) 
     train(study, suggest(study), [3.0, 2.0, 1.0, 1.0], "finished")
     train(study, suggest(study), [4.0])
     study.close()
-    with pytest.raises(DataError, match=r"2 of 12 trials of the search have ended.*groupdir resume .*small"):
+    with pytest.raises(DataError, match=r"1 of 12 trials of the search have ended.*groupdir resume .*small"):
         confirm(study.folder)
     Study.open(study.folder).close()  # the lock is free again
 

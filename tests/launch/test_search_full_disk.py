@@ -10,7 +10,8 @@ import pytest
 
 from groupdir.errors import DataError, FileWriteError
 from launch.interrupt import Interrupt
-from launch.search import finish, summary
+from launch.screen.summary import summary
+from launch.study.ending import finish
 from launch.study.study import Study
 from tests.launch.test_search import SPACE
 

@@ -33,7 +33,7 @@ def test_a_sampler_loads_what_it_needs(search: dict[str, object], expected: set[
     """The first trial of tpe is a point of the design, which scipy makes."""
     code = f"""
 from groupdir.config.search import SearchConfig
-from groupdir.config.space import Space
+from groupdir.config.parameters import Space
 from groupdir.config.domains import Uniform
 from launch.sampling.searcher import propose
 from launch.schedulers import make_scheduler
