@@ -191,7 +191,7 @@ def test_no_flipped_cut_or_edited_file_is_used(tmp_path: Path) -> None:
     path.write_bytes(whole.replace(b"\n", b"\r\n"))  # as other systems store it
     assert own_split(manifest, groups, rule) == splits
     path.write_bytes(whole.decode().replace(",test\n", ",train\n", 1).encode())
-    with pytest.raises(DataError, match=r"was changed after groupdir wrote it.*column of the manifest \(data\.split\)"):
+    with pytest.raises(DataError, match=r"was changed after groupdir wrote it.*column to the manifest \(data\.split\)"):
         own_split(manifest, groups, rule)
 
 
