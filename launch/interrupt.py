@@ -43,9 +43,14 @@ class Interrupt:
 
     @contextlib.contextmanager
     def catch(self) -> Iterator[None]:
-        """Handle the signals within the context. A signal that is ignored, as under `nohup`, stays ignored."""
+        """Handle the signals within the context.
+
+        A SIGHUP that is ignored, as under `nohup`, stays ignored. A shell starts background jobs with SIGINT ignored,
+        but a search must still end when somebody sends the signal.
+        """
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        handled = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+        kept = signal.SIGHUP if before.get(signal.SIGHUP) is signal.SIG_IGN else None
+        handled = {number: handler for number, handler in before.items() if number != kept}
         for number in handled:
             signal.signal(number, self._ask)
         try:

@@ -31,6 +31,18 @@ def test_the_first_signal_asks_and_the_second_ends(number: int, capfd: pytest.Ca
         assert LATER in capfd.readouterr().err
 
 
+def test_an_interrupt_ends_a_background_job_of_a_shell() -> None:
+    """Shells start background jobs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        interrupt = Interrupt(None)
+        with interrupt.catch():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interrupt()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

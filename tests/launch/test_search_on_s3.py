@@ -75,9 +75,7 @@ def check_bucket(place: Place, state: StudyState) -> None:
     finished = {f"{trial.number:04d}" for trial in state.trials.values() if trial.status == "finished"}
     assert set((place / "checkpoints").sizes()) == finished
     for trial in state.trials.values():
-        assert trial.checkpoint == (
-            str(place / f"checkpoints/{trial.number:04d}") if trial.status == "finished" else None
-        )
+        assert trial.checkpoint == (f"checkpoints/{trial.number:04d}" if trial.status == "finished" else None)
     runs = [place / name for name in place.names() if name.startswith("run-")]
     assert runs
     left = [f"{run}/{name}/{inner}" for run in runs for name in run.names() for inner in (run / name).sizes()]
