@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.frame import data_frame
 from groupdir.command_line.next_command import next_command
 from groupdir.config.space import StudyConfig
 from groupdir.errors import ConfigError, DataError
@@ -30,7 +31,6 @@ class StudyResults:
         footer: Footer of the Parquet files, unchanged.
         study: Resolved search space, as in study.yaml.
         trials: One row per trial, sorted by its number; metrics are those of the trial's selected epoch.
-        epochs: One row per (trial, seed, epoch).
         configs: Exact configuration of each trial, by its number.
         suggested: Suggested parameters of each trial by full name, without inactive ones.
         params: The same by short name. The cases of a conditional parameter become one parameter.
@@ -44,7 +44,6 @@ class StudyResults:
     footer: Mapping[str, Any]
     study: Mapping[str, Any]
     trials: pd.DataFrame
-    epochs: pd.DataFrame
     configs: Mapping[int, Mapping[str, Any]]
     suggested: Mapping[int, Mapping[str, Any]]
     params: Mapping[int, Mapping[str, Any]]
@@ -67,6 +66,16 @@ class StudyResults:
                 f"{self.folder / TRIALS}: the study in its footer cannot be read: {mistakes}; was the file written by "
                 "`groupdir search` of this version?"
             ) from error
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """One row per (trial, seed, epoch), sorted by them. Read when first asked for: a choice needs trials alone.
+
+        Raises:
+            DataError: If epochs.parquet is missing or broken, or has another schema.
+        """
+        rows, _ = _read(self.folder, EPOCHS, set(EPOCH_KEY))
+        return rows.sort_values(list(EPOCH_KEY), ignore_index=True)
 
     @property
     def searched(self) -> pd.DataFrame:
@@ -111,7 +120,7 @@ class StudyResults:
 
 
 def load_results(folder: str | Path) -> StudyResults:
-    """Read trials.parquet and epochs.parquet of a study.
+    """Read trials.parquet of a study. Its epochs are read when they are first asked for.
 
     Raises:
         DataError: If the folder or a file is missing, or a file is broken or has another schema.
@@ -120,7 +129,6 @@ def load_results(folder: str | Path) -> StudyResults:
     if not folder.is_dir():
         raise DataError(f"{folder}: does not exist: name the folder of a study, such as results/digits")
     trials, footer = _read(folder, TRIALS, set(TRIAL_FIELDS))
-    epochs, _ = _read(folder, EPOCHS, set(EPOCH_KEY))
     study = footer["study"]
     objectives = study.get("search", {}).get("objectives") or {}
     missing = [metric for metric in objectives if metric not in trials.columns]
@@ -137,7 +145,6 @@ def load_results(folder: str | Path) -> StudyResults:
         footer=footer,
         study=study,
         trials=trials,
-        epochs=epochs.sort_values(list(EPOCH_KEY), ignore_index=True),
         configs={int(trial): config for trial, config in footer["configs"].items()},
         suggested=suggested,
         params=_by_short_name(suggested),
@@ -202,7 +209,7 @@ def _read(folder: Path, name: str, columns: set[str]) -> tuple[pd.DataFrame, dic
     missing = sorted(columns - set(table.column_names))
     if broken or missing:
         raise DataError(f"{path}: lacks {', '.join([*missing, *broken])}; was it written by `groupdir search`?")
-    return table.to_pandas(), footer
+    return data_frame(table), footer
 
 
 def _suggested(trials: pd.DataFrame, path: Path) -> dict[int, dict[str, Any]]:

@@ -140,6 +140,8 @@ WRITERS = (
     "groupdir/files/sealed.py",
     "groupdir/files/abandoned.py",
 )
+PARQUET_READERS = ("pq.read_table", "pq.ParquetFile", "pd.read_parquet", "to_pandas")
+PARQUET = ("groupdir/files/parquet.py", "analysis/frame.py")
 READERS = ("groupdir/study", "launch/study/study.py", "launch/study/restore.py")
 
 
@@ -163,6 +165,7 @@ RULES = [
     Rule("how a file is renamed", WRITERS, call("rename", "os.replace", "shutil.move"), "os.replace(a, b)"),
     Rule("how a partial file is named", WRITERS, call("mkstemp", "NamedTemporaryFile"), "tempfile.mkstemp()"),
     Rule("how a study is read", READERS, call("replay", "Store.open"), "state = replay(Store.events())"),
+    Rule("how Parquet is read", PARQUET, call(*PARQUET_READERS), "pq.read_table(path)"),
     Rule("which stage is which", ("groupdir/config/stage.py",), compared("pretrain"), "row['stage'] == 'pretrain'"),
     Rule("which text is markup", ("groupdir/command_line/console.py",), call("Console"), "Console().print()"),
     Rule("why a decision was taken", ("groupdir/study/events.py",), compared("reason"), "'stop' in payload['reason']"),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.frame import data_frame
 from groupdir.errors import DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.study_files import PREDICTION_COLUMNS, PREDICTIONS, RESULT, SEED_PREFIX
@@ -143,7 +144,7 @@ def _read(label: str, file: Path, split: str) -> Iterator[Measured]:
             f"{file}: has no column {', '.join(missing)} (columns: {', '.join(table.column_names)}): "
             f"predictions must have {', '.join(NEEDED)}"
         )
-    rows = table.select(NEEDED).to_pandas()
+    rows = data_frame(table.select(NEEDED))
     for name, column in rows.drop(columns="split").items():
         wanted, kinds = ("integers", "iu") if PREDICTION_COLUMNS[str(name)] is int else ("numbers", "iuf")
         if column.dtype.kind not in kinds:
@@ -157,14 +158,15 @@ def _read(label: str, file: Path, split: str) -> Iterator[Measured]:
     if rows.empty:
         raise DataError(f"{file}: holds no prediction of the split {split}, but of {', '.join(splits)}: use --split")
     stated = _stated(file, footer)
-    for seed, part in rows.groupby("seed"):
-        _check(file, int(seed), part)
+    for seed in sorted(int(seed) for seed in rows["seed"].unique()):
+        part = rows[rows["seed"] == seed]
+        _check(file, seed, part)
         ordered = part.sort_values("sample")
         yield Measured(
             label=label,
             file=file,
             stated=stated,
-            seed=int(seed),
+            seed=seed,
             sample=ordered["sample"].to_numpy(),
             target=ordered["target"].to_numpy(),
             prediction=ordered["prediction"].to_numpy(dtype=np.float64),

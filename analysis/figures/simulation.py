@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.frame import data_frame
 from groupdir.errors import DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.study_files import SIMULATION, SIMULATION_FIGURE
@@ -31,7 +32,7 @@ def simulation_figure(folder: str | Path) -> Path:
     """
     folder = Path(folder)
     table, _ = read_parquet(folder / SIMULATION)
-    points = table.to_pandas()
+    points = data_frame(table)
     if points.empty:
         raise DataError(f"{folder / SIMULATION}: holds no finished trial: run `groupdir simulate` with more trials")
     workers = sorted(points["workers"].unique())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from groupdir.data.cell_values import is_missing
 from groupdir.data.csv_file import RowMistake, read_csv
 from groupdir.errors import DataError
+from groupdir.files.parquet import parse_parquet
 from groupdir.registry import did_you_mean
 
 if TYPE_CHECKING:
@@ -146,12 +147,9 @@ def _read_csv(path: Path) -> Cells:
 
 def _read_parquet(path: Path) -> Cells:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        # opened as one file: given a path, pyarrow would make columns of folder names that contain "="
-        with path.open("rb") as file:
-            table = pq.read_table(file)
+        table = parse_parquet(path)
         names = table.column_names
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DataError(f"{path}: column names must be unique, got several columns named {', '.join(twice)}")

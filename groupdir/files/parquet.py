@@ -70,12 +70,11 @@ def read_parquet(path: str | Path, *, foreign: bool = False) -> tuple[pa.Table, 
         DamagedFileError: If its content differs from what was written.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
         content = Path(path).read_bytes()
         verified = verify_parquet(path, content)
-        table = pq.read_table(pa.BufferReader(content))
+        table = parse_parquet(pa.BufferReader(content))
         footer = json.loads((table.schema.metadata or {}).get(FOOTER, b"{}"))
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
@@ -89,6 +88,26 @@ def read_parquet(path: str | Path, *, foreign: bool = False) -> tuple[pa.Table, 
     if footer["schema"] != SCHEMA:
         raise other_schema(path, footer["schema"])
     return table, footer
+
+
+def parse_parquet(source: Any) -> pa.Table:
+    """Return the rows of a Parquet file, read by the thread that calls.
+
+    `pyarrow.parquet.read_table` starts threads. When a program ends soon after that, pyarrow sometimes aborts the
+    process while it stops them (status -6, "terminate called without an active exception"), and a shell sees a
+    failure although all was printed. The files here are small enough for one thread.
+
+    Args:
+        source: A path, an open file, or one of pyarrow's readers.
+
+    Raises:
+        pa.ArrowException: If the content is no Parquet or is broken.
+        OSError: If a path cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        return file.read(use_threads=False)
 
 
 def arrow_type(name: str) -> pa.DataType:

@@ -26,12 +26,21 @@ def on_front(costs: Array) -> Flags:
 
 
 def _on_front(costs: Array) -> Flags:
+    """Mark the front of sets that are compared at once.
+
+    A point of the front is no worse in all metrics than itself alone, unless the set holds an equal point.
+    """
     shape = (*costs.shape[:-1], costs.shape[-2])
-    no_worse, better = np.ones(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    for metric in np.moveaxis(costs, -1, 0):  # numpy reduces a last axis of a few metrics slowly
-        first, second = metric[..., :, None], metric[..., None, :]
-        no_worse &= first <= second
-        better |= first < second
-    no_worse &= better
-    dominated = np.any(no_worse, axis=-2)
+    metrics = np.moveaxis(costs, -1, 0)  # numpy reduces a last axis of a few metrics slowly
+    no_worse = np.ones(shape, dtype=bool)
+    for metric in metrics:
+        no_worse &= metric[..., :, None] <= metric[..., None, :]
+    first = np.sort(metrics[0], axis=-1)
+    if not (first[..., 1:] == first[..., :-1]).any():
+        dominated = no_worse.sum(axis=-2) > 1
+    else:
+        better = np.zeros(shape, dtype=bool)
+        for metric in metrics:
+            better |= metric[..., :, None] < metric[..., None, :]
+        dominated = np.any(no_worse & better, axis=-2)
     return np.asarray(np.isfinite(costs).all(axis=-1) & ~dominated)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from analysis.load import load_results
+from analysis.select import select_config
 from groupdir.errors import DataError
 from groupdir.files.parquet import read_parquet, write_parquet
 
@@ -53,7 +54,17 @@ def test_broken_files(make_study: MakeStudy) -> None:
     whole = (folder / "epochs.parquet").read_bytes()
     (folder / "epochs.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"epochs\.parquet"):
+        _ = load_results(folder).epochs
+    (folder / "trials.parquet").write_bytes((folder / "trials.parquet").read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"trials\.parquet"):
         load_results(folder)
+
+
+def test_a_choice_needs_no_epochs(make_study: MakeStudy) -> None:
+    folder = make_study()
+    chosen = select_config(load_results(folder), "few").choice
+    (folder / "epochs.parquet").unlink()
+    assert select_config(load_results(folder), "few").choice == chosen
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from groupdir.errors import DataError
+from groupdir.files.parquet import parse_parquet
 
 
 def read_embeddings(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
@@ -18,10 +19,9 @@ def read_embeddings(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             differs in length from the others. Rows are counted from 0.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = parse_parquet(path)
         names = table.column_names  # decodes the names, which may fail for a broken file
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: embeddings cannot be read as Parquet: {error}") from error

@@ -1,5 +1,7 @@
 """Parquet files: types of columns, the footer, and other versions."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,3 +43,35 @@ def test_other_versions_are_refused(tmp_path: Path, footer: bytes, says: str) ->
     pq.write_table(pa.table({"trial": [0]}).replace_schema_metadata({b"groupdir": footer}), tmp_path / TRIALS)
     with pytest.raises(DataError, match=says):
         read_parquet(tmp_path / TRIALS)
+
+
+THREADS = """
+import sys
+from pathlib import Path
+
+import pandas, pyarrow.parquet
+
+from analysis.frame import data_frame
+from groupdir.data.cells import read_cells
+from groupdir.files.parquet import read_parquet
+
+
+def threads():
+    return {task.name for task in Path("/proc/self/task").iterdir()
+            if (task / "comm").read_text().strip() != "jemalloc_bg_thd"}
+
+
+before = threads()
+data_frame(read_parquet(sys.argv[1])[0])
+read_cells(Path(sys.argv[1]))
+print(len(threads() - before))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in Linux' /proc")
+def test_reading_starts_no_thread(tmp_path: Path) -> None:
+    """A thread of pyarrow's that still runs when the program ends aborts it now and then."""
+    write_parquet(tmp_path / TRIALS, [ROW] * 1000, {})
+    command = [sys.executable, "-c", THREADS, str(tmp_path / TRIALS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr

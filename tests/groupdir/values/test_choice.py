@@ -136,6 +136,8 @@ def test_the_front_is_that_of_moocore(metrics: int) -> None:
         costs = rng.integers(0, 5, size=(12, metrics)).astype(float)
         expected = moocore.is_nondominated(costs, keep_weakly=True)
         assert on_front(costs).tolist() == expected.tolist()
+        apart = rng.random((12, metrics))
+        assert on_front(apart).tolist() == moocore.is_nondominated(apart).tolist()
     stacked = rng.random((3, 7, metrics))
     assert on_front(stacked).tolist() == [on_front(part).tolist() for part in stacked]
 
