@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from groupdir.bootstrap.settings import DRAWS
+from groupdir.command_line.console import say
 from groupdir.command_line.program import JsonOption, Panel, new_group, new_program, print_json, run
 from groupdir.registry import did_you_mean
 from groupdir.rules import RULES, known_rule
@@ -54,7 +55,7 @@ def _say_if_damaged(folder: Path) -> None:
     from groupdir.study.read import damage
 
     if text := damage(folder):
-        typer.echo(f"warning: {text}", err=True)
+        say(f"warning: {text}", err=True)
 
 
 @app.command(rich_help_panel=Panel.RESULTS)
@@ -114,7 +115,7 @@ def report(folder: FolderArgument) -> None:
     _say_if_damaged(folder)
     study = load_results(folder)
     if study.left:
-        typer.echo(study.unfinished)
+        say(study.unfinished)
     typer.echo(f"wrote {write_report(study)}")
 
 

@@ -19,7 +19,7 @@ from analysis.front import estimated_rows, front_table
 from analysis.load import StudyResults
 from analysis.select import Selection
 from analysis.within import tolerances_text
-from groupdir.command_line.console import new_console
+from groupdir.command_line.console import new_console, say, say_on
 from groupdir.command_line.next_command import next_command
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.metrics import sign
@@ -36,13 +36,13 @@ def print_selection(study: StudyResults, selection: Selection, console: Console 
     sentences = [*_front_sentences(study, selection), "", *_choice_sentences(study, selection), ""]
     header, rows = front_table(study, _shown_rows(study, selection))
     if study.left:
-        print(study.unfinished)
+        say(study.unfinished)
     marked = [["*" if row[0] == str(selection.trial) else "", *row] for row in rows]
     price = price_rows(study, selection)
     if console.is_terminal:
         _print_tables(console, study, ["", *header], marked)
         for sentence in sentences:
-            console.print(Text(sentence))
+            say_on(console, sentence)
         if _width(price[0], price[1:], 2) > console.width:
             price = [[name.replace(" ", "\n") for name in price[0]], *_in_two_lines(price[1:])]
         console.print(_table(price[0], price[1:]))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from groupdir.command_line.checkout import find_checkout
-from groupdir.command_line.console import new_console
+from groupdir.command_line.console import new_console, say
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import (
     JsonOption,
@@ -91,7 +91,7 @@ def train(
 
     config = TrialConfig.load(file, overrides or ())
     for concern in trial_concerns(config):
-        typer.echo(f"warning: {concern.address}: {concern.text}", err=True)
+        say(f"warning: {concern.address}: {concern.text}", err=True)
     plans = plans_beside(config, file, beside or ())
     folder, command = out or file.with_suffix(""), next_command("train", file)
     runs = rerun(
@@ -132,9 +132,9 @@ def evaluate(
     for name, value in evaluation.metrics.items():
         typer.echo(f"{name:28s} {value:10.4f}")
     if evaluation.readers is not None:
-        typer.echo(evaluation.readers)
+        say(evaluation.readers)
     if evaluation.warning is not None:
-        typer.echo(f"warning: {evaluation.warning}", err=True)
+        say(f"warning: {evaluation.warning}", err=True)
 
 
 @app.command(rich_help_panel=Panel.CHECKPOINT)
@@ -161,7 +161,7 @@ def list_(json: JsonOption = False) -> None:
     if json:
         print_json(catalogue.to_json())
     else:
-        typer.echo(catalogue.text())
+        say(catalogue.text())
 
 
 @app.command(rich_help_panel=Panel.INSPECT)
@@ -187,7 +187,7 @@ def check(
     from groupdir.commands.prestart import notes_text, refuse_file
 
     text = describe(file, overrides or ())
-    typer.echo(text + notes_text(refuse_file(file, overrides or ())))
+    say(text + notes_text(refuse_file(file, overrides or ())))
 
 
 app.add_typer(data_app, name="data", rich_help_panel=Panel.INSPECT)
@@ -220,7 +220,6 @@ def check_data_set(
     overrides: SetOption = None,
 ) -> int:
     """Find samples of val and test that are equal, nearly equal or related to samples of another split."""
-    from groupdir.command_line.console import new_console
     from groupdir.commands.data_check import check_data, print_check
 
     check = check_data(file, overrides or ())

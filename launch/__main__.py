@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from groupdir.command_line.console import say
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import Panel, QuietOption, SetOption, new_program, run
 from groupdir.errors import ConfigError
@@ -79,7 +80,7 @@ def search(
 
         config = load_space(file, changes or ())
         text = plan(config, results_folder(config.name, out))
-        print(text + notes_text(refuse_plan(config, config.document, here=runs_here(cluster))))
+        say(text + notes_text(refuse_plan(config, config.document, here=runs_here(cluster))))
         return 0
     from launch.search import search as search_here
 
@@ -131,7 +132,7 @@ def benchmark(
     from launch.benchmark import plan_benchmark, run_benchmark
 
     if dry_run:
-        print(plan_benchmark(file, changes or (), out, noise_from, detect))
+        say(plan_benchmark(file, changes or (), out, noise_from, detect))
         return 0
     return run_benchmark(file, changes or (), out, only or (), jobs, skip_doctor, quiet, noise_from, detect)
 
@@ -197,7 +198,7 @@ def repair(folder: StudyArgument) -> int:
     from launch.study.repair import repair as repair_study
 
     if not repair_study(folder, print):
-        print(f"{folder}: nothing is damaged")
+        say(f"{folder}: nothing is damaged")
     return 0
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from groupdir.command_line.console import say
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
 from groupdir.commands.describe import describe
@@ -74,7 +74,7 @@ def run_benchmark(
     notes = refuse_benchmark(benchmark, here=not os.environ.get("RAY_ADDRESS"))
     write_benchmark_files(benchmark, folder)
     if not quiet:
-        print(precision_text(benchmark, folder, noise_from, detect) + notes_text(notes))
+        say(precision_text(benchmark, folder, noise_from, detect) + notes_text(notes))
     command = next_command("benchmark", file, *_options(overrides, out, only, jobs, skip_doctor, quiet))
     blocks = benchmark.config.replications
     jobs_of_rows = [(block, row) for block in range(1, blocks + 1) for row in rows]  # so that whole blocks finish first
@@ -82,22 +82,22 @@ def run_benchmark(
     for number, (block, row) in enumerate(jobs_of_rows, 1):
         label = row.label if blocks == 1 else f"{row.label}, block {block} of {blocks}"
         if not quiet:
-            print(f"\n[{number}/{len(jobs_of_rows)}] {label}", flush=True)
+            say(f"\n[{number}/{len(jobs_of_rows)}] {label}")
         try:
             seeded = in_block(benchmark, row, block)
             place = block_path(folder, block, blocks)
             code = _run_row(seeded, block, benchmark.config, command, place, jobs, skip_doctor, quiet)
         except (DataError, MethodError) as error:  # no trial finished, or the method does not fit
-            print(f"{label}: {error}", file=sys.stderr)
+            say(f"{label}: {error}", err=True)
             code = 1
         if code == INTERRUPTED:
             return code
         if code != 0:
             failed.append(label)
-    print(f"\nnext: {next_command('benchmark-table', folder)}")
+    say(f"\nnext: {next_command('benchmark-table', folder)}")
     if failed:
         what = "rows" if blocks == 1 else "rows and blocks"
-        print(f"{len(failed)} of {len(jobs_of_rows)} {what} failed, see above: {'; '.join(failed)}", file=sys.stderr)
+        say(f"{len(failed)} of {len(jobs_of_rows)} {what} failed, see above: {'; '.join(failed)}", err=True)
     return 1 if failed else 0
 
 
@@ -147,7 +147,7 @@ def _run_row(
             return code
         chosen = choose(folder / row.folder, config.select)
         if early := early_end(read_study(folder / row.folder)):
-            print(f"{row.label}: {early}", file=sys.stderr)
+            say(f"{row.label}: {early}", err=True)
     assert chosen is not None
     confirmed = folder / CONFIRMED / row.folder
     rerun(

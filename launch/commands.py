@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.progress import track
 from rich.table import Table
 
-from groupdir.command_line.console import new_console
+from groupdir.command_line.console import new_console, say
 from groupdir.files.parquet import write_parquet
 from groupdir.files.study_files import SIMULATION
 from groupdir.files.write_whole import make_folder
@@ -29,8 +29,8 @@ def audit(folder: Path) -> int:
     """Replay a study's decisions. Return 0 if all come out the same, else 1."""
     with event_log(folder) as (now, store):
         outcome = audit_events(store.events(), first_config(store, folder), lambda: make_scheduler(now.search))
-    print(", ".join(f"{count} {kind}" for kind, count in outcome.checked.items()) + " replayed")
-    print("\n".join(outcome.wrong) or "each follows from the event log")
+    say(", ".join(f"{count} {kind}" for kind, count in outcome.checked.items()) + " replayed")
+    say("\n".join(outcome.wrong) or "each follows from the event log")
     return 1 if outcome.wrong else 0
 
 
@@ -40,7 +40,7 @@ def export_curves(studies: Sequence[Path], out: Path) -> int:
     make_folder(out.parent)
     write_curves(curves, out)
     trainings = sum(len(seeds) for seeds in curves.curves)
-    print(f"wrote {out}: {len(curves.params)} configurations, {trainings} trainings, {out.stat().st_size:,} bytes")
+    say(f"wrote {out}: {len(curves.params)} configurations, {trainings} trainings, {out.stat().st_size:,} bytes")
     return 0
 
 
@@ -68,11 +68,11 @@ def simulate(studies: Sequence[Path], kinds: Kinds, out: Path, quiet: bool = Fal
 
 
 def _print_source(curves: Curves, source: Source, quality: FrontQuality) -> None:
-    print(f"{len(curves.params)} recorded configurations; trials report: {source.name}; epochs are those that predict")
+    say(f"{len(curves.params)} recorded configurations; trials report: {source.name}; epochs are those that predict")
     if isinstance(source, Interpolated):
         shares = ", ".join(f"{name} {share:.2f}" for name, share in source.explained.items())
-        print(f"explained variance of configurations, by leave-one-out: {shares}")
-    print(f"{quality.front_size} on the best known front; hypervolume is a share of its own")
+        say(f"explained variance of configurations, by leave-one-out: {shares}")
+    say(f"{quality.front_size} on the best known front; hypervolume is a share of its own")
 
 
 def _print_results(results: Sequence[Result]) -> None:

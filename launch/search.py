@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from groupdir.command_line.console import say
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
 from groupdir.commands.prestart import data_key, refuse_plan
@@ -79,7 +79,7 @@ def search(
     dataset = prepared(config, datasets)
     notes += refuse_plan(config, config.document, datasets=datasets, here=here, rehearse_all=True)
     for note in dict.fromkeys(notes):
-        print(f"note: {note}")
+        say(f"note: {note}")
     if not skip_doctor:
         refuse_sick(config, folder)
     study = Study.create(folder, config)
@@ -146,7 +146,7 @@ def resume(
         place = Place.at(folder)
         folder = results_folder(place.name, out)
         bring_back(place, folder)
-        print(f"rebuilt {folder} from the copy in its storage")
+        say(f"rebuilt {folder} from the copy in its storage")
     study = Study.open(Path(folder).expanduser())
     try:
         say_edits(study)
@@ -169,7 +169,7 @@ def say_edits(study: Study) -> None:
         ConfigError: If an edit cannot be applied.
     """
     for line in apply_edits(study):
-        print(f"{STUDY_CONFIG}: {line}")
+        say(f"{STUDY_CONFIG}: {line}")
 
 
 def confirm(
@@ -205,7 +205,7 @@ def confirm(
         if not skip_doctor:
             refuse_sick(study.config, study.folder)
         if unfinished_round(study.state, study.config):
-            print("an earlier confirmation was interrupted: continuing it")
+            say("an earlier confirmation was interrupted: continuing it")
         else:
             options = study.config.search.confirm or ConfirmationConfig()
             changes = {"rules": tuple(rules)} if rules else {}
@@ -234,7 +234,7 @@ def warm_up(study: Study) -> None:
     if known_studies:
         study.append("warm", payload={"trials": [trial for earlier in known_studies for trial in earlier.trials]})
     for earlier in known_studies:
-        print(earlier.text)
+        say(earlier.text)
 
 
 def prepared(config: StudyConfig, datasets: dict[str, Dataset] | None = None) -> Dataset:
@@ -283,10 +283,10 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
         finally:
             unwritable = isinstance(problem, FileWriteError | DiskFullError)
             finish(study, progress.say, with_files=not interrupt.at_once and not unwritable)
-    print(summary(study, interrupt, again, problem))
+    say(summary(study, interrupt, again, problem))
     if problem is not None:
         if unwritable:
-            print(problem, file=sys.stderr)  # the summary does not name the file
+            say(str(problem), err=True)  # the summary does not name the file
         return 1
     if interrupt.asked:
         return INTERRUPTED

@@ -15,6 +15,7 @@ from analysis.comparison.blocks import Block
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.pairs import OVER_ALL, Pair
 from analysis.comparison.ranks import ALPHA, AverageRanks
+from groupdir.command_line.console import broken
 from groupdir.files.study_files import COMPARISON
 from groupdir.files.write_whole import make_folder, write_whole
 from groupdir.metrics import METRICS
@@ -204,9 +205,7 @@ def _short(value: float) -> str:
 
 def wrapped(text: str, indent: str = "") -> list[str]:
     """Return a text in lines of at most 80 columns; lines after the first begin with the indent."""
-    import textwrap
-
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return broken(text, WIDTH, indent)
 
 
 def pair_row(pair: Pair) -> dict[str, Any]:

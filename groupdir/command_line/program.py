@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from groupdir import __version__
+from groupdir.command_line.console import fitted, say
 from groupdir.errors import DiskFullError, FileWriteError, GroupdirError
 
 FAILED: Final = 1
@@ -66,7 +67,7 @@ class Verbs(TyperGroup):
         try:
             code = super().invoke(ctx)
         except GroupdirError as error:
-            typer.echo(str(error), err=True)
+            say(str(error), err=True)
             full = isinstance(error, FileWriteError | DiskFullError) and error.disk_full
             raise typer.Exit(FAILED if full else MISTAKE) from None
         if isinstance(code, int) and not isinstance(code, bool):
@@ -118,7 +119,7 @@ def _warning_text(
 ) -> str:
     """Return a warning as it is printed. Those of this project are for the user and come without a line of code."""
     if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
-        return f"warning: {message}\n"
+        return fitted(f"warning: {message}", sys.stderr) + "\n"
     return _FORMAT_WARNING(message, category, filename, lineno, line)
 
 

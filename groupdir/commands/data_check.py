@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from groupdir.command_line.console import say_on
 from groupdir.commands.first_config import first_config
 from groupdir.config.datasets import OwnLabelsConfig
 from groupdir.config.trial import DatasetConfig
@@ -124,13 +125,12 @@ def print_check(check: DataCheck, console: Console) -> None:
     for name in dict.fromkeys(item.name for item in check.overlaps):
         for item in [item for item in check.overlaps if item.name == name and item.count][:1]:
             for sample, match in item.examples:
-                text = f"{name}: {sample} ({item.first}) and {match} ({item.second})"
-                console.print(text, highlight=False, soft_wrap=True, markup=False)
+                say_on(console, f"{name}: {sample} ({item.first}) and {match} ({item.second})")
     for name, reason in check.not_compared.items():
         first, *further_lines = reason.splitlines()
         more = f" (and {len(further_lines)} more lines)" if further_lines else ""
-        console.print(f"not compared: {name}: {first}{more}", highlight=False, soft_wrap=True, markup=False)
-    console.print("\n".join(summary(check)), highlight=False, soft_wrap=True, markup=False)
+        say_on(console, f"not compared: {name}: {first}{more}")
+    say_on(console, "\n".join(summary(check)))
 
 
 def overlap_table(check: DataCheck) -> Table:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from groupdir.bins import edge_text
+from groupdir.command_line.console import say_on
 from groupdir.commands.label_counts import LabelCounts
 from groupdir.metrics import ALL, SHOTS
 
@@ -33,9 +34,9 @@ def print_counts(counts: LabelCounts, console: Console) -> None:
         if table.row_count:
             console.print(table)
     if counts.missing:
-        console.print(f"no test split: {counts.missing}", highlight=False, soft_wrap=True)
+        say_on(console, f"no test split: {counts.missing}")
     for warning in counts.warnings:
-        console.print(f"warning: {warning}", highlight=False, soft_wrap=True, markup=False)
+        say_on(console, f"warning: {warning}")
 
 
 def column_table(counts: LabelCounts) -> Table:

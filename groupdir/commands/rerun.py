@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from groupdir.command_line.console import new_console
+from groupdir.command_line.console import new_console, say, say_on
 from groupdir.commands.plans import Plan
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
@@ -114,7 +113,7 @@ def rerun(
     tasks = [_task(label, config, folder, command) for label, config in configs]
     runs = _run_all(tasks, jobs or _jobs(first), new_console(quiet=quiet))
     for warning in dict.fromkeys(run.warning for run in runs if run.warning is not None):
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}", err=True)
     labels = [plan.label for plan in plans]
     return sorted(runs, key=lambda run: (labels.index(run.label), run.seed))
 
@@ -143,7 +142,7 @@ def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
     finished = {(run.label, run.seed) for run in runs}
     remaining = [task for task in tasks if (task.label, task.config.seed) not in finished]
     for run in runs:
-        console.print(f"{run.label} seed {run.seed}: finished before", highlight=False, soft_wrap=True)
+        say_on(console, f"{run.label} seed {run.seed}: finished before")
     if not remaining:
         return runs
     context = multiprocessing.get_context("spawn")
@@ -156,7 +155,7 @@ def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
                 mae_few, mae_all = run.metrics["test_mae_few"], run.metrics["test_mae_all"]
                 text = f"{len(runs)}/{len(tasks)}  {run.label} seed {run.seed}: epoch {run.epoch}"
                 text += f", test MAE all {number(mae_all)}, few {number(mae_few)}"
-                console.print(text, highlight=False, soft_wrap=True)
+                say_on(console, text)
         except BrokenProcessPool as error:
             less = f"--jobs {jobs // 2}, fewer trainings at the same time" if jobs > 1 else "a smaller train.batch_size"
             raise MethodError(
@@ -216,7 +215,7 @@ def _trained(config: TrialConfig, folder: Path) -> Trainer:
     make_folder(folder)  # only now: a configuration that cannot run leaves no folder
     checkpoint = folder / LAST_CHECKPOINT
     if checkpoint.exists() and (message := trainer.resume(checkpoint)):
-        print(f"warning: {folder}: {message}", file=sys.stderr)
+        say(f"warning: {folder}: {message}", err=True)
     with TrialWriter(folder / TENSORBOARD) as writer:
         for epoch in trainer.epochs():
             writer.epoch(epoch.epoch, epoch.metrics)

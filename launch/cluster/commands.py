@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from groupdir.command_line.console import say
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
 from groupdir.config.benchmark import is_benchmark, load_benchmark
@@ -55,12 +55,12 @@ def up(cluster: str | Path, restart: bool = True) -> int:
         restart: Whether to restart Ray where it runs already, which ends all searches.
     """
     file = ClusterFile.load(cluster)
-    print("Ray's SSH commands accept any host key, without a check against known_hosts", file=sys.stderr)
+    say("Ray's SSH commands accept any host key, without a check against known_hosts", err=True)
     code = run(["ray", "up", str(file.path), "--yes", *([] if restart else ["--no-restart"])])
     if reminder := still_costs(file):
-        print(f"\n{reminder}")
+        say(f"\n{reminder}")
     if code == 0:
-        print(f"\nnext: {next_command('search', 'SPACE.yaml', '--cluster', file.path)}")
+        say(f"\nnext: {next_command('search', 'SPACE.yaml', '--cluster', file.path)}")
     return code
 
 
@@ -75,7 +75,7 @@ def status(cluster: str | Path) -> int:
     """Show the nodes, the reasons why trials wait, the studies on the head, and what costs money."""
     file = running(cluster)
     if reminder := still_costs(file):
-        print(reminder, flush=True)
+        say(reminder)
     return run(["ray", "exec", str(file.path), f"{NODE} ray status && cd ~/groupdir && {NODE} python -m launch status"])
 
 
@@ -170,7 +170,7 @@ def down(cluster: str | Path, keep_environment: bool = False) -> int:
         if run([*login[:-1], "-tt", login[-1], f'bash --login -i -c "{_escaped(line)}"']) != 0
     ]
     if alive:
-        print(f"not stopped or not reached: {', '.join(alive)}: see above, and run this again", file=sys.stderr)
+        say(f"not stopped or not reached: {', '.join(alive)}: see above, and run this again", err=True)
     return 1 if alive else 0
 
 
@@ -266,11 +266,10 @@ def _submit(file: ClusterFile, words: Sequence[str], here: Path, again: str | No
             attach = _attach(file, name)
             raise DataError(f"{name}: a search of this name runs already ({running[-1].submission_id}): {attach}")
         job = submit(address, name, words, again or _resume(file, here))
-        print(
+        say(
             f"{job} runs on the cluster and does not need this machine any more. Follow it again with\n"
             f"  {_attach(file, name)}\n"
             f"Stop it early with\n  {shlex.join(['ray', 'exec', str(file.path), f'{NODE} ray job stop {job}'])}",
-            flush=True,
         )
         return _follow(file, job, here, address, again)
 
@@ -286,7 +285,7 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
     except UnknownJob as error:
         raise DataError(f"{error} Continue with: {again or _resume(file, here)}") from error
     except KeyboardInterrupt:
-        print(f"\nthe search continues; follow it again with: {_attach(file, here.name)}")
+        say(f"\nthe search continues; follow it again with: {_attach(file, here.name)}")
         return INTERRUPTED
     code = 0 if ended.status == "SUCCEEDED" else ended.driver_exit_code or 1
     here.mkdir(parents=True, exist_ok=True)
@@ -295,17 +294,17 @@ def _follow(file: ClusterFile, job: str, here: Path, address: str, again: str | 
     if fetched != 0:
         with suppress(OSError):
             here.rmdir()  # an empty folder would block the next search
-        print(
+        say(
             f"no results were fetched. A refused search has none; those of any other search are still on the head in "
             f"{_on_head(here)}: {_attach(file, here.name)}",
-            file=sys.stderr,
+            err=True,
         )
         return code or fetched
     benchmark = (here / BENCHMARK).is_file()
     look = next_command("benchmark-table", here) if benchmark else next_command("select", here, "--shot", "few")
-    print(f"\nthe results are in {here}: {look}")
+    say(f"\nthe results are in {here}: {look}")
     if reminder := still_costs(file):
-        print(reminder)
+        say(reminder)
     return code
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from groupdir.command_line.console import say
 from groupdir.errors import DataError
 from groupdir.names import plain_name
 from launch.cluster.cluster_file import ClusterFile
@@ -132,7 +133,7 @@ class Follower:
                 lost = time.monotonic() if lost is None else lost
                 if time.monotonic() - lost > PATIENCE:
                     raise DataError(f"{self._cluster.path}: has not answered for {PATIENCE:.0f} s: {error}") from error
-                print("the connection is lost, but the search continues: connecting again", flush=True)
+                say("the connection is lost, but the search continues: connecting again")
                 address = None
                 time.sleep(2)
 

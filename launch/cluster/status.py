@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from groupdir.command_line.console import say
 from groupdir.command_line.program import MISTAKE, print_json
 from groupdir.errors import DataError
 from groupdir.files.study_files import EVENT_LOG
@@ -34,15 +35,15 @@ def status(results: Path, json: bool = False) -> int:
     if json:
         return _print_json(results)
     for line in _waiting():
-        print(line)
+        say(line)
     folders, code = studies(results), 0
     if not folders:
-        print(f"no study in {results} yet")
+        say(f"no study in {results} yet")
     for folder in folders:
         try:
             glance([folder])
         except DataError as error:
-            print(error)
+            say(str(error))
             code = 2
     return code
 

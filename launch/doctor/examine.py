@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.table import Table
 
-from groupdir.command_line.console import new_console
+from groupdir.command_line.console import new_console, say
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.errors import DataError
 from groupdir.files.storage import Place
@@ -97,10 +97,10 @@ class Health:
         console = new_console()
         (console if console.is_terminal else new_console(width=200)).print(table)
         for finding in self.findings:
-            print(finding)
+            say(str(finding))
         if not self.findings:
             count = len(self.reports)
-            print(f"{count} node{'' if count == 1 else 's'}: all is well")
+            say(f"{count} node{'' if count == 1 else 's'}: all is well")
 
 
 def examine(config: StudyConfig, folder: Path) -> Health:
@@ -135,7 +135,7 @@ def await_machines(listed: Sequence[str], patience: float = ARRIVAL) -> None:
     expected = [name for name in missing(listed) if name not in _absent]
     if not expected:
         return
-    print(f"waiting up to {patience:g} s for {', '.join(expected)}", flush=True)
+    say(f"waiting up to {patience:g} s for {', '.join(expected)}")
     end = time.monotonic() + patience
     while set(expected) & set(missing(listed)) and time.monotonic() < end:
         time.sleep(1)

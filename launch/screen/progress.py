@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from groupdir.command_line.console import new_console
+from groupdir.command_line.console import new_console, say_on
 from groupdir.config.space import StudyConfig
 from groupdir.files.study_files import Status
 from groupdir.steady import steady_time
@@ -155,7 +155,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line of text, above the table if there is one."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say_on(self._console, text)
 
     def refresh(self) -> None:
         """Redraw the table at most four times a second, or print a status line every ten seconds.

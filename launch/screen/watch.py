@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from groupdir.command_line.console import say
 from groupdir.study.read import ReadStudy, event_log, read_study
 from groupdir.study.state import StudyState, fold
 from launch.screen.choices import best_values, choice_lines
@@ -57,7 +58,7 @@ def watch(folder: Path) -> int:
 def _ended(study: ReadStudy, *, killed: bool) -> int:
     """Print the summary of a study that no driver runs any more. Return the exit status of `watch`."""
     why = "the search was killed" if killed else ""
-    print(summary_text(study.config, study.state, study.folder, why))
+    say(summary_text(study.config, study.state, study.folder, why))
     return 1 if killed else 0
 
 
@@ -69,12 +70,12 @@ def glance(folders: Sequence[Path]) -> int:
         active = state.session_start is not None and is_driven(folder)
         now = time.time() if active else state.last_time
         rest = TimeLeft(config).seconds(state, now) if active else math.nan
-        print(f"{config.name}: {status_text(config, state, now, rest, active=active, settled=not active)}")
+        say(f"{config.name}: {status_text(config, state, now, rest, active=active, settled=not active)}")
         lines = [*choice_lines(config, state), *failures_of(state)]
         if not active and unfinished(config, state):
             lines.append(f"not running; continue with: {continuation(folder)}")
         for line in lines:
-            print(f"  {line}")
+            say(f"  {line}")
     return 0
 
 
