@@ -62,7 +62,7 @@ def search(
         from launch.cluster.commands import search as search_on_cluster
 
         return search_on_cluster(cluster, file, changes or (), out, skip_doctor, quiet)
-    from groupdir.config.benchmark import is_benchmark
+    from groupdir.config.file_kind import is_benchmark
     from groupdir.config.yamlfile import Document
 
     if is_benchmark(Document.read(file)):

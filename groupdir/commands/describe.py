@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groupdir.command_line.next_command import next_command
-from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
+from groupdir.config.benchmark import Benchmark, load_benchmark
 from groupdir.config.datasets import DATA_SEEDS
 from groupdir.config.domains import domain_text
+from groupdir.config.file_kind import is_benchmark
 from groupdir.config.replications import data_seeds
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig

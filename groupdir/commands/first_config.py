@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from groupdir.config.benchmark import is_benchmark
+from groupdir.config.file_kind import is_benchmark
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document

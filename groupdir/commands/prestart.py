@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from groupdir.commands.data_concerns import Data, data_concerns
-from groupdir.config.benchmark import Benchmark, is_benchmark, load_benchmark
+from groupdir.config.benchmark import Benchmark, load_benchmark
 from groupdir.config.concerns import Concern, plan_concerns
+from groupdir.config.file_kind import is_benchmark
 from groupdir.config.fit import misfits
 from groupdir.config.space import StudyConfig, load_space
 from groupdir.config.trial import TrialConfig, override

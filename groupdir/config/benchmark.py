@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from groupdir.config.base import Strict
 from groupdir.config.change import change_all, put
+from groupdir.config.file_kind import is_benchmark
 from groupdir.config.grid import expand_grid
 from groupdir.config.metric_fields import SearchMetric, unmeasurable
 from groupdir.config.paths import expand_paths
@@ -99,11 +100,6 @@ class Benchmark:
     config: BenchmarkConfig
     rows: tuple[Row, ...]
     document: Document = field(repr=False, compare=False)
-
-
-def is_benchmark(document: Document) -> bool:
-    """Return whether a file holds a benchmark and not a trial or a study."""
-    return "rows" in document.data or "grid" in document.data
 
 
 def load_benchmark(path: str | Path, overrides: Sequence[str] = ()) -> Benchmark:

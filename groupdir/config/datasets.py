@@ -235,7 +235,9 @@ class TabularConfig(OwnLabelsConfig):
     )
     without: tuple[str, ...] = Field((), description="Columns to leave out, such as an id.")
     features: tuple[str, ...] = Field(
-        (), description="Columns to predict from although they look like an index, a row number or an id."
+        (),
+        description="Columns to predict from although they look like an index, a row number or an id; numbers such as "
+        "-999 in them are measurements.",
     )
     categorical: tuple[str, ...] = Field((), description="Columns whose numbers are categories, such as a postcode.")
     most_categories: int = Field(100, ge=1, description="Most categories that a column of text may have in training.")

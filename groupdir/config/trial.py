@@ -13,6 +13,7 @@ from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, fie
 
 from groupdir.config.base import Plugin, PluginConfig, Strict
 from groupdir.config.change import change_all
+from groupdir.config.file_kind import likeness, other_kind
 from groupdir.config.optimizers import AdamConfig, Optim
 from groupdir.config.paths import expand_paths
 from groupdir.config.resampling import Resampling
@@ -271,10 +272,17 @@ class TrialConfig(Strict):
             ConfigError: If the file has mistakes. The error lists all of them with file and line.
         """
         document = override(Document.read(path), overrides)
-        if "search" in document.data:
-            text = "this is a search space, not a trial: run `groupdir search` on it"
-            raise ConfigError([document.mistake(("search",), text)])
-        return cls.from_document(document)
+        if mistake := other_kind(document):
+            raise ConfigError([mistake])
+        try:
+            return cls.from_document(document)
+        except ConfigError as error:
+            if (looks := likeness(document, cls.model_fields)) is None:
+                raise
+            mistake, explained = looks
+            parts = tuple(f"{address}." for address in explained)
+            others = [other for other in error.mistakes if not f"{other.address}.".startswith(parts)]
+            raise ConfigError([mistake, *others]) from error
 
     @classmethod
     def from_document(cls, document: Document) -> Self:

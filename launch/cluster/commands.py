@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from groupdir.command_line.console import say
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
-from groupdir.config.benchmark import is_benchmark, load_benchmark
+from groupdir.config.benchmark import load_benchmark
+from groupdir.config.file_kind import is_benchmark
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, DataError
 from groupdir.files.storage import Place, is_uri

@@ -48,7 +48,8 @@ def test_no_yaml_of_ours_needs_torch() -> None:
 import sys
 from pathlib import Path
 from groupdir.config import TrialConfig, load_space
-from groupdir.config.benchmark import is_benchmark, load_benchmark
+from groupdir.config.benchmark import load_benchmark
+from groupdir.config.file_kind import is_benchmark
 from groupdir.config.schema import build_schema
 from groupdir.config.yamlfile import Document
 build_schema()

@@ -48,6 +48,10 @@ class Images(Photos):
         """Return the labels of a split without reading pictures."""
         return self.manifest.y[self.own.where(name)]
 
+    def warnings(self) -> Sequence[str]:
+        """Return warnings about labels that are probably marks of missing values."""
+        return self.own.marks
+
     def comparisons(self) -> Sequence[Comparison]:
         """Return the comparison of the groups, if the YAML names their column, and those of the pictures."""
         return [*self.own.comparisons(), *super().comparisons()]

@@ -17,6 +17,7 @@ from groupdir.data.base import SplitName, Targets
 from groupdir.data.comparisons import SharedKeys
 from groupdir.data.manifest import Manifest, rows_of
 from groupdir.data.own.groups import read_groups, warn_of_broken_groups
+from groupdir.data.own.marks import MARK_OF_TARGET, marks
 from groupdir.data.own.split import SplitRule
 from groupdir.data.own.split_file import ListedRows, own_split
 from groupdir.errors import DataError
@@ -83,6 +84,7 @@ class OwnLabels:
         shots: Shot of each label bin.
         group: Column of the groups, or None.
         groups: N groups, one per row, or None.
+        marks: Warnings about targets that are probably marks of missing values.
     """
 
     path: Path
@@ -91,6 +93,7 @@ class OwnLabels:
     shots: ShotSplit
     group: str | None = None
     groups: tuple[str, ...] | None = None
+    marks: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -147,7 +150,8 @@ class OwnLabels:
         train_y = manifest.y[rows_of("train", splits, manifest.path)]
         targets = targets_of(config, train_y, width)
         shots = shots_of(config, train_y, targets)
-        return cls(manifest.path, splits, targets, shots, config.group, groups)
+        found = tuple(marks(manifest.cells, config.target, MARK_OF_TARGET))
+        return cls(manifest.path, splits, targets, shots, config.group, groups, found)
 
     def comparisons(self) -> list[SharedKeys]:
         """Return the comparison of the groups, if there are any."""

@@ -19,6 +19,7 @@ from groupdir.data.manifest import Names, read_manifest
 from groupdir.data.own.columns import Columns
 from groupdir.data.own.kinds import FitOptions
 from groupdir.data.own.labels import OwnLabels
+from groupdir.data.own.marks import MARK_OF_FEATURE, marks
 from groupdir.data.own.summary import summarise
 from groupdir.data.own.suspects import suspects
 from groupdir.errors import DataError
@@ -58,6 +59,13 @@ class Tabular(Dataset):
         self.left_out = {name: why for name, why in manifest.cells.index.items() if name not in names}
         known = {*config.features, *config.categorical, *(config.columns or ())}
         self.suspects = tuple(suspects(manifest.cells, self.columns.columns, self.y, train, known))
+        numeric = [column.name for column in self.columns.columns if column.kind == "numeric"]
+        self.marks = tuple(
+            text
+            for name in numeric
+            if name not in config.features
+            for text in marks(manifest.cells, name, MARK_OF_FEATURE)
+        )
 
     @property
     def targets(self) -> Targets:
@@ -105,13 +113,15 @@ class Tabular(Dataset):
         return [*summarise(self.cells, self.columns.columns), *_left_out(self.cells, self.left_out)]
 
     def warnings(self) -> Sequence[str]:
-        """Return warnings about columns that the file marks as an index, or that are probably no features."""
+        """Return warnings about columns that are left out or are probably no features, and marks of missing values."""
         return [
             *(
                 f"{self.config.manifest_path}: column {name!r} is left out: {why}"
                 for name, why in self.left_out.items()
             ),
             *self.suspects,
+            *self.own.marks,
+            *self.marks,
         ]
 
     def files(self) -> Sequence[Path]:

@@ -69,7 +69,10 @@ def test_the_second_column_of_a_list_is_indented() -> None:
 
 
 def test_a_sentence_that_names_the_program_is_no_command() -> None:
-    assert max(map(len, wrapped(f"groupdir foo: this installation has no such verb. {'word ' * 30}", 60).split("\n"))) <= 60
+    assert (
+        max(map(len, wrapped(f"groupdir foo: this installation has no such verb. {'word ' * 30}", 60).split("\n")))
+        <= 60
+    )
 
 
 def test_other_outputs_than_a_terminal_get_whole_lines(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from groupdir.config.benchmark import is_benchmark, load_benchmark
+from groupdir.config.benchmark import load_benchmark
+from groupdir.config.file_kind import is_benchmark
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError
 from tests.checkout import ROOT

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from groupdir.config.benchmark import is_benchmark
+from groupdir.config.file_kind import is_benchmark
 from groupdir.config.space import load_space
 from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
