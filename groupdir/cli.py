@@ -184,10 +184,11 @@ def check(
     if file is None:
         raise typer.BadParameter("name a YAML file, or give --schema")
     from groupdir.commands.describe import describe
-    from groupdir.commands.prestart import notes_text, refuse_file
+    from groupdir.commands.loaded import load_file
+    from groupdir.commands.prestart import notes_text, refuse_loaded
 
-    text = describe(file, overrides or ())
-    say(text + notes_text(refuse_file(file, overrides or ())))
+    loaded = load_file(file, overrides or ())
+    say(describe(loaded) + notes_text(refuse_loaded(loaded)))
 
 
 app.add_typer(data_app, name="data", rich_help_panel=Panel.INSPECT)

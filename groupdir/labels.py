@@ -279,15 +279,16 @@ class LDS:
         As published, the gaussian is the response of a filter with reflected ends to an impulse in `size` bins. On such
         a short array it is much flatter than exp(-x^2 / (2 sigma^2)).
         """
-        from scipy.ndimage import gaussian_filter1d
-        from scipy.signal.windows import triang
-
         half = self.size // 2
         if self.kernel == "gaussian":
+            from scipy.ndimage import gaussian_filter1d
+
             impulse = np.zeros(self.size)
             impulse[half] = 1.0
             window = np.asarray(gaussian_filter1d(impulse, sigma=self.sigma), dtype=np.float64)
         elif self.kernel == "triangular":
+            from scipy.signal.windows import triang  # here, because importing scipy.signal takes a second
+
             window = np.asarray(triang(self.size), dtype=np.float64)
         else:
             window = np.exp(-np.abs(np.arange(-half, half + 1)) / self.sigma)

@@ -11,7 +11,7 @@ import numpy as np
 from groupdir.command_line.console import say
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
-from groupdir.commands.describe import describe
+from groupdir.commands.describe import benchmark_text
 from groupdir.commands.plans import Plan
 from groupdir.commands.prestart import notes_text, refuse_benchmark
 from groupdir.commands.rerun import rerun
@@ -119,7 +119,7 @@ def plan_benchmark(
     trials = blocks * sum(study.search.trials for study in studies)
     epochs = blocks * sum(map(most_epochs, studies))
     measured = blocks * len(benchmark.rows) * benchmark.config.seeds
-    lines = [describe(file, overrides), "", f"folder: {folder}"]
+    lines = [benchmark_text(benchmark, file), "", f"folder: {folder}"]
     searches = f"{trials:,} trials with at most {epochs:,} epochs in the searches, then " if studies else ""
     lines.append(f"budget: {searches}{measured:,} trainings that are measured")
     notes = refuse_benchmark(benchmark, here=not os.environ.get("RAY_ADDRESS"))

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from groupdir.command_line.next_command import next_command
-from groupdir.config.benchmark import Benchmark, load_benchmark
+from groupdir.commands.loaded import Loaded
+from groupdir.config.benchmark import Benchmark
 from groupdir.config.datasets import DATA_SEEDS
 from groupdir.config.domains import domain_text
-from groupdir.config.file_kind import is_benchmark
 from groupdir.config.replications import data_seeds
-from groupdir.config.space import StudyConfig, load_space
-from groupdir.config.trial import TrialConfig
-from groupdir.config.yamlfile import Document
+from groupdir.config.space import StudyConfig
 from groupdir.rules import rules_of_objectives
 
 
-def describe(file: Path, overrides: Sequence[str] = ()) -> str:
-    """Validate a YAML file and describe the trial, study or benchmark in it.
-
-    Args:
-        file: YAML file.
-        overrides: Strings `address=value`, as in `--set`.
-
-    Raises:
-        ConfigError: If the file has mistakes. The error lists all of them.
-    """
-    document = Document.read(file)
-    if is_benchmark(document):
-        return _benchmark(load_benchmark(file, overrides), file)
-    if "search" in document.data:
-        return "\n".join(study_lines(load_space(file, overrides)))
-    config = TrialConfig.load(file, overrides)
-    head = f"{file}: a trial, digest {config.digest}; run it with `{next_command('train', file)}`"
-    return f"{head}\n\n{config.to_yaml().rstrip()}"
+def describe(loaded: Loaded) -> str:
+    """Describe the trial, study or benchmark of a YAML file."""
+    plan, file = loaded.plan, loaded.file
+    if isinstance(plan, Benchmark):
+        return benchmark_text(plan, file)
+    if isinstance(plan, StudyConfig):
+        return "\n".join(study_lines(plan))
+    head = f"{file}: a trial, digest {plan.digest}; run it with `{next_command('train', file)}`"
+    return f"{head}\n\n{plan.to_yaml().rstrip()}"
 
 
 def study_lines(study: StudyConfig) -> list[str]:
@@ -67,7 +55,8 @@ def study_lines(study: StudyConfig) -> list[str]:
     return lines
 
 
-def _benchmark(benchmark: Benchmark, file: Path) -> str:
+def benchmark_text(benchmark: Benchmark, file: Path) -> str:
+    """Describe a benchmark: its rows, and how often each is measured."""
     config, rows = benchmark.config, benchmark.rows
     lines = [f"{file}: a benchmark named {benchmark.name}; run it with `{next_command('benchmark', file)}`", ""]
     if config.replications == 1:

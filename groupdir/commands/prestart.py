@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from groupdir.commands.data_concerns import Data, data_concerns
-from groupdir.config.benchmark import Benchmark, load_benchmark
+from groupdir.commands.loaded import Loaded, load_file
+from groupdir.config.benchmark import Benchmark
 from groupdir.config.concerns import Concern, plan_concerns
-from groupdir.config.file_kind import is_benchmark
 from groupdir.config.fit import misfits
-from groupdir.config.space import StudyConfig, load_space
-from groupdir.config.trial import TrialConfig, override
+from groupdir.config.space import StudyConfig
+from groupdir.config.trial import TrialConfig
 from groupdir.config.yamlfile import Document
 from groupdir.data.base import Dataset
 from groupdir.errors import ConfigError, Mistake
@@ -81,11 +81,14 @@ def refuse_file(file: Path, overrides: Sequence[str] = (), *, here: bool = False
         overrides: Strings `address=value`, as in `--set`.
         here: As for `refuse_plan`.
     """
-    document = override(Document.read(file), overrides)
-    if is_benchmark(document):
-        return refuse_benchmark(load_benchmark(file, overrides), here=here)
-    plan = load_space(file, overrides) if "search" in document.data else TrialConfig.load(file, overrides)
-    return refuse_plan(plan, document, here=here)
+    return refuse_loaded(load_file(file, overrides), here=here)
+
+
+def refuse_loaded(loaded: Loaded, *, here: bool = False) -> list[str]:
+    """Check the content of a YAML file and return its notes; see `refuse_plan`."""
+    if isinstance(loaded.plan, Benchmark):
+        return refuse_benchmark(loaded.plan, here=here)
+    return refuse_plan(loaded.plan, loaded.document, here=here)
 
 
 def refuse_benchmark(benchmark: Benchmark, *, here: bool = True) -> list[str]:

@@ -152,7 +152,7 @@ def _unselectable(metric: str, rows: Sequence[Row]) -> list[str]:
         return []  # every method measures it, and a benchmark has thousands of corners
     texts = []
     for row in rows:
-        corners = () if row.study is None else (row.study.space.build(params) for params in row.study.space.corners())
+        corners = () if row.study is None else row.study.space.corner_trials
         if why := next(filter(None, (unmeasurable({"": metric}, corner.method).get("") for corner in corners)), None):
             texts.append(f"row {row.label}: {why}")
     return texts
@@ -235,8 +235,9 @@ def _with_equal_epochs(row: Document, benchmark: str) -> StudyConfig:
         ConfigError: If the row has mistakes, or its trials cannot have this number of epochs.
     """
     study = study_from(row)
-    corners = (study.space.build(params) for params in study.space.corners())
-    configs = list({config.stages: config for config in corners}.values())  # equal stages need equal epochs
+    configs = list(
+        {config.stages: config for config in study.space.corner_trials}.values()
+    )  # equal stages need equal epochs
     if all(config.total_epochs == config.train.epochs for config in configs):
         return study
     total = row.data.get("train", {}).get("epochs")

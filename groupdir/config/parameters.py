@@ -135,6 +135,14 @@ class Space:
         """Trials at the corners."""
         return tuple(self.build(params) for params in self.corners())
 
+    def keep_corners(self, trials: Sequence[TrialConfig]) -> None:
+        """Keep trials that were built at the corners as `corner_trials`, because building them takes long.
+
+        Args:
+            trials: One for each of `corners()`, as `build` returns it.
+        """
+        self.__dict__["corner_trials"] = tuple(trials)  # where `cached_property` looks
+
     def _case(self, parameter: Conditional, params: Mapping[str, Any]) -> str:
         value = params[parameter.by] if parameter.by in params else value_at(self.fixed, parameter.by.split("."))
         return case_text(value)

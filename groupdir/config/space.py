@@ -192,18 +192,14 @@ def _wrong_condition(
 def _check(space: Space, search: SearchConfig, document: Document) -> list[Mistake]:
     """Return the mistakes of the trials at the corners, and of the ablations of the first corner."""
     mistakes: dict[Mistake, None] = {}
-    first: dict[str, Any] | None = None
-    longest = 0
+    trials: list[TrialConfig] = []
     for params in space.corners():
-        content = space.content(params)
-        first = first or content
         try:
-            trial = TrialConfig.model_validate(content)
-        except ValidationError as error:
-            for at, text in explain(error, TrialConfig, content):
-                mistakes[document.mistake(at, text)] = None
+            trial = TrialConfig.from_document(Document(document.name, space.content(params), document.lines))
+        except ConfigError as error:
+            mistakes |= dict.fromkeys(error.mistakes)
             continue
-        longest = max(longest, epochs_of(trial.stages))
+        trials.append(trial)
         for address, text in unmeasurable(search.metrics, trial.method).items():
             mistakes[document.mistake(tuple(address.split(".")), text)] = None
     mistakes |= dict.fromkeys(_wrong_seeds(space, search, document))
@@ -212,14 +208,16 @@ def _check(space: Space, search: SearchConfig, document: Document) -> list[Mista
     if search.nested is not None:
         mistakes |= dict.fromkeys(_wrong_nested(space, search.nested, document))
     last = search.scheduler.last_epoch
+    longest = max((epochs_of(trial.stages) for trial in trials), default=0)
     if last is not None and last < longest:
         text = f"must be at least {longest}, the epochs of predicting stages, or no trial would finish, got {last}: "
         mistakes[document.mistake(("search", "scheduler", "max_t"), text + "set train.epochs instead")] = None
-    if mistakes or first is None:
+    if mistakes:
         return list(mistakes)
+    space.keep_corners(trials)
     for label, changes in search.ablations.items():
         try:
-            TrialConfig.model_validate(first).replaced(changes)
+            trials[0].replaced(changes)
         except ConfigError as error:
             for mistake in error.mistakes:
                 at = ("search", "ablations", label)

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -57,6 +58,7 @@ def rehearse_all(trials: Sequence[TrialConfig], dataset: Dataset, *, real: bool)
     """
     if real:
         dataset.split("train")  # here, because a library with threads of its own may not work in the child
+    _import_optimizers()
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_send_errors, args=(sender, trials, dataset, real), daemon=True)
@@ -80,6 +82,15 @@ def rehearse_all(trials: Sequence[TrialConfig], dataset: Dataset, *, real: bool)
     untried = len(trials) - done
     note = f"{untried} combinations of values were not tried, because it took too long" if untried else ""
     return Rehearsals(errors, note)
+
+
+@lru_cache
+def _import_optimizers() -> None:
+    """Import what torch imports with its first optimizer, which takes over a second, before children need it.
+
+    A benchmark has many children. Each would import it again, because what a child imports is lost with the child.
+    """
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 
 def _send_errors(sender: Connection, trials: Sequence[TrialConfig], dataset: Dataset, real: bool) -> None:

@@ -54,8 +54,9 @@ def test_other_mistakes_are_listed_too(tmp_path: Path) -> None:
 def test_many_open_values_are_counted(tmp_path: Path) -> None:
     content = {**TRIAL, "seed": {"choice": [1, 2]}, **OPEN, "train": {"epochs": {"choice": [1, 2]}}}
     content["train"]["batch_size"] = {"int_range": [8, 64]}
-    assert "leaves `seed` (line 7), `optim.lr` (line 12), `train.epochs` (line 17) and 1 more open" in (
-        mistakes(tmp_path, content)[0]
+    assert (
+        "leaves `seed` (line 7), `optim.lr` (line 12), `train.epochs` (line 17) and 1 more open"
+        in (mistakes(tmp_path, content)[0])
     )
 
 

@@ -1,7 +1,7 @@
 """Search spaces: open parameters, conditions, corners."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -9,6 +9,8 @@ import yaml
 from groupdir.config.domains import Choice, Domain, IntRange, LogUniform, parse_domain
 from groupdir.config.search import size_in_bytes
 from groupdir.config.space import StudyConfig, load_space
+from groupdir.config.trial import TrialConfig
+from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError
 from tests.checkout import ROOT
 
@@ -140,9 +142,30 @@ def test_too_many_corners_are_thinned_but_every_end_is_there(tmp_path: Path) -> 
 def test_every_shipped_space_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROUPDIR_DATA", "/nowhere")
     from groupdir.commands.describe import describe
+    from groupdir.commands.loaded import load_file
 
     for path in sorted((ROOT / "search_spaces").rglob("*.yaml")):
-        assert "digest" in describe(path) or "parameters" in describe(path)
+        text = describe(load_file(path))
+        assert "digest" in text or "parameters" in text
+
+
+def test_the_trials_at_the_corners_are_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A benchmark has thousands of corners, and each takes a part of a millisecond."""
+    validated: list[Document] = []
+    inner = TrialConfig.from_document.__func__  # type: ignore[attr-defined]
+
+    def counted(cls: type[TrialConfig], document: Document) -> TrialConfig:
+        validated.append(document)
+        return cast("TrialConfig", inner(cls, document))
+
+    monkeypatch.setattr(TrialConfig, "from_document", classmethod(counted))
+    space = load_space(ROOT / "search_spaces" / "digits.yaml").space
+    corners = list(space.corners())
+    loaded = len(validated)
+    assert len(corners) <= loaded < 2 * len(corners), "each corner once, and each value of a choice"
+    assert len(space.corner_trials) == len(corners)
+    assert len(validated) == loaded, "the checks of the plan read the trials that the file was checked with"
+    assert list(space.corner_trials) == [space.build(params) for params in corners]
 
 
 def test_a_size_beyond_all_numbers_is_refused() -> None:

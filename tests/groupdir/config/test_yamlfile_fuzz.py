@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from groupdir.commands.describe import describe
+from groupdir.commands.loaded import load_file
 from groupdir.errors import GroupdirError
 from tests.groupdir.config.yaml_mutations import mutated
 
@@ -21,7 +22,7 @@ def check(path: Path) -> tuple[str | None, float]:
     """Return the message about a file, or None if it is accepted, and the seconds of this process that it took."""
     start = time.process_time()
     try:
-        describe(path)
+        describe(load_file(path))
         message = None
     except GroupdirError as error:
         message = str(error)

@@ -1,5 +1,7 @@
 """A trial that the checks before a search accept can take a training step: every method on every data set."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +99,28 @@ def test_a_method_of_ones_own_that_fails_is_refused() -> None:
 def test_a_method_that_ends_its_process_is_noted_and_ends_only_the_child() -> None:
     (note,) = refuse_plan(own("Killed"), Document("a.yaml", {}, {}))
     assert note == "method (tests.toy.plugins:Killed): a first training step ended its process (code 1)"
+
+
+def test_children_import_nothing_that_takes_a_second() -> None:
+    """What a child imports is lost with it, and a benchmark has many children."""
+    code = """
+import sys
+from groupdir.config.trial import TrialConfig
+from groupdir.training.rehearsal import rehearse, rehearse_all
+from groupdir.training.trainer import make_dataset
+
+weights = {"mode": "inverse", "lds": {"kernel": "gaussian"}}
+method = {"name": "vanilla", "weights": weights}
+data = {"name": "digits", "train": 60, "val_per_label": 1}
+config = TrialConfig.from_dict({"data": data, "encoder": {"name": "convnet", "widths": [4]}, "method": method})
+dataset = make_dataset(config)
+assert rehearse_all([config], dataset, real=False).errors == []
+before = set(sys.modules)
+rehearse(config, dataset, real=False)
+print(sum(name.startswith("torch.") for name in set(sys.modules) - before), "scipy.signal" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    count, signal = done.stdout.split()
+    assert int(count) < 50, "the first optimizer imports over 800 modules, and that once per process"
+    assert signal == "False"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from groupdir.commands.describe import describe
+from groupdir.commands.loaded import load_file
 from groupdir.config.space import load_space
 from launch.screen.plan import plan
 from launch.study.study import Study
@@ -32,7 +33,7 @@ def space_of(folder: Path, **search: object) -> Path:
 @pytest.mark.parametrize("search", SEARCHES)
 def test_every_line_of_check_is_in_the_dry_run(tmp_path: Path, search: dict[str, object]) -> None:
     file = space_of(tmp_path, **search)
-    checked, planned = describe(file).splitlines(), plan(load_space(file), tmp_path / "small").splitlines()
+    checked, planned = describe(load_file(file)).splitlines(), plan(load_space(file), tmp_path / "small").splitlines()
     assert len(checked) > 10
     assert set(checked) <= set(planned)
     assert len(planned) == len(set(planned) | {""}) + planned.count("") - 1, "nothing is said twice"
@@ -51,14 +52,14 @@ def test_every_line_of_check_is_in_the_dry_run(tmp_path: Path, search: dict[str,
     ],
 )
 def test_what_is_said(tmp_path: Path, search: dict[str, object], line: str) -> None:
-    assert line in describe(space_of(tmp_path, **search)).splitlines()
+    assert line in describe(load_file(space_of(tmp_path, **search))).splitlines()
 
 
 def test_varying_data_is_said(tmp_path: Path) -> None:
     file = space_of(tmp_path)
-    assert "data: " not in describe(file)
+    assert "data: " not in describe(load_file(file))
     line = "data: data.seed varies, so that trials differ in their data too"
-    assert line in describe(file, ["data.seed={choice: [0, 1]}"]).splitlines()
+    assert line in describe(load_file(file, ["data.seed={choice: [0, 1]}"])).splitlines()
 
 
 def test_a_study_that_recorded_nothing_gives_no_hours(study: Study) -> None:
