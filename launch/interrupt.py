@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,39 +43,43 @@ class Interrupt:
         return self.asked or self.out_of_time
 
     @contextlib.contextmanager
-    def catch(self) -> Iterator[None]:
+    def catch(self, answer: Callable[[str], None] | None = None) -> Iterator[None]:
         """Handle the signals within the context.
 
         A SIGHUP that is ignored, as under `nohup`, stays ignored. A shell starts background jobs with SIGINT ignored,
         but a search must still end when somebody sends the signal.
+
+        Args:
+            answer: Function that shows a line at once; None for `write_at_once`. It is not kept, because Ray pickles
+                this object.
         """
         before = {number: signal.getsignal(number) for number in SIGNALS}
         kept = signal.SIGHUP if before.get(signal.SIGHUP) is signal.SIG_IGN else None
         handled = {number: handler for number, handler in before.items() if number != kept}
         for number in handled:
-            signal.signal(number, self._ask)
+            signal.signal(number, partial(self._ask, answer or write_at_once))
         try:
             yield
         finally:
             for number, handler in handled.items():
                 signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _ask(self, answer: Callable[[str], None], number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             _leave_terminal()
         if self.at_once:
-            _answer(LATER)
+            answer(LATER)
         elif self.asked:
             self.at_once = True
-            _answer(SECOND)
+            answer(SECOND)
             raise KeyboardInterrupt
         else:
             self.asked = True
-            _answer(FIRST)
+            answer(FIRST)
 
 
-def _answer(text: str) -> None:
-    """Write a line without Python's buffers, which the interrupted code may be using."""
+def write_at_once(text: str) -> None:
+    """Write a line to stderr without Python's buffers, which the interrupted code may be using."""
     with contextlib.suppress(OSError):
         os.write(2, f"\n{text}\n".encode())
 

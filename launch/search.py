@@ -263,7 +263,7 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
     except BaseException:
         study.close()
         raise
-    with interrupt.catch():
+    with interrupt.catch(progress.answer):
         try:
             study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
             own(study)

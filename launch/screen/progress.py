@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -10,18 +12,20 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from groupdir.command_line.console import new_console, say_on
+from groupdir.command_line.console import new_console, say_on, wrapped
 from groupdir.config.space import StudyConfig
 from groupdir.files.study_files import Status
 from groupdir.steady import steady_time
 from groupdir.study.events import Event
 from groupdir.study.state import StudyState, TrialState
+from launch.interrupt import write_at_once
 from launch.screen.choices import Choices
 from launch.screen.counts import phase_counts
 from launch.screen.live_table import LiveTable, number, params_text, short
 from launch.screen.time_left import TimeLeft
 
 LINE_EVERY = 10.0  # seconds between plain status lines
+UP, ERASE = "\x1b[A", "\x1b[2K"  # what a terminal reads as: one line up, and erase the line
 _ENDED: tuple[Status, ...] = ("finished", "stopped", "failed")
 
 
@@ -118,6 +122,8 @@ class Progress:
         self._choices = Choices(config)
         self._left = TimeLeft(config)
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._drawn = False
+        self._answers: list[str] = []
         self._shown = 0.0
         self._said = ""
         self._epochs = -1
@@ -126,14 +132,17 @@ class Progress:
         if self._live:
             self._live.start()
             if self._state.trials:
-                self._live.update(self._rendered(steady_time()), refresh=True)
+                self._draw(self._rendered(steady_time()))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live:
             # The summary that follows has the choices and the counts. After an error nothing follows.
-            last = LiveTable(self._config, self._state, [], []) if error is None else self._rendered(steady_time())
-            self._live.update(last, refresh=True)
+            ended = LiveTable(self._config, self._state, [], [], active=False)
+            last = ended if error is None else self._rendered(steady_time())
+            self._say_answers()
+            self._draw(last)
+            self._drawn = False
             self._live.stop()
 
     def _rendered(self, now: float) -> LiveTable:
@@ -157,6 +166,32 @@ class Progress:
         """Print a line of text, above the table if there is one."""
         say_on(self._console, text)
 
+    def answer(self, text: str) -> None:
+        """Show a line at once, while other code may be printing: for the handler of a signal.
+
+        The line overwrites the end of the table and leaves the cursor on its last line, where the next table begins to
+        erase this one; a line below it would leave the head of the table on the screen. The next `refresh` moves the
+        line above the table.
+        """
+        if not self._drawn:
+            write_at_once(text)
+            return
+        self._answers.append(text)
+        lines = wrapped(text, self._console.width).split("\n")
+        shown = "\r" + UP * (len(lines) - 1) + "\n".join(ERASE + part for part in lines)
+        with contextlib.suppress(OSError):  # without Python's buffers, which the interrupted code may be using
+            os.write(self._console.file.fileno(), shown.encode())
+
+    def _say_answers(self) -> None:
+        """Print the lines of `answer` above the table."""
+        while self._answers:
+            self.say(self._answers.pop(0))
+
+    def _draw(self, table: LiveTable) -> None:
+        if self._live:
+            self._live.update(table, refresh=True)
+            self._drawn = True
+
     def refresh(self) -> None:
         """Redraw the table at most four times a second, or print a status line every ten seconds.
 
@@ -164,6 +199,7 @@ class Progress:
         line says what the search waits for.
         """
         now, state = steady_time(), self._state
+        self._say_answers()
         if not self._live and (waits := waits_for(state)) != self._said:
             self._said = waits
             if waits:
@@ -171,7 +207,7 @@ class Progress:
         if now - self._shown < (0.25 if self._live else LINE_EVERY):
             return
         if self._live:
-            self._live.update(self._rendered(now), refresh=True)
+            self._draw(self._rendered(now))
         elif self._shown and state.epochs != self._epochs and not self._said:
             self.say(status_text(self._config, state, now, self._left.seconds(state, now)))
             self._epochs = state.epochs
