@@ -94,6 +94,7 @@ def train(
         say(f"warning: {concern.address}: {concern.text}", err=True)
     plans = plans_beside(config, file, beside or ())
     folder, command = out or file.with_suffix(""), next_command("train", file)
+    again = ["train", file, *(word for text in overrides or () for word in ("--set", text))]
     runs = rerun(
         plans,
         seeds=seeds,
@@ -104,7 +105,7 @@ def train(
         same_seed=same_seed,
         quiet=quiet,
     )
-    report(plans, runs, folder)
+    report(plans, runs, folder, again)
 
 
 CodeOption = Annotated[

@@ -10,9 +10,9 @@ from scipy import stats
 
 from analysis.benchmark.cells import Cell
 from analysis.benchmark.tables import columns_of
-from analysis.comparison.signed_ranks import holm
 from analysis.intervals import CONFIDENCE, half_width
 from analysis.ruled import Ruled
+from groupdir.bootstrap.verdict import holm
 from groupdir.errors import DataError
 from groupdir.files.benchmark_record import BenchmarkRecord
 from groupdir.metrics import metric_name

@@ -13,11 +13,12 @@ from analysis.comparison.blocks import Block, make_blocks
 from analysis.comparison.inputs import read_inputs
 from analysis.comparison.pairs import OVER_ALL, Pair
 from analysis.comparison.ranks import MOST_METHODS, AverageRanks, average_ranks, critical_difference
-from analysis.comparison.signed_ranks import holm, signed_ranks
+from analysis.comparison.signed_ranks import signed_ranks
 from analysis.comparison.statements import limiting_statements
 from groupdir.bootstrap.difference import Difference
 from groupdir.bootstrap.hierarchical import Array, resample
 from groupdir.bootstrap.settings import DRAWS
+from groupdir.bootstrap.verdict import holm
 from groupdir.command_line.progress import progress_bar
 from groupdir.errors import DataError
 from groupdir.metrics import METRICS, Metric

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.comparison.ranks import ALPHA
 from analysis.comparison.signed_ranks import SignedRanks
 from groupdir.bootstrap.difference import Difference
+from groupdir.bootstrap.verdict import ALPHA
 from groupdir.metrics import METRICS
 
 OVER_ALL = ""

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-ALPHA = 0.05
+from groupdir.bootstrap.verdict import ALPHA
+
 MOST_METHODS = 10
 """Largest number of configurations that a critical-difference diagram is drawn for."""
 

@@ -14,7 +14,8 @@ import numpy as np
 from analysis.comparison.blocks import Block
 from analysis.comparison.comparison import Comparison
 from analysis.comparison.pairs import OVER_ALL, Pair
-from analysis.comparison.ranks import ALPHA, AverageRanks
+from analysis.comparison.ranks import AverageRanks
+from groupdir.bootstrap.verdict import ALPHA, alike_text, shown_text
 from groupdir.command_line.console import broken
 from groupdir.files.study_files import COMPARISON
 from groupdir.files.write_whole import make_folder, write_whole
@@ -136,7 +137,7 @@ def _in_words(pairs: Sequence[Pair], source: str = "") -> Iterator[str]:
         if pair.verdict != "not shown":
             best, other = (pair.first, pair.second) if pair.verdict == "better" else (pair.second, pair.first)
             by = number_text(pair.metric, abs(pair.difference.value))
-            yield from wrapped(f"{source}shown, {pair.shot}: {best} is better than {other} by {by}", "  ")
+            yield from wrapped(source + shown_text(pair.shot, best, other, by), "  ")
     shots_of: dict[str, list[str]] = {}
     for shot in ALL_AND_SHOTS:
         of_shot = [pair for pair in pairs if pair.shot == shot]
@@ -146,7 +147,7 @@ def _in_words(pairs: Sequence[Pair], source: str = "") -> Iterator[str]:
             names = "; ".join(alike) if few else f"{_count(len(alike), len(of_shot))} (--out lists them)"
             shots_of.setdefault(names, []).append(shot)
     for names, shots in shots_of.items():
-        yield from wrapped(f"{source}cannot be told apart, {', '.join(shots)}: {names}", "  ")
+        yield from wrapped(source + alike_text(shots, names), "  ")
 
 
 def _count(number: int, total: int) -> str:

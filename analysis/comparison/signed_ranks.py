@@ -1,9 +1,8 @@
-"""Tests and effect sizes over replications: Wilcoxon's signed ranks, Holm's correction, paired effect sizes."""
+"""Tests and effect sizes over replications: Wilcoxon's signed ranks, and paired effect sizes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,20 +50,3 @@ def signed_ranks(differences: npt.ArrayLike) -> SignedRanks:
     ranks = rankdata(np.abs(changed))
     balance = float((np.sign(changed) * ranks).sum() / ranks.sum())
     return SignedRanks(len(values), float(wilcoxon(values).pvalue), effect, balance)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for a family of tests. NaN stays NaN and is no member of the family.
-
-    Source: Holm 1979.
-
-    >>> holm([0.25, 0.125, 0.5])
-    [0.5, 0.375, 0.5]
-    """
-    corrected = [math.nan] * len(p_values)
-    order = sorted((p, index) for index, p in enumerate(p_values) if not math.isnan(p))
-    largest = 0.0
-    for rank, (p, index) in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * p))
-        corrected[index] = largest
-    return corrected

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from analysis.comparison.blocks import Block
 from analysis.comparison.pairs import OVER_ALL, Pair
-from analysis.comparison.ranks import ALPHA, AverageRanks
+from analysis.comparison.ranks import AverageRanks
 from analysis.comparison.signed_ranks import FEWEST_REPLICATIONS
+from groupdir.bootstrap.verdict import ALPHA, ONE_SEED
 from groupdir.metrics import METRICS
 from groupdir.shots import ALL_AND_SHOTS
 
@@ -48,10 +49,7 @@ def _limits(block: Block, metrics: Sequence[str], compared: set[tuple[str, str]]
     for label, unused in block.unused.items():
         yield f"seeds {', '.join(map(str, unused))} of {label} are left out: another one lacks them."
     if seeds == 1:
-        yield (
-            "one seed. The intervals hold for these trained models only; another seed may turn the "
-            "order around. Train with --seeds 5 or more."
-        )
+        yield ONE_SEED
     elif seeds < FEWEST_REPLICATIONS:
         yield _too_few(seeds, "seeds")
     if block.shots is None:

@@ -36,6 +36,10 @@ class Resampled:
     drawn: Array
     seed: int
 
+    def mean(self, index: int) -> Difference:
+        """Return a configuration by its index, averaged over seeds, as a difference to 0 with its interval."""
+        return interval(float(self.observed[index].mean()), self.drawn[:, index], self.seed)
+
     def difference(self, first: int, second: int) -> Difference:
         """Return the first configuration minus the second, by their indices, with its interval.
 

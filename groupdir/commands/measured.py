@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +12,18 @@ import numpy as np
 from rich.table import Table
 
 from groupdir.bootstrap.difference import Difference
-from groupdir.bootstrap.hierarchical import resample
+from groupdir.bootstrap.hierarchical import Resampled, resample
 from groupdir.bootstrap.settings import DRAWS
-from groupdir.command_line.console import new_console
+from groupdir.command_line.console import new_console, say_on
 from groupdir.commands.plans import Plan
 from groupdir.commands.rerun import Run, number
+from groupdir.commands.verdict import UNCOMPARED, VERDICT_METRIC, next_lines, result_lines, verdict_lines
 from groupdir.errors import DataError
 from groupdir.files.ledger import Ledger
 from groupdir.files.predictions import SavedPredictions, check_same_samples, read_predictions
 from groupdir.files.study_files import LAST_CHECKPOINT, TEST_RESULTS, seed_folder
 from groupdir.files.write_whole import whole_file
-from groupdir.metrics import ALL, SHOTS, find_metric, metric_name, parse_metric, shot_metrics
+from groupdir.metrics import ALL, METRICS, SHOTS, find_metric, metric_name, parse_metric, shot_metrics
 
 DECIMALS = 3
 """Number of decimals of a value, and largest number of decimals of an interval."""
@@ -48,8 +49,17 @@ class Measured:
         return all(np.isfinite(each.prediction).all() for each in self.predictions)
 
 
-def report(plans: Sequence[Plan], runs: Sequence[Run], folder: Path) -> None:
-    """Print the test metrics of configurations and their differences to the first one, and write `test.csv`.
+def report(plans: Sequence[Plan], runs: Sequence[Run], folder: Path, again: Sequence[object] = ()) -> None:
+    """Print the test metrics of configurations, their differences to the first one, and what these show.
+
+    The metrics of every training are written to `test.csv`.
+
+    Args:
+        plans: Configurations.
+        runs: Their trainings.
+        folder: Folder of the trainings.
+        again: Words of the command that trains the first configuration again, without those about its seeds and its
+            folder; empty if nobody knows it.
 
     Raises:
         DataError: If the predictions are not for the same samples and seeds, or a file is broken or belongs to another
@@ -59,14 +69,24 @@ def report(plans: Sequence[Plan], runs: Sequence[Run], folder: Path) -> None:
     everything = [(item.plan.label, each) for item in measured for each in item.predictions]
     check_same_samples([label for label, _ in everything], [each for _, each in everything])
     _check_same_seeds(measured)
+    resampled = _resampled(measured)
     console = new_console()
     console.print(_spreads(measured))
     if len(measured) > 1:
-        console.print(_differences(measured))
-    console.print(_ledger_line(measured, folder), soft_wrap=True, highlight=False)
+        console.print(_differences(measured, resampled))
+    say_on(console, _ledger_line(measured, folder))
     path = _write_csv(runs, folder)
     first = folder / plans[0].label / seed_folder(runs[0].seed) / LAST_CHECKPOINT
-    console.print(f"every seed: {path}\ncheckpoint: {first}", soft_wrap=True, highlight=False)
+    say_on(console, f"every seed: {path}\ncheckpoint: {first}")
+    by_shot = {shot: metrics[VERDICT_METRIC] for shot, metrics in resampled.items()}
+    finite = [item.plan for item in measured if item.finite]
+    lines = result_lines([plan.title for plan in finite], by_shot)
+    lines += [f"{item.plan.title}: a prediction is not finite" for item in measured if not item.finite]
+    if len(measured) == 1:
+        lines += [UNCOMPARED]
+    elif measured[0].finite:
+        lines += verdict_lines(finite, by_shot)
+    say_on(console, "\n".join(["", *lines, *next_lines(plans, folder, first, again)]))
 
 
 def _measured(plan: Plan, runs: Sequence[Run]) -> Measured:
@@ -116,7 +136,7 @@ def _spreads(measured: Sequence[Measured]) -> Table:
     return table
 
 
-def _differences(measured: Sequence[Measured]) -> Table:
+def _differences(measured: Sequence[Measured], resampled: Mapping[str, Mapping[str, Resampled]]) -> Table:
     """Return the table with the difference of each configuration to the first, with a paired interval."""
     first, *others = measured
     single = len(first.runs) == 1
@@ -128,7 +148,7 @@ def _differences(measured: Sequence[Measured]) -> Table:
     table.add_column("metric")
     for item in others:
         table.add_column(item.plan.title, justify="right")
-    differences = _to_first(measured) if first.finite else {}
+    differences = _to_first(measured, resampled) if first.finite else {}
     for name in (name for name in first.runs[0].metrics if _by_shot(name)):
         cells = (
             difference_text(differences.get((item.plan.label, name))) if first.finite and item.finite else "not finite"
@@ -138,19 +158,37 @@ def _differences(measured: Sequence[Measured]) -> Table:
     return table
 
 
-def _to_first(measured: Sequence[Measured]) -> dict[tuple[str, str], Difference]:
-    """Return the differences to the first configuration by label and column, of shots that have samples."""
+def _resampled(measured: Sequence[Measured]) -> dict[str, dict[str, Resampled]]:
+    """Return the metrics of the configurations with finite predictions on resampled samples, by shot with samples.
+
+    A single configuration has that of the verdict only, because all of them take long on a large test set.
+    """
     items = [item for item in measured if item.finite]
+    if not items:
+        return {}
     target, shots = items[0].predictions[0].target, items[0].predictions[0].shots
     codes = shots.of(target)
     members = {ALL: np.ones(len(target), dtype=bool)} | {name: codes == code for code, name in enumerate(SHOTS)}
     predictions = np.stack([[each.prediction for each in item.predictions] for item in items])
     metrics = list(dict.fromkeys(parse_metric(name).metric for name in items[0].runs[0].metrics if _by_shot(name)))
+    if len(measured) == 1:
+        metrics = [METRICS[VERDICT_METRIC]]
     return {
-        (item.plan.label, metric_name("test", metric, shot)): values.difference(index, 0)
+        shot: resample(metrics, predictions[:, :, chosen], target[chosen].astype(np.float64))
         for shot, chosen in members.items()
         if chosen.any()
-        for metric, values in resample(metrics, predictions[:, :, chosen], target[chosen].astype(np.float64)).items()
+    }
+
+
+def _to_first(
+    measured: Sequence[Measured], resampled: Mapping[str, Mapping[str, Resampled]]
+) -> dict[tuple[str, str], Difference]:
+    """Return the differences to the first configuration by label and column, of shots that have samples."""
+    items = [item for item in measured if item.finite]
+    return {
+        (item.plan.label, metric_name("test", name, shot)): values.difference(index, 0)
+        for shot, metrics in resampled.items()
+        for name, values in metrics.items()
         for index, item in enumerate(items)
     }
 

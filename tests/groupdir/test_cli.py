@@ -27,6 +27,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "mean and standard deviation over 2 seeds" in done.stdout
     assert "vanilla (untuned)" in done.stdout
     assert "test split of tests.toy.parts:Waves: read by 2 configurations, first on " in done.stdout
+    compare, predict = done.stdout.splitlines()[-2:]
+    assert compare == f"next: groupdir compare {folder / 'trial'}"
+    assert predict.startswith(f"then: groupdir predict {folder / 'trial'}/group_dir/seed_0/")
+    assert "group_dir" in done.stdout.splitlines()[-3], "the verdict"
     return folder
 
 

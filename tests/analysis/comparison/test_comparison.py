@@ -11,6 +11,10 @@ from scipy.stats import rankdata, wilcoxon
 from analysis.comparison.comparison import Comparison, compare
 from analysis.comparison.inputs import read_inputs
 from analysis.comparison.pairs import OVER_ALL, Pair
+from groupdir.bootstrap.hierarchical import resample
+from groupdir.commands.plans import Plan
+from groupdir.commands.verdict import verdict_lines
+from groupdir.config.trial import TrialConfig
 from groupdir.errors import DataError
 from groupdir.files.ledger import Ledger, Reading
 from groupdir.metrics import METRICS, shot_metrics
@@ -193,3 +197,33 @@ def test_more_than_ten_are_refused_with_the_critical_difference(tmp_path: Path) 
         compare([f"m{number}={path}" for number in range(30) for path in draws])
     with pytest.raises(DataError, match=r"got 11: 55 pairs leave no difference .* Choose at most 10 finalists"):
         compare([f"m{number}={file}" for number in range(11)])
+
+
+def test_the_verdicts_are_those_of_groupdir_train(tmp_path: Path) -> None:
+    """Both correct for all pairs and shots, whatever the order of the configurations."""
+    errors = {"c": 0.0, "a": 0.35, "b": 0.2}
+    for label, error in errors.items():
+        write_run(tmp_path / label, error, seeds=range(6), luck=0.01)
+    comparison = compare([str(tmp_path / label) for label in sorted(errors)], metrics=["mae"])
+    config = TrialConfig.from_dict(
+        {"data": {"name": "digits"}, "encoder": {"name": "convnet"}, "method": {"name": "vanilla"}}
+    )
+    read = {item.label: [] for item in read_inputs([str(tmp_path / label) for label in errors], "test")}
+    for item in read_inputs([str(tmp_path / label) for label in errors], "test"):
+        read[item.label].append(item.prediction)
+    predictions = np.stack([read[label] for label in errors])
+    members = comparison.blocks[0].members()
+    by_shot = {
+        shot: resample([METRICS["mae"]], predictions[:, :, chosen], TARGET[chosen].astype(float))["mae"]
+        for shot, chosen in members.items()
+        if chosen.any()
+    }
+    lines = verdict_lines([Plan(label, config) for label in errors], by_shot)
+    shown = {line.partition(" by ")[0] for line in lines if line.startswith("shown")}
+    expected = set()
+    for pair in comparison.pairs:
+        if "c" in (pair.first, pair.second) and pair.verdict != "not shown":
+            best, other = (pair.first, pair.second) if pair.verdict == "better" else (pair.second, pair.first)
+            expected.add(f"shown, {pair.shot}: {best} is better than {other}")
+    assert shown == expected
+    assert 0 < len(shown) < 8, "some are shown, and some are not"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control, ttest_rel, wilcoxon
 
-from analysis.comparison.signed_ranks import FEWEST_REPLICATIONS, holm, signed_ranks
+from analysis.comparison.signed_ranks import FEWEST_REPLICATIONS, signed_ranks
+from groupdir.bootstrap.verdict import holm
 
 
 @pytest.mark.parametrize("n", [2, 5, 6, 9])
