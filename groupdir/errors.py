@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,6 +125,25 @@ class FieldError(ValueError):
     def __init__(self, address: tuple[str, ...], message: str) -> None:
         super().__init__(message)
         self.address = address
+
+
+_OF_CODE = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NameError, NotImplementedError, TypeError, ValueError,
+)  # fmt: skip
+_OF_FILES = (UnicodeError, json.JSONDecodeError)  # these are ValueErrors, and a damaged file may cause them
+
+
+def would_recur(error: BaseException) -> bool:
+    """Return whether an error follows from the configuration and the code alone, so that a retry would end with it too.
+
+    A training repeats itself exactly. The errors of machines, files and networks do not follow from its configuration.
+
+    >>> would_recur(MethodError("the loss is nan")), would_recur(IndexError("3")), would_recur(OSError("stale"))
+    (True, True, False)
+    """
+    if isinstance(error, GroupdirError):
+        return isinstance(error, MethodError | ConfigError | EmptySplitError)
+    return isinstance(error, _OF_CODE) and not isinstance(error, _OF_FILES)
 
 
 def described(error: BaseException) -> str:

@@ -26,6 +26,7 @@ from groupdir.files.study_files import CHECKPOINT, EPOCH_REPORT, STAGES
 from groupdir.files.write_whole import FULL
 from groupdir.node.gpu_share import trainer_on_share
 from groupdir.node.probe import code_digest
+from groupdir.node.termination import leave_termination_to_driver
 from groupdir.training.device_memory import explain_out_of_memory
 from groupdir.training.stages import StageFolder
 from groupdir.training.trainer import EpochResult, Trainer
@@ -62,6 +63,7 @@ class TrialTrainable(tune.Trainable):
             config: Mapping as described in the class.
             dataset: Data set that trials share through the object store, or None.
         """
+        leave_termination_to_driver()
         self._dataset = dataset
         self._begin(config)
 

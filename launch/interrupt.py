@@ -26,7 +26,7 @@ class Interrupt:
         max_seconds: Time limit in seconds from now, or None for no limit.
 
     Attributes:
-        asked: Whether a signal has asked for the end.
+        asked: Whether a signal has asked for the end, and the main thread has answered it.
         at_once: Whether a second signal has asked to end at once.
         out_of_time: Whether the time limit has passed.
     """
@@ -35,12 +35,21 @@ class Interrupt:
         self.asked = False
         self.at_once = False
         self.out_of_time = False
+        self._came = False
+        self._arrivals = -1  # file descriptor from which each signal that came is read
         self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
 
     def __call__(self) -> bool:
         """Return whether to end now."""
         self.out_of_time = self._deadline is not None and time.monotonic() >= self._deadline
         return self.asked or self.out_of_time
+
+    @property
+    def signalled(self) -> bool:
+        """Whether a signal has come, even if the main thread waits for Ray and has not answered it. For any thread."""
+        with contextlib.suppress(OSError):  # nothing to read
+            self._came |= self._arrivals >= 0 and not set(SIGNALS).isdisjoint(os.read(self._arrivals, 512))
+        return self.asked or self._came
 
     @contextlib.contextmanager
     def catch(self, answer: Callable[[str], None] | None = None) -> Iterator[None]:
@@ -56,6 +65,11 @@ class Interrupt:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         kept = signal.SIGHUP if before.get(signal.SIGHUP) is signal.SIG_IGN else None
         handled = {number: handler for number, handler in before.items() if number != kept}
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        os.set_blocking(write, False)
+        self._arrivals = read
+        former = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in handled:
             signal.signal(number, partial(self._ask, answer or write_at_once))
         try:
@@ -63,6 +77,10 @@ class Interrupt:
         finally:
             for number, handler in handled.items():
                 signal.signal(number, handler)
+            signal.set_wakeup_fd(former)
+            self._arrivals = -1
+            os.close(read)
+            os.close(write)
 
     def _ask(self, answer: Callable[[str], None], number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:

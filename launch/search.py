@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from groupdir.command_line.console import say
 from groupdir.command_line.next_command import next_command
-from groupdir.command_line.program import INTERRUPTED
+from groupdir.command_line.program import FAILED, INTERRUPTED
 from groupdir.commands.prestart import data_key, refuse_plan
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.schedulers import NoStoppingConfig
@@ -23,11 +25,13 @@ from groupdir.files.study_files import STUDY_CONFIG, results_folder
 from groupdir.training.trainer import make_dataset
 from launch.control.ablations import suggest_ablations, unfinished_ablations
 from launch.control.confirmation import begin_round, unfinished_round
+from launch.control.second_chance import reopen
 from launch.control.stop_rules import enough, search_over
 from launch.control.study_loop import StudyLoop
 from launch.doctor.examine import refuse_sick
 from launch.interrupt import Interrupt
 from launch.on_ray.backend import Screen, quiet_ray, run_trials
+from launch.on_ray.death import await_signal, kill_own_ray
 from launch.schedulers import make_scheduler
 from launch.screen.counts import phase_counts
 from launch.screen.progress import Progress
@@ -40,6 +44,7 @@ from launch.study.storage_owner import own, refuse_other_owner
 from launch.study.study import Study, refuse_existing, stored_at
 from launch.study.warm_start import known
 
+Problem = FileWriteError | NodeError
 CHECK = ".check"  # file that is written to a storage and removed, to check that the storage works
 
 
@@ -257,7 +262,22 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
     search = study.config.search
     interrupt = Interrupt(None if search.max_hours is None else search.max_hours * 3600)
     progress = Progress(study.config, study.state, quiet=quiet)
-    problem: FileWriteError | NodeError | None = None
+    problem: Problem | None = None
+
+    def die(death: NodeError) -> None:
+        """End this process, because Ray has died and the main thread may wait for it. Runs in a second thread."""
+        with study.writing:  # never released: the main thread writes no event after the end of the driver
+            interrupt.asked = await_signal(lambda: interrupt.signalled)
+            was_asked = interrupt.asked and not is_unwritable(death)  # the signal went to Ray too
+            code = FAILED
+            with suppress(OSError):  # the output may be closed
+                progress.stop()
+                finish(study, progress.say, with_files=False)
+                code = report(study, interrupt, again, None if was_asked else death)
+                sys.stdout.flush()
+            kill_own_ray()
+            os._exit(code)
+
     try:
         refuse_other_owner(study)
     except BaseException:
@@ -265,6 +285,7 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
         raise
     with interrupt.catch(progress.answer):
         try:
+            reopened = reopen(study) if action == "resume" else []
             study.append("driver", payload={"action": action, "pid": os.getpid(), "host": os.uname().nodename})
             own(study)
             study.watchers.append(progress.watch)
@@ -273,28 +294,50 @@ def run_study(study: Study, dataset: Dataset, action: str, quiet: bool = False, 
                 # launch/cluster/live.py reads this line, in which the folder is a word of a shell
                 where = shlex.quote(str(shown(study.folder)))
                 progress.say(f"{action} of {study.config.name} in {where}: {trials} trials")
+                if reopened:
+                    numbers = ", ".join(map(str, reopened))
+                    progress.say(f"run again, because they failed with the same error before any epoch: {numbers}")
                 for notice in study.notices:
                     progress.say(notice)
-                run(study, dataset, interrupt, progress)
+                run(study, dataset, interrupt, progress, die)
         except KeyboardInterrupt:
             interrupt.asked = True
         except (FileWriteError, NodeError) as error:
             problem = error
         finally:
-            unwritable = isinstance(problem, FileWriteError | DiskFullError)
-            finish(study, progress.say, with_files=not interrupt.at_once and not unwritable)
+            finish(study, progress.say, with_files=not interrupt.at_once and not is_unwritable(problem))
+    return report(study, interrupt, again, problem)
+
+
+def report(study: Study, interrupt: Interrupt, again: str | None, problem: Problem | None) -> int:
+    """Print the summary of a study whose driver has ended, and return the exit code."""
     say(summary(study, interrupt, again, problem))
     if problem is not None:
-        if unwritable:
+        if is_unwritable(problem):
             say(str(problem), err=True)  # the summary does not name the file
-        return 1
+        return FAILED
     if interrupt.asked:
         return INTERRUPTED
-    return 0 if study.state.count("finished") or interrupt.out_of_time else 1
+    return 0 if study.state.count("finished") or interrupt.out_of_time else FAILED
 
 
-def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress) -> None:
-    """Run the search, then the confirmation, then the ablations."""
+def is_unwritable(problem: Problem | None) -> bool:
+    """Return whether a search has ended because a file could not be written."""
+    return isinstance(problem, FileWriteError | DiskFullError)
+
+
+def run(
+    study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress, die: Callable[[NodeError], object]
+) -> None:
+    """Run the search, then the confirmation, then the ablations.
+
+    Args:
+        study: The study.
+        dataset: Data set of the study.
+        interrupt: Condition for an early end.
+        progress: Display of the progress.
+        die: Function that ends this process if Ray has died.
+    """
     search, metric = study.config.search, dataset.targets.selected_by
     shared = (
         None if any(name.startswith("data.") or name == "data" for name in study.config.space.parameters) else dataset
@@ -310,7 +353,7 @@ def run(study: Study, dataset: Dataset, interrupt: Interrupt, progress: Progress
 
     screen = Screen(refresh, progress.say)
     progress.begin()
-    with quiet_ray(size(dataset)):
+    with quiet_ray(size(dataset), interrupt, die):
         if loop.has_work():
             run_trials(study, loop, shared, interrupt, screen)
         if interrupt() or any(trial.status in ("running", "paused") for trial in study.state.of("search")):

@@ -155,7 +155,12 @@ class SearchConfig(Strict):
         1.0, gt=0, description="Minutes between snapshots (Parquet files) of a running search."
     )
     checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints of a trial.")
-    max_failures: int = Field(2, ge=0, description="Retries of a trial after its worker process died.")
+    max_failures: int = Field(
+        2,
+        ge=0,
+        description="Retries of a trial whose worker process has died or met an error of its machine. An error that "
+        "follows from the configuration, such as a loss that is not finite, is not retried.",
+    )
     max_equal_failures: int | None = Field(
         4,
         ge=2,

@@ -62,7 +62,8 @@ def connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
             if not log:
                 mode += "&immutable=1"  # SQLite would create a write-ahead log, and no driver has one open
         return sqlite3.connect(f"{path.absolute().as_uri()}{mode}", uri=True)
-    connection = sqlite3.connect(path, isolation_level=None)
+    # A second thread of the driver may write the end of a search; `launch.study.study.Study` admits one at a time.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection

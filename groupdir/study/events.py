@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 Kind = Literal[
     "driver", "warm", "changed", "ended", "confirm", "suggested", "started", "epoch", "decision", "checkpoint",
-    "paused", "promoted", "finished", "stopped", "failed",
+    "paused", "promoted", "finished", "stopped", "failed", "reopened",
 ]  # fmt: skip
 KINDS = get_args(Kind)
 

@@ -366,5 +366,7 @@ def _change(trial: TrialState, event: Event) -> None:
         trial.status, trial.checkpoint = "finished", payload.get("checkpoint")
     elif event.kind == "stopped":
         trial.status, trial.checkpoint = "stopped", None
+    elif event.kind == "reopened":
+        trial.status, trial.started, trial.message = "running", False, ""
     else:
         trial.status, trial.message, trial.checkpoint = "failed", payload["message"], None

@@ -54,7 +54,7 @@ def hopeless(search: SearchConfig, state: StudyState) -> Literal["yes", "undecid
     then, because a trial that fails usually ends sooner than another one succeeds.
     """
     limit = search.max_equal_failures
-    if limit is None or equal_failures(search, state)[0] < limit:
+    if limit is None or equal_failures(search, state)[0] < min(limit, search.trials):
         return "no"
     return "undecided" if any(trial.status == "running" for trial in state.of("search")) else "yes"
 

@@ -125,7 +125,8 @@ class StudyLoop:
         study, search = self._study, self._study.config.search
         if not study.state.ended and hopeless(search, study.state) == "yes":
             count, message = equal_failures(search, study.state)
-            reason = f"{count} trials have failed with the same error and none has succeeded: {message}"
+            failed = f"{count} trials have failed with the same error" if count > 1 else "the only trial has failed"
+            reason = f"{failed} and none has succeeded: {message}"
             study.append("ended", payload={"cause": "equal_failures", "reason": reason})
         return bool(enough(search, study.state))
 

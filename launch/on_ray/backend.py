@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
+import shutil
 import socket
 import tempfile
-import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from launch.control.study_loop import StudyLoop
 from launch.interrupt import Interrupt
 from launch.on_ray import private
 from launch.on_ray.attempts import Attempts
+from launch.on_ray.death import Pulse, ray_died, shut_down_by_kill, watched
 from launch.on_ray.nodes import Nodes, storage_check
 from launch.on_ray.sharing import Sharing
 from launch.on_ray.slots import Slots, alive_nodes, in_words
@@ -35,20 +35,30 @@ if TYPE_CHECKING:
 
 LONGEST_TEMP = 30  # Ray adds some 70 characters for its Unix sockets, and Linux allows 107
 MIB = 1024**2
+START_FREE = 8 * MIB
+"""Free bytes below which Ray is not started. With too few it fails after half a minute, without naming the disk."""
 CONNECT_SECONDS = 10.0
 """Time in which something must listen at the address of a cluster."""
 
 
+_TEMP_REMEDY = "free some space there, or set TMPDIR to a folder with space; nothing that was recorded is lost"
+
+
 @contextlib.contextmanager
-def quiet_ray(shared_bytes: int) -> Iterator[None]:
+def quiet_ray(
+    shared_bytes: int, interrupt: Interrupt | None = None, die: Callable[[NodeError], object] | None = None
+) -> Iterator[None]:
     """Connect to the cluster that RAY_ADDRESS names, or start Ray on this machine, for the time of the context.
 
     Args:
         shared_bytes: Size in bytes of the data that trials share through the object store.
+        interrupt: Condition for an early end.
+        die: Function that ends this process if Ray has died. A second thread calls it with the reason, because the main
+            thread may wait for Ray. None lets Ray end the process after a minute.
 
     Raises:
         NodeError: If the cluster cannot be reached, or Ray does not start on this machine.
-        FileWriteError: If Ray does not start because a disk is full.
+        FileWriteError: If Ray cannot start because a disk is full.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the workers: more threads than cores are many times slower
     private.quiet_switches()
@@ -61,14 +71,15 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
         refuse_unreachable(address)
         with _starting(f"be reached at {address} (RAY_ADDRESS)"):
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        head = None if address.startswith("ray://") else ray.get_runtime_context().gcs_address
         try:
-            yield
+            with _watched(head, [], interrupt, die if head else None):
+                yield
         finally:
             ray.shutdown()
         return
-    parent = tempfile.gettempdir()
-    with temporary_folder("gd-", parent if len(parent) <= LONGEST_TEMP else "/tmp") as temp:
-        with _starting("start on this machine"), private.daemons_in_own_session():
+    with temporary_folder("gd-", _temporary_parent()) as temp:
+        with _starting("start on this machine"):
             ray.init(
                 include_dashboard=False,
                 log_to_driver=False,
@@ -77,9 +88,54 @@ def quiet_ray(shared_bytes: int) -> Iterator[None]:
                 **private.session_in(str(temp)),
             )
         try:
-            yield
+            with _watched(None, [temp], interrupt, die):
+                yield
         finally:
+            shut_down_by_kill()
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _watched(
+    head: str | None, places: Sequence[Path], interrupt: Interrupt | None, die: Callable[[NodeError], object] | None
+) -> Iterator[None]:
+    """Watch Ray within the context, and call `die` if it has died.
+
+    Args:
+        head: HOST:PORT of a cluster's head, or None for a Ray on this machine.
+        places: Folders that Ray on this machine needs. A full or a missing one is the reason of its death.
+        interrupt: Condition for an early end.
+        die: See `quiet_ray`.
+    """
+    from launch.on_ray.failures import machine_failure
+
+    if die is None:
+        yield
+        return
+    end = die
+    pulse = Pulse(head, lambda: interrupt is not None and interrupt.signalled)
+    with watched(pulse, lambda why: end(machine_failure(None, places) or ray_died(why))):
+        yield
+
+
+def _temporary_parent() -> str:
+    """Return the folder in which Ray's temporary folder is created.
+
+    Python passes over a TMPDIR in which not one byte can be written, and takes /tmp, /var/tmp or the current folder.
+
+    Raises:
+        FileWriteError: If its disk is full.
+    """
+    try:
+        parent = tempfile.gettempdir()
+        parent = parent if len(parent) <= LONGEST_TEMP else "/tmp"
+        free = shutil.disk_usage(parent).free
+    except FileNotFoundError as error:
+        raise FileWriteError(f"Ray cannot start: {error}: {_TEMP_REMEDY}", disk_full=True) from error
+    if free < START_FREE:
+        text = f"{parent}: the disk is full: Ray's temporary files need {START_FREE:,} bytes, and {free:,} are free"
+        raise FileWriteError(f"{text}: {_TEMP_REMEDY}", disk_full=True)
+    return parent
 
 
 def own_socket() -> Path | None:
@@ -125,7 +181,7 @@ def _starting(what: str) -> Iterator[None]:
     import ray
 
     try:
-        with _keep_sigterm():
+        with private.signals_left_to_driver():
             yield
     except Exception as error:  # Ray raises plain exceptions here
         ray.shutdown()
@@ -134,15 +190,6 @@ def _starting(what: str) -> Iterator[None]:
             raise FileWriteError(f"{text}: free some space", disk_full=True) from error
         remedy = "an overloaded machine or too little memory are the usual reasons"
         raise NodeError(f"{text}: {remedy}; nothing that was recorded is lost") from error
-
-
-@contextlib.contextmanager
-def _keep_sigterm() -> Iterator[None]:
-    """Restore the SIGTERM handler, because `ray.init` installs one that ends the program without checkpoints."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(before) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
 
 
 @dataclass(frozen=True)
@@ -212,7 +259,9 @@ def run_trials(
         requested, available = " or ".join(map(str, slots.rooms)), ", ".join(map(in_words, alive_nodes()))
         text = f"a trial requests {requested} but this machine has {available}: lower the request and start again"
         raise ConfigError([study.config.mistake("search.resources", text)])
-    recorder = Recorder(study, loop, nodes, slots, screen.refresh, screen.say, own_socket())
+    recorder = Recorder(
+        study, loop, nodes, slots, screen.refresh, screen.say, own_socket(), lambda: interrupt.signalled
+    )
     shared = tune.with_parameters(trainable or TrialTrainable, dataset=dataset)
     shared.__name__ = shared.__qualname__ = TrialTrainable.__name__  # shown by `ps` and Ray's dashboard
     tuner = tune.Tuner(
@@ -245,7 +294,7 @@ def run_trials(
             tuner.fit()
     except Exception as error:
         if study.failure is None and is_disk_full(error):
-            raise FileWriteError(_full(study, error), disk_full=True) from error
+            raise FileWriteError(_full(study, recorder.places, error), disk_full=True) from error
         if study.failure is None:
             raise
     finally:
@@ -276,7 +325,10 @@ def is_disk_full(error: BaseException | None) -> bool:
     return False
 
 
-def _full(study: Study, error: BaseException) -> str:
+def _full(study: Study, places: Sequence[Path], error: BaseException) -> str:
+    """Return the message about the full disk of one of some places, or else of the study's storage."""
+    from launch.on_ray.failures import full_folder
+
     reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
     remedy = f"free some space, then continue with `{next_command('resume', study.folder)}`, which loses nothing"
-    return f"{study.storage}: the disk is full: {reason}: {remedy}"
+    return f"{full_folder(places) or study.storage}: the disk is full: {reason}: {remedy}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ray.tune import Callback
 
 from groupdir.errors import NodeError, StorageLostError
-from launch.on_ray.failures import cause_of, machine_failure, reason
+from launch.on_ray.death import await_signal, death_here, ray_died
+from launch.on_ray.failures import cause_of, lost_its_process, machine_failure, reason
 from launch.on_ray.silence import Silence
 from launch.on_ray.trial_number import number
 from launch.study.checkpoints import fit_budget, free_space_warning, keep, recorded, remove
@@ -36,6 +37,7 @@ class Recorder(Callback):
         every_step: Function that is called several times a second, to refresh the screen.
         say: Function that prints a line.
         ray_file: File in Ray's temporary folder on this machine, or None if a cluster runs the trials.
+        signalled: Function that returns whether a signal has asked the driver to end.
 
     Attributes:
         refused: Error that must end the search, or None. A node with another version of groupdir, a full disk or
@@ -51,6 +53,7 @@ class Recorder(Callback):
         every_step: Callable[[], None],
         say: Callable[[str], None],
         ray_file: Path | None = None,
+        signalled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._study = study
         self._loop = loop
@@ -59,6 +62,7 @@ class Recorder(Callback):
         self._every_step = every_step
         self._say = say
         self._ray_file = [] if ray_file is None else [ray_file]
+        self._signalled = signalled
         self._printed: set[str] = set()
         self._silence = Silence()
         self.refused: NodeError | None = None
@@ -131,9 +135,14 @@ class Recorder(Callback):
             self.refused = self._machine_failure(cause) or self.refused
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Record a trial that failed for good. If a machine failed, end the search and leave the trial open."""
+        """Record a trial that failed for good. If a machine failed, end the search and leave the trial open.
+
+        A trial stays open too if a signal has ended its process together with the driver.
+        """
         state, cause = self._study.state.trials[number(trial)], cause_of(trial)
         self._silence.ended(state.number)
+        if lost_its_process(cause) and await_signal(self._signalled):
+            return
         if (failure := self._machine_failure(cause)) is not None:
             self.refused = self.refused or failure
             return
@@ -141,11 +150,17 @@ class Recorder(Callback):
         self._study.append("failed", trial=state.number, payload=payload)
         self._say_once(remove(self._study, state.number))
 
+    @property
+    def places(self) -> list[Path]:
+        """Files and folders of this machine that trials need."""
+        storage = self._study.storage.path  # Ray creates this folder; its parent must exist
+        return [self._study.folder, *([] if storage is None else [storage.parent]), *self._ray_file]
+
     def _machine_failure(self, cause: BaseException | None) -> NodeError | None:
         """Return the error of the machine that made a trial fail, or None if the trial itself failed."""
-        storage = self._study.storage.path  # Ray creates this folder; its parent must exist
-        shared = [] if storage is None else [storage.parent]
-        return machine_failure(cause, [self._study.folder, *shared, *self._ray_file])
+        if why := death_here():
+            return ray_died(why)
+        return machine_failure(cause, self.places)
 
     def _watch_disk(self, warning: str) -> None:
         """Keep the checkpoints within their budget, and print warnings about the disk, the given one first."""

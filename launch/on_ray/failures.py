@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ray import cloudpickle
-from ray.exceptions import LocalRayletDiedError, OutOfDiskError
+from ray.exceptions import LocalRayletDiedError, OutOfDiskError, RayActorError, WorkerCrashedError
 
 from groupdir.errors import DiskFullError, FileWriteError, GroupdirError, NodeError
 from groupdir.files.write_whole import FULL
@@ -60,7 +60,9 @@ def machine_failure(cause: BaseException | None, places: Sequence[Path]) -> Node
             return error
         full = error.disk_full if isinstance(error, FileWriteError) else getattr(error, "errno", None) in FULL
         if full or isinstance(error, OutOfDiskError):
-            return DiskFullError(f"a disk is full: {reason(error)}: free disk space, {REMEDY}")
+            folder = full_folder(places)
+            where = "a disk is full" if folder is None else f"{folder}: the disk is full"
+            return DiskFullError(f"{where}: {reason(error)}: free disk space, {REMEDY}")
         if isinstance(error, OSError) and error.errno in LOST:
             return NodeError(f"a disk or a shared folder is gone: {reason(error)}: mount or restore it, {REMEDY}")
         if isinstance(error, LocalRayletDiedError):
@@ -68,9 +70,20 @@ def machine_failure(cause: BaseException | None, places: Sequence[Path]) -> Node
     for place in places:
         if not place.exists():
             return NodeError(f"{place}: is gone, and trials cannot run without it: find out what removes it, {REMEDY}")
-        if (free := shutil.disk_usage(place if place.is_dir() else place.parent).free) < LEAST_FREE:
-            return DiskFullError(f"{place}: the disk is full ({free:,} bytes are free): free disk space, {REMEDY}")
+    if (folder := full_folder(places)) is not None:
+        return DiskFullError(f"{folder}: the disk is full: free disk space, {REMEDY}")
     return None
+
+
+def full_folder(places: Sequence[Path]) -> Path | None:
+    """Return the first folder, among some folders and those of some files, whose disk is full, or None."""
+    folders = [place if place.is_dir() else place.parent for place in places]
+    return next((each for each in folders if each.is_dir() and shutil.disk_usage(each).free < LEAST_FREE), None)
+
+
+def lost_its_process(cause: BaseException | None) -> bool:
+    """Return whether a trial failed because its process ended, which anything on its machine may have caused."""
+    return isinstance(cause, RayActorError | WorkerCrashedError)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,13 +15,16 @@ import io
 import json
 import logging
 import os
+import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from groupdir.errors import StorageLostError
+from groupdir.errors import StorageLostError, would_recur
 from groupdir.files.write_whole import FULL
 
 if TYPE_CHECKING:
@@ -64,26 +67,41 @@ def session_in(folder: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def daemons_in_own_session() -> Iterator[None]:
-    """Start Ray's processes in sessions of their own within the context.
+def signals_left_to_driver() -> Iterator[None]:
+    """Keep signals from all but the driver within the context, in which `ray.init` runs. It has no option for this.
 
-    Ray starts them in the driver's process group. A signal to the whole group, as `timeout`, a terminal and batch
-    systems send it, then ends them before the driver can write its checkpoints. They still end with the driver. No
-    option of `ray.init` does this; the replaced function runs in each new process.
+    Ray starts its processes in the driver's process group. A signal to the whole group (`timeout`, a terminal, batch
+    systems) or to all processes of a service (systemd) then ends them before the driver can write its checkpoints. They
+    start in sessions of their own and with SIGTERM and SIGHUP blocked, as Ray itself blocks SIGINT. Workers inherit
+    both. All still end with the driver. In the driver itself Ray installs handlers that end the program, so that its
+    own handler of SIGTERM is installed again, and a SIGTERM waits until then.
     """
     from ray._private import utils
 
-    ends_with_parent = utils.set_kill_on_parent_death_linux
+    handler, ends_with_parent = signal.getsignal(signal.SIGTERM), utils.set_kill_on_parent_death_linux
 
-    def leave() -> None:
+    def leave() -> None:  # runs in each new process
         os.setsid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
         ends_with_parent()  # type: ignore[no-untyped-call]
 
     utils.set_kill_on_parent_death_linux = leave
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
     finally:
         utils.set_kill_on_parent_death_linux = ends_with_parent
+        if callable(handler) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def own_processes() -> dict[str, subprocess.Popen[bytes]]:
+    """Return the processes of this driver's own Ray by name, also those that have died. No public API has them."""
+    from ray._private import worker
+
+    node: Any = worker._global_node  # Ray declares it as None
+    return {} if node is None else {name: infos[0].process for name, infos in node.all_processes.items()}
 
 
 def says_disk_full(error: BaseException) -> bool:
@@ -235,26 +253,28 @@ def _patient_trial() -> type[Trial]:
     from ray.tune.experiment import Trial
 
     class PatientTrial(Trial):
-        """Ray trial whose retry budget is not charged for a fault of its node."""
+        """Ray trial that is not charged for a fault of its node, and not retried after an error that would recur."""
 
         lost_nodes = 0
 
         def handle_error(self, exc: Any = None) -> None:
-            """Count a failure, unless it is the fault of the node."""
+            """Count a failure, unless it is the fault of the node. An error that would recur uses up all retries."""
             before = self.run_metadata.num_failures
             super().handle_error(exc)
             if is_fault_of_node(exc) and self.lost_nodes < LOST_NODES:
                 self.lost_nodes += 1
                 self.run_metadata.num_failures = before
+            elif isinstance(exc, BaseException) and would_recur(cause_in_worker(exc)):
+                self.run_metadata.num_failures = self.max_failures + 1
 
     return PatientTrial
 
 
-def forgive_lost_nodes(trial: Trial) -> None:
-    """Stop the fault of a node from using up a retry of a trial.
+def retry_with_reason(trial: Trial) -> None:
+    """Let Ray retry a trial only if a retry may end otherwise, and not count the faults of its nodes.
 
     Ray creates its trials itself and accepts no other class for them. Its public `FailureConfig` counts every failure
-    except the loss of a node that was draining.
+    except the loss of a node that was draining, and knows no error that is not worth a retry.
     """
     trial.__class__ = _patient_trial()
 

@@ -64,7 +64,7 @@ class RecordingScheduler(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Controller, trial: Trial) -> None:
         """Stop the fault of a node from using up a retry of the trial."""
-        private.forgive_lost_nodes(trial)
+        private.retry_with_reason(trial)
 
     def on_trial_result(self, tune_controller: Controller, trial: Trial, result: dict[str, Any]) -> str:
         """Record an epoch and return the decision. Ray passes the last epoch of a trial only to the `Recorder`."""

@@ -73,6 +73,7 @@ class Silence:
             before = f", and its longest epoch took {clock(report.longest)}" if report.longest else ""
             lines.append(
                 f"trial {trial}{report.place} has reported nothing for {clock(silent)}{before}: its process may be "
-                "stopped, or its node overloaded; if the process is ended, the trial continues from its checkpoint"
+                "stopped (`kill -CONT` continues it), or its node overloaded; if the process is ended (`kill -KILL`), "
+                "the trial continues from its checkpoint"
             )
         return lines

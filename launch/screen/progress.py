@@ -136,10 +136,18 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop(complete=error is None)
+
+    def stop(self, complete: bool = True) -> None:
+        """Draw the display for the last time.
+
+        Args:
+            complete: Whether the summary of the study follows.
+        """
         if self._live:
             # The summary that follows has the choices and the counts. After an error nothing follows.
             ended = LiveTable(self._config, self._state, [], [], active=False)
-            last = ended if error is None else self._rendered(steady_time())
+            last = ended if complete else self._rendered(steady_time())
             self._say_answers()
             self._draw(last)
             self._drawn = False

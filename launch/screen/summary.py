@@ -14,6 +14,7 @@ from groupdir.shots import SHOTS
 from groupdir.study.failures import failure_lines
 from groupdir.study.state import StudyState
 from launch.control.confirmation import ended_round
+from launch.control.second_chance import after_equal_failures
 from launch.interrupt import Interrupt
 from launch.screen.choices import choice_lines
 from launch.screen.counts import phase_counts
@@ -44,7 +45,8 @@ def summary(study: Study, interrupt: Interrupt, again: str | None = None, proble
     elif interrupt.out_of_time:
         why = f"the time is up ({clock((study.config.search.max_hours or 0) * 3600)})"
     elif study.state.ended:
-        why = f"ended: {study.state.ended}; correct the cause"
+        remedy = f"correct the cause; {after_equal_failures(study.config.search, study.state)}"
+        why = f"ended: {study.state.ended}; {remedy}"
     return "\n" + summary_text(study.config, study.state, study.folder, why, again)
 
 

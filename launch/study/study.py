@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,6 +66,7 @@ class Study:
         watchers: Functions that are called after each event.
         failure: Error of the event that could not be written, or None. No event can follow it, so the run must end.
         notices: Messages about what opening the study has changed.
+        writing: Lock of the thread that writes an event. A thread that never releases it is the last to write.
     """
 
     def __init__(self, folder: Path, config: StudyConfig, store: Journal, lock: DriverLock | None) -> None:
@@ -74,6 +76,7 @@ class Study:
         self.watchers: list[Watcher] = []
         self.failure: GroupdirError | None = None
         self.notices: list[str] = []
+        self.writing = threading.RLock()
         self._store = store
         self._lock = lock
 
@@ -152,6 +155,17 @@ class Study:
             DataError: If the folder was moved, or another driver has written to the event log.
             FileWriteError: If the disk is full.
         """
+        with self.writing:
+            return self._append(kind, trial, seed, epoch, payload)
+
+    def _append(
+        self,
+        kind: Kind,
+        trial: int | None,
+        seed: int | None,
+        epoch: int | None,
+        payload: Mapping[str, Any] | None,
+    ) -> bool:
         if self.failure is not None:
             raise self.failure
         try:

@@ -1,8 +1,10 @@
 """A driver whose disk is full, or whose folder is read-only: it says so, closes everything, and nothing is lost."""
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +73,54 @@ def test_a_search_on_a_full_disk_is_resumed(tmp_path: Path, root: Path) -> None:
     assert codes == ["first 1", "second 0", "third 0"], done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert "nothing that was recorded is lost" in done.stdout
+
+
+FILL_LATER = """
+import sqlite3, sys, time
+from pathlib import Path
+log, place = Path(sys.argv[1]), Path(sys.argv[2])
+while True:
+    time.sleep(0.2)
+    try:
+        log_of = sqlite3.connect(f"file:{log}?mode=ro", uri=True)
+        ((rows,),) = log_of.execute("SELECT count(*) FROM events WHERE kind = 'epoch'")
+    except sqlite3.Error:
+        continue
+    if rows >= 2:
+        break
+with open(place / "fill", "wb", buffering=0) as file:
+    while True:
+        file.write(bytes(4096))  # ends by the full disk
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_full_temporary_folder_of_ray_ends_a_search_and_a_resume_continues_it(tmp_path: Path, root: Path) -> None:
+    """Full before the start, full after some epochs, and then empty."""
+    needs_mounts()
+    (tmp_path / "a.yaml").write_text(SPACE.split("  ablations")[0], encoding="utf-8")
+    (tmp_path / "fill.py").write_text(FILL_LATER, encoding="utf-8")
+    place = tempfile.mkdtemp(prefix="gd-", dir="/tmp")  # short, because it holds Unix sockets
+    run = '"$3" -m launch {} --skip-doctor --quiet; echo "{} $?"; '
+    script = (
+        'mount -t tmpfs -o size=9m none "$4" && cd "$2" && export TMPDIR="$4"; head -c 2M /dev/zero > "$4/fill"; '
+        + run.format('search "$1/a.yaml" --out "$1/a"', "first")
+        + 'rm "$4/fill"; mount -o remount,size=60m "$4"; "$3" "$1/fill.py" "$1/a/study.sqlite" "$4" & '
+        + run.format('resume "$1/a"', "second")
+        + 'wait; rm "$4/fill"; '
+        + run.format('resume "$1/a"', "third")
+        + '"$3" -m launch audit "$1/a"; echo "fourth $?"'
+    )
+    words = ["unshare", "-m", "sh", "-c", script, "sh", str(tmp_path), str(root), sys.executable, place]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    Path(place).rmdir()
+    codes = [line for line in done.stdout.splitlines() if line.split(" ")[0] in ("first", "second", "third", "fourth")]
+    assert codes == ["first 1", "second 1", "third 0", "fourth 0"], done.stdout + done.stderr
+    assert f"{place}: the disk is full: Ray's temporary files need 8,388,608 bytes" in done.stderr
+    says = rf"{place}/gd-\S+: .*(the disk is full|[Nn]o space)"
+    assert re.search(says, done.stdout + done.stderr), done.stdout + done.stderr
+    assert " failed" not in done.stdout
 
 
 def test_all_that_reads_works_in_a_read_only_folder(

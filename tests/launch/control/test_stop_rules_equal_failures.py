@@ -7,6 +7,7 @@ import pytest
 
 from groupdir.study.state import replay
 from launch.control.audit import audit
+from launch.control.second_chance import after_equal_failures, reopen
 from launch.control.stop_rules import equal_failures, hopeless
 from launch.control.study_loop import OVER, WAIT, StudyLoop
 from launch.schedulers import make_scheduler
@@ -55,6 +56,58 @@ def test_equal_failures_end_the_search_and_a_resume_continues(study: Study, trai
         assert loop.following() == number
         fail(study, number)
     assert hopeless(study.config.search, study.state) == "no", "one trial has succeeded"
+
+
+def test_a_resume_runs_again_what_failed_before_its_first_epoch(study: Study, train: Train) -> None:
+    loop = start(study)
+    for number in range(LIMIT):
+        assert loop.following() == number
+        if number == 1:
+            train(study, number, [3.0])
+        fail(study, number, f"OSError: file {number}.csv is missing")
+    assert loop.following() == OVER
+    search = study.config.search
+    says = f"a resume runs the {LIMIT - 1} that failed before their first epoch again and 8 new trials"
+    assert after_equal_failures(search, study.state) == says
+    study.append("driver", payload={"action": "end", "pid": 1})
+    assert reopen(study) == [0, 2, 3]
+    assert replay(study.events()) == study.state
+    loop = start(study)
+    assert study.state.trials[0].message == ""
+    assert [loop.following() for _ in range(4)] == [0, 2, 3, LIMIT], "the oldest first, then a new one"
+    for number in (0, 2, 3, LIMIT):
+        train(study, number, [3.0, 2.0, 2.0, 2.0], "finished")
+    while (number := loop.following()) != OVER:
+        train(study, number, [3.0, 2.0, 2.0, 2.0], "finished")
+    assert study.state.count("finished") == 11
+    assert study.state.count("failed") == 1
+    result = audit(study.events(), study.config, lambda: make_scheduler(study.config.search))
+    assert not [text for text in result.wrong if "suggestion" in text or "seed" in text], result.wrong
+    assert reopen(study) == [], "nothing has ended this driver early"
+
+
+def test_a_search_shorter_than_the_limit_ends_by_equal_failures_too(study: Study) -> None:
+    study.change({"search.trials": 3})
+    loop = start(study)
+    for _ in range(3):
+        fail(study, loop.following())
+    assert loop.following() == OVER
+    assert study.state.ended.startswith("3 trials have failed with the same error")
+    assert after_equal_failures(study.config.search, study.state).endswith("first epoch again")
+    assert reopen(study) == [0, 1, 2]
+    assert start(study).has_work()
+
+
+def test_without_a_trial_left_the_end_says_how_to_get_more(study: Study, train: Train) -> None:
+    study.change({"search.trials": 2})
+    loop = start(study)
+    for _ in range(2):
+        number = loop.following()
+        train(study, number, [3.0])  # type: ignore[arg-type]
+        fail(study, number)
+    assert loop.following() == OVER
+    text = after_equal_failures(study.config.search, study.state)
+    assert text == "a resume has no trial left to run: set search.trials above 2 in study.yaml first"
 
 
 def test_the_others_are_awaited_before_the_search_is_given_up(study: Study, train: Train) -> None:

@@ -153,6 +153,10 @@ def test_a_real_node(one_node: None, tmp_path: Path) -> None:
     assert private.node_of(on_actor) == name, CHANGED + "an actor's node has another place in its state"
     nowhere: Any = SimpleNamespace(temporary_state=SimpleNamespace(ray_actor=None))
     assert private.node_of(nowhere) == ""
+    processes = private.own_processes()
+    assert {"raylet", "gcs_server"} <= set(processes), CHANGED + "its processes have other names"
+    for process in processes.values():
+        assert process.poll() is None
     board = private.ClusterBoard()
     assert board.all() == {}, CHANGED + "the store of the head"
     board.put("01", "a")
@@ -215,7 +219,7 @@ def test_names_of_files_and_resources() -> None:
 def test_a_failure_is_counted_unless_the_node_is_lost(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(trial), "local_path", None)
     assert not hasattr(trial, "lost_nodes")
-    private.forgive_lost_nodes(trial)
+    private.retry_with_reason(trial)
     for _ in range(private.LOST_NODES):
         trial.handle_error(NodeDiedError("gone"))
         assert trial.run_metadata.num_failures == 0, CHANGED + "failures are counted elsewhere"
@@ -226,7 +230,7 @@ def test_a_failure_is_counted_unless_the_node_is_lost(trial: Trial, monkeypatch:
 
 def test_a_failure_of_its_own_is_counted(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(trial), "local_path", None)
-    private.forgive_lost_nodes(trial)
+    private.retry_with_reason(trial)
     assert private.will_retry(trial)
     trial.handle_error(RuntimeError("mine"))  # type: ignore[arg-type]
     assert not private.will_retry(trial), CHANGED + "no retries are allowed, and one is counted"
