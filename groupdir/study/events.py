@@ -12,6 +12,8 @@ Kind = Literal[
     "paused", "promoted", "finished", "stopped", "failed", "reopened",
 ]  # fmt: skip
 KINDS = get_args(Kind)
+OF_STUDY: tuple[Kind, ...] = ("driver", "warm", "changed", "ended", "confirm")
+"""Kinds of events that concern a study as a whole. All others name a trial."""
 
 Cause = Literal["first", "few_peers", "rung", "waits", "not_finite", "max_t", "budget"]
 """Cause of a decision to continue, stop or pause a trial, for programs. The `reason` next to it is for people.

@@ -12,7 +12,7 @@ from typing import Any
 
 from groupdir.errors import DataError
 from groupdir.study.chain import Head, Link, first_link
-from groupdir.study.events import KINDS, Event
+from groupdir.study.events import KINDS, OF_STUDY, Event
 from groupdir.study.state import StudyState, fold
 from groupdir.study.store import FIELDS, Store
 
@@ -116,7 +116,7 @@ def _applies(state: StudyState, row: Row) -> bool:
     seq, when, kind, trial, seed, epoch, text = row
     try:
         payload = json.loads(text)
-        if kind not in KINDS or (kind not in ("driver", "warm", "confirm", "suggested") and trial not in state.trials):
+        if kind not in KINDS or (kind not in (*OF_STUDY, "suggested") and trial not in state.trials):
             return False
         fold(state, Event(seq, when, kind, trial, seed, epoch, payload))
     except (DataError, ValueError, TypeError):

@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 from groupdir.errors import DamagedFileError, DataError
 from groupdir.files.parquet import read_parquet
 from groupdir.files.training_result import TrainingResult
+from groupdir.study.events import OF_STUDY
 from groupdir.study.read import read_study
 from groupdir.training.checkpoint import save_checkpoint
 from launch.__main__ import app
@@ -85,6 +88,26 @@ def _events(folder: Path) -> list[tuple[object, ...]]:
         ]
     finally:
         store.close()
+
+
+def test_events_of_the_whole_study_are_kept(folder: Path) -> None:
+    """One event of a trial is lost. No other kind of event may go with it."""
+    study = Study.open(folder)
+    study.append("driver", payload={"action": "start", "pid": 2})
+    study.append("warm", payload={"trials": []})
+    study.append("changed", payload={"changes": {"search.trials": 14}})
+    study.append("ended", payload={"cause": "equal_failures", "reason": "all have failed"})
+    study.append("confirm", payload={"trainings": 2, "rules": ["all"], "stop": 0.9, "most_seeds": 8})
+    study.append("driver", payload={"action": "end", "pid": 2})
+    study.close()
+    whole = [str(event[2]) for event in _events(folder)]
+    assert set(OF_STUDY) <= set(whole)
+    with sqlite3.connect(folder / "study.sqlite") as connection:
+        connection.execute("UPDATE events SET payload = '{}' WHERE seq = (SELECT MIN(seq) FROM events WHERE epoch = 2)")
+    repair(folder, say)
+    kept = Counter(str(event[2]) for event in _events(folder))
+    assert all(kept[kind] >= whole.count(kind) for kind in OF_STUDY)
+    assert read_study(folder).config.search.trials == 14
 
 
 def test_a_torn_end_is_dropped_and_told(folder: Path) -> None:
