@@ -59,7 +59,7 @@ class StudyResults:
             DataError: If this version cannot read them.
         """
         try:
-            return StudyConfig.from_dict(self.study, "study")
+            return StudyConfig.from_dict(self.study, "study", recorded=True)
         except ConfigError as error:
             mistakes = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
             raise DataError(

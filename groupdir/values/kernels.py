@@ -55,8 +55,10 @@ class Kernels:
 
     def covariance(self, kernel: int, points: Array) -> Array:
         """Return the covariance `(K, K)` of the true values of configurations at points `(K, D)` for one kernel."""
-        smooth, _ = matern(squares_between(points / self.lengths[kernel]))
-        return np.asarray(self.explained[kernel] * smooth + self.special[kernel] * np.eye(len(points)))
+        covariance = matern(*decayed(squares_between(points / self.lengths[kernel])))
+        covariance *= self.explained[kernel]
+        covariance[np.diag_indices(len(points))] += self.special[kernel]
+        return covariance
 
 
 def likely_kernels(points: Array, which: Indices, values: Array, seed: int = 0) -> Kernels:
@@ -129,7 +131,8 @@ class _LogPosterior:
         explained, special = _shares(options[-2], options[-1])
         share = expit(options[-1])
         scaled = self._points / lengths
-        smooth, slope = matern(squares_between(scaled))
+        decays = decayed(squares_between(scaled))
+        smooth, slope = matern(*decays), matern_slope(*decays)
         noisy = np.eye(len(self._values))
         covariance = explained * smooth + special * self._same + (1.0 - explained - special) * noisy
         height, weights = _restricted_likelihood(covariance, self._values)
@@ -169,21 +172,34 @@ def _restricted_likelihood(covariance: Array, values: Array) -> tuple[float, Arr
     return float(height), 0.5 * (freedom / squares * np.outer(residuals, residuals) - projection)
 
 
-def matern(squares: Array) -> tuple[Array, Array]:
-    """Return the Matern 5/2 correlation at squared scaled distances, and a factor of its derivative.
+def decayed(squares: Array) -> tuple[Array, Array]:
+    """Return for squared scaled distances s the values d = sqrt(5 s) and exp(-d), which `matern` needs."""
+    distance = np.sqrt(5.0 * squares)
+    return distance, np.exp(-distance)
 
-    The derivative with respect to the logarithm of a length scale is the factor times the squared scaled distance in
-    the coordinate of this length scale.
+
+def matern(distance: Array, decay: Array) -> Array:
+    """Return the Matern 5/2 correlation from the values of `decayed`."""
+    correlation = 1.0 + distance
+    correlation += distance * distance / 3.0
+    correlation *= decay
+    return np.asarray(correlation)
+
+
+def matern_slope(distance: Array, decay: Array) -> Array:
+    """Return a factor of the derivative of `matern` with respect to the logarithm of a length scale.
+
+    The derivative is the factor times the squared scaled distance in the coordinate of this length scale.
     """
-    scaled = np.sqrt(5.0 * squares)
-    decay = np.exp(-scaled)
-    return (1.0 + scaled + scaled * scaled / 3.0) * decay, 5.0 / 3.0 * (1.0 + scaled) * decay
+    return np.asarray(5.0 / 3.0 * (1.0 + distance) * decay)
 
 
 def squares_between(points: Array) -> Array:
     """Return the squared Euclidean distances `(K, K)` of points `(K, D)`."""
     squares = np.square(points).sum(axis=1)
-    return np.asarray(np.maximum(squares[:, None] + squares - 2.0 * points @ points.T, 0.0))
+    between = squares[:, None] + squares
+    between -= 2.0 * points @ points.T
+    return np.asarray(np.maximum(between, 0.0, out=between))
 
 
 def _weighted_squares(weights: Array, points: Array) -> Array:

@@ -78,6 +78,18 @@ def test_study_round_trip(tmp_path: Path) -> None:
     assert list(again.space.corners()) == list(study.space.corners())
 
 
+def test_a_recorded_study_is_read_without_its_corners(tmp_path: Path) -> None:
+    """Hundreds of trials take long to build. Everything else of the content is still checked."""
+    study = load_space(write(tmp_path, STUDY))
+    recorded = StudyConfig.from_dict(study.to_dict(), recorded=True)
+    assert (recorded.space, recorded.search, recorded.name) == (study.space, study.search, study.name)
+    assert "corner_trials" not in vars(recorded.space)
+    assert "corner_trials" in vars(study.space)
+    for wrong in ({"search": {"trails": 3}}, {"method": {"name": "group_dir", "groups": {"int_range": [9, 2]}}}):
+        with pytest.raises(ConfigError):
+            StudyConfig.from_dict(study.to_dict() | wrong, recorded=True)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [

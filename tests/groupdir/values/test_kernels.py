@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.stats import multivariate_normal
 
-from groupdir.values.kernels import KEPT, LENGTH, _LogPosterior, _restricted_likelihood, likely_kernels, matern
+from groupdir.values.kernels import KEPT, LENGTH, _LogPosterior, _restricted_likelihood, decayed, likely_kernels, matern
 from groupdir.values.posterior import Posterior
 
 
@@ -37,7 +37,7 @@ def test_the_restricted_likelihood_is_that_of_all_contrasts() -> None:
 
 
 def test_matern_by_hand() -> None:
-    correlation, _ = matern(np.array([0.0, 1.0]))
+    correlation = matern(*decayed(np.array([0.0, 1.0])))
     assert correlation[0] == 1.0
     assert correlation[1] == pytest.approx((1 + 5**0.5 + 5 / 3) * np.exp(-(5**0.5)))
 
