@@ -109,7 +109,12 @@ def crowding_order(costs: Costs) -> npt.NDArray[np.int64]:
     Source: Deb et al. 2002, "NSGA-II", section III-B, on objectives normalised by the front's range.
     """
     distinct, copies = _distinct(costs)
-    points = _normalised(costs[distinct])
+    return np.concatenate([distinct[np.argsort(-_crowding(costs[distinct]), kind="stable")], copies])
+
+
+def _crowding(costs: Costs) -> npt.NDArray[np.float64]:
+    """Return the crowding distances of distinct members, in `DIGITS` decimals."""
+    points = _normalised(costs)
     distance, gaps = np.zeros(len(points)), np.full(len(points), np.inf)
     for column in points.T:
         order = _ascending(column)
@@ -117,7 +122,7 @@ def crowding_order(costs: Costs) -> npt.NDArray[np.int64]:
         gaps[order[[0, -1]]] = np.inf
         gaps[order[1:-1]] = ordered[2:] - ordered[:-2]
         distance += gaps
-    return np.concatenate([distinct[np.argsort(-distance.round(DIGITS), kind="stable")], copies])
+    return np.asarray(distance.round(DIGITS))
 
 
 def epsilon_net_order(costs: Costs) -> npt.NDArray[np.int64]:
@@ -144,6 +149,25 @@ ORDERS: dict[TieBreak, Callable[[Costs], npt.NDArray[np.int64]]] = {
     "crowding": crowding_order,
     "epsilon_net": epsilon_net_order,
 }
+
+
+def is_among_first(costs: Costs, member: int, places: int, tie_break: TieBreak) -> bool:
+    """Return whether a member of a front is among the first in the order of a tie-break.
+
+    Args:
+        costs: Costs of the front's members.
+        member: Index of the member.
+        places: Number of members that are first.
+        tie_break: "crowding" or "epsilon_net".
+    """
+    if tie_break != "crowding":
+        return member in order_by(tie_break)(costs)[:places]
+    distinct, copies = _distinct(costs)
+    if member in copies:
+        return member in np.concatenate([distinct, copies])[:places]
+    distance, at = _crowding(costs[distinct]), int(np.searchsorted(distinct, member))
+    before = (distance > distance[at]).sum() + (distance[:at] == distance[at]).sum()  # counting is faster than sorting
+    return bool(before < places)
 
 
 def rank(

@@ -46,9 +46,9 @@ class NoisyFronts:
         if new == len(self.front):
             self.front = np.concatenate([self.front, np.zeros_like(self.front)])
             self._component = np.concatenate([self._component, np.zeros_like(self._component)])
-        for component in set(self._component[:new][dominating].tolist()):
+        for component in _distinct(self._component[:new][dominating]):
             self._wins[component] |= bit
-        for component in set(self._component[:new][dominated].tolist()):
+        for component in _distinct(self._component[:new][dominated]):
             self._losses[component] |= bit
         self._component[new] = len(self._members)
         self._members.append(bit)
@@ -176,6 +176,12 @@ class NoisyFronts:
                 if right != level:
                     self._move(part, right)
                     wrong |= self._affected(part, level, level)
+
+
+def _distinct(components: Indices) -> list[int]:
+    """Return the distinct components. Thousands of members may be in a few of them."""
+    distinct: list[int] = np.flatnonzero(np.bincount(components)).tolist()
+    return distinct
 
 
 def _as_set(flags: npt.NDArray[np.bool_]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from launch.pareto import Costs, TieBreak, as_costs, dominates, epsilon_of, order_by
+from launch.pareto import Costs, TieBreak, as_costs, dominates, epsilon_of, is_among_first, order_by
 from launch.schedulers.noisy_fronts import NoisyFronts
 
 
@@ -37,6 +37,7 @@ class Rung:
     ) -> None:
         self._directions = tuple(directions)
         self._order = order_by(tie_break)
+        self._tie_break = tie_break
         self._epsilon = epsilon_of(epsilon, len(directions))
         self._noisy = NoisyFronts() if self._epsilon.any() else None
         self._costs: Costs = np.empty((16, len(directions)))
@@ -93,7 +94,8 @@ class Rung:
         same = np.flatnonzero(self._fronts[: len(self)] == self.front(trial))
         if len(same) <= places:
             return True
-        return self._place[trial] in same[self._order(self._costs[same])[:places]]
+        member = int(np.searchsorted(same, self._place[trial]))
+        return is_among_first(self._costs[same], member, places, self._tie_break)
 
     def top(self, count: int) -> list[Hashable]:
         """Return the best `count` trials in the order of their arrival, or fewer if all others have failed."""

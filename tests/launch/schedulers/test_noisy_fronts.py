@@ -55,6 +55,28 @@ def test_decisions_are_those_of_a_new_sort(seed: int) -> None:
         assert rung.is_top(len(costs) - 1, count) == slow_decision(costs, epsilon, tie_break, count)
 
 
+@pytest.mark.parametrize("tie_break", ["crowding", "epsilon_net"])
+def test_decisions_in_three_objectives_with_circles_are_those_of_a_new_sort(tie_break: str) -> None:
+    """60 rungs whose members nearly all form one circle, so that the tie-break decides about every newcomer.
+
+    Half of the costs are on a grid, where members have copies and equal distances.
+    """
+    rng = np.random.default_rng(7)
+    decisions, circles = [], 0
+    for number in range(60):
+        costs, epsilon = rng.random((40, 3)), np.full(3, (0.2, 0.25, 0.3)[number % 3])
+        costs = np.round(costs * 6) / 6 if number % 2 else costs
+        rung = Rung(["min"] * 3, tie_break, epsilon.tolist())  # type: ignore[arg-type]
+        for trial, cost in enumerate(costs):
+            rung.add(trial, cost.tolist())
+            if trial >= 20:
+                decisions.append(rung.is_top(trial, trial // 3))
+                assert decisions[-1] == slow_decision(costs[: trial + 1], epsilon, tie_break, trial // 3)
+        circles += len({rung.front(trial) for trial in range(40)}) < 20
+    assert 100 < sum(decisions) < len(decisions) - 100
+    assert circles > 30
+
+
 def test_circles_are_merged_and_their_members_share_a_front() -> None:
     """Many members between few epsilons: nearly all form one circle in three objectives, and none does in two."""
     rng = np.random.default_rng(0)
