@@ -24,7 +24,7 @@ from launch.control.study_loop import StudyLoop
 from launch.interrupt import Interrupt
 from launch.on_ray import private
 from launch.on_ray.attempts import Attempts
-from launch.on_ray.death import Pulse, ray_died, shut_down_by_kill, watched
+from launch.on_ray.death import Pulse, end_failed_start, ray_died, shut_down_by_kill, watched
 from launch.on_ray.nodes import Nodes, storage_check
 from launch.on_ray.sharing import Sharing
 from launch.on_ray.slots import Slots, alive_nodes, in_words
@@ -181,10 +181,14 @@ def _starting(what: str) -> Iterator[None]:
     import ray
 
     try:
-        with private.signals_left_to_driver():
-            yield
+        with private.signals_left_to_driver() as started:
+            try:
+                yield
+            except BaseException:  # Ctrl-C too
+                ray.shutdown()
+                end_failed_start(started())
+                raise
     except Exception as error:  # Ray raises plain exceptions here
-        ray.shutdown()
         text = f"Ray could not {what}: {described(error)}"
         if is_disk_full(error):
             raise FileWriteError(f"{text}: free some space", disk_full=True) from error

@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from groupdir.errors import NodeError
@@ -81,6 +81,18 @@ def kill_own_ray() -> None:
     """Kill all processes of the driver's own Ray, also those whose parent has died."""
     for process in private.own_processes().values():
         _kill(process.pid)
+
+
+def end_failed_start(pids: Iterable[int]) -> None:
+    """Kill the processes of a Ray that did not start. In a notebook they would otherwise run until its kernel ends.
+
+    Args:
+        pids: Processes that the start has made, all children of this process.
+    """
+    for pid in pids:
+        _kill(pid)
+        with contextlib.suppress(ChildProcessError):  # it had ended, and Ray has noticed
+            os.waitpid(pid, 0)
 
 
 def _kill(pid: int) -> None:

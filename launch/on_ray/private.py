@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ def session_in(folder: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def signals_left_to_driver() -> Iterator[None]:
+def signals_left_to_driver() -> Iterator[Callable[[], list[int]]]:
     """Keep signals from all but the driver within the context, in which `ray.init` runs. It has no option for this.
 
     Ray starts its processes in the driver's process group. A signal to the whole group (`timeout`, a terminal, batch
@@ -75,21 +75,36 @@ def signals_left_to_driver() -> Iterator[None]:
     start in sessions of their own and with SIGTERM and SIGHUP blocked, as Ray itself blocks SIGINT. Workers inherit
     both. All still end with the driver. In the driver itself Ray installs handlers that end the program, so that its
     own handler of SIGTERM is installed again, and a SIGTERM waits until then.
+
+    Yields:
+        Function that returns the ids of the processes that Ray has started so far. If `ray.init` fails, Ray forgets
+        them, and `own_processes` does not have them.
     """
     from ray._private import utils
 
     handler, ends_with_parent = signal.getsignal(signal.SIGTERM), utils.set_kill_on_parent_death_linux
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    begun: list[int] = []
+
+    def started() -> list[int]:
+        with contextlib.suppress(BlockingIOError):  # nothing to read
+            begun.extend(map(int, os.read(read, 65_536).split()))
+        return begun
 
     def leave() -> None:  # runs in each new process
         os.setsid()
+        os.write(write, b"%d\n" % os.getpid())
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
         ends_with_parent()  # type: ignore[no-untyped-call]
 
     utils.set_kill_on_parent_death_linux = leave
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
-        yield
+        yield started
     finally:
+        os.close(read)
+        os.close(write)
         utils.set_kill_on_parent_death_linux = ends_with_parent
         if callable(handler) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)

@@ -19,18 +19,21 @@ def test_signals_are_left_to_the_driver() -> None:
     former, handler = utils.set_kill_on_parent_death_linux, signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         mine = signal.getsignal(signal.SIGTERM)
-        with private.signals_left_to_driver():
+        with private.signals_left_to_driver() as started:
             assert utils.set_kill_on_parent_death_linux is not former
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            assert started() == []
             code = (
-                "import signal; print(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))), "
-                "__import__('os').getsid(0) == __import__('os').getpid())"
+                "import os, signal; print(os.getpid(), sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))), "
+                "os.getsid(0) == os.getpid())"
             )
             start = utils.set_kill_on_parent_death_linux
             words = [sys.executable, "-c", code]
             said = subprocess.run(words, preexec_fn=start, capture_output=True, text=True, check=False)
+            pid, _, rest = said.stdout.partition(" ")
+            assert started() == [int(pid)], said.stderr
         blocked = sorted((signal.SIGHUP, signal.SIGTERM))
-        assert said.stdout.strip() == f"{list(map(int, blocked))} True", said.stderr
+        assert rest.strip() == f"{list(map(int, blocked))} True", said.stderr
         assert signal.getsignal(signal.SIGTERM) is mine
         assert utils.set_kill_on_parent_death_linux is former
         assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
