@@ -30,12 +30,22 @@ _LAYOUT: dict[str, Any] = {
     "hoverlabel": {"align": "left"},
 }
 
+SHARE_TEXTS = """
+var plot = document.getElementById("{plot_id}"), traces = [], texts = [];
+plot.data.forEach(function (trace, index) {
+  if (trace.meta !== undefined) { traces.push(index); texts.push(plot.data[trace.meta].text); }
+});
+if (traces.length) { Plotly.restyle(plot, {text: texts}, traces); }
+"""
+"""Script of a page that gives traces the hover texts of another trace, whose index is their `meta`."""
+
 
 def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
     """Return the plot of every pair of objectives.
 
     Finished configurations are drawn at their estimates, and those on the front with their intervals. Stopped trials
-    and faint points are raw values, as the search saw them.
+    and faint points are raw values, as the search saw them. The hover texts of a trial are in its first trace only,
+    because they are most of the plot's size; a page needs `SHARE_TEXTS` too.
     """
     objectives = list(study.objectives)
     pairs = list(itertools.combinations(objectives, 2)) or [("trial", objectives[0])]
@@ -50,10 +60,12 @@ def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
         ("on the front", front, MEAN, FRONT, "diamond", 10),
         ("raw values of the front", front, "", FAINT, "diamond-open", 7),
     ]
-    hovers = {name: [_hover(study, row) for row in group.to_dict("records")] for name, group, *_ in groups}
+    first: dict[int, int] = {}  # id of a group's rows -> index of the trace that has their texts
     for column, (across, up) in enumerate(pairs, 1):
         for name, group, prefix, colour, symbol, size in groups:
             barred = prefix == MEAN and group is front
+            source = first.setdefault(id(group), len(figure.data))
+            own = source == len(figure.data)
             figure.add_scatter(
                 x=_column(group, across, prefix),
                 y=_column(group, up, prefix),
@@ -64,7 +76,8 @@ def front_plot(study: StudyResults, front: pd.DataFrame) -> go.Figure:
                 legendgroup=name,
                 showlegend=column == 1,
                 marker={"color": colour, "symbol": symbol, "size": size, "line": {"width": 1.5, "color": colour}},
-                text=hovers[name],
+                text=[_hover(study, row) for row in group.to_dict("records")] if own else None,
+                meta=None if own else source,
                 hovertemplate="%{text}<extra></extra>",
                 row=1,
                 col=column,

@@ -18,7 +18,7 @@ from analysis.figures.trade_off import front_figure
 from analysis.front import find_front
 from analysis.load import StudyResults
 from analysis.page.front_section import bars_note, brackets_note, choices_html, front_html
-from analysis.page.plots import curves_plot, front_plot, parallel_plot
+from analysis.page.plots import SHARE_TEXTS, curves_plot, front_plot, parallel_plot
 from analysis.page.table import table_html
 from analysis.page.thinning import thinning_note
 from analysis.select import choices
@@ -77,7 +77,7 @@ def report_page(study: StudyResults) -> str:
             "A configuration is on the front if no other finished one is at least as good by the estimates of every "
             f"objective and better by one. {bars_note(study)} Hover for details. Axes are zoomed to finished trials; "
             f"double-click to show all.{thinning}",
-            _plot(front_plot(study, front), "front"),
+            _plot(front_plot(study, front), "front", SHARE_TEXTS),
         ),
         _section(
             "Configurations on the front",
@@ -118,9 +118,10 @@ def _section(title: str, note: str, body: str) -> str:
     return f'<section>\n<h2>{title}</h2>\n<p class="note">{note}</p>\n{body}\n</section>\n'
 
 
-def _plot(figure: go.Figure, name: str) -> str:
+def _plot(figure: go.Figure, name: str, script: str | None = None) -> str:
     config = {"displaylogo": False, "responsive": True, "displayModeBar": False}
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=config))
+    text = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=config, post_script=script)
+    return str(text)
 
 
 def _notice(study: StudyResults) -> str:

@@ -82,6 +82,21 @@ def test_the_front_plot_has_every_pair_and_every_trial(make_study: MakeStudy) ->
     assert ", the search saw " in estimated.text[0]
 
 
+def test_the_hover_texts_of_each_trial_are_held_once(make_study: MakeStudy) -> None:
+    """They are most of the plot's size. The page's script gives them to the other traces of the same trials."""
+    study = load_results(make_study())
+    front = find_front(study)
+    traces = front_plot(study, front).data
+    assert sum(len(trace.text) for trace in traces if trace.text is not None) == 39
+    for trace in traces:
+        source = traces[trace.meta] if trace.meta is not None else trace
+        assert len(source.text) == len(trace.x)
+        assert source.name.rpartition("(")[2] == trace.name.rpartition("(")[2]
+    page = report_page(study)
+    assert 'document.getElementById("front")' in page
+    assert page.count("Plotly.restyle(plot") == 1
+
+
 def test_a_study_of_two_trials_has_no_bars(make_study: MakeStudy) -> None:
     study = study_of(make_study, {"val_mae_many": [1.0, 2.0], "val_mae_few": [4.0, 3.0]}, {"val_mae_few": "min"})
     study = dataclasses.replace(study, objectives={"val_mae_many": "min", "val_mae_few": "min"})
