@@ -16,6 +16,7 @@ from launch.schedulers import make_scheduler
 from launch.study.edits import apply_edits
 from launch.study.study import Study
 from tests.epoch_report import report
+from tests.flips import FLIPS, flips
 from tests.launch.conftest import CONTENT
 
 Edit = Callable[[dict[str, Any]], Any]
@@ -138,3 +139,24 @@ def test_numbers_as_keys_are_no_edit(results: Path) -> None:
     assert path.read_text(encoding="utf-8") != text
     assert apply_edits(study) == []
     study.close()
+
+
+@pytest.mark.slow
+def test_no_flipped_bit_changes_a_study_without_a_line(study: Study) -> None:
+    """A flip is no edit, a mistake of the file, or an edit: refused, or printed and appended to the event log."""
+    path, counts = study.folder / "study.yaml", {"same": 0, "printed": 0}
+    errors = []
+    for changed in flips(path.read_bytes()):
+        before = study.config.to_dict()
+        path.write_bytes(changed)
+        try:
+            lines = apply_edits(study)
+        except ConfigError as error:
+            lines = []
+            errors.append(str(error))
+        else:
+            counts["printed" if lines else "same"] += 1
+        assert bool(lines) == (study.config.to_dict() != before)
+    assert all(str(path) in error for error in errors)
+    assert len(errors) > FLIPS // 2
+    assert counts["printed"] > 0
