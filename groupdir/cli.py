@@ -95,11 +95,16 @@ def train(
     plans = plans_beside(config, file, beside or ())
     folder, command = out or file.with_suffix(""), next_command("train", file)
     again = ["train", file, *(word for text in overrides or () for word in ("--set", text))]
+    options: list[object] = ["--same-seed"] if same_seed else ["--seeds", seeds]
+    options += [word for name in beside or () for word in ("--beside", name)]
+    options += [] if out is None else ["--out", out]
+    options += [] if jobs is None else ["--jobs", jobs]
     runs = rerun(
         plans,
         seeds=seeds,
         folder=folder,
         command=command,
+        again=next_command(*again, *options, *["--quiet"] * quiet, "--resume"),
         jobs=jobs,
         resume=resume,
         same_seed=same_seed,

@@ -11,6 +11,7 @@ import numpy as np
 from groupdir.command_line.console import say
 from groupdir.command_line.next_command import next_command
 from groupdir.command_line.program import INTERRUPTED
+from groupdir.command_line.signals import interruptible
 from groupdir.commands.describe import benchmark_text
 from groupdir.commands.plans import Plan
 from groupdir.commands.prestart import notes_text, refuse_benchmark
@@ -68,6 +69,28 @@ def run_benchmark(
     Raises:
         GroupdirError: If a file has mistakes, the data cannot be used, or the folder holds another benchmark.
     """
+    command = next_command("benchmark", file, *_options(overrides, out, only, jobs, skip_doctor, quiet))
+    try:
+        with interruptible("stopping the benchmark"):
+            return _run(file, overrides, out, only, jobs, skip_doctor, quiet, noise_from, detect, command)
+    except KeyboardInterrupt:
+        say(f"interrupted: continue with `{command}`", err=True)
+        return INTERRUPTED
+
+
+def _run(
+    file: str | Path,
+    overrides: Sequence[str],
+    out: str | Path | None,
+    only: Sequence[str],
+    jobs: int | None,
+    skip_doctor: bool,
+    quiet: bool,
+    noise_from: Path | None,
+    detect: float | None,
+    command: str,
+) -> int:
+    """Run a benchmark as `run_benchmark`, and raise KeyboardInterrupt if a signal comes outside of a search."""
     benchmark = load_benchmark(file, overrides)
     rows = _wanted(benchmark, only)
     folder = results_folder(benchmark.name, out)
@@ -75,7 +98,6 @@ def run_benchmark(
     write_benchmark_files(benchmark, folder)
     if not quiet:
         say(precision_text(benchmark, folder, noise_from, detect) + notes_text(notes))
-    command = next_command("benchmark", file, *_options(overrides, out, only, jobs, skip_doctor, quiet))
     blocks = benchmark.config.replications
     jobs_of_rows = [(block, row) for block in range(1, blocks + 1) for row in rows]  # so that whole blocks finish first
     failed = []
@@ -138,7 +160,7 @@ def _run_row(
 ) -> int:
     """Search a row in the folder of a block and measure its chosen trial, on seeds that no other block uses.
 
-    Return the exit code of the search. Unless it is 0, nothing is measured.
+    Return the exit code of the search; unless it is 0, nothing is measured. It is 130 if the measurement was ended.
     """
     chosen = row.config
     if row.study is not None:
@@ -150,15 +172,19 @@ def _run_row(
             say(f"{row.label}: {early}", err=True)
     assert chosen is not None
     confirmed = folder / CONFIRMED / row.folder
-    rerun(
-        [Plan(chosen.method.name, chosen.with_seed(measured_seed(chosen, block, config.seeds)))],
-        seeds=config.seeds,
-        folder=confirmed,
-        command=again,
-        jobs=jobs,
-        resume=True,
-        quiet=quiet,
-    )
+    try:
+        rerun(
+            [Plan(chosen.method.name, chosen.with_seed(measured_seed(chosen, block, config.seeds)))],
+            seeds=config.seeds,
+            folder=confirmed,
+            command=again,
+            again=again,
+            jobs=jobs,
+            resume=True,
+            quiet=quiet,
+        )
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from groupdir.command_line.signals import SIGNALS, handled_by, leave_terminal, write_at_once
+
 FIRST = "stopping: running trials write their checkpoints, which takes some seconds; Ctrl-C again ends at once"
 SECOND = "ending at once: trials continue from their last checkpoints after a resume"
 LATER = "closing the event log"
@@ -53,30 +53,21 @@ class Interrupt:
 
     @contextlib.contextmanager
     def catch(self, answer: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Handle the signals within the context.
-
-        A SIGHUP that is ignored, as under `nohup`, stays ignored. A shell starts background jobs with SIGINT ignored,
-        but a search must still end when somebody sends the signal.
+        """Handle the signals within the context; see `groupdir.command_line.signals.handled_by`.
 
         Args:
             answer: Function that shows a line at once; None for `write_at_once`. It is not kept, because Ray pickles
                 this object.
         """
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        kept = signal.SIGHUP if before.get(signal.SIGHUP) is signal.SIG_IGN else None
-        handled = {number: handler for number, handler in before.items() if number != kept}
         read, write = os.pipe()
         os.set_blocking(read, False)
         os.set_blocking(write, False)
         self._arrivals = read
         former = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for number in handled:
-            signal.signal(number, partial(self._ask, answer or write_at_once))
         try:
-            yield
+            with handled_by(partial(self._ask, answer or write_at_once)):
+                yield
         finally:
-            for number, handler in handled.items():
-                signal.signal(number, handler)
             signal.set_wakeup_fd(former)
             self._arrivals = -1
             os.close(read)
@@ -84,7 +75,7 @@ class Interrupt:
 
     def _ask(self, answer: Callable[[str], None], number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
-            _leave_terminal()
+            leave_terminal()
         if self.at_once:
             answer(LATER)
         elif self.asked:
@@ -94,19 +85,3 @@ class Interrupt:
         else:
             self.asked = True
             answer(FIRST)
-
-
-def write_at_once(text: str) -> None:
-    """Write a line to stderr without Python's buffers, which the interrupted code may be using."""
-    with contextlib.suppress(OSError):
-        os.write(2, f"\n{text}\n".encode())
-
-
-def _leave_terminal() -> None:
-    """Send further output nowhere if its terminal is gone, so that printing does not fail."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            if os.isatty(stream.fileno()):
-                os.dup2(null, stream.fileno())
-    os.close(null)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from groupdir.command_line.console import new_console, say, say_on
+from groupdir.command_line.signals import interruptible
 from groupdir.commands.plans import Plan
 from groupdir.config.trial import TrialConfig
 from groupdir.errors import ConfigError, DataError, MethodError
@@ -27,6 +29,8 @@ from groupdir.seeds import measurement_seeds
 
 if TYPE_CHECKING:
     from groupdir.training.trainer import Trainer
+
+STOPPING = "stopping: the trainings continue from their last checkpoints when the command is run again"
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def rerun(
     seeds: int,
     folder: Path,
     command: str,
+    again: str,
     jobs: int | None = None,
     resume: bool = False,
     same_seed: bool = False,
@@ -87,6 +92,7 @@ def rerun(
         seeds: Number of seeds. See `groupdir.seeds.measurement_seeds`.
         folder: Folder for the files `<label>/seed_<n>/*` of each training. Must be new or empty unless `resume` is set.
         command: Command that reads the test split, for the ledger.
+        again: Command that continues the trainings after an interruption.
         jobs: Number of trainings at the same time; None for one per core, or one on a GPU.
         resume: Skip the finished trainings in `folder` and continue the others.
         same_seed: Train the seed of the first configuration only, which repeats the trial of a search.
@@ -95,6 +101,7 @@ def rerun(
     Raises:
         ConfigError: If the folder is not empty, or `same_seed` is set with several seeds.
         FileWriteError: If the folder cannot be created.
+        KeyboardInterrupt: If Ctrl-C, SIGTERM or SIGHUP has ended the trainings.
         MethodError: If a training fails, or its process is killed.
     """
     if same_seed and seeds > 1:
@@ -111,7 +118,7 @@ def rerun(
         for plan in plans
     ]
     tasks = [_task(label, config, folder, command) for label, config in configs]
-    runs = _run_all(tasks, jobs or _jobs(first), new_console(quiet=quiet))
+    runs = _run_all(tasks, jobs or _jobs(first), new_console(quiet=quiet), again)
     for warning in dict.fromkeys(run.warning for run in runs if run.warning is not None):
         say(f"warning: {warning}", err=True)
     labels = [plan.label for plan in plans]
@@ -137,7 +144,7 @@ def _jobs(config: TrialConfig) -> int:
     )
 
 
-def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
+def _run_all(tasks: Sequence[Task], jobs: int, console: Console, again: str) -> list[Run]:
     runs = [run for task in tasks if (run := _finished(task)) is not None]  # a process takes seconds to start
     finished = {(run.label, run.seed) for run in runs}
     remaining = [task for task in tasks if (task.label, task.config.seed) not in finished]
@@ -145,10 +152,11 @@ def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
         say_on(console, f"{run.label} seed {run.seed}: finished before")
     if not remaining:
         return runs
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(remaining)), mp_context=context) as pool:
-        waiting = [pool.submit(train_one, task) for task in remaining]
+    others = set(multiprocessing.active_children())
+    context, workers = multiprocessing.get_context("spawn"), min(jobs, len(remaining))
+    with interruptible(STOPPING), ProcessPoolExecutor(workers, context, _leave_signal_to_parent) as pool:
         try:
+            waiting = [pool.submit(train_one, task) for task in remaining]
             for future in as_completed(waiting):
                 run = future.result()
                 runs.append(run)
@@ -161,10 +169,22 @@ def _run_all(tasks: Sequence[Task], jobs: int, console: Console) -> list[Run]:
             raise MethodError(
                 f"a training was killed, probably because the memory was full: continue with --resume and {less}"
             ) from error
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                for process in set(multiprocessing.active_children()) - others:
+                    process.terminate()
+                say(
+                    f"interrupted: {len(runs)} of {len(tasks)} trainings have finished, continue with `{again}`",
+                    err=True,
+                )
             raise
     return runs
+
+
+def _leave_signal_to_parent() -> None:
+    """Ignore SIGINT in a process that trains, because its parent receives it too and ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def number(value: float) -> str:

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.live import Live
 
 from groupdir.command_line.console import new_console, say_on, wrapped
+from groupdir.command_line.signals import write_at_once
 from groupdir.config.space import StudyConfig
 from groupdir.files.study_files import Status
 from groupdir.steady import steady_time
 from groupdir.study.events import Event
 from groupdir.study.state import StudyState, TrialState
-from launch.interrupt import write_at_once
 from launch.screen.choices import Choices
 from launch.screen.counts import phase_counts
 from launch.screen.live_table import LiveTable, number, params_text, short

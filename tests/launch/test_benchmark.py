@@ -2,9 +2,12 @@
 
 import contextlib
 import io
+import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +158,51 @@ def test_a_grid_is_trained_and_gone_on_with_and_never_mixed(tmp_path: Path) -> N
         assert run_benchmark(file, out=out, jobs=1) == 0
     assert first.stat().st_mtime_ns == before
     assert len(list(out.glob("confirmed/*/group_dir/seed_*/result.json"))) == 4
+
+
+def parent_of(pid: int) -> int:
+    """Return the parent of a process, or 0 if the process has ended."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+    return 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("verb", ["benchmark", "train"])
+def test_a_signal_ends_the_measurement_of_a_job_in_the_background(
+    tmp_path: Path, verb: str, number: signal.Signals
+) -> None:
+    """A shell starts such a job with SIGINT ignored. Its trainings would otherwise take hours, or outlive it."""
+    file, out = tmp_path / "a.yaml", tmp_path / "out"
+    text = GRID.replace("epochs: 2", "epochs: 100000")
+    if verb == "train":
+        text = "\n".join(line for line in text.splitlines() if not line.startswith(("name", "benchmark", "grid")))
+    file.write_text(text, encoding="utf-8")
+    words = [sys.executable, "-m", "groupdir", verb, str(file), "--out", str(out), "--jobs", "2"]
+    words += ["--seeds", "2"] if verb == "train" else []
+    script = f"{shlex.join(words)} & echo $!; wait $!; echo $?"
+    with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout is not None
+        assert shell.stderr is not None
+        pid = int(shell.stdout.readline())
+        until = time.monotonic() + 200
+        while len(list(out.rglob("checkpoint.pt"))) < 2 and shell.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+        processes = [int(path.name) for path in Path("/proc").glob("[0-9]*") if parent_of(int(path.name)) == pid]
+        os.kill(pid, number)
+        printed, complained = shell.stdout.read(), shell.stderr.read()
+        shell.wait(60)
+    assert printed.splitlines()[-1] == "130", complained
+    assert "stopping: the trainings continue from their last checkpoints" in complained
+    again = f"groupdir {verb} {file}"
+    assert f"interrupted: 0 of 2 trainings have finished, continue with `{again}" in complained
+    assert "Traceback" not in complained
+    assert len(processes) >= 2
+    until = time.monotonic() + 10
+    while any(map(parent_of, processes)) and time.monotonic() < until:
+        time.sleep(0.05)  # Python's own tracker of resources ends when it notices
+    assert not any(map(parent_of, processes))
 
 
 @pytest.mark.slow

@@ -83,7 +83,9 @@ def test_a_broken_result_is_named(tmp_path: Path, content: str) -> None:
 
 def measured(folder: Path, *configs: TrialConfig, seeds: int = 1, same_seed: bool = False) -> list[Run]:
     plans = [Plan(config.method.name, config) for config in configs]
-    return rerun(plans, seeds=seeds, folder=folder / "out", command="x", jobs=1, same_seed=same_seed, quiet=True)
+    return rerun(
+        plans, seeds=seeds, folder=folder / "out", command="x", again="x", jobs=1, same_seed=same_seed, quiet=True
+    )
 
 
 def test_a_trial_of_a_search_is_measured_on_seeds_from_0(tmp_path: Path) -> None:
