@@ -12,6 +12,7 @@ from groupdir.objectives import telling
 
 Costs = npt.NDArray[np.float64]
 TieBreak = Literal["crowding", "epsilon_net"]
+Orders = Sequence[npt.NDArray[np.int64]]
 
 DIGITS = 12
 """Decimals of the distances that a tie-break compares, so that equal distances are equal despite rounding errors."""
@@ -112,12 +113,18 @@ def crowding_order(costs: Costs) -> npt.NDArray[np.int64]:
     return np.concatenate([distinct[np.argsort(-_crowding(costs[distinct]), kind="stable")], copies])
 
 
-def _crowding(costs: Costs) -> npt.NDArray[np.float64]:
-    """Return the crowding distances of distinct members, in `DIGITS` decimals."""
-    points = _normalised(costs)
+def _crowding(costs: Costs, orders: Orders | None = None) -> npt.NDArray[np.float64]:
+    """Return the crowding distances of distinct members, in `DIGITS` decimals.
+
+    Args:
+        costs: Costs of the members.
+        orders: Members in ascending order of each objective, if the caller knows them: sorting takes most of the time.
+    """
+    columns = telling(costs)
+    points = _normalised(costs[:, columns])
     distance, gaps = np.zeros(len(points)), np.full(len(points), np.inf)
-    for column in points.T:
-        order = _ascending(column)
+    for index, column in zip(columns, points.T, strict=True):
+        order = _ascending(column, None if orders is None else orders[index])
         ordered = column[order]
         gaps[order[[0, -1]]] = np.inf
         gaps[order[1:-1]] = ordered[2:] - ordered[:-2]
@@ -135,7 +142,7 @@ def epsilon_net_order(costs: Costs) -> npt.NDArray[np.int64]:
     section 3.2.
     """
     distinct, copies = _distinct(costs)
-    points = _normalised(costs[distinct])
+    points = _normalised(costs[distinct][:, telling(costs[distinct])])
     taken = [int(np.argmin(np.square(points).sum(axis=1).round(DIGITS)))]
     distance = np.full(len(points), np.inf)
     while len(taken) < len(points):
@@ -151,7 +158,7 @@ ORDERS: dict[TieBreak, Callable[[Costs], npt.NDArray[np.int64]]] = {
 }
 
 
-def is_among_first(costs: Costs, member: int, places: int, tie_break: TieBreak) -> bool:
+def is_among_first(costs: Costs, member: int, places: int, tie_break: TieBreak, orders: Orders | None = None) -> bool:
     """Return whether a member of a front is among the first in the order of a tie-break.
 
     Args:
@@ -159,13 +166,15 @@ def is_among_first(costs: Costs, member: int, places: int, tie_break: TieBreak) 
         member: Index of the member.
         places: Number of members that are first.
         tie_break: "crowding" or "epsilon_net".
+        orders: Members in ascending order of each objective, if the caller knows them.
     """
     if tie_break != "crowding":
         return member in order_by(tie_break)(costs)[:places]
-    distinct, copies = _distinct(costs)
+    distinct, copies = _distinct(costs, orders)
     if member in copies:
         return member in np.concatenate([distinct, copies])[:places]
-    distance, at = _crowding(costs[distinct]), int(np.searchsorted(distinct, member))
+    distance = _crowding(costs[distinct]) if len(copies) else _crowding(costs, orders)
+    at = int(np.searchsorted(distinct, member))
     before = (distance > distance[at]).sum() + (distance[:at] == distance[at]).sum()  # counting is faster than sorting
     return bool(before < places)
 
@@ -218,17 +227,22 @@ def epsilon_of(epsilon: float | Sequence[float], objectives: int) -> Costs:
     return each
 
 
-def _ascending(values: Costs) -> npt.NDArray[np.int64]:
-    """Return the indices of ascending values. Equal values keep their order, which numpy ensures only if it must."""
-    order = np.argsort(values)
+def _ascending(values: Costs, order: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.int64]:
+    """Return the indices of ascending values. Equal values keep their order, which numpy ensures only if it must.
+
+    Args:
+        values: The values.
+        order: Indices of ascending values, if they are known, with any order of equal values.
+    """
+    order = np.argsort(values) if order is None else order
     ordered = values[order]
     return np.argsort(values, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
 
 
-def _distinct(costs: Costs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _distinct(costs: Costs, orders: Orders | None = None) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the indices of the first of each group of equals, and those of the copies, in the order of arrival."""
     mask = np.ones(len(costs), dtype=bool)
-    first = np.sort(costs[:, 0])
+    first = np.sort(costs[:, 0]) if orders is None else costs[orders[0], 0]
     if (first[1:] == first[:-1]).any():  # else no two members are equal
         mask[:] = False
         mask[np.unique(costs, axis=0, return_index=True)[1]] = True
@@ -236,7 +250,7 @@ def _distinct(costs: Costs) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64
 
 
 def _normalised(costs: Costs) -> Costs:
-    """Return the objectives that tell the members apart, each from 0 for the best to 1 for the worst member."""
-    columns = np.ascontiguousarray(costs.T[telling(costs)])
+    """Return the objectives, each from 0 for the best to 1 for the worst member."""
+    columns = np.ascontiguousarray(costs.T)
     low, high = columns.min(axis=1, keepdims=True), columns.max(axis=1, keepdims=True)
     return np.asarray(((columns - low) / np.where(high > low, high - low, 1.0)).T)

@@ -40,6 +40,9 @@ class Rung:
         self._tie_break = tie_break
         self._epsilon = epsilon_of(epsilon, len(directions))
         self._noisy = NoisyFronts() if self._epsilon.any() else None
+        # Members in ascending order of each objective. With an epsilon nearly all can be on one front, and sorting them
+        # for each newcomer would take long.
+        self._orders: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64) for _ in directions]
         self._costs: Costs = np.empty((16, len(directions)))
         self._fronts: npt.NDArray[np.int64] = np.zeros(16, dtype=np.int64)
         self._place: dict[Hashable, int] = {}
@@ -91,11 +94,13 @@ class Rung:
         places = count - self.better(trial)
         if places <= 0:
             return False
-        same = np.flatnonzero(self._fronts[: len(self)] == self.front(trial))
+        is_same = self._fronts[: len(self)] == self.front(trial)
+        same = np.flatnonzero(is_same)
         if len(same) <= places:
             return True
-        member = int(np.searchsorted(same, self._place[trial]))
-        return is_among_first(self._costs[same], member, places, self._tie_break)
+        index = np.cumsum(is_same) - 1  # of a member among `same`
+        orders = None if self._noisy is None else [index[order[is_same[order]]] for order in self._orders]
+        return is_among_first(self._costs[same], int(index[self._place[trial]]), places, self._tie_break, orders)
 
     def top(self, count: int) -> list[Hashable]:
         """Return the best `count` trials in the order of their arrival, or fewer if all others have failed."""
@@ -141,6 +146,9 @@ class Rung:
         places = np.flatnonzero(finite)
         if finite[place]:
             others, newcomer = costs[places[:-1]], costs[place]
+            for column, order in enumerate(self._orders):
+                at = np.searchsorted(costs[order, column], newcomer[column], side="right")
+                self._orders[column] = np.concatenate([order[:at], [place], order[at:]])
             noisy.add(dominates(newcomer, others, self._epsilon), dominates(others, newcomer, self._epsilon))
             index[places] = noisy.front[: len(places)]
         index[~finite] = index[finite].max(initial=-1) + 1
