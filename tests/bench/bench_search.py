@@ -30,7 +30,9 @@ from launch.simulation.quality import FrontQuality
 from launch.simulation.searches import TARGET, Result, run, with_search
 from launch.simulation.simulated_study import SimulatedStudy
 from launch.simulation.surrogate import Interpolated, Nearest, Source
-from tests.bench.rivals import IndicesAsRanks, NeverHalves, RayDriver, ladder_of
+from tests.bench.rivals.faulty_rules import IndicesAsRanks, NeverHalves, ladder_of
+from tests.bench.rivals.ray_tune import RayDriver
+from tests.bench.rivals.rows import Build, left_out, rivals
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNGS: dict[str, Any] = {"grace_period": 5, "reduction_factor": 2}
@@ -56,6 +58,10 @@ def _ray(optuna: bool) -> Callable[[StudyConfig], Driver]:
     return lambda config: RayDriver(with_search(config, {"scheduler": PROMOTE}), optuna)
 
 
+def _rival(build: Build) -> Callable[[StudyConfig], Driver]:
+    return lambda config: build(with_search(config, {"scheduler": STOP}))
+
+
 SEARCHES: dict[str, Callable[[StudyConfig], Driver]] = {
     "random, no stopping": _ours(RANDOM, {"name": "none"}),
     "random + Ray's ASHA on val_mae_all": _ray(optuna=False),
@@ -65,6 +71,7 @@ SEARCHES: dict[str, Callable[[StudyConfig], Driver]] = {
     "random + ParetoASHA, stop": _ours(RANDOM, STOP),
     "random + ParetoASHA, promote": _ours(RANDOM, PROMOTE),
     "hypervolume + ParetoASHA, promote": _ours({"name": "hypervolume", "startup": 16}, PROMOTE),
+    **{name: _rival(build) for name, build in rivals().items()},
 }
 
 
@@ -147,6 +154,10 @@ def main() -> None:
     if options.quick:
         options.seeds, options.workers, options.most = 3, [8], 4_000
     names = [name for name in SEARCHES if any(part in name for part in options.searches)]
+    missing = left_out(names)
+    for name, reason in missing.items():
+        print(f"left out: {name}: {reason}")
+    names = [name for name in names if name not in missing]
     jobs = [
         (options.source, name, workers, seed, options.most)
         for name, workers, seed in itertools.product(names, options.workers, range(1, options.seeds + 1))

@@ -10,7 +10,8 @@ from launch.simulation.curves import load_curves
 from launch.simulation.quality import FrontQuality
 from launch.simulation.searches import run, with_search
 from launch.simulation.surrogate import Nearest
-from tests.bench.rivals import IndicesAsRanks, NeverHalves, RayDriver, ladder_of
+from tests.bench.rivals.faulty_rules import IndicesAsRanks, NeverHalves, ladder_of
+from tests.bench.rivals.ray_tune import RayDriver
 
 OBJECTIVES = ("val_mae_many", "val_mae_median", "val_mae_few")
 
