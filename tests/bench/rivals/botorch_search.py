@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from botorch.acquisition.multi_objective import logei
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.exceptions.warnings import BotorchWarning
 from botorch.fit import fit_gpytorch_mll
@@ -26,6 +27,10 @@ from tests.bench.rivals.unit_box import Array, UnitBox
 
 RESTARTS, RAW_SAMPLES, MC_SAMPLES = 10, 512, 128  # as in the tutorial, with the options of its optimiser
 OPTIONS: dict[str, bool | float | int | str] = {"batch_limit": 5, "maxiter": 200}
+
+# BoTorch compiles a faster C++ form of the acquisition on its first use. That takes minutes on a busy machine, and a
+# search that is ended meanwhile leaves a lock for which all later ones wait. Its form in Python gives the same values.
+logei._load_attempted = True
 
 
 class BotorchDriver(Rival):
