@@ -1,8 +1,8 @@
 """Epochs that a search needs to find 95 % of the best front known, ours beside what people would take instead.
 
-Runs the production searcher and scheduler, Ray's own ASHA and OptunaSearch, and the rules of two faulty public
+Runs the production searcher and scheduler, the tools of `rivals` as shipped, and the rules of two faulty public
 schedulers, on the same virtual workers over the recorded digits. Prints medians with quartiles over the seeds, and the
-ratio to random search; writes every run.
+ratio to random search; writes every run. Rows of BoTorch and SMAC3 need the extra `bench`.
     python tests/bench/bench_search.py [--seeds 20] [--workers 2 8 64 500] [--source nearest] [--jobs 2] [--quick]
 """
 
@@ -12,6 +12,7 @@ import argparse
 import functools
 import itertools
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -168,6 +169,7 @@ def main() -> None:
         f"{quality.front_size} on the best known front; target {TARGET:.0%} of its hypervolume; {options.seeds} seeds"
     )
     begin = time.perf_counter()
+    os.environ["PYTHONHASHSEED"] = "0"  # of the processes of the pool: see `SmacDriver`
     with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
         results = list(pool.imap(_one, jobs, chunksize=1))
     rows = [row_of(result, options.most) for result in results]

@@ -31,6 +31,8 @@ class SmacDriver(Rival):
     With its default it ends with an AssertionError as soon as there are several objectives
     (https://github.com/automl/SMAC3/issues/1050), and this is the way out that its maintainers name.
 
+    SMAC3 walks over sets of configurations, so that a search can be repeated only with the same PYTHONHASHSEED.
+
     Args:
         config: Study: its space, objectives, grace period, number of trials (that SMAC3 is asked for) and seed.
         hyperband: Whether SMAC3 runs Hyperband.
