@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.gaussian_process.kernels import Kernel
-
-from launch.sampling.process import Array, Process, fresh_kernel
+from launch.sampling.gaussian import Array, Gaussian, Hyper
 
 FEWEST = 4  # smallest number of observations from which a step to the next fidelity is learnt
 
@@ -20,10 +18,12 @@ class Fidelity:
     Attributes:
         points: Coordinates `(N, D)` of the trials that reached it.
         values: Reported values `(N,)`.
+        hyper: Hyperparameters of the values at the lowest fidelity, elsewhere of the change from the fidelity below.
     """
 
     points: Array
     values: Array
+    hyper: Hyper
 
 
 class Climb:
@@ -37,30 +37,29 @@ class Climb:
     available", equation 1.
 
     Differences from the source: fidelities are fitted one after the other. The multiple is fitted by least squares to
-    the mean of the fidelity below. All fidelities share the length scales of the lowest one.
+    the mean of the fidelity below.
 
     Args:
         fidelities: Fidelities from the lowest to the highest; those with fewer than four values are skipped.
-        kernel: Fitted kernel of the lowest fidelity.
 
     Raises:
         ValueError: If no fidelity has enough values.
     """
 
-    def __init__(self, fidelities: Sequence[Fidelity], kernel: Kernel) -> None:
+    def __init__(self, fidelities: Sequence[Fidelity]) -> None:
         used = [fidelity for fidelity in fidelities if len(fidelity.values) >= FEWEST]
         if not used:
             raise ValueError(
                 f"a fidelity must have at least {FEWEST} values, got {[len(x.values) for x in fidelities]}"
             )
-        self._first = Process(used[0].points, used[0].values, kernel)
-        self._steps: list[tuple[float, float, Process]] = []
+        self._first = Gaussian(used[0].points, used[0].values, used[0].hyper)
+        self._steps: list[tuple[float, float, Gaussian]] = []
         for fidelity in used[1:]:
             below = self.mean(fidelity.points)
             slope = _slope(below, fidelity.values)
             rest = fidelity.values - slope * below
             offset = float(rest.mean())
-            self._steps.append((slope, offset, Process(fidelity.points, rest - offset, _smoother(kernel))))
+            self._steps.append((slope, offset, Gaussian(fidelity.points, rest - offset, fidelity.hyper)))
 
     def mean(self, points: Array) -> Array:
         """Return the expected values `(N,)` at points."""
@@ -86,9 +85,3 @@ def _slope(below: Array, values: Array) -> float:
     if prior < 1e-20 * max(1.0, float(np.square(below).max())):
         return 1.0  # all values below are equal
     return float((spread @ (values - values.mean()) + prior) / (spread @ spread + prior))
-
-
-def _smoother(kernel: Kernel) -> Kernel:
-    """Return the kernel of the difference between two fidelities: initially half signal, half noise."""
-    scales = np.atleast_1d(kernel.k1.k2.length_scale)  # in one dimension the fit gives a number
-    return fresh_kernel(len(scales)).clone_with_theta(np.log([0.5, *scales, 0.5]))

@@ -23,11 +23,11 @@ from launch.sampling.history import END, measured, telling_objectives
 from launch.sampling.improvement import BoolArray, expected_improvement
 from launch.sampling.modelled import Modelled
 
-CANDIDATES = 4  # points of a quasi-random design to choose from: eight did about as well, hundreds far worse
+CANDIDATES = 256  # points of a quasi-random design to choose from
 KNOWN = 64  # most trials from which improvements are measured, taken from the first fronts
-SAMPLES = 16  # joint samples of the true objectives
+SAMPLES = 32  # joint samples of the true objectives
 LEAST = 0.25  # lowest probability that a candidate succeeds and satisfies the constraints
-EXPLORES = 3  # every third trial comes from the design because the model may be wrong (as in BOHB)
+EXPLORES = 8  # every eighth trial comes from the design because the model may be wrong (as in BOHB)
 
 
 class Hypervolume(Learner):
@@ -41,7 +41,7 @@ class Hypervolume(Learner):
         return suggester(past.space, past.search, past.trials, past.rungs, past.warm, past.fixed)
 
     def learned(self, seed: Sequence[int]) -> Suggestion | None:
-        """Return the best candidate, or None for every third trial and while the model has too little data."""
+        """Return the best candidate, or None for every eighth trial and while the model has too little data."""
         if len(self.past.trials) % EXPLORES == 0 or self._suggest is None:
             return None
         return Suggestion(self._suggest(seed))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.stats import qmc
 
 from launch.pareto import fronts
-from launch.sampling.process import Array
+from launch.sampling.gaussian import Array
 
 BoolArray = npt.NDArray[np.bool_]
 PROBES = 1024

@@ -84,6 +84,7 @@ class Tick:
         epochs: Epochs trained so far by all trials, including lost epochs.
         trial: Number of the trial.
         values: Objectives of the trial without the noise of its seed.
+        reported: Objectives of the trial as it reports them at its end.
         finished: True for the last epoch of the trial.
     """
 
@@ -91,6 +92,7 @@ class Tick:
     epochs: int
     trial: int
     values: tuple[float, ...]
+    reported: tuple[float, ...]
     finished: bool
 
 
@@ -157,7 +159,7 @@ class Clock:
             self._free.append(worker)
         else:
             self._begin(worker, trial, epoch + 1)
-        return Tick(self.now, self.epochs, trial, drawn.values, last)
+        return Tick(self.now, self.epochs, trial, drawn.values, drawn.reported, last)
 
     def _fill(self) -> None:
         """Start trials on the free workers."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import moocore
 import numpy as np
 
-from launch.pareto import as_costs, fronts
+from launch.pareto import Costs, as_costs, fronts
 
 
 class FrontQuality:
@@ -31,6 +31,10 @@ class FrontQuality:
         self.reference = best.max(axis=0) + 0.1 * span
         self.front_size = len(best)
         self.best = float(moocore.hypervolume(best, ref=self.reference))
+
+    def costs(self, vectors: Sequence[Sequence[float]]) -> Costs:
+        """Return objectives `(N, M)` as costs to be minimised."""
+        return as_costs(vectors, self._directions)
 
     def of(self, vectors: Iterable[Sequence[float]]) -> float:
         """Return the hypervolume of some configurations as a share of the best known one.

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from groupdir.config.space import StudyConfig
-from launch.simulation.clock import Clock, Driver, Faults
+from launch.pareto import fronts
+from launch.simulation.clock import Clock, Driver, Faults, Tick
 from launch.simulation.curves import Curves
 from launch.simulation.quality import FrontQuality
 from launch.simulation.simulated_study import SimulatedStudy
@@ -21,12 +22,12 @@ TARGET = 0.95
 
 @dataclass(frozen=True)
 class Point:
-    """Quality of the front of the finished trials at one moment.
+    """Quality, at one moment, of the front that the finished trials form by the values that they reported.
 
     Attributes:
         epochs: Epochs spent so far.
         time: Virtual seconds since the start.
-        hypervolume: Hypervolume as a share of the best known one.
+        hypervolume: Hypervolume of the front without the noise of the seeds, as a share of the best known one.
     """
 
     epochs: int
@@ -91,13 +92,19 @@ def run(
     clock, done, points = Clock(driver, source, workers, seed, faults), [], []
     for tick in clock.run():
         if tick.finished:
-            done.append(tick.values)
-            points.append(Point(tick.epochs, tick.time, quality.of(done)))
+            done.append(tick)
+            points.append(Point(tick.epochs, tick.time, quality.of(_front(done, quality))))
             if points[-1].hypervolume >= target:
                 break
         if clock.epochs >= most_epochs:
             break
     return Result(name, workers, seed, tuple(points), clock.epochs)
+
+
+def _front(finished: Sequence[Tick], quality: FrontQuality) -> list[tuple[float, ...]]:
+    """Return the objectives without noise of the trials that are on the front by what they reported."""
+    on_front = fronts(quality.costs([tick.reported for tick in finished])) == 0
+    return [tick.values for tick, shown in zip(finished, on_front, strict=True) if shown]
 
 
 def simulate(

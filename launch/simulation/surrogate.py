@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,8 +12,8 @@ import numpy as np
 from groupdir.metrics import sign
 from groupdir.study.state import key_of, selected
 from launch.sampling.design import design
-from launch.sampling.process import Array, Process
 from launch.simulation.curves import Curves
+from launch.simulation.process import Array, Process
 
 Rows = Sequence[Mapping[str, Any]]
 COMPONENTS = 8  # principal components of the curves: more did not predict held-out configurations better
@@ -28,11 +28,13 @@ class Drawn:
         rows: `stage`, `seconds` and the metrics of each epoch that predicts. They include the noise of one seed, and a
             simulated search sees only them.
         values: Objectives of the configuration without the noise of a seed. The result of a search is judged by them.
+        reported: Objectives that the finished training reports, at its selected epoch.
         recorded: Indices of the recorded configuration and of its training that was replayed; None for a model.
     """
 
     rows: Rows
     values: tuple[float, ...]
+    reported: tuple[float, ...]
     recorded: tuple[int, int] | None = None
 
 
@@ -69,7 +71,7 @@ class Nearest:
     name = "nearest recorded configuration"
 
     def __init__(self, curves: Curves, metric: str = "val_mae_all") -> None:
-        self._curves = curves
+        self._curves, self._metric = curves, metric
         self._values = [curves.values(index, metric) for index in range(len(curves.params))]
 
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
@@ -81,7 +83,9 @@ class Nearest:
         seeds = self._curves.curves[index]
         free = [seed for seed in range(len(seeds)) if (index, seed) not in used] or list(range(len(seeds)))
         seed = free[int(rng.integers(len(free)))]
-        return Drawn(seeds[seed].rows, self._values[index], (index, seed))
+        rows = seeds[seed].rows
+        reported = reported_by(rows, self._metric, self._curves.config.search.objectives)
+        return Drawn(rows, self._values[index], reported, (index, seed))
 
     def known(self) -> list[tuple[float, ...]]:
         """Return the objectives of all recorded configurations. See `Source.known`."""
@@ -155,7 +159,7 @@ class Interpolated:
         index = int(rng.integers(len(self._noise))) + zlib.crc32(key_of(params).encode())
         noisy = mean + self._noise[index % len(self._noise)]
         noisy = np.where(self._logged, np.maximum(noisy, 0.05 * mean), noisy)
-        return Drawn(self._rows(noisy), self._objectives(mean))
+        return Drawn(self._rows(noisy), self._objectives(mean), self._objectives(noisy))
 
     def known(self) -> list[tuple[float, ...]]:
         """Return the objectives of a quasi-random design over the whole space. See `Source.known`."""
@@ -187,5 +191,10 @@ class Interpolated:
 
     def _objectives(self, mean: Array) -> tuple[float, ...]:
         """Return the objectives at the epoch of a mean curve `(epochs, names)` that represents the trial."""
-        best = selected(self._rows(mean), "best", self._metric)
-        return tuple(float(best[name]) for name in self._curves.config.search.objectives)
+        return reported_by(self._rows(mean), self._metric, self._curves.config.search.objectives)
+
+
+def reported_by(rows: Rows, metric: str, objectives: Iterable[str]) -> tuple[float, ...]:
+    """Return the objectives of a finished training at the epoch that `metric` selects."""
+    best = selected(rows, "best", metric)
+    return tuple(float(best[name]) for name in objectives)

@@ -43,7 +43,7 @@ class Falling:
             about | {name: float(floor + 20 / epoch) for name, floor in zip(NAMES, floors, strict=True)}
             for epoch in range(1, EPOCHS + 1)
         ]
-        return Drawn(rows, tuple(map(float, floors[1:])))
+        return Drawn(rows, *[tuple(map(float, floors[1:]))] * 2)
 
     def known(self) -> list[tuple[float, ...]]:
         """The corner."""

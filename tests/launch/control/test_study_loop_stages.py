@@ -60,7 +60,7 @@ class Falling:
     def draw(self, params: Mapping[str, Any], rng: np.random.Generator, used: Collection[Any] = ()) -> Drawn:
         floor = 2 + abs(math.log(params["optim.lr"] / 0.01))
         rows = [{"seconds": 1.0, **dict.fromkeys(ERRORS, floor + 5 / epoch)} for epoch in range(1, FIT + 1)]
-        return Drawn(rows, (floor,) * 3)
+        return Drawn(rows, (floor,) * 3, (floor,) * 3)
 
     def known(self) -> list[tuple[float, ...]]:
         return [(2.0, 2.0, 2.0)]

@@ -11,9 +11,9 @@ from groupdir.config.space import StudyConfig
 from groupdir.study.state import TrialState
 from launch.sampling import hypervolume
 from launch.sampling.fidelity import Climb, Fidelity
+from launch.sampling.gaussian import Hyper, draw, fitted
 from launch.sampling.improvement import expected_improvement
 from launch.sampling.modelled import Modelled
-from launch.sampling.process import Process, draw, fresh_kernel
 from launch.sampling.searcher import propose
 from launch.study.study import Study
 from tests.epoch_report import report
@@ -23,41 +23,16 @@ Suggest = Callable[[Study], int]
 Train = Callable[..., None]
 
 
-def test_a_process_finds_a_curve_behind_noise() -> None:
-    rng = np.random.default_rng(0)
-    points = rng.random((60, 2))
-    true = np.sin(4 * points[:, 0])
-    process = Process(points, true + 0.1 * rng.standard_normal(60))
-    new = rng.random((50, 2))
-    mean, covariance = process.joint(new)
-    assert np.abs(mean - np.sin(4 * new[:, 0])).mean() < 0.1
-    assert mean == pytest.approx(process.predict(new))
-    assert np.sqrt(np.diag(covariance)).mean() < 0.1, "of the curve, not of one more noisy look at it"
-    scales = process.kernel.k1.k2.length_scale
-    assert scales[1] > 2 * scales[0], "the second coordinate does not matter"
-
-
-def test_left_out_is_a_fit_without_that_point() -> None:
-    rng = np.random.default_rng(1)
-    points, targets = rng.random((20, 2)), rng.standard_normal(20)
-    targets = (targets - targets.mean()) / targets.std()  # so that leaving one out changes no units
-    process = Process(points, targets)
-    found = process.left_out()
-    rest = np.arange(20) != 7
-    kernel = process.kernel
-    inner = kernel(points[rest])
-    expected = kernel(points[7:8], points[rest]) @ np.linalg.solve(inner, targets[rest])
-    assert found[7] == pytest.approx(float(expected[0]), abs=1e-6)
-
-
 def test_low_rungs_say_what_few_ends_cannot() -> None:
     """The end is half the rung plus one; forty values of the rung, five of the end."""
     rng = np.random.default_rng(2)
     points = rng.random((40, 3))
     rung = 3 * np.cos(5 * points[:, 0]) + points[:, 1]
     end = 0.5 * rung + 1
-    alone = Climb([Fidelity(points[:5], end[:5])], fresh_kernel(3))
-    both = Climb([Fidelity(points, rung), Fidelity(points[:5], end[:5])], fresh_kernel(3))
+    usual = Hyper.usual(3)
+    alone = Climb([Fidelity(points[:5], end[:5], usual)])
+    lowest = Fidelity(points, rung, fitted(points, rung, usual))
+    both = Climb([lowest, Fidelity(points[:5], end[:5], usual)])
     new = rng.random((100, 3))
     true = 0.5 * (3 * np.cos(5 * new[:, 0]) + new[:, 1]) + 1
     assert np.abs(both.mean(new) - true).mean() < 0.5 * np.abs(alone.mean(new) - true).mean()
@@ -65,7 +40,7 @@ def test_low_rungs_say_what_few_ends_cannot() -> None:
     assert mean == pytest.approx(both.mean(new))
     assert (np.linalg.eigvalsh(covariance) > -1e-8).all()
     with pytest.raises(ValueError, match="at least 4 values"):
-        Climb([Fidelity(points[:3], end[:3])], fresh_kernel(3))
+        Climb([Fidelity(points[:3], end[:3], usual)])
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

@@ -1,4 +1,4 @@
-"""Gaussian process over points of a search space."""
+"""Gaussian process over points of a search space, for surrogates of recorded curves."""
 
 from __future__ import annotations
 
@@ -62,17 +62,6 @@ class Process:
         precision = np.linalg.inv(self._fitted.L_ @ self._fitted.L_.T)
         missed = self._fitted.alpha_.ravel() / np.diag(precision)
         return np.asarray(self._centre + self._scale * (self._targets - missed))
-
-
-def draw(mean: Array, covariance: Array, normal: Array) -> Array:
-    """Return samples `(S, N)` from standard normal numbers `(S, N)`. The covariance may be singular."""
-    jitter = 1e-6 * float(np.mean(np.diag(covariance))) + 1e-12
-    try:
-        root = np.linalg.cholesky(covariance + jitter * np.eye(len(covariance)))
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return np.asarray(mean + normal @ root.T)
 
 
 def fresh_kernel(coordinates: int) -> Kernel:
