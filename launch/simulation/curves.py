@@ -99,7 +99,11 @@ def load_curves(paths: Sequence[str | Path]) -> Curves:
 
 
 def write_curves(curves: Curves, path: str | Path) -> None:
-    """Write the validation metrics and the seconds (in milliseconds' precision) of curves into one Parquet file."""
+    """Write the validation metrics and the seconds (in milliseconds' precision) of curves into one Parquet file.
+
+    Of the data's folder only its name is written: no simulation reads it, and a path of one machine says nothing on
+    another.
+    """
     rows: list[dict[str, Any]] = []
     for index, seeds in enumerate(curves.curves):
         for curve in seeds:
@@ -108,7 +112,10 @@ def write_curves(curves: Curves, path: str | Path) -> None:
                 about = {"stage": row["stage"], "seconds": round(float(row["seconds"]), 3)}
                 rows.append({"trial": index, "seed": curve.seed, "epoch": epoch} | about | kept)
     params = [dict(item) for item in curves.params]
-    write_parquet(path, rows, {"study": curves.config.to_dict(), "params": params})
+    study = curves.config.to_dict()
+    if root := study["data"].get("root"):
+        study["data"]["root"] = Path(root).name
+    write_parquet(path, rows, {"study": study, "params": params})
 
 
 def _from_file(path: Path) -> tuple[StudyConfig, list[tuple[Mapping[str, Any], Curve]]]:
