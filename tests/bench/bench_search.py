@@ -1,9 +1,10 @@
 """What the front of a search is worth at the price of 28, 56 and 112 full trainings: ours beside other tools.
 
 Each row of `search_rows.py` runs on the virtual workers of `launch.simulation` over each source of `search_sources.py`,
-with 20 seeds. A front is that of the finished trials by the values that they reported. It is worth the volume of its
-configurations without the noise of seeds, as a share of the best known one. Each finished run is added to a file as one
-line, so that a benchmark of many hours can be stopped and goes on where it was.
+with 20 seeds. Every 3.5 full trainings the front that the tool shows its user is judged: ours by the estimates that
+`groupdir select` prints, others by the values that trials reported. It is worth the volume of its configurations
+without the noise of seeds, as a share of the best known one. Each run is added to a file as one line, so that a
+benchmark of many hours can be stopped and goes on where it was.
     python tests/bench/bench_search.py --out runs.jsonl [--sources faces stsb] [--rows ours quasi] [--seeds 20] [--jobs 2]
     python tests/bench/bench_search.py --show runs.jsonl
 Rows of BoTorch and SMAC3 need the extra `bench`. At 64 and 500 workers compare times, which a run has too.
@@ -24,12 +25,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from groupdir.files.parquet import read_parquet, write_parquet
-from launch.simulation.searches import run, with_search
+from launch.simulation.searches import with_search
 from tests.bench.rivals.rows import left_out
+from tests.bench.search_judge import judged
 from tests.bench.search_rows import MOST_TRIALS, rows
 from tests.bench.search_sources import SOURCES, searched
 from tests.bench.search_tables import BUDGETS, Run, volumes_table
 
+EVERY = 7  # half trainings between two judgements
 Job = tuple[str, str, int, int, int]  # source, row, workers, seed, full trainings
 
 
@@ -39,15 +42,15 @@ def one(job: Job) -> dict[str, Any]:
     here = searched(source)
     config = with_search(here.config, {"trials": MOST_TRIALS, "seed": seed})
     begin = time.process_time()
-    most = trainings * here.longest
-    result = run(row, rows(here)[row](config), here.source, here.quality, workers, seed, most_epochs=most)
+    moments = [round(step * here.longest / 2) for step in range(EVERY, 2 * trainings + 1, EVERY)]
+    points = judged(rows(here)[row](config), config, here, workers, seed, moments)
     about = {"source": source, "row": row, "workers": workers, "seed": seed, "longest": here.longest}
-    points = {
-        "epochs": [point.epochs for point in result.points],
-        "times": [round(point.time, 3) for point in result.points],
-        "volumes": [round(point.hypervolume, 5) for point in result.points],
+    columns = {
+        "epochs": [point.epochs for point in points],
+        "times": [round(point.time, 3) for point in points],
+        "volumes": [round(point.hypervolume, 5) for point in points],
     }
-    return about | {"spent": result.epochs, "cpu": round(time.process_time() - begin, 2)} | points
+    return about | {"cpu": round(time.process_time() - begin, 2)} | columns
 
 
 def load(paths: list[Path]) -> list[Run]:
