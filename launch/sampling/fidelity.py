@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
 from launch.sampling.gaussian import Array, Gaussian, Hyper
 
 FEWEST = 4  # smallest number of observations from which a step to the next fidelity is learnt

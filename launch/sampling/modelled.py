@@ -41,7 +41,9 @@ class Modelled:
         used = [column for column in costs if np.isfinite(column).sum() >= FEWEST]
         self._log = all(np.nanmin(column) > 0 for column in used)
         columns = [self._warp(column) for column in used]
-        lowest = self._hyper(columns[:1], np.flatnonzero(np.isfinite(columns[0][:settled])), Hyper.usual(points.shape[1]))
+        lowest = self._hyper(
+            columns[:1], np.flatnonzero(np.isfinite(columns[0][:settled])), Hyper.usual(points.shape[1])
+        )
         step = replace(lowest, signal=0.5, noise=0.5)  # what is usual between two fidelities
         hypers = [lowest]
         for below, here in itertools.pairwise(columns):

@@ -5,7 +5,7 @@ with 20 seeds. Every 3.5 full trainings the front that the tool shows its user i
 `groupdir select` prints, others by the values that trials reported. It is worth the volume of its configurations
 without the noise of seeds, as a share of the best known one. Each run is added to a file as one line, so that a
 benchmark of many hours can be stopped and goes on where it was.
-    python tests/bench/bench_search.py --out runs.jsonl [--sources faces stsb] [--rows ours quasi] [--seeds 20] [--jobs 2]
+    python tests/bench/bench_search.py --out runs.jsonl [--sources faces stsb] [--rows ours quasi] [--seeds 20]
     python tests/bench/bench_search.py --show runs.jsonl
 Rows of BoTorch and SMAC3 need the extra `bench`. At 64 and 500 workers compare times, which a run has too.
 """

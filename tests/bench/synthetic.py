@@ -1,4 +1,4 @@
-"""A synthetic source of trainings: additive objectives whose front is known exactly, and rates that depend on the trial.
+"""A synthetic source of trainings: additive errors whose front is known exactly, and rates that depend on the trial.
 
 Each of three errors is a base, plus a sum of squares of the distances of the parameters from a best place of its own,
 plus what the categories cost. As the squares have equal weights in all errors and the best category of all errors is
