@@ -133,7 +133,7 @@ DEFAULT_NAMES: dict[Kind, str] = {
     "optimizer": "adam",
     "weights": "sqrt_inverse",
     "scheduler": "pareto_asha",
-    "sampler": "tpe",
+    "sampler": "hypervolume",
 }
 """Default plug-in of a section without a name. Sections of other kinds must name their plug-in."""
 

@@ -233,7 +233,7 @@ def simulate(
         typer.Option(help="Such as pareto_asha:promote; may be repeated.", show_default="pareto_asha"),
     ] = None,
     sampler: Annotated[
-        list[str] | None, typer.Option(help="Such as random; may be repeated.", show_default="tpe")
+        list[str] | None, typer.Option(help="Such as random; may be repeated.", show_default="hypervolume")
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Number of trials in each search.")] = 200,
     seeds: Annotated[int, typer.Option(min=1, help="Number of searches of each kind.")] = 20,
@@ -255,7 +255,7 @@ def simulate(
     from launch.simulation.kinds import Kinds
 
     faults = (crash_rate, lost_rate, restart_rate)
-    kinds = Kinds(workers or [8], scheduler or ["pareto_asha"], sampler or ["tpe"], trials, seeds, source, faults)
+    kinds = Kinds(workers or [8], scheduler or ["pareto_asha"], sampler or ["hypervolume"], trials, seeds, source, faults)
     return run_simulations(studies, kinds, out, quiet)
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, mod
 from groupdir.config.base import Plugin, Strict
 from groupdir.config.confirmation import ConfirmationConfig
 from groupdir.config.metric_fields import MOST_OBJECTIVES, Objectives, SearchMetric
-from groupdir.config.samplers import SamplerConfig, TPEConfig
+from groupdir.config.samplers import HypervolumeConfig, SamplerConfig
 from groupdir.config.schedulers import ParetoHalvingConfig, SchedulerConfig
 from groupdir.metrics import SHOTS, metric_name
 from groupdir.names import check_label, check_place
@@ -136,8 +136,8 @@ class SearchConfig(Strict):
     )
     nested: NestedConfig | None = Field(None, description="Search in two levels; null: all parameters at once.")
     sampler: Annotated[SerializeAsAny[SamplerConfig], Plugin("sampler")] = Field(
-        TPEConfig(),
-        description="Sampler of trials: tpe, gp, nsga2 (Optuna's), hypervolume (this project's), random or qmc.",
+        HypervolumeConfig(),
+        description="Sampler of trials: hypervolume (this project's), tpe, gp, nsga2 (Optuna's), random or qmc.",
     )
     scheduler: Annotated[SerializeAsAny[SchedulerConfig], Plugin("scheduler")] = Field(
         ParetoHalvingConfig(), description="Scheduler, which stops trials early: pareto_asha, asha or none."

@@ -35,4 +35,4 @@ def test_the_schema_knows_the_options_of_each(section: dict[str, Any], valid: bo
 def test_a_name_alone_is_a_section() -> None:
     search = SearchConfig.model_validate({"scheduler": "none", "sampler": "qmc"})
     assert (search.scheduler.text, search.sampler.text) == ("none, every trial runs to its last epoch", "qmc")
-    assert SearchConfig().sampler.text == "tpe, after 10 trials of a quasi-random design"
+    assert SearchConfig().sampler.text == "hypervolume, after 10 trials of a quasi-random design"
