@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from groupdir.config.yamlfile import Document
 from groupdir.errors import ConfigError, Mistake
 from groupdir.registry import did_you_mean
-from launch.on_ray import private
+from launch.on_ray import private_cluster
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
@@ -142,7 +142,7 @@ def _schema(document: Document, content: Mapping[str, Any], parts: bool) -> Iter
     """
     import jsonschema  # type: ignore[import-untyped]
 
-    for error in jsonschema.Draft7Validator(private.cluster_schema()).iter_errors(content):
+    for error in jsonschema.Draft7Validator(private_cluster.cluster_schema()).iter_errors(content):
         if not (parts and error.validator == "required" and not error.absolute_path):
             for address, text in _explained(error):
                 yield document.mistake(address, text)
@@ -202,9 +202,9 @@ def _mounts(document: Document) -> Iterator[Mistake]:
 
 def _whole(document: Document) -> Iterator[Mistake]:
     """Yield mistakes that appear once Ray has filled in its defaults."""
-    full = private.with_defaults(document.data)
+    full = private_cluster.with_defaults(document.data)
     mistakes = list(_schema(document, full, parts=False))
     yield from mistakes
-    if not mistakes and (refused := private.cluster_mistake(full)):
+    if not mistakes and (refused := private_cluster.cluster_mistake(full)):
         field, text = refused
         yield document.mistake((field,) if field else (), text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launch.cluster.cluster_file import ClusterFile
-from launch.on_ray import private
+from launch.on_ray import private_cluster
 
 
 def remember_head(cluster: ClusterFile) -> None:
@@ -13,4 +13,4 @@ def remember_head(cluster: ClusterFile) -> None:
     or on another one, Ray would report no head, and a second `ray up` would end the running search.
     """
     if cluster.is_local:
-        private.record_head(cluster.content["provider"], cluster.content["cluster_name"])
+        private_cluster.record_head(cluster.content["provider"], cluster.content["cluster_name"])
