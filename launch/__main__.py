@@ -255,7 +255,8 @@ def simulate(
     from launch.simulation.kinds import Kinds
 
     faults = (crash_rate, lost_rate, restart_rate)
-    kinds = Kinds(workers or [8], scheduler or ["pareto_asha"], sampler or ["hypervolume"], trials, seeds, source, faults)
+    samplers, schedulers = sampler or ["hypervolume"], scheduler or ["pareto_asha"]
+    kinds = Kinds(workers or [8], schedulers, samplers, trials, seeds, source, faults)
     return run_simulations(studies, kinds, out, quiet)
 
 

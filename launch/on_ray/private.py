@@ -78,9 +78,10 @@ def signals_left_to_driver() -> Iterator[Callable[[], list[int]]]:
         Function that returns the ids of the processes that Ray has started so far. If `ray.init` fails, Ray forgets
         them, and `own_processes` does not have them.
     """
-    from ray._private import utils
+    from ray._private import services, utils
 
     handler, ends_with_parent = signal.getsignal(signal.SIGTERM), utils.set_kill_on_parent_death_linux
+    start = services.start_ray_process
     read, write = os.pipe()
     os.set_blocking(read, False)
     begun: list[int] = []
@@ -96,7 +97,12 @@ def signals_left_to_driver() -> Iterator[Callable[[], list[int]]]:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
         ends_with_parent()  # type: ignore[no-untyped-call]
 
+    def start_whole(*args: Any, **options: Any) -> Any:
+        with _interrupt_waits():  # else Ctrl-C may come before the new process has told its id
+            return start(*args, **options)
+
     utils.set_kill_on_parent_death_linux = leave
+    services.start_ray_process = start_whole
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield started
@@ -104,9 +110,26 @@ def signals_left_to_driver() -> Iterator[Callable[[], list[int]]]:
         os.close(read)
         os.close(write)
         utils.set_kill_on_parent_death_linux = ends_with_parent
+        services.start_ray_process = start
         if callable(handler) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@contextlib.contextmanager
+def _interrupt_waits() -> Iterator[None]:
+    """Let a Ctrl-C take effect only after the context. A signal mask would not do: another thread gets the signal."""
+    handler, came = signal.getsignal(signal.SIGINT), []
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *args: came.append(args))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(*came[0])
 
 
 def own_processes() -> dict[str, subprocess.Popen[bytes]]:

@@ -1,4 +1,4 @@
-"""The benchmark of searches: its synthetic front is the front, it judges what is shown, and its marks are the tests'."""
+"""The benchmark of searches: its synthetic front is the front, it judges what is shown, and marks what is shown."""
 
 from typing import Any
 
