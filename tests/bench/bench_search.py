@@ -29,7 +29,7 @@ from launch.simulation.searches import with_search
 from tests.bench.rivals.rows import left_out
 from tests.bench.search_judge import judged
 from tests.bench.search_rows import MOST_TRIALS, rows
-from tests.bench.search_sources import SOURCES, searched
+from tests.bench.search_sources import SOURCES, not_recorded, searched
 from tests.bench.search_tables import BUDGETS, Run, volumes_table
 
 EVERY = 7  # half trainings between two judgements
@@ -66,13 +66,16 @@ def load(paths: list[Path]) -> list[Run]:
 
 def missing(options: argparse.Namespace, known: list[Run]) -> list[Job]:
     """Return the searches that the file lacks, those of the first seeds first."""
+    gaps = not_recorded(options.sources)
+    print("".join(f"left out: {name}: {reason}\n" for name, reason in gaps.items()), end="")
     done = {(run["source"], run["row"], run["workers"], run["seed"]) for run in known}
     jobs = []
-    for seed, source, workers in itertools.product(range(1, options.seeds + 1), options.sources, options.workers):
+    sources = [name for name in options.sources if name not in gaps]
+    for seed, source, workers in itertools.product(range(1, options.seeds + 1), sources, options.workers):
         names = [name for name in rows(searched(source)) if any(part in name for part in options.rows or [""])]
         absent = left_out(names)
         if seed == 1:
-            print("\n".join(f"left out: {name}: {reason}" for name, reason in absent.items()), end="")
+            print("".join(f"left out: {name}: {reason}\n" for name, reason in absent.items()), end="")
         jobs += [(source, name, workers, seed, options.trainings) for name in names if name not in absent]
     return [job for job in jobs if job[:4] not in done]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,16 @@ SOURCES: dict[str, Callable[[], Searched]] = {
     "stsb": lambda: _recorded("stsb", Interpolated, evidence=True, metric="val_mse_all"),
     "faces": lambda: _recorded("faces", Interpolated, evidence=True),
 }
+
+
+def not_recorded(names: Iterable[str]) -> dict[str, str]:
+    """Return the reason for each source whose curves are not there."""
+    files = {name: DATA / f"{name.partition(',')[0]}_curves.parquet" for name in names if name != "synthetic"}
+    return {
+        name: f"no tests/data/{path.name}: tests/bench/record_curves.sh writes it"
+        for name, path in files.items()
+        if not path.exists()
+    }
 
 
 @functools.cache
