@@ -1,4 +1,4 @@
-"""What the front of a search is worth at the price of 28, 56 and 112 full trainings: ours beside other tools.
+"""Worth of the front that a search shows at the price of 28, 56 and 112 full trainings: ours beside other tools.
 
 Each row of `search_rows.py` runs on the virtual workers of `launch.simulation` over each source of `search_sources.py`,
 with 20 seeds. Every 3.5 full trainings the front that the tool shows its user is judged: ours by the estimates that

@@ -1,4 +1,4 @@
-"""Faulty rules of two public tools, written anew."""
+"""Faulty rules of two public tools, written again from their description."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class NeverHalves:
         return None
 
     def _in_order(self, epoch: int) -> list[Hashable]:
-        """A rung's members by front, sorted anew when there are more."""
+        """A rung's members by front, sorted again when there are more."""
         rung = self._ladder.rungs[epoch]
         if len(self._sorted.get(epoch, ())) != len(rung):
             self._sorted[epoch] = sorted(rung.top(len(rung)), key=rung.front)

@@ -1,4 +1,4 @@
-"""MO-ASHA as Syne Tune publishes it, with its rank mended."""
+"""MO-ASHA as Syne Tune publishes it, with its ranking corrected."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def rivals(metric: str = "val_mae_all", longest: int = 30, planned: int | None =
         "Optuna's GP, conditions ignored": lambda config: OptunaDriver(config, "gp", flat=True, metric=metric),
         "Optuna's NSGA-II": lambda config: OptunaDriver(config, "nsga2", metric=metric),
         f"Optuna's TPE + Hyperband on {metric}": lambda config: OptunaHyperband(config, metric, longest),
-        "random + Syne Tune's MO-ASHA, rank mended": lambda config: _moasha(config, metric, longest),
+        "random + Syne Tune's MO-ASHA, ranking corrected": lambda config: _moasha(config, metric, longest),
         "BoTorch's qLogNEHVI": lambda config: _botorch(config, metric),
         "SMAC3's ParEGO": lambda config: _smac(config, planned=planned, metric=metric, longest=longest),
         "SMAC3's ParEGO, one seed": lambda config: _smac(
