@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
 from groupdir.values.kernels import Array, Indices, Kernels, likely_kernels
+from groupdir.values.one_thread import one_thread
 
 FEWEST = 5
 """Smallest number of trainings from which values are estimated."""
@@ -45,6 +46,7 @@ class Posterior:
         ValueError: If there are fewer than `FEWEST` trainings.
     """
 
+    @one_thread
     def __init__(self, points: Array, which: Indices, values: Array, seed: int = 0) -> None:
         if len(values) < FEWEST:
             raise ValueError(f"a posterior needs at least {FEWEST} trainings, got {len(values)}")
@@ -74,6 +76,7 @@ class Posterior:
         noises = [float(self.kernels.weight @ (scale * self.kernels.noise)) for scale in self._scale]
         return float(np.average(noises, weights=sizes))
 
+    @one_thread
     def covariance(self, chosen: Indices) -> Array:
         """Return the posterior covariance `(k, k)` of the true values of some configurations."""
         covariance = np.zeros((len(chosen), len(chosen)))
@@ -86,6 +89,7 @@ class Posterior:
             covariance[np.ix_(here, here)] = within + apart.T @ (weight[:, None] * apart)
         return covariance
 
+    @one_thread
     def samples(self, seed: int = 0, draws: int = DRAWS, chosen: Indices | None = None) -> Array:
         """Return joint samples of the true values: draws of Student's t of the weighted kernels.
 
