@@ -16,7 +16,7 @@ class Moasha(NeverPauses):
     """Scheduler that stops a trial at a rung if its place, from 0, is beyond 1/eta of the rung's members.
 
     Members are ordered by front, and within a front by an epsilon-net that begins with the best value of the first
-    objective and goes on with the member farthest from those taken. The published program takes the sorted indices
+    objective and continues with the member farthest from those taken. The published program takes the sorted indices
     of the members for their places. Here the places are used.
 
     It differs from mode "stop" of our own scheduler in more than details:

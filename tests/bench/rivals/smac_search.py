@@ -82,7 +82,7 @@ class SmacDriver(Rival):
         )
 
     def following(self) -> Next:
-        """Return a new trial, or one that goes on with more epochs."""
+        """Return a new trial, or one that continues with more epochs."""
         if self._asked >= self.search.trials:
             return OVER
         try:
